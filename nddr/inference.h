@@ -1,0 +1,30 @@
+/* A network at one size, as a plan that infers: normalisation folded, dropout gone, residuals and activations in the kernels that
+ * precede them.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/network.h>
+#include <nddr/plan.h>
+#include <nddr/program.h>
+
+G_BEGIN_DECLS
+
+enum { NDDR_PHASE_PACK, NDDR_PHASE_INGEST, NDDR_PHASE_NETWORK, NDDR_PHASE_RENDER };
+
+typedef struct
+{
+  NddrTensor *input;    /* [1][batch][h][w][3], normalised */
+  NddrBranches *heads;  /* for each task; tensor NULL where not requested; kept after the run */
+  NddrTensor **weights; /* for each layer of the network: PARAMS, folded, [branches][out][in][k][k]; NULL for others */
+  NddrTensor **biases;  /* [branches][out] */
+  int n_layers, n_tasks;
+} NddrInference;
+
+/** Appends the network's steps to @plan: PACK, then NETWORK.  @input: [1][batch][h][w][3]. */
+NddrInference *nddr_inference_append (NddrPlan *plan, const NddrNetwork *network, NddrTensor *input);
+void nddr_inference_free (NddrInference *inference);
+/** Folds each layer's tensors and uploads them; then run PACK once, and release PARAMS. */
+gboolean nddr_inference_upload (const NddrInference *inference, const NddrNetwork *network, const NddrTensors *tensors, NddrProgram *program, GError **error);
+
+G_END_DECLS

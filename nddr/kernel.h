@@ -1,0 +1,33 @@
+/* Kernels: the compute shaders, as rows of a table (shaders/meson.build).
+ *
+ * A kernel has up to three variants: for GPUs in fp32 and fp16 storage, and for software drivers.  Shaders
+ * are compiled at build time, once a variant, with -DNDDR_GPU, -DNDDR_GPU -DNDDR_HALF or -DNDDR_SOFTWARE.  Choosing one is
+ * nddr_kernel_find() and nothing else.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef enum { NDDR_FAMILY_GPU, NDDR_FAMILY_SOFTWARE } NddrFamily;
+
+/* NDDR_KERNEL_CONV_DIRECT and so on: generated from the table in shaders/meson.build */
+#include <nddr/kernel-ids.h>
+
+typedef struct
+{
+  NddrKernelId id;
+  const char *name;     /* of the shader file, and what is printed */
+  const char *variant;  /* "gpu", "gpu-fp16", "software" */
+  const char *bindings; /* a letter each: S storage buffer, T rgba32f storage texel buffer (software family;
+                         * the GPU variants see an S there), U rgba32ui storage texel buffer (likewise) */
+  const guint32 *spirv;
+  gsize spirv_bytes;
+} NddrKernel;
+
+/** The variant for @family and precision; NULL where there is none (then the operation has another way). */
+const NddrKernel *nddr_kernel_find (NddrKernelId id, NddrFamily family, gboolean half);
+
+G_END_DECLS

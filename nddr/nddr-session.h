@@ -1,0 +1,161 @@
+/* A session: one model at one input size on one device, turning frames into results.
+ *
+ *   submit (frame)  ->  ticket  ->  wait (ticket)  ->  one picture an output
+ *
+ * Frames go through in order.  One thread may submit while another waits; anything else
+ * needs the caller's lock.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/nddr-device.h>
+#include <nddr/nddr-model.h>
+
+G_BEGIN_DECLS
+
+typedef struct _NddrSession NddrSession;
+
+/** Since: 0.1 */
+typedef enum
+{
+  NDDR_PRECISION_AUTO, /* fp16 where it is as good as free, else fp32 */
+  NDDR_PRECISION_FP32,
+  NDDR_PRECISION_FP16, /* fp16 storage, fp32 sums */
+} NddrPrecision;
+
+/** Memory layouts of pixels, named as GStreamer names them.  Since: 0.1 */
+typedef enum
+{
+  NDDR_PIXEL_RGBA,
+  NDDR_PIXEL_BGRA,
+  NDDR_PIXEL_RGBX,
+  NDDR_PIXEL_BGRX,
+  NDDR_PIXEL_RGB,
+  NDDR_PIXEL_BGR,
+  NDDR_PIXEL_NV12,
+  NDDR_PIXEL_I420,
+  NDDR_PIXEL_YUY2,
+  NDDR_PIXEL_GRAY8,
+  NDDR_PIXEL_GRAY16_LE, /* outputs alone */
+  NDDR_PIXEL_FLOAT,     /* outputs alone: float32 [height, width, channels], for NDDR_VIEW_HEAD */
+} NddrPixelFormat;
+
+/** What a frame's bytes mean.  Since: 0.1 */
+typedef struct
+{
+  NddrPixelFormat format;
+  guint width, height; /* at least 1 */
+  /* Y'CbCr formats: the luma coefficients of red and blue (BT.601: 0.299, 0.114);
+   * both 0 takes BT.601's */
+  double kr, kb;
+  gboolean full_range; /* 0..255; else 16..235 (luma, R'G'B') and 16..240 (chroma) */
+  /* NV12, I420, YUY2: chroma samples lie on the luma samples of even columns (rows), rather
+   * than midway between two.  YUY2 has a chroma row for each luma row: only the first matters. */
+  gboolean chroma_cosited_x, chroma_cosited_y;
+} NddrFrameFormat;
+
+/** A frame in host memory: up to three planes, each with its stride in bytes.  Since: 0.1 */
+typedef struct
+{
+  guint8 *planes[3];
+  gint strides[3];
+} NddrFrame;
+
+/** What an output shows; see the plugin's documentation of `view`.  Since: 0.1 */
+typedef enum
+{
+  NDDR_VIEW_OVERLAY, /* the map blended over the frame: RGBA, BGRA, RGBX, BGRX */
+  NDDR_VIEW_MAP,     /* colours alone, alpha 255: the same formats */
+  NDDR_VIEW_RAW,     /* GRAY8 class ids; RGB round ((n + 1) * 127.5); GRAY16_LE millimetres */
+  NDDR_VIEW_HEAD,    /* FLOAT: the head's own output, at its own size */
+} NddrView;
+
+/** One output of a session: a task seen in one way, at the frame's size.  Since: 0.1 */
+typedef struct
+{
+  const char *task;
+  NddrView view;
+  NddrPixelFormat format;
+} NddrOutput;
+
+/** How a session is made; zeroed memory gives the defaults.  Since: 0.1 */
+typedef struct
+{
+  NddrPrecision precision;
+  guint width, height;      /* the network's input; 0: the model's.  At least 32 x 32 */
+  const char *const *tasks; /* NULL-terminated; NULL: all.  The others are computed no further
+                             * than these need them */
+  guint slots;              /* frames in flight, 1 to 8; 0: 2 */
+} NddrSessionOptions;
+
+/** What one frame cost, in nanoseconds.  Since: 0.1 */
+typedef struct
+{
+  guint64 upload;   /* host: copying the frame in */
+  guint64 compute;  /* device: from the first dispatch's start to the last one's end */
+  guint64 download; /* host: copying the results out */
+} NddrTiming;
+
+/**
+ * nddr_session_new:
+ * @device, @model: a reference of each is kept
+ * @options: (nullable)
+ *
+ * Loads the weights onto the device, compiles the network's pipelines and runs it once, so that
+ * the first frame is not late.
+ *
+ * Returns: (transfer full): the session, or NULL with @error
+ * Since: 0.1
+ */
+NDDR_API NddrSession *nddr_session_new (NddrDevice *device, NddrModel *model,
+    const NddrSessionOptions *options, GError **error);
+/** Waits for all frames in flight.  Since: 0.1 */
+NDDR_API void nddr_session_free (NddrSession *session);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrSession, nddr_session_free)
+
+/**
+ * nddr_session_set_frames:
+ * @input: what submitted frames look like
+ * @outputs: what to make of each; their tasks must be among the session's; may be none
+ *
+ * Must be called before the first submit, and again when either changes; then nothing may be in
+ * flight.  On error the session keeps what it had.
+ * Since: 0.1
+ */
+NDDR_API gboolean nddr_session_set_frames (NddrSession *session, const NddrFrameFormat *input,
+    const NddrOutput *outputs, guint n_outputs, GError **error);
+
+/** The size of a head's output, and its channels: what NDDR_VIEW_HEAD gives.  Since: 0.1 */
+NDDR_API gboolean nddr_session_get_head_size (NddrSession *session, const char *task,
+    guint *width, guint *height, guint *channels);
+
+/**
+ * nddr_session_submit:
+ * @frame: copied before this returns
+ * @opacities: (nullable): for each output, 0 to 1; used by NDDR_VIEW_OVERLAY; NULL: 0.5
+ * @reuse: do not run the network: show the last result that it gave over this frame.  Ignored for
+ *   the first frame
+ *
+ * Does not block on the device.  With all slots in flight it fails with NDDR_ERROR_ARGUMENT: the
+ * caller waits for the oldest first.
+ *
+ * Returns: a ticket for nddr_session_wait(), counting from 1; 0 with @error set
+ * Since: 0.1
+ */
+NDDR_API guint64 nddr_session_submit (NddrSession *session, const NddrFrame *frame,
+    const double *opacities, gboolean reuse, GError **error);
+
+/**
+ * nddr_session_wait:
+ * @ticket: each is waited for once, in order
+ * @results: (nullable): for each output, where to write it; NULL, or a first plane of NULL,
+ *   discards
+ * @timing: (out) (optional)
+ *
+ * Waits until the device has finished that frame, writes its results and frees its slot.
+ * Since: 0.1
+ */
+NDDR_API gboolean nddr_session_wait (NddrSession *session, guint64 ticket,
+    const NddrFrame *results, NddrTiming *timing, GError **error);
+
+G_END_DECLS

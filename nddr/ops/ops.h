@@ -1,0 +1,206 @@
+/* Operations: what layers are made of.  Each appends its steps to a plan; forward and backward side by side, one file an
+ * operation.  Each works on both kernel families, chooses kernels by the plan's traits, and is tested against
+ * tests/reference in double precision.
+ *
+ * Maps are [branches][batch][height][width][channels], channels padded with zeros to a multiple of 4 (8 in fp16); an
+ * operation leaves the padding zero.  Parameters are flat tensors in the files' layout, [branches][out][in][kh][kw], in
+ * PARAMS; gradients of parameters have the same layout in STATE.
+ *
+ * Backward operations exist in fp32 alone.  Accumulate: a value that several layers read gets its gradient in parts: the first
+ * part writes (accumulate FALSE), the later ones add (TRUE).
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/config.h>
+#include <nddr/nddr-session.h>
+#include <nddr/plan.h>
+
+G_BEGIN_DECLS
+
+/** Some branches of a map: branch b of an operation uses branch first + step * b of @tensor.  NULL: none. */
+typedef struct
+{
+  NddrTensor *tensor;
+  int first, step;
+} NddrBranches;
+
+#define NDDR_BRANCHES(t) ((NddrBranches){ (t), 0, 1 })
+
+/* ---- convolution.c: dense, any kernel size, stride, dilation; padding = dilation * (kernel - 1) / 2 */
+
+/** y[b] = clamp (sum over sources s, taps of w[b] x_s + bias[b] + residual[b], low, high).
+ * Inputs are concatenated along channels without ever being written side by side. */
+typedef struct
+{
+  NddrBranches output;           /* written */
+  int branches;
+  const NddrBranches *inputs;    /* n_inputs of one height, width and batch */
+  int n_inputs;
+  NddrTensor *weight;            /* PARAMS, flat: [branches][out][sum of in][k][k] */
+  NddrTensor *bias;              /* PARAMS, flat: [branches][out]; or NULL */
+  NddrBranches residual;         /* the output's shape; may be the output itself (adds to it); tensor NULL: none */
+  int kernel, stride, dilation;
+  float low, high;               /* -INFINITY, INFINITY: no activation; 0, INFINITY: ReLU; 0, 6: ReLU6 */
+  int pack_phase;                /* the phase in which the weights are brought into the kernel's layout: run before the forward
+                                  * phase, once for inference, each step for training */
+} NddrConvolution;
+
+void nddr_convolution_forward (NddrPlan *plan, const NddrConvolution *op);
+/** The gradient of input @s of @op (low, high, bias and residual ignored), given that of its output.  Inputs that all branches read
+ * (step 0) and that lie one after the other in one tensor (a fusion layer's) are done by one call with @s = 0 and
+ * @count = n_inputs: dx then has branches first .. first + count - 1 of it. Otherwise count = 1.
+ * @dx: has the input's shape, and its branches. */
+void nddr_convolution_backward_data (NddrPlan *plan, const NddrConvolution *op, int s, int count, NddrBranches dx, NddrBranches dy, gboolean accumulate);
+/** dw: flat as op->weight.  db: flat as op->bias, or NULL.  Both written.  Summed in a fixed order: the same bits every run. */
+void nddr_convolution_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
+
+/* ---- depthwise.c: 3x3, one filter a channel: weight [branches][C][1][3][3] */
+
+typedef struct
+{
+  NddrBranches output, input;
+  int branches;
+  NddrTensor *weight, *bias;     /* PARAMS, flat; bias may be NULL */
+  int stride, dilation;
+  float low, high;
+  int pack_phase;
+} NddrDepthwise;
+
+void nddr_depthwise_forward (NddrPlan *plan, const NddrDepthwise *op);
+void nddr_depthwise_backward_data (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dx, NddrBranches dy, gboolean accumulate);
+void nddr_depthwise_backward_weight (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
+
+/* ---- norm.c: batch normalisation with batch statistics (training), PyTorch's BatchNorm2d; each branch has its own */
+
+/** z = dropout (clamp ((y - mean) * inv * weight + bias + residual, low, high)), mean and inv = 1 / sqrt (var + eps) over batch,
+ * height and width of each branch and channel (biased variance). running = (1 - momentum) * running + momentum * batch (unbiased). */
+typedef struct
+{
+  NddrTensor *input;             /* y: a convolution's output; all branches */
+  NddrTensor *output;            /* z: the same shape */
+  NddrBranches residual;         /* or NULL */
+  NddrTensor *weight, *bias;     /* PARAMS, flat: [branches][C] */
+  NddrTensor *running_mean, *running_var; /* STATE, flat: updated */
+  NddrTensor *saved;             /* out: made by forward: mean and inv of each branch and channel, for backward */
+  float eps, momentum, low, high;
+  float dropout;                 /* probability that an element becomes 0; the others are divided by 1 - p.  0: none */
+  guint32 dropout_layer;         /* so that layers differ */
+  NddrTensor *random;            /* INPUT, 4 words: seed (2), step (2): with dropout_layer and the element's index the
+                                  * counter of a counter-based generator (Philox or PCG); backward makes the same mask again */
+} NddrNorm;
+
+void nddr_norm_forward (NddrPlan *plan, NddrNorm *op);
+/** dz -> dy (may be the same tensor as dz: in place), dweight, dbias; and dresidual (accumulate as told; tensor NULL: none): dz through
+ * dropout and activation. Whether the clamp was active is seen from the input again, not from the output. */
+void nddr_norm_backward (NddrPlan *plan, const NddrNorm *op, NddrTensor *dy, NddrTensor *dz, NddrTensor *dweight, NddrTensor *dbias,
+    NddrBranches dresidual, gboolean accumulate);
+
+/** For a layer without normalisation: z = dropout (clamp (y, low, high)), in place or not, and its gradient (from y). */
+typedef struct
+{
+  NddrTensor *input, *output;
+  float low, high, dropout;
+  guint32 dropout_layer;
+  NddrTensor *random;
+} NddrActivate;
+void nddr_activate_forward (NddrPlan *plan, const NddrActivate *op);
+void nddr_activate_backward (NddrPlan *plan, const NddrActivate *op, NddrTensor *dy, NddrTensor *dz);
+
+/* ---- pool.c: 3x3, all branches of the tensor */
+
+typedef struct
+{
+  NddrTensor *output, *input;
+  gboolean average;   /* stride 1, padding 1 not counted; else max */
+  int stride;         /* 1: padding 1; 2: `padding` */
+  NddrPoolPadding padding;
+} NddrPool;
+/** The output's size for an input of @n along one axis. */
+int nddr_pool_size (int n, int stride, NddrPoolPadding padding);
+void nddr_pool_forward (NddrPlan *plan, const NddrPool *op);
+/** Max: the gradient goes to the first maximum in row-major order of the window, PyTorch's choice. */
+void nddr_pool_backward (NddrPlan *plan, const NddrPool *op, NddrTensor *dx, NddrTensor *dy, gboolean accumulate);
+
+/* ---- resize.c: bilinear, not antialiased, all branches; PyTorch's interpolate () or TensorFlow 1's */
+
+typedef struct
+{
+  NddrTensor *output, *input; /* any two sizes; the same channels, branches, batch */
+  NddrResizeMode mode;
+} NddrResize;
+void nddr_resize_forward (NddrPlan *plan, const NddrResize *op);
+void nddr_resize_backward (NddrPlan *plan, const NddrResize *op, NddrTensor *dx, NddrTensor *dy, gboolean accumulate);
+
+/* ---- loss.c: a task's loss and its gradient.  Outputs and labels have one size here; see resize for input resolution */
+
+typedef struct
+{
+  NddrTaskKind kind;
+  NddrBranches prediction;   /* [1][batch][h][w][channels]: scores, a vector, or metres */
+  NddrBranches gradient;     /* out: the same shape: d (weight * loss) / d prediction */
+  NddrTensor *label;         /* INPUT. segmentation: bytes [batch][h][w], 255 ignored; normal: float [batch][h][w][4] (x, y, z, valid 0 or 1),
+                              * unit vectors; depth: float [batch][h][w], 0 ignored */
+  NddrTensor *scale;         /* INPUT, float [2]: 1 / (number of valid pixels of the whole batch), weight of the task */
+  NddrTensor *loss;          /* OUTPUT, float [1]: the mean, before its weight */
+} NddrLoss;
+/** Softmax cross-entropy; 1 - cos (the prediction's length clamped below at 1e-8, PyTorch's cosine_similarity); absolute error. */
+void nddr_loss (NddrPlan *plan, const NddrLoss *op);
+
+/* ---- optimizer.c: parameters in PARAMS, gradients and moments in STATE: flat tensors of one length */
+
+typedef struct
+{
+  NddrTensor *params, *gradients, *moment1, *moment2; /* moment2: AdamW alone */
+  NddrTensor *groups;      /* TABLES, uint32 [n / 64]: the group of each 64 parameters (tensors start at multiples of 64) */
+  NddrTensor *rates;       /* INPUT, float [n_groups][4]: learning rate, weight decay, unused, unused; then for AdamW, in the row after the
+                            * last group: 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
+  int n_groups;
+  gboolean adamw;
+  float momentum;                   /* SGD: v = momentum * v + g + decay * w; w -= rate * v */
+  float beta1, beta2, adam_eps;     /* AdamW, PyTorch's: w -= rate * decay * w; then w -= rate * m^ / (sqrt (v^) + eps) */
+} NddrOptimizer;
+void nddr_optimizer_step (NddrPlan *plan, const NddrOptimizer *op);
+
+/* ---- fill.c */
+void nddr_zero (NddrPlan *plan, NddrTensor *tensor);
+
+/* ---- ingest.c: a frame's bytes -> the network's input */
+
+/** Where a format's planes lie in a packed frame: rows tight, each plane at a multiple of 16 bytes. */
+typedef struct
+{
+  int n_planes;
+  gsize offset[3];
+  int row_bytes[3], rows[3];
+  gsize bytes; /* of the whole, a multiple of 16 */
+} NddrPacking;
+void nddr_packing (NddrPixelFormat format, int width, int height, NddrPacking *packing);
+
+/** @frame (INPUT, bytes, packed as nddr_packing() says) -> R'G'B' in [0, 1] (clamped) by the format's matrix, range and siting, chroma
+ * interpolated linearly -> resized to @output's size with half-pixel centres, the triangle widened by the factor where it shrinks
+ * (Pillow's BILINEAR, PyTorch's antialias=True) -> (x - mean) / std -> @output, [1][1][h][w][3]. */
+void nddr_ingest (NddrPlan *plan, NddrTensor *output, NddrTensor *frame, const NddrFrameFormat *format, const double mean[3], const double std[3]);
+
+/* ---- render.c: a head's output -> a picture */
+
+typedef struct
+{
+  NddrTensor *picture;       /* OUTPUT, bytes, packed */
+  NddrTensor *frame;         /* INPUT, bytes: what OVERLAY blends over */
+  NddrFrameFormat input;     /* the frame's */
+  NddrBranches head;         /* [1][1][h][w][channels] */
+  NddrTaskKind kind;
+  NddrView view;
+  NddrPixelFormat format;
+  NddrResizeMode resize;
+  const NddrClass *classes;
+  guint n_classes;
+  NddrTensor *opacities;     /* INPUT, float [n outputs] */
+  int index;                 /* this output's opacity */
+} NddrRender;
+/** Upsamples the head to the frame's size bilinearly (@resize), then arg-max (lowest index on a tie), unit length ((0, 0, 0) where
+ * under 1e-6) or metres; colours; blends; packs.  NDDR_VIEW_HEAD copies the head, unpadded floats. */
+void nddr_render (NddrPlan *plan, const NddrRender *op);
+
+G_END_DECLS

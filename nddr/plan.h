@@ -1,0 +1,147 @@
+/* A plan: a list of kernel dispatches at one size, and where every tensor lies.  Pure data: made, printed
+ * and tested without a device.
+ *
+ * Operations (ops/) append steps in execution order; nddr_plan_finish() then places the tensors of the arena by
+ * liveness (first step that writes to last step that touches) and decides where barriers go.  Inference and
+ * training plans differ in what they append, not in kind.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/kernel.h>
+#include <nddr/nddr-error.h>
+
+G_BEGIN_DECLS
+
+/** What a plan must know of a device. */
+typedef struct
+{
+  NddrFamily family;       /* which kernels to take */
+  gboolean fp16;           /* 16-bit storage */
+  guint32 subgroup_size;
+  guint64 max_storage_range;  /* bytes a storage-buffer binding may span: 128 MiB on lavapipe */
+  guint64 max_texel_elements;
+  guint32 max_groups[3];
+  guint32 max_shared;      /* bytes */
+  guint32 max_invocations;
+} NddrTraits;
+
+/** What lavapipe and a modest GPU have, for tests and printing. */
+extern const NddrTraits nddr_traits_software, nddr_traits_gpu;
+
+/** Buffers that tensors live in. */
+typedef enum
+{
+  NDDR_SPACE_ARENA,   /* device; placed by liveness; its first 256 bytes are always zero */
+  NDDR_SPACE_WEIGHTS, /* device, persistent: packed weights and biases, and whatever outlives a run */
+  NDDR_SPACE_PARAMS,  /* device, persistent: parameters in the files' layout, uploaded by the host */
+  NDDR_SPACE_STATE,   /* device, persistent: gradients, moments, running statistics */
+  NDDR_SPACE_TABLES,  /* device, persistent: filled from NddrTensor.init when the program is made */
+  NDDR_SPACE_INPUT,   /* host writes, device reads; one for each slot */
+  NDDR_SPACE_OUTPUT,  /* device writes, host reads; one for each slot */
+  NDDR_N_SPACES
+} NddrSpace;
+
+typedef enum { NDDR_F32, NDDR_F16, NDDR_BYTES } NddrType;
+
+/**
+ * A tensor of a plan: NHWC, [branches][batch][height][width][stride], stride = channels rounded up to 4 (8 for
+ * fp16); the padding channels hold zeros and every kernel keeps them zero.  Owned by the plan.
+ * A flat tensor (parameters, tables, statistics) has height = width = batch = branches = 1 and stride = channels =
+ * its number of elements.
+ */
+typedef struct
+{
+  char *name; /* to be printed */
+  NddrSpace space;
+  NddrType type;
+  int branches, batch, height, width, channels, stride;
+  gsize bytes;
+  GBytes *init;             /* TABLES */
+  int first, last;          /* steps between which it must keep its content; -1: untouched */
+  gboolean keep;            /* ARENA: its content outlives the run: overlaps nothing */
+  gsize offset;             /* in its space, a multiple of 256; valid once finished */
+} NddrTensor;
+
+#define NDDR_STEP_MAX_BINDINGS 12
+#define NDDR_STEP_MAX_PUSH 32 /* 32-bit words: 128 bytes, what every device has */
+#define NDDR_STEP_MAX_SPEC 12
+
+typedef struct
+{
+  NddrTensor *tensor; /* NULL: unused binding */
+  gboolean write, read;
+  gsize offset, range; /* bytes within the tensor; range 0: to its end.  Storage bindings alone: a texel
+                        * binding always views the whole space, and the kernel adds the tensor's base */
+} NddrBinding;
+
+typedef struct
+{
+  const NddrKernel *kernel;
+  char *label;  /* the layer it works for: timings are summed by label */
+  NddrBinding bindings[NDDR_STEP_MAX_BINDINGS];
+  union { gint32 i; guint32 u; float f; } push[NDDR_STEP_MAX_PUSH];
+  int n_push;
+  /* push words that finish() fills: the base of a tensor in its space, in texels of 16 bytes */
+  struct { guint8 word; NddrTensor *tensor; gint32 add; } bases[NDDR_STEP_MAX_BINDINGS];
+  int n_bases;
+  guint32 spec[NDDR_STEP_MAX_SPEC]; /* specialization constants 0 .. n_spec - 1 */
+  int n_spec;
+  guint32 groups[3];
+  int phase;        /* steps of one phase run together; in order of appending */
+  gboolean barrier; /* before it; decided by finish() */
+} NddrStep;
+
+typedef struct
+{
+  NddrTraits traits;
+  NddrType activation_type; /* of the tensors between layers */
+  GPtrArray *tensors;       /* of NddrTensor */
+  GPtrArray *steps;         /* of NddrStep */
+  gsize space_bytes[NDDR_N_SPACES];
+  int phase;                /* given to steps that are appended */
+  const char *label;        /* likewise; not owned: set with g_intern_string() */
+  gboolean finished;
+} NddrPlan;
+
+NddrPlan *nddr_plan_new (const NddrTraits *traits);
+void nddr_plan_free (NddrPlan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrPlan, nddr_plan_free)
+
+/** A feature map of the plan's activation type in the arena. */
+NddrTensor *nddr_plan_map (NddrPlan *plan, const char *name, int branches, int batch, int height, int width, int channels);
+/** Any tensor, by its parts. */
+NddrTensor *nddr_plan_tensor (NddrPlan *plan, const char *name, NddrSpace space, NddrType type, int branches, int batch, int height, int width, int channels);
+/** A flat float32 (or bytes) tensor of @n elements. */
+NddrTensor *nddr_plan_flat (NddrPlan *plan, const char *name, NddrSpace space, NddrType type, gsize n);
+/** A table in TABLES with its content; copied. */
+NddrTensor *nddr_plan_table (NddrPlan *plan, const char *name, gconstpointer data, gsize bytes);
+
+/** Appends a step with no bindings; the caller then binds, pushes and sets the grid. */
+NddrStep *nddr_plan_step (NddrPlan *plan, NddrKernelId kernel, guint32 gx, guint32 gy, guint32 gz);
+/** Bindings in the shader's order (binding = 0, 1, …). @tensor may be NULL for one the shader never touches: then
+ * any buffer is bound. */
+void nddr_step_read (NddrStep *step, int binding, NddrTensor *tensor);
+void nddr_step_write (NddrStep *step, int binding, NddrTensor *tensor);
+void nddr_step_update (NddrStep *step, int binding, NddrTensor *tensor); /* reads and writes */
+/** Narrows a storage binding to part of its tensor (@offset a multiple of 256 unless the kernel's device allows less). */
+void nddr_step_range (NddrStep *step, int binding, gsize offset, gsize range);
+/** Push words, in order. */
+void nddr_step_push_i (NddrStep *step, gint32 value);
+void nddr_step_push_f (NddrStep *step, float value);
+/** A push word that will hold @tensor's base in its space, in 16-byte texels, plus @add texels: for texel bindings.  For
+ * storage bindings a kernel uses offsets within the tensor. */
+void nddr_step_push_base (NddrStep *step, NddrTensor *tensor, gint32 add);
+void nddr_step_spec (NddrStep *step, guint32 value);
+void nddr_step_spec_f (NddrStep *step, float value);
+
+/** Places tensors and barriers.  Fails only where a device limit is exceeded, and says which. */
+gboolean nddr_plan_finish (NddrPlan *plan, GError **error);
+/** (transfer full): a table of steps and tensors for people. */
+char *nddr_plan_print (const NddrPlan *plan);
+
+/* Texels of 16 bytes in one branch of @t, and in one row: what kernels step by. */
+static inline int nddr_tensor_texels (const NddrTensor *t) { return t->stride / (t->type == NDDR_F16 ? 8 : 4); }
+static inline gsize nddr_tensor_branch_texels (const NddrTensor *t) { return (gsize) t->batch * t->height * t->width * nddr_tensor_texels (t); }
+
+G_END_DECLS

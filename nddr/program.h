@@ -1,0 +1,53 @@
+/* A program: a plan made executable on a device: its buffers, pipelines, descriptor sets and pre-recorded command
+ * buffers.
+ *
+ * Not thread-safe, but for nddr_program_wait(), which may run beside a submit of another slot.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/nddr-device.h>
+#include <nddr/plan.h>
+
+G_BEGIN_DECLS
+
+typedef struct _NddrProgram NddrProgram;
+
+/** What a plan must know of @device. */
+const NddrTraits *nddr_device_get_traits (const NddrDevice *device);
+
+/**
+ * Makes buffers, and pipelines where the device has not made them before: making a second program with the same kernels is
+ * cheap.
+ * @plan: finished; kept by the program, which frees it
+ * @slots: how many INPUT and OUTPUT buffers, 1 to 8
+ */
+NddrProgram *nddr_program_new (NddrDevice *device, NddrPlan *plan, guint slots, GError **error);
+void nddr_program_free (NddrProgram *program); /* waits for what is in flight */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrProgram, nddr_program_free)
+
+const NddrPlan *nddr_program_get_plan (const NddrProgram *program);
+
+/** Host memory of an INPUT or OUTPUT tensor of one slot; valid as long as the program.  Memory is host-coherent. */
+gpointer nddr_program_map (NddrProgram *program, const NddrTensor *tensor, guint slot);
+
+/** Copies between the host and a tensor of any other space, through staging where memory is not host-visible.  Waits for the
+ * device. @bytes at @offset within the tensor. */
+gboolean nddr_program_write (NddrProgram *program, const NddrTensor *tensor, gsize offset, gconstpointer data, gsize bytes, GError **error);
+gboolean nddr_program_read (NddrProgram *program, const NddrTensor *tensor, gsize offset, gpointer data, gsize bytes, GError **error);
+
+/** Submits the steps of @phase_mask's phases (bits 1 << phase), in order of appending, on @slot's buffers.  Recorded at its first use and
+ * replayed after. The slot must not be in flight. */
+gboolean nddr_program_submit (NddrProgram *program, guint slot, guint phase_mask, GError **error);
+/** Waits for @slot's last submit. @ns: (nullable): device time from the first step to the last. */
+gboolean nddr_program_wait (NddrProgram *program, guint slot, guint64 *ns, GError **error);
+/** Submit and wait, on slot 0. */
+gboolean nddr_program_run (NddrProgram *program, guint phase_mask, GError **error);
+
+/** Runs @phase_mask once with a timestamp after every step. @ns: plan->steps->len entries; 0 for those of other phases. */
+gboolean nddr_program_profile (NddrProgram *program, guint phase_mask, guint64 *ns, GError **error);
+
+/** Frees a space's memory that no later submit touches (PARAMS after weights are packed). */
+void nddr_program_release (NddrProgram *program, NddrSpace space);
+
+G_END_DECLS

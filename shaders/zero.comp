@@ -1,0 +1,15 @@
+#version 450
+// Writes zeros: x[i] = 0 for i < n.
+#include "memory.glsl"
+
+STORE_BUFFER (0, x)
+layout (push_constant) uniform Push { int n; /* texels */ };
+LOCAL_SIZE
+
+void
+main ()
+{
+  int i = GLOBAL_INDEX;
+  if (i < n)
+    STORE (x, i, vec4 (0));
+}
