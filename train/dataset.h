@@ -1,0 +1,41 @@
+/* A data set: samples by number, from wherever they come.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <train/sample.h>
+
+G_BEGIN_DECLS
+
+/** Thread-safe once opened. */
+typedef struct _NddrDataset NddrDataset;
+
+/**
+ * nddr_dataset_open:
+ * @spec: "folder:DIR[,SPLIT]" or "synth:SEED,COUNT,WxH"; several joined by '+' are one data set after another
+ * @default_split: what a folder without SPLIT means: "train" or "val"
+ *
+ * Lists what is there and checks that each picture has its labels; the files themselves are read by nddr_dataset_load().  Parts with
+ * segmentation must agree on their classes.
+ */
+NddrDataset *nddr_dataset_open (const char *spec, const char *default_split, GError **error);
+void nddr_dataset_free (NddrDataset *dataset);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrDataset, nddr_dataset_free)
+
+/** At least 1. */
+guint nddr_dataset_size (const NddrDataset *dataset);
+/** The labels that at least one part has. */
+NddrLabels nddr_dataset_labels (const NddrDataset *dataset);
+/** The classes of segmentation labels, owned by the data set; NULL where none is known. */
+const NddrClass *nddr_dataset_classes (const NddrDataset *dataset, guint *n_classes);
+/** (transfer full): sample @index's name, to be printed. */
+char *nddr_dataset_name (const NddrDataset *dataset, guint index);
+
+/** Keeps up to @bytes of loaded samples in memory, from now on; 0, the start, keeps none.  What was kept is kept until the data set is
+ * freed. */
+void nddr_dataset_set_cache (NddrDataset *dataset, gsize bytes);
+
+/** (transfer full): sample @index with those of @labels that it has.  Errors name the file. */
+NddrSample *nddr_dataset_load (NddrDataset *dataset, guint index, NddrLabels labels, GError **error);
+
+G_END_DECLS
