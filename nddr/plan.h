@@ -2,7 +2,8 @@
  * and tested without a device.
  *
  * Operations (ops/) append steps in execution order; nddr_plan_finish() then places the tensors of the arena by
- * liveness (first step that writes to last step that touches) and decides where barriers go.  Inference and
+ * liveness: from the first step that writes to the last that touches; one that is read before any step writes it is the
+ * host's to fill and lives from the start, one that no step reads after its last write is a result and lives to the end.  Inference and
  * training plans differ in what they append, not in kind.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -50,7 +51,7 @@ typedef enum { NDDR_F32, NDDR_F16, NDDR_BYTES } NddrType;
  * A flat tensor (parameters, tables, statistics) has height = width = batch = branches = 1 and stride = channels =
  * its number of elements.
  */
-typedef struct
+typedef struct _NddrTensor
 {
   char *name; /* to be printed */
   NddrSpace space;
@@ -61,6 +62,8 @@ typedef struct
   int first, last;          /* steps between which it must keep its content; -1: untouched */
   gboolean keep;            /* ARENA: its content outlives the run: overlaps nothing */
   gsize offset;             /* in its space, a multiple of 256; valid once finished */
+  struct _NddrTensor *whole; /* what it is a part of, or NULL */
+  gsize part_offset;         /* in bytes within the whole */
 } NddrTensor;
 
 #define NDDR_STEP_MAX_BINDINGS 12
@@ -80,16 +83,25 @@ typedef struct
   const NddrKernel *kernel;
   char *label;  /* the layer it works for: timings are summed by label */
   NddrBinding bindings[NDDR_STEP_MAX_BINDINGS];
-  union { gint32 i; guint32 u; float f; } push[NDDR_STEP_MAX_PUSH];
+  union
+  {
+    gint32 i;
+    guint32 u;
+    float f;
+  } push[NDDR_STEP_MAX_PUSH];
   int n_push;
   /* push words that finish() fills: the base of a tensor in its space, in texels of 16 bytes */
-  struct { guint8 word; NddrTensor *tensor; gint32 add; } bases[NDDR_STEP_MAX_BINDINGS];
+  struct
+  {
+    guint8 word;
+    NddrTensor *tensor;
+    gint32 add;
+  } bases[NDDR_STEP_MAX_BINDINGS];
   int n_bases;
   guint32 spec[NDDR_STEP_MAX_SPEC]; /* specialization constants 0 .. n_spec - 1 */
   int n_spec;
   guint32 groups[3];
-  int phase;        /* steps of one phase run together; in order of appending */
-  gboolean barrier; /* before it; decided by finish() */
+  int phase;        /* steps of one phase run together, in order of appending */
 } NddrStep;
 
 typedef struct
@@ -114,6 +126,8 @@ NddrTensor *nddr_plan_map (NddrPlan *plan, const char *name, int branches, int b
 NddrTensor *nddr_plan_tensor (NddrPlan *plan, const char *name, NddrSpace space, NddrType type, int branches, int batch, int height, int width, int channels);
 /** A flat float32 (or bytes) tensor of @n elements. */
 NddrTensor *nddr_plan_flat (NddrPlan *plan, const char *name, NddrSpace space, NddrType type, gsize n);
+/** @n elements of @whole, from @offset bytes (a multiple of 256) on, as a flat tensor of their own. */
+NddrTensor *nddr_plan_part (NddrPlan *plan, NddrTensor *whole, const char *name, gsize offset, gsize n);
 /** A table in TABLES with its content; copied. */
 NddrTensor *nddr_plan_table (NddrPlan *plan, const char *name, gconstpointer data, gsize bytes);
 
@@ -135,8 +149,10 @@ void nddr_step_push_base (NddrStep *step, NddrTensor *tensor, gint32 add);
 void nddr_step_spec (NddrStep *step, guint32 value);
 void nddr_step_spec_f (NddrStep *step, float value);
 
-/** Places tensors and barriers.  Fails only where a device limit is exceeded, and says which. */
+/** Places tensors and fills the pushed bases.  Fails only where a device limit is exceeded, and says which. */
 gboolean nddr_plan_finish (NddrPlan *plan, GError **error);
+/** Where barriers go when the phases of @phase_mask run as one submission: @before has an element a step. */
+void nddr_plan_barriers (const NddrPlan *plan, guint phase_mask, gboolean *before);
 /** (transfer full): a table of steps and tensors for people. */
 char *nddr_plan_print (const NddrPlan *plan);
 

@@ -1,3 +1,4 @@
+// (each shader itself asks for GL_GOOGLE_include_directive, to include this)
 // How kernels reach memory, so that most shaders are written once for both families.
 //
 //   LOAD_BUFFER (binding, name)   a map or a flat tensor that is read, four floats a texel   [T]
@@ -11,7 +12,6 @@
 //
 // In the software family one workgroup is one subgroup of 8 lanes, loads are imageLoad on a texel buffer (the cheap vector
 // load of llvmpipe) and stores go as 64-bit words. In the half variant maps hold float16: a texel is still four channels.
-#extension GL_GOOGLE_include_directive : require
 
 #ifdef NDDR_SOFTWARE
 #extension GL_KHR_shader_subgroup_basic : require

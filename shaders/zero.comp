@@ -1,4 +1,5 @@
 #version 450
+#extension GL_GOOGLE_include_directive : require
 // Writes zeros: x[i] = 0 for i < n.
 #include "memory.glsl"
 

@@ -1,0 +1,124 @@
+/* Plans are pure data: placing and barriers are checked without a device.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/plan.h>
+
+#include <string.h>
+
+/* y = f (x), whatever f is */
+static void
+step (NddrPlan *plan, NddrTensor *x, NddrTensor *y)
+{
+  NddrStep *s = nddr_plan_step (plan, NDDR_KERNEL_ZERO, 1, 1, 1);
+
+  s->bindings[1] = (NddrBinding){ .tensor = x, .read = TRUE };
+  s->bindings[0] = (NddrBinding){ .tensor = y, .write = TRUE };
+}
+
+static gboolean
+overlap (const NddrTensor *a, const NddrTensor *b)
+{
+  return a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
+}
+
+/* No two tensors that live at once share memory; a chain of n maps needs the room of two. */
+static void
+test_chain (void)
+{
+  g_autoptr (NddrPlan) plan = nddr_plan_new (&nddr_traits_gpu);
+  NddrTensor *t[20];
+  gboolean before[19];
+
+  for (int i = 0; i < 20; i++)
+    t[i] = nddr_plan_map (plan, "t", 1, 1, 8, 8, 8);
+  for (int i = 0; i < 19; i++)
+    step (plan, t[i], t[i + 1]);
+  g_assert_true (nddr_plan_finish (plan, NULL));
+  for (int i = 0; i < 19; i++)
+    g_assert_false (overlap (t[i], t[i + 1]));
+  for (int i = 0; i < 20; i++)
+    g_assert_cmpuint (t[i]->offset, >=, 256); /* the zero page */
+  g_assert_cmpuint (plan->space_bytes[NDDR_SPACE_ARENA], <=, 256 + 2 * 8 * 8 * 8 * 4);
+  nddr_plan_barriers (plan, 1, before);
+  g_assert_false (before[0]);
+  for (int i = 1; i < 19; i++)
+    g_assert_true (before[i]);
+}
+
+/* Random graphs: a brute-force check that what lives at once lies apart. */
+static void
+test_random (void)
+{
+  g_autoptr (GRand) random = g_rand_new_with_seed (7);
+
+  for (int round = 0; round < 200; round++) {
+    g_autoptr (NddrPlan) plan = nddr_plan_new (&nddr_traits_gpu);
+    NddrTensor *t[40];
+    int first[40], last[40], n = 40;
+
+    for (int i = 0; i < n; i++) {
+      t[i] = nddr_plan_map (plan, "t", 1, 1, g_rand_int_range (random, 1, 9), g_rand_int_range (random, 1, 9), g_rand_int_range (random, 1, 30));
+      first[i] = i - 1; /* written by step i - 1 */
+      last[i] = n;      /* a result, unless somebody reads it */
+    }
+    first[0] = 0;
+    for (int i = 1; i < n; i++) {
+      int from = g_rand_int_range (random, 0, i);
+
+      step (plan, t[from], t[i]);
+      last[from] = last[from] == n ? i - 1 : MAX (last[from], i - 1);
+    }
+    g_assert_true (nddr_plan_finish (plan, NULL));
+    for (int i = 0; i < n; i++)
+      for (int j = 0; j < i; j++)
+        if (first[i] <= last[j] && first[j] <= last[i])
+          g_assert_false (overlap (t[i], t[j]));
+  }
+}
+
+/* Steps that touch nothing in common need no barrier between them; reading what was written does; so does writing over what is read. */
+static void
+test_barriers (void)
+{
+  g_autoptr (NddrPlan) plan = nddr_plan_new (&nddr_traits_gpu);
+  NddrTensor *a = nddr_plan_map (plan, "a", 1, 1, 4, 4, 4), *b = nddr_plan_map (plan, "b", 1, 1, 4, 4, 4);
+  NddrTensor *c = nddr_plan_map (plan, "c", 1, 1, 4, 4, 4), *d = nddr_plan_map (plan, "d", 1, 1, 4, 4, 4);
+  gboolean before[4];
+
+  a->keep = b->keep = c->keep = d->keep = TRUE;
+  step (plan, a, c);
+  step (plan, b, d); /* apart */
+  step (plan, c, b); /* reads c, writes b, which the step before reads */
+  step (plan, d, a); /* d was written before that barrier, and a read */
+  g_assert_true (nddr_plan_finish (plan, NULL));
+  nddr_plan_barriers (plan, 1, before);
+  g_assert_false (before[0]);
+  g_assert_false (before[1]);
+  g_assert_true (before[2]);
+  g_assert_false (before[3]);
+}
+
+/* Over the device's limit: an error that names the tensor. */
+static void
+test_limits (void)
+{
+  g_autoptr (NddrPlan) plan = nddr_plan_new (&nddr_traits_gpu);
+  g_autoptr (GError) error = NULL;
+  NddrTensor *x = nddr_plan_map (plan, "x", 1, 1, 8, 8, 8), *huge = nddr_plan_map (plan, "huge", 1, 1, 8192, 8192, 4);
+
+  step (plan, x, huge);
+  g_assert_false (nddr_plan_finish (plan, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "huge"));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/plan/chain", test_chain);
+  g_test_add_func ("/plan/random", test_random);
+  g_test_add_func ("/plan/barriers", test_barriers);
+  g_test_add_func ("/plan/limits", test_limits);
+  return g_test_run ();
+}
