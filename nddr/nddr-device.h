@@ -55,7 +55,6 @@ typedef struct
   VkInstance instance;
   VkPhysicalDevice physical_device;
   VkDevice device;
-  PFN_vkGetInstanceProcAddr get_instance_proc_addr; /* NULL: the loader's */
   VkQueue queue;          /* with compute */
   guint32 queue_family;
   /* what was enabled on @device; all false is always correct */

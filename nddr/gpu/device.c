@@ -1,0 +1,563 @@
+/* Devices: listing, opening, importing.  See nddr-device.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/gpu/device.h>
+
+#include <nddr/gpu/pipeline.h>
+#include <nddr/program.h>
+
+#include <string.h>
+
+static const char *
+result_name (VkResult result)
+{
+  switch (result) {
+    case VK_ERROR_OUT_OF_HOST_MEMORY: return "out of host memory";
+    case VK_ERROR_OUT_OF_DEVICE_MEMORY: return "out of device memory";
+    case VK_ERROR_INITIALIZATION_FAILED: return "initialization failed";
+    case VK_ERROR_DEVICE_LOST: return "device lost";
+    case VK_ERROR_MEMORY_MAP_FAILED: return "memory map failed";
+    case VK_ERROR_LAYER_NOT_PRESENT: return "layer not present";
+    case VK_ERROR_EXTENSION_NOT_PRESENT: return "extension not present";
+    case VK_ERROR_FEATURE_NOT_PRESENT: return "feature not present";
+    case VK_ERROR_INCOMPATIBLE_DRIVER: return "incompatible driver";
+    case VK_ERROR_TOO_MANY_OBJECTS: return "too many objects";
+    case VK_ERROR_OUT_OF_POOL_MEMORY: return "out of pool memory";
+    case VK_TIMEOUT: return "timeout";
+    default: return "Vulkan error";
+  }
+}
+
+gboolean
+nddr_vk_check (VkResult result, const char *doing, GError **error)
+{
+  NddrError code = NDDR_ERROR_FAILED;
+
+  if (result == VK_SUCCESS)
+    return TRUE;
+  if (result == VK_ERROR_OUT_OF_HOST_MEMORY || result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_TOO_MANY_OBJECTS)
+    code = NDDR_ERROR_NO_MEMORY;
+  else if (result == VK_ERROR_DEVICE_LOST)
+    code = NDDR_ERROR_DEVICE_LOST;
+  else if (result == VK_ERROR_INCOMPATIBLE_DRIVER)
+    code = NDDR_ERROR_NO_DEVICE;
+  g_set_error (error, NDDR_ERROR, code, "%s: %s (VkResult %d)", doing, result_name (result), result);
+  return FALSE;
+}
+
+/* ---- the instance */
+
+static gboolean
+validation_wanted (void)
+{
+  const char *value = g_getenv ("NDDR_VALIDATION");
+
+  return value && *value && !g_str_equal (value, "0");
+}
+
+static VKAPI_ATTR VkBool32 VKAPI_CALL
+on_message (VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageTypeFlagsEXT types,
+    const VkDebugUtilsMessengerCallbackDataEXT *data, void *user_data)
+{
+  g_critical ("Vulkan validation: %s", data->pMessage);
+  return VK_FALSE;
+}
+
+static const VkDebugUtilsMessengerCreateInfoEXT messenger_info = {
+  .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT,
+  .messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
+  .messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT,
+  .pfnUserCallback = on_message,
+};
+
+static gboolean
+create_instance (VkInstance *instance, GError **error)
+{
+  static const VkValidationFeatureEnableEXT enables[] = { VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT };
+  static const char *const layers[] = { "VK_LAYER_KHRONOS_validation" };
+  static const char *const extensions[] = { VK_EXT_DEBUG_UTILS_EXTENSION_NAME };
+  VkValidationFeaturesEXT features = {
+    .sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT,
+    .pNext = &messenger_info,
+    .enabledValidationFeatureCount = G_N_ELEMENTS (enables),
+    .pEnabledValidationFeatures = enables,
+  };
+  VkApplicationInfo application = {
+    .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
+    .pEngineName = "nddr",
+    .apiVersion = VK_API_VERSION_1_1,
+  };
+  VkInstanceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &application };
+  PFN_vkEnumerateInstanceVersion enumerate_version = (PFN_vkEnumerateInstanceVersion)
+      vkGetInstanceProcAddr (NULL, "vkEnumerateInstanceVersion");
+  VkResult result;
+
+  if (!enumerate_version) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "the Vulkan loader knows Vulkan 1.0 alone; 1.1 is needed: install a newer libvulkan1");
+    return FALSE;
+  }
+  if (validation_wanted ()) {
+    info.pNext = &features;
+    info.enabledLayerCount = 1;
+    info.ppEnabledLayerNames = layers;
+    info.enabledExtensionCount = 1;
+    info.ppEnabledExtensionNames = extensions;
+  }
+  result = vkCreateInstance (&info, NULL, instance);
+  if (result == VK_ERROR_INCOMPATIBLE_DRIVER) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE,
+        "no Vulkan driver was found: install the GPU's, or mesa-vulkan-drivers for the processor's own (lavapipe)");
+    return FALSE;
+  }
+  if (result == VK_ERROR_LAYER_NOT_PRESENT) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FAILED,
+        "NDDR_VALIDATION is set, but there is no validation layer: install vulkan-validationlayers, or unset it");
+    return FALSE;
+  }
+  return nddr_vk_check (result, "creating a Vulkan instance", error);
+}
+
+/* (transfer full) physical devices in the loader's order */
+static GArray *
+physical_devices (VkInstance instance, GError **error)
+{
+  GArray *devices = g_array_new (FALSE, TRUE, sizeof (VkPhysicalDevice));
+  guint32 n = 0;
+  VkResult result = vkEnumeratePhysicalDevices (instance, &n, NULL);
+
+  if (result == VK_SUCCESS && n > 0) {
+    g_array_set_size (devices, n);
+    result = vkEnumeratePhysicalDevices (instance, &n, (VkPhysicalDevice *) devices->data);
+    g_array_set_size (devices, n);
+  }
+  if (result != VK_SUCCESS && result != VK_INCOMPLETE) {
+    nddr_vk_check (result, "listing Vulkan devices", error);
+    g_array_unref (devices);
+    return NULL;
+  }
+  return devices;
+}
+
+/* ---- what a physical device can do */
+
+typedef struct
+{
+  NddrDeviceInfo info;
+  NddrTraits traits;
+  gboolean int64;
+  guint32 queue_family, timestamp_bits;
+} Capabilities;
+
+static char *
+driver_name (VkPhysicalDevice physical, const VkPhysicalDeviceProperties *properties)
+{
+  VkPhysicalDeviceDriverProperties driver = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES };
+  VkPhysicalDeviceProperties2 query = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &driver };
+
+  if (properties->apiVersion < VK_API_VERSION_1_2)
+    return g_strdup_printf ("driver 0x%x", properties->driverVersion);
+  vkGetPhysicalDeviceProperties2 (physical, &query);
+  return g_strdup_printf ("%s %s", driver.driverName, driver.driverInfo);
+}
+
+static gboolean
+find_queue_family (VkPhysicalDevice physical, Capabilities *c)
+{
+  VkQueueFamilyProperties families[32];
+  guint32 n = G_N_ELEMENTS (families);
+
+  vkGetPhysicalDeviceQueueFamilyProperties (physical, &n, families);
+  for (guint32 i = 0; i < n; i++)
+    if (families[i].queueFlags & VK_QUEUE_COMPUTE_BIT) {
+      c->queue_family = i;
+      c->timestamp_bits = families[i].timestampValidBits;
+      return TRUE;
+    }
+  return FALSE;
+}
+
+/* The software family's kernels are made for subgroups of exactly eight lanes that can shuffle, 64-bit words, and rgba32f texel
+ * buffers: what llvmpipe offers. */
+static gboolean
+fits_software_family (VkPhysicalDevice physical, const VkPhysicalDeviceProperties *properties,
+    const VkPhysicalDeviceSubgroupProperties *subgroup, gboolean int64)
+{
+  VkFormatProperties format, uint_format;
+  VkSubgroupFeatureFlags needed = VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
+
+  vkGetPhysicalDeviceFormatProperties (physical, VK_FORMAT_R32G32B32A32_SFLOAT, &format);
+  vkGetPhysicalDeviceFormatProperties (physical, VK_FORMAT_R32G32B32A32_UINT, &uint_format);
+  return properties->deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU && subgroup->subgroupSize == 8 && int64 &&
+      (subgroup->supportedOperations & needed) == needed && (subgroup->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
+      (format.bufferFeatures & VK_FORMAT_FEATURE_STORAGE_TEXEL_BUFFER_BIT) &&
+      (uint_format.bufferFeatures & VK_FORMAT_FEATURE_STORAGE_TEXEL_BUFFER_BIT);
+}
+
+static void
+query_capabilities (VkPhysicalDevice physical, Capabilities *c)
+{
+  VkPhysicalDeviceProperties properties;
+  VkPhysicalDeviceMemoryProperties memory;
+  VkPhysicalDeviceSubgroupProperties subgroup = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES };
+  VkPhysicalDeviceProperties2 query = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &subgroup };
+  VkPhysicalDevice16BitStorageFeatures half = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES };
+  VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &half };
+
+  *c = (Capabilities){ 0 };
+  vkGetPhysicalDeviceProperties (physical, &properties);
+  vkGetPhysicalDeviceMemoryProperties (physical, &memory);
+  c->info.name = g_strdup (properties.deviceName);
+  c->info.type = properties.deviceType;
+  c->info.api_version = properties.apiVersion;
+  for (guint32 i = 0; i < memory.memoryHeapCount; i++)
+    if (memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT)
+      c->info.memory = MAX (c->info.memory, memory.memoryHeaps[i].size);
+  c->info.driver = g_strdup ("");
+  if (properties.apiVersion < VK_API_VERSION_1_1) {
+    c->info.unusable_because = g_strdup ("offers Vulkan 1.0 alone; 1.1 is needed");
+    return;
+  }
+  g_free (c->info.driver);
+  c->info.driver = driver_name (physical, &properties);
+  vkGetPhysicalDeviceProperties2 (physical, &query);
+  vkGetPhysicalDeviceFeatures2 (physical, &features);
+  c->int64 = features.features.shaderInt64;
+  c->info.subgroup_size = subgroup.subgroupSize;
+  c->info.fp16 = half.storageBuffer16BitAccess;
+  c->info.software = fits_software_family (physical, &properties, &subgroup, c->int64);
+  c->traits = (NddrTraits){
+    .family = c->info.software ? NDDR_FAMILY_SOFTWARE : NDDR_FAMILY_GPU,
+    .fp16 = c->info.fp16,
+    .subgroup_size = subgroup.subgroupSize,
+    .max_storage_range = properties.limits.maxStorageBufferRange,
+    .max_texel_elements = properties.limits.maxTexelBufferElements,
+    .max_groups = { properties.limits.maxComputeWorkGroupCount[0], properties.limits.maxComputeWorkGroupCount[1],
+        properties.limits.maxComputeWorkGroupCount[2] },
+    .max_shared = properties.limits.maxComputeSharedMemorySize,
+    .max_invocations = properties.limits.maxComputeWorkGroupInvocations,
+  };
+  if (!find_queue_family (physical, c))
+    c->info.unusable_because = g_strdup ("has no queue that computes");
+  c->info.usable = !c->info.unusable_because;
+}
+
+static void
+info_clear (NddrDeviceInfo *info)
+{
+  g_free (info->name);
+  g_free (info->driver);
+  g_free (info->unusable_because);
+}
+
+static void
+info_free (gpointer data)
+{
+  info_clear (data);
+  g_free (data);
+}
+
+/* (transfer full) what there is: of NddrDeviceInfo */
+static GPtrArray *
+list_of (const GArray *devices)
+{
+  GPtrArray *list = g_ptr_array_new_with_free_func (info_free);
+
+  for (guint i = 0; i < devices->len; i++) {
+    Capabilities c;
+
+    query_capabilities (g_array_index (devices, VkPhysicalDevice, i), &c);
+    g_ptr_array_add (list, g_memdup2 (&c.info, sizeof c.info));
+  }
+  return list;
+}
+
+GPtrArray *
+nddr_device_list (GError **error)
+{
+  VkInstance instance = VK_NULL_HANDLE;
+  g_autoptr (GArray) devices = NULL;
+  GPtrArray *list = NULL;
+
+  if (!create_instance (&instance, error))
+    return NULL;
+  devices = physical_devices (instance, error);
+  if (devices)
+    list = list_of (devices);
+  vkDestroyInstance (instance, NULL);
+  return list;
+}
+
+/* ---- choosing */
+
+static int
+type_rank (VkPhysicalDeviceType type)
+{
+  switch (type) {
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: return 0;
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: return 1;
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return 2;
+    case VK_PHYSICAL_DEVICE_TYPE_CPU: return 3;
+    default: return 4;
+  }
+}
+
+static int
+choose_best (const GPtrArray *list)
+{
+  int best = -1;
+
+  for (guint i = 0; i < list->len; i++) {
+    const NddrDeviceInfo *info = g_ptr_array_index (list, i);
+
+    if (info->usable && (best < 0 || type_rank (info->type) < type_rank (((NddrDeviceInfo *) g_ptr_array_index (list, best))->type)))
+      best = i;
+  }
+  return best;
+}
+
+static int
+choose_by_name (const GPtrArray *list, const char *which)
+{
+  g_autofree char *wanted = g_utf8_casefold (which, -1);
+
+  for (guint i = 0; i < list->len; i++) {
+    g_autofree char *name = g_utf8_casefold (((NddrDeviceInfo *) g_ptr_array_index (list, i))->name, -1);
+
+    if (strstr (name, wanted))
+      return i;
+  }
+  return -1;
+}
+
+static char *
+describe_list (const GPtrArray *list)
+{
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < list->len; i++)
+    g_string_append_printf (text, "%s%u: %s", i ? "; " : "", i, ((NddrDeviceInfo *) g_ptr_array_index (list, i))->name);
+  return g_string_free (text, FALSE);
+}
+
+/* the index of the device that @which means; -1 with @error */
+static int
+choose (const GPtrArray *list, const char *which, GError **error)
+{
+  g_autofree char *there = describe_list (list);
+  guint64 index;
+  int chosen;
+
+  if (!which || !*which || g_str_equal (which, "auto"))
+    which = g_getenv ("NDDR_DEVICE");
+  if (list->len == 0) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE,
+        "the Vulkan drivers offer no device: install the GPU's driver, or mesa-vulkan-drivers for the processor's own (lavapipe)");
+    return -1;
+  }
+  if (!which || !*which || g_str_equal (which, "auto")) {
+    chosen = choose_best (list);
+    if (chosen < 0)
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "none of the Vulkan devices can be used (%s): `nddr devices` says why", there);
+    return chosen;
+  }
+  if (g_ascii_string_to_unsigned (which, 10, 0, G_MAXUINT, &index, NULL))
+    chosen = index < list->len ? (int) index : -1;
+  else
+    chosen = choose_by_name (list, which);
+  if (chosen < 0) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE, "no Vulkan device \"%s\"; there are %s", which, there);
+    return -1;
+  }
+  if (!((NddrDeviceInfo *) g_ptr_array_index (list, chosen))->usable) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s %s", ((NddrDeviceInfo *) g_ptr_array_index (list, chosen))->name,
+        ((NddrDeviceInfo *) g_ptr_array_index (list, chosen))->unusable_because);
+    return -1;
+  }
+  return chosen;
+}
+
+/* ---- opening */
+
+static NddrDevice *
+device_alloc (VkPhysicalDevice physical)
+{
+  NddrDevice *device = g_new0 (NddrDevice, 1);
+  Capabilities c;
+
+  g_atomic_ref_count_init (&device->refs);
+  g_mutex_init (&device->queue_mutex);
+  query_capabilities (physical, &c);
+  device->physical_device = physical;
+  device->info = c.info;
+  device->traits = c.traits;
+  device->queue_family = c.queue_family;
+  device->timestamp_bits = c.timestamp_bits;
+  vkGetPhysicalDeviceProperties (physical, &device->properties);
+  vkGetPhysicalDeviceMemoryProperties (physical, &device->memory);
+  device->timestamp_period = device->properties.limits.timestampPeriod;
+  return device;
+}
+
+static gboolean
+create_device (NddrDevice *device, GError **error)
+{
+  float priority = 1;
+  VkPhysicalDevice16BitStorageFeatures half = {
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES,
+    .storageBuffer16BitAccess = device->info.fp16,
+  };
+  VkPhysicalDeviceFeatures supported;
+  VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &half };
+  VkDeviceQueueCreateInfo queue = {
+    .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+    .queueFamilyIndex = device->queue_family,
+    .queueCount = 1,
+    .pQueuePriorities = &priority,
+  };
+  VkDeviceCreateInfo info = {
+    .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+    .pNext = &features,
+    .queueCreateInfoCount = 1,
+    .pQueueCreateInfos = &queue,
+  };
+
+  vkGetPhysicalDeviceFeatures (device->physical_device, &supported);
+  features.features.shaderInt64 = supported.shaderInt64;
+  if (!nddr_vk_check (vkCreateDevice (device->physical_device, &info, NULL, &device->device), "creating a Vulkan device", error))
+    return FALSE;
+  vkGetDeviceQueue (device->device, device->queue_family, 0, &device->queue);
+  return TRUE;
+}
+
+NddrDevice *
+nddr_device_open (const char *which, GError **error)
+{
+  VkInstance instance = VK_NULL_HANDLE;
+  g_autoptr (GArray) devices = NULL;
+  g_autoptr (GPtrArray) list = NULL;
+  NddrDevice *device;
+  int chosen = -1;
+
+  if (!create_instance (&instance, error))
+    return NULL;
+  devices = physical_devices (instance, error);
+  if (devices) {
+    list = list_of (devices);
+    chosen = choose (list, which, error);
+  }
+  if (chosen < 0) {
+    vkDestroyInstance (instance, NULL);
+    return NULL;
+  }
+  device = device_alloc (g_array_index (devices, VkPhysicalDevice, chosen));
+  device->instance = instance;
+  if (validation_wanted ()) {
+    PFN_vkCreateDebugUtilsMessengerEXT create =
+        (PFN_vkCreateDebugUtilsMessengerEXT) vkGetInstanceProcAddr (instance, "vkCreateDebugUtilsMessengerEXT");
+
+    create (instance, &messenger_info, NULL, &device->messenger);
+  }
+  if (!create_device (device, error)) {
+    nddr_device_unref (device);
+    return NULL;
+  }
+  nddr_pipelines_init (device);
+  return device;
+}
+
+NddrDevice *
+nddr_device_import (const NddrDeviceImport *import, GError **error)
+{
+  NddrDevice *device = device_alloc (import->physical_device);
+
+  device->lent = TRUE;
+  device->import = *import;
+  device->instance = import->instance;
+  device->device = import->device;
+  device->queue = import->queue;
+  device->queue_family = import->queue_family;
+  device->traits.fp16 = device->info.fp16 = import->storage_16bit && device->info.fp16;
+  if (!import->shader_int64 && device->traits.family == NDDR_FAMILY_SOFTWARE) {
+    device->traits.family = NDDR_FAMILY_GPU;
+    device->info.software = FALSE;
+  }
+  if (!device->info.usable) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s %s", device->info.name, device->info.unusable_because);
+    nddr_device_unref (device);
+    return NULL;
+  }
+  nddr_pipelines_init (device);
+  return device;
+}
+
+NddrDevice *
+nddr_device_ref (NddrDevice *device)
+{
+  g_atomic_ref_count_inc (&device->refs);
+  return device;
+}
+
+static void
+lock_queue (NddrDevice *device)
+{
+  g_mutex_lock (&device->queue_mutex);
+  if (device->import.lock_queue)
+    device->import.lock_queue (device->import.user_data);
+}
+
+static void
+unlock_queue (NddrDevice *device)
+{
+  if (device->import.unlock_queue)
+    device->import.unlock_queue (device->import.user_data);
+  g_mutex_unlock (&device->queue_mutex);
+}
+
+void
+nddr_device_unref (NddrDevice *device)
+{
+  if (!device || !g_atomic_ref_count_dec (&device->refs))
+    return;
+  if (device->device) {
+    lock_queue (device);
+    vkQueueWaitIdle (device->queue);
+    unlock_queue (device);
+    nddr_pipelines_clear (device);
+  }
+  if (!device->lent) {
+    vkDestroyDevice (device->device, NULL);
+    if (device->messenger) {
+      PFN_vkDestroyDebugUtilsMessengerEXT destroy =
+          (PFN_vkDestroyDebugUtilsMessengerEXT) vkGetInstanceProcAddr (device->instance, "vkDestroyDebugUtilsMessengerEXT");
+
+      destroy (device->instance, device->messenger, NULL);
+    }
+    vkDestroyInstance (device->instance, NULL);
+  }
+  info_clear (&device->info);
+  g_mutex_clear (&device->queue_mutex);
+  g_free (device);
+}
+
+const NddrDeviceInfo *
+nddr_device_get_info (const NddrDevice *device)
+{
+  return &device->info;
+}
+
+const NddrTraits *
+nddr_device_get_traits (const NddrDevice *device)
+{
+  return &device->traits;
+}
+
+gboolean
+nddr_device_submit (NddrDevice *device, const VkSubmitInfo *submit, VkFence fence, GError **error)
+{
+  VkResult result;
+
+  lock_queue (device);
+  result = vkQueueSubmit (device->queue, 1, submit, fence);
+  unlock_queue (device);
+  return nddr_vk_check (result, "submitting to the device", error);
+}

@@ -1,0 +1,45 @@
+/* A device's inside: see nddr-device.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/nddr-device.h>
+#include <nddr/plan.h>
+
+G_BEGIN_DECLS
+
+typedef struct _NddrPipeline NddrPipeline;
+
+struct _NddrDevice
+{
+  gatomicrefcount refs;
+  gboolean lent; /* instance and device belong to somebody else */
+  NddrDeviceImport import;
+  VkInstance instance;
+  VkDebugUtilsMessengerEXT messenger; /* with NDDR_VALIDATION=1 */
+  VkPhysicalDevice physical_device;
+  VkDevice device;
+  VkQueue queue;
+  guint32 queue_family;
+  guint32 timestamp_bits;
+  float timestamp_period; /* ns a tick */
+  VkPhysicalDeviceMemoryProperties memory;
+  VkPhysicalDeviceProperties properties;
+  NddrDeviceInfo info;
+  NddrTraits traits;
+  GMutex queue_mutex; /* around vkQueueSubmit and vkQueueWaitIdle */
+  /* pipeline.c */
+  GMutex pipeline_mutex; /* around what follows */
+  GHashTable *pipelines; /* NddrPipeline* -> itself, by kernel and constants */
+  VkPipelineCache pipeline_cache;
+  char *pipeline_cache_path; /* NULL: nowhere to keep it */
+  gboolean pipeline_cache_dirty;
+};
+
+/** FALSE with @error set where @result is not VK_SUCCESS. @doing: what was being done, as in "allocating 4 MiB". */
+gboolean nddr_vk_check (VkResult result, const char *doing, GError **error);
+
+/** Submits under the queue's lock, its owner's too where it is lent. */
+gboolean nddr_device_submit (NddrDevice *device, const VkSubmitInfo *submit, VkFence fence, GError **error);
+
+G_END_DECLS

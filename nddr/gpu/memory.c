@@ -1,0 +1,88 @@
+/* Buffers: one allocation each; a program has a dozen.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/gpu/memory.h>
+
+#define HOST (VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT)
+
+/* the first type that has all of @wanted, else the first that has all of @needed; -1: none */
+static int
+find_type (const NddrDevice *device, guint32 allowed, VkMemoryPropertyFlags wanted, VkMemoryPropertyFlags needed)
+{
+  const VkPhysicalDeviceMemoryProperties *memory = &device->memory;
+
+  for (int pass = 0; pass < 2; pass++)
+    for (guint32 i = 0; i < memory->memoryTypeCount; i++) {
+      VkMemoryPropertyFlags flags = pass ? needed : wanted | needed;
+
+      if ((allowed & (1u << i)) && (memory->memoryTypes[i].propertyFlags & flags) == flags)
+        return i;
+    }
+  return -1;
+}
+
+static int
+choose_type (const NddrDevice *device, guint32 allowed, NddrMemoryUse use)
+{
+  gboolean shared = device->info.type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU || device->info.type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+
+  switch (use) {
+    case NDDR_MEMORY_UPLOAD:
+      return find_type (device, allowed, 0, HOST);
+    case NDDR_MEMORY_DOWNLOAD:
+      return find_type (device, allowed, VK_MEMORY_PROPERTY_HOST_CACHED_BIT, HOST);
+    case NDDR_MEMORY_DEVICE:
+    default: {
+      int type = find_type (device, allowed, shared ? HOST : 0, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
+
+      return type >= 0 ? type : find_type (device, allowed, 0, 0);
+    }
+  }
+}
+
+gboolean
+nddr_buffer_init (NddrDevice *device, NddrBuffer *buffer, gsize size, NddrMemoryUse use, GError **error)
+{
+  g_autofree char *doing = g_strdup_printf ("allocating %.1f MiB of device memory", size / 1048576.0);
+  VkBufferCreateInfo info = {
+    .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+    .size = size,
+    .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_STORAGE_TEXEL_BUFFER_BIT |
+        VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+    .sharingMode = VK_SHARING_MODE_EXCLUSIVE,
+  };
+  VkMemoryRequirements needs;
+  VkMemoryAllocateInfo allocate = { .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO };
+  int type;
+
+  *buffer = (NddrBuffer){ .size = size };
+  if (!nddr_vk_check (vkCreateBuffer (device->device, &info, NULL, &buffer->buffer), doing, error))
+    goto fail;
+  vkGetBufferMemoryRequirements (device->device, buffer->buffer, &needs);
+  type = choose_type (device, needs.memoryTypeBits, use);
+  if (type < 0) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s: %s has no host-visible, coherent memory", doing, device->info.name);
+    goto fail;
+  }
+  allocate.allocationSize = needs.size;
+  allocate.memoryTypeIndex = type;
+  if (!nddr_vk_check (vkAllocateMemory (device->device, &allocate, NULL, &buffer->memory), doing, error) ||
+      !nddr_vk_check (vkBindBufferMemory (device->device, buffer->buffer, buffer->memory, 0), doing, error))
+    goto fail;
+  if ((device->memory.memoryTypes[type].propertyFlags & HOST) == HOST &&
+      !nddr_vk_check (vkMapMemory (device->device, buffer->memory, 0, VK_WHOLE_SIZE, 0, (void **) &buffer->map), "mapping memory", error))
+    goto fail;
+  return TRUE;
+
+fail:
+  nddr_buffer_clear (device, buffer);
+  return FALSE;
+}
+
+void
+nddr_buffer_clear (NddrDevice *device, NddrBuffer *buffer)
+{
+  vkDestroyBuffer (device->device, buffer->buffer, NULL);
+  vkFreeMemory (device->device, buffer->memory, NULL);
+  *buffer = (NddrBuffer){ 0 };
+}

@@ -1,0 +1,31 @@
+/* Buffers.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/gpu/device.h>
+
+G_BEGIN_DECLS
+
+/** Who touches a buffer's memory most. */
+typedef enum
+{
+  NDDR_MEMORY_DEVICE,   /* the device alone; host-visible as well only where device and host share their memory */
+  NDDR_MEMORY_UPLOAD,   /* the host writes, the device reads: mapped, coherent */
+  NDDR_MEMORY_DOWNLOAD, /* the device writes, the host reads: mapped, coherent, cached where there is such */
+} NddrMemoryUse;
+
+typedef struct
+{
+  VkBuffer buffer; /* VK_NULL_HANDLE: none */
+  VkDeviceMemory memory;
+  gsize size;
+  guint8 *map; /* NULL where not host-visible */
+} NddrBuffer;
+
+/** Storage, storage-texel and transfer use.  On error @buffer is zeroed. */
+gboolean nddr_buffer_init (NddrDevice *device, NddrBuffer *buffer, gsize size, NddrMemoryUse use, GError **error);
+/** The device must have finished with it.  A zeroed buffer is fine. */
+void nddr_buffer_clear (NddrDevice *device, NddrBuffer *buffer);
+
+G_END_DECLS

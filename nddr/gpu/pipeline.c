@@ -1,0 +1,214 @@
+/* Pipelines and their cache: see pipeline.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/gpu/pipeline.h>
+
+#include <string.h>
+
+VkDescriptorType
+nddr_kernel_descriptor_type (const NddrKernel *kernel, int binding)
+{
+  gboolean software = g_str_equal (kernel->variant, "software");
+
+  return software && kernel->bindings[binding] != 'S' ? VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+}
+
+static guint
+pipeline_hash (gconstpointer data)
+{
+  const NddrPipeline *p = data;
+  guint hash = g_direct_hash (p->kernel);
+
+  for (int i = 0; i < p->n_spec; i++)
+    hash = hash * 31 + p->spec[i];
+  return hash;
+}
+
+static gboolean
+pipeline_equal (gconstpointer a, gconstpointer b)
+{
+  const NddrPipeline *p = a, *q = b;
+
+  return p->kernel == q->kernel && p->n_spec == q->n_spec && memcmp (p->spec, q->spec, p->n_spec * 4) == 0;
+}
+
+static void
+pipeline_destroy (NddrDevice *device, NddrPipeline *p)
+{
+  vkDestroyPipeline (device->device, p->pipeline, NULL);
+  vkDestroyPipelineLayout (device->device, p->layout, NULL);
+  vkDestroyDescriptorSetLayout (device->device, p->set_layout, NULL);
+  g_free (p);
+}
+
+static gboolean
+create_layouts (NddrDevice *device, NddrPipeline *p, GError **error)
+{
+  VkDescriptorSetLayoutBinding bindings[NDDR_STEP_MAX_BINDINGS];
+  guint32 n = strlen (p->kernel->bindings);
+  VkDescriptorSetLayoutCreateInfo set_info = {
+    .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+    .bindingCount = n,
+    .pBindings = bindings,
+  };
+  VkPushConstantRange push = { .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = NDDR_STEP_MAX_PUSH * 4 };
+  VkPipelineLayoutCreateInfo layout_info = {
+    .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+    .setLayoutCount = 1,
+    .pSetLayouts = &p->set_layout,
+    .pushConstantRangeCount = 1,
+    .pPushConstantRanges = &push,
+  };
+
+  g_assert (n <= NDDR_STEP_MAX_BINDINGS);
+  for (guint32 i = 0; i < n; i++)
+    bindings[i] = (VkDescriptorSetLayoutBinding){
+      .binding = i,
+      .descriptorType = nddr_kernel_descriptor_type (p->kernel, i),
+      .descriptorCount = 1,
+      .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT,
+    };
+  return nddr_vk_check (vkCreateDescriptorSetLayout (device->device, &set_info, NULL, &p->set_layout), "creating a set layout", error) &&
+      nddr_vk_check (vkCreatePipelineLayout (device->device, &layout_info, NULL, &p->layout), "creating a pipeline layout", error);
+}
+
+static gboolean
+create_pipeline (NddrDevice *device, NddrPipeline *p, GError **error)
+{
+  g_autofree char *doing = g_strdup_printf ("compiling kernel %s (%s)", p->kernel->name, p->kernel->variant);
+  VkSpecializationMapEntry entries[NDDR_STEP_MAX_SPEC];
+  VkSpecializationInfo spec = { .mapEntryCount = p->n_spec, .pMapEntries = entries, .dataSize = p->n_spec * 4, .pData = p->spec };
+  VkShaderModuleCreateInfo module_info = {
+    .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+    .codeSize = p->kernel->spirv_bytes,
+    .pCode = p->kernel->spirv,
+  };
+  VkComputePipelineCreateInfo info = {
+    .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+    .stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+        .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+        .pName = "main",
+        .pSpecializationInfo = &spec },
+    .layout = p->layout,
+  };
+  gboolean ok;
+
+  for (int i = 0; i < p->n_spec; i++)
+    entries[i] = (VkSpecializationMapEntry){ .constantID = i, .offset = i * 4, .size = 4 };
+  if (!nddr_vk_check (vkCreateShaderModule (device->device, &module_info, NULL, &info.stage.module), doing, error))
+    return FALSE;
+  ok = nddr_vk_check (vkCreateComputePipelines (device->device, device->pipeline_cache, 1, &info, NULL, &p->pipeline), doing, error);
+  vkDestroyShaderModule (device->device, info.stage.module, NULL);
+  return ok;
+}
+
+NddrPipeline *
+nddr_device_get_pipeline (NddrDevice *device, const NddrKernel *kernel, const guint32 *spec, int n_spec, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&device->pipeline_mutex);
+  NddrPipeline key = { .kernel = kernel, .n_spec = n_spec }, *p;
+
+  (void) locker;
+  memcpy (key.spec, spec, n_spec * 4);
+  p = g_hash_table_lookup (device->pipelines, &key);
+  if (p)
+    return p;
+  p = g_memdup2 (&key, sizeof key);
+  if (!create_layouts (device, p, error) || !create_pipeline (device, p, error)) {
+    pipeline_destroy (device, p);
+    return NULL;
+  }
+  g_hash_table_add (device->pipelines, p);
+  device->pipeline_cache_dirty = TRUE;
+  return p;
+}
+
+/* ---- the cache on disk */
+
+/* Whether the driver that wrote @data was this one: VkPipelineCacheHeaderVersionOne.  Drivers should check this themselves; not
+ * all survive it when they do not. */
+static gboolean
+is_ours (const NddrDevice *device, const char *data, gsize size)
+{
+  VkPipelineCacheHeaderVersionOne header;
+
+  if (size < sizeof header)
+    return FALSE;
+  memcpy (&header, data, sizeof header);
+  return header.headerSize >= sizeof header && header.headerSize <= size &&
+      header.headerVersion == VK_PIPELINE_CACHE_HEADER_VERSION_ONE && header.vendorID == device->properties.vendorID &&
+      header.deviceID == device->properties.deviceID &&
+      memcmp (header.pipelineCacheUUID, device->properties.pipelineCacheUUID, VK_UUID_SIZE) == 0;
+}
+
+/* One file for each device and driver version. */
+static char *
+cache_path (const NddrDevice *device)
+{
+  const VkPhysicalDeviceProperties *p = &device->properties;
+  const char *folder = g_getenv ("NDDR_CACHE");
+  g_autofree char *user = g_build_filename (g_get_user_cache_dir (), "nddr", NULL);
+  g_autoptr (GString) name = g_string_new (NULL);
+
+  g_string_printf (name, "pipelines-%04x-%04x-%08x-", p->vendorID, p->deviceID, p->driverVersion);
+  for (int i = 0; i < VK_UUID_SIZE; i++)
+    g_string_append_printf (name, "%02x", p->pipelineCacheUUID[i]);
+  return g_build_filename (folder && *folder ? folder : user, name->str, NULL);
+}
+
+void
+nddr_pipelines_init (NddrDevice *device)
+{
+  VkPipelineCacheCreateInfo info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO };
+  g_autofree char *data = NULL;
+  gsize size = 0;
+
+  g_mutex_init (&device->pipeline_mutex);
+  device->pipelines = g_hash_table_new (pipeline_hash, pipeline_equal);
+  device->pipeline_cache_path = cache_path (device);
+  if (g_file_get_contents (device->pipeline_cache_path, &data, &size, NULL) && is_ours (device, data, size)) {
+    info.initialDataSize = size;
+    info.pInitialData = data;
+  }
+  if (vkCreatePipelineCache (device->device, &info, NULL, &device->pipeline_cache) != VK_SUCCESS) {
+    info.initialDataSize = 0;
+    if (vkCreatePipelineCache (device->device, &info, NULL, &device->pipeline_cache) != VK_SUCCESS)
+      device->pipeline_cache = VK_NULL_HANDLE;
+  }
+}
+
+static void
+save_cache (NddrDevice *device)
+{
+  g_autofree char *folder = g_path_get_dirname (device->pipeline_cache_path);
+  g_autofree char *data = NULL;
+  g_autoptr (GError) error = NULL;
+  size_t size = 0;
+
+  if (vkGetPipelineCacheData (device->device, device->pipeline_cache, &size, NULL) != VK_SUCCESS || size == 0)
+    return;
+  data = g_malloc (size);
+  if (vkGetPipelineCacheData (device->device, device->pipeline_cache, &size, data) != VK_SUCCESS)
+    return;
+  if (g_mkdir_with_parents (folder, 0700) != 0 || !g_file_set_contents (device->pipeline_cache_path, data, size, &error))
+    g_debug ("the pipeline cache was not kept: %s", error ? error->message : folder);
+}
+
+void
+nddr_pipelines_clear (NddrDevice *device)
+{
+  GHashTableIter iter;
+  gpointer pipeline;
+
+  if (!device->pipelines)
+    return;
+  if (device->pipeline_cache && device->pipeline_cache_dirty)
+    save_cache (device);
+  g_hash_table_iter_init (&iter, device->pipelines);
+  while (g_hash_table_iter_next (&iter, &pipeline, NULL))
+    pipeline_destroy (device, pipeline);
+  g_hash_table_unref (device->pipelines);
+  vkDestroyPipelineCache (device->device, device->pipeline_cache, NULL);
+  g_free (device->pipeline_cache_path);
+  g_mutex_clear (&device->pipeline_mutex);
+}
