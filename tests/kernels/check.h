@@ -1,0 +1,53 @@
+/* What every kernel test stands on: a device, both families, seeded random tensors, comparison with a reference.
+ *
+ *   NddrCheck *c = check_begin (family, half);          a fresh plan
+ *   NddrTensor *x = check_map (c, "x", B, N, H, W, C);  arena maps that the host fills and reads
+ *   ...append operations to check_plan (c)...
+ *   check_ready (c);                                    finish, make the program
+ *   check_fill (c, x, ref_x);                           dense [B][N][H][W][C] doubles -> the device, padding zero
+ *   check_run (c, mask);
+ *   check_compare (c, y, ref_y, bound, "conv 3x3 ...");  norm of the difference over the norm; padding must be zero
+ *   check_end (c);
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/ops/ops.h>
+#include <nddr/program.h>
+
+typedef struct _NddrCheck NddrCheck;
+
+/** g_test_init () plus the device (the default one; --bench is taken out of the arguments).  Fails where there is no device. */
+void check_init (int *argc, char ***argv);
+/** Closes the device; the program's exit status: g_test_run ()'s. */
+int check_finish (int status);
+/** Whether --bench was given: then tests time each row as well. */
+gboolean check_benching (void);
+/** Whether the device can run @family (with @half): the GPU family runs on all, the software family on software drivers. */
+gboolean check_can (NddrFamily family, gboolean half);
+
+NddrCheck *check_begin (NddrFamily family, gboolean half);
+void check_end (NddrCheck *check);
+NddrPlan *check_plan (NddrCheck *check);
+NddrProgram *check_program (NddrCheck *check);
+
+/** A map in the arena that outlives the run, of the plan's activation type. */
+NddrTensor *check_map (NddrCheck *check, const char *name, int branches, int batch, int height, int width, int channels);
+/** A flat float tensor in @space. */
+NddrTensor *check_flat (NddrCheck *check, const char *name, NddrSpace space, gsize n);
+
+void check_ready (NddrCheck *check);
+/** Dense values in, the tensor's padding (if any) zero.  INPUT tensors too. */
+void check_fill (NddrCheck *check, NddrTensor *tensor, const double *dense);
+/** Dense values out, (transfer full); padding channels must be zero. */
+double *check_fetch (NddrCheck *check, NddrTensor *tensor);
+/** Runs the phases of @mask. */
+void check_run (NddrCheck *check, guint mask);
+/** Fails, naming @what and the worst element, where ||got - want|| / ||want|| > bound. */
+void check_compare (NddrCheck *check, NddrTensor *tensor, const double *want, double bound, const char *what, ...) G_GNUC_PRINTF (5, 6);
+/** With --bench: the median time of the phases in @mask, as GFLOP/s and GB/s. */
+void check_bench (NddrCheck *check, guint mask, double flops, double bytes, const char *what, ...) G_GNUC_PRINTF (5, 6);
+
+gsize check_elements (const NddrTensor *tensor); /* dense */
+/** Uniform in [-1, 1), the same for the same @seed; float32-representable (fp16-representable where @half). */
+double *check_random (gsize n, guint64 seed, gboolean half);
