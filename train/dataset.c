@@ -1,0 +1,215 @@
+/* A data set: sources one after the other, and a cache in front of them.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "train/dataset.h"
+
+#include <string.h>
+
+#include "train/source.h"
+
+typedef struct
+{
+  NddrSample *sample;
+  NddrLabels labels; /* that it was loaded for */
+} CacheEntry;
+
+struct _NddrDataset
+{
+  GPtrArray *sources;        /* of NddrSource */
+  guint size;
+  NddrLabels labels;
+  const NddrSource *classes; /* the source whose classes all share, or NULL */
+
+  GMutex lock; /* of what follows */
+  CacheEntry *cache;
+  gsize cache_room;
+};
+
+static NddrSource *
+open_source (const char *spec, const char *default_split, GError **error)
+{
+  const char *colon = strchr (spec, ':');
+  const char *where = colon ? colon + 1 : NULL;
+  if (g_str_has_prefix (spec, "folder:"))
+    return nddr_folder_open (where, default_split, error);
+  if (g_str_has_prefix (spec, "nddr:") || g_str_has_prefix (spec, "nyuv2:"))
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "data set \"%s\": this version reads folder: data sets alone; bring it into that form (DIR/SPLIT/image, segmentation, normal, depth)", spec);
+  else
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
+        "\"%s\" is not a data set: folder:DIR or folder:DIR,SPLIT was expected, or several joined by '+'", spec);
+  return NULL;
+}
+
+static gboolean
+starts_source (const char *text)
+{
+  static const char *const kinds[] = { "folder:", "synth:", "nddr:", "nyuv2:" };
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (g_str_has_prefix (text, kinds[i]))
+      return TRUE;
+  return FALSE;
+}
+
+/** Parts of "a+b": a '+' joins only where another kind follows it, so that folders may have one in their name. */
+static GPtrArray *
+split_spec (const char *spec)
+{
+  GPtrArray *parts = g_ptr_array_new_with_free_func (g_free);
+  const char *start = spec;
+  for (const char *p = spec; *p; p++)
+    if (*p == '+' && (starts_source (p + 1) || !p[1]))
+      {
+        g_ptr_array_add (parts, g_strndup (start, p - start));
+        start = p + 1;
+      }
+  g_ptr_array_add (parts, g_strdup (start));
+  return parts;
+}
+
+static gboolean
+same_classes (const NddrSource *a, const NddrSource *b, const char *spec, GError **error)
+{
+  if (a->n_classes != b->n_classes)
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has %u classes, but the data sets before it have %u: joined data sets must agree",
+          spec, b->n_classes, a->n_classes);
+      return FALSE;
+    }
+  for (guint i = 0; i < a->n_classes; i++)
+    if (strcmp (a->classes[i].name, b->classes[i].name) || a->classes[i].color != b->classes[i].color)
+      {
+        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+            "%s calls class %u \"%s #%06x\", but the data sets before it \"%s #%06x\": joined data sets must agree", spec, i,
+            b->classes[i].name, b->classes[i].color, a->classes[i].name, a->classes[i].color);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+static void
+free_source (gpointer data)
+{
+  NddrSource *source = data;
+  nddr_classes_free (source->classes, source->n_classes);
+  source->free (source);
+}
+
+NddrDataset *
+nddr_dataset_open (const char *spec, const char *default_split, GError **error)
+{
+  g_autoptr (NddrDataset) dataset = g_new0 (NddrDataset, 1);
+  g_mutex_init (&dataset->lock);
+  dataset->sources = g_ptr_array_new_with_free_func (free_source);
+
+  g_autoptr (GPtrArray) parts = split_spec (spec);
+  for (guint i = 0; i < parts->len; i++)
+    {
+      NddrSource *source = open_source (parts->pdata[i], default_split, error);
+      if (!source)
+        return NULL;
+      g_ptr_array_add (dataset->sources, source);
+      if (source->classes && dataset->classes && !same_classes (dataset->classes, source, parts->pdata[i], error))
+        return NULL;
+      if (source->classes && !dataset->classes)
+        dataset->classes = source;
+      dataset->labels |= source->labels;
+      dataset->size += source->size;
+    }
+  dataset->cache = g_new0 (CacheEntry, dataset->size);
+  return g_steal_pointer (&dataset);
+}
+
+void
+nddr_dataset_free (NddrDataset *dataset)
+{
+  if (!dataset)
+    return;
+  for (guint i = 0; dataset->cache && i < dataset->size; i++)
+    nddr_sample_unref (dataset->cache[i].sample);
+  g_free (dataset->cache);
+  g_ptr_array_unref (dataset->sources);
+  g_mutex_clear (&dataset->lock);
+  g_free (dataset);
+}
+
+guint
+nddr_dataset_size (const NddrDataset *dataset)
+{
+  return dataset->size;
+}
+
+NddrLabels
+nddr_dataset_labels (const NddrDataset *dataset)
+{
+  return dataset->labels;
+}
+
+const NddrClass *
+nddr_dataset_classes (const NddrDataset *dataset, guint *n_classes)
+{
+  *n_classes = dataset->classes ? dataset->classes->n_classes : 0;
+  return dataset->classes ? dataset->classes->classes : NULL;
+}
+
+/** The source that @index lies in; makes @index count within it. */
+static const NddrSource *
+find_source (const NddrDataset *dataset, guint *index)
+{
+  for (guint i = 0; i < dataset->sources->len; i++)
+    {
+      const NddrSource *source = dataset->sources->pdata[i];
+      if (*index < source->size)
+        return source;
+      *index -= source->size;
+    }
+  g_return_val_if_reached (NULL);
+}
+
+char *
+nddr_dataset_name (const NddrDataset *dataset, guint index)
+{
+  const NddrSource *source = find_source (dataset, &index);
+  return source->name (source, index);
+}
+
+void
+nddr_dataset_set_cache (NddrDataset *dataset, gsize bytes)
+{
+  g_mutex_lock (&dataset->lock);
+  dataset->cache_room = bytes;
+  g_mutex_unlock (&dataset->lock);
+}
+
+/** Every epoch reads every sample once: to throw one out for another would gain nothing, so the first ones stay. */
+static void
+cache_add (NddrDataset *dataset, guint index, NddrSample *sample, NddrLabels labels)
+{
+  gsize bytes = nddr_sample_bytes (sample);
+  g_mutex_lock (&dataset->lock);
+  if (!dataset->cache[index].sample && bytes <= dataset->cache_room)
+    {
+      dataset->cache[index] = (CacheEntry) { nddr_sample_ref (sample), labels };
+      dataset->cache_room -= bytes;
+    }
+  g_mutex_unlock (&dataset->lock);
+}
+
+NddrSample *
+nddr_dataset_load (NddrDataset *dataset, guint index, NddrLabels labels, GError **error)
+{
+  g_return_val_if_fail (index < dataset->size, NULL);
+  NddrSample *sample = NULL;
+  g_mutex_lock (&dataset->lock);
+  if (dataset->cache[index].sample && (labels & ~dataset->cache[index].labels) == 0)
+    sample = nddr_sample_ref (dataset->cache[index].sample);
+  g_mutex_unlock (&dataset->lock);
+  if (sample)
+    return sample;
+
+  guint within = index;
+  const NddrSource *source = find_source (dataset, &within);
+  sample = source->load (source, within, labels, error);
+  if (sample)
+    cache_add (dataset, index, sample, labels);
+  return sample;
+}

@@ -1,0 +1,33 @@
+/* Sources: the kinds of data sets.  Each is one file that lists its samples and reads one of them.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <train/sample.h>
+
+G_BEGIN_DECLS
+
+typedef struct _NddrSource NddrSource;
+
+/** One part of a data set.  A kind embeds it as its first member and fills it. */
+struct _NddrSource
+{
+  guint size;       /* samples, at least 1 */
+  NddrLabels labels;
+  NddrClass *classes; /* of segmentation labels; owned; NULL without them */
+  guint n_classes;
+  /* (transfer full); index < size.  Thread-safe. */
+  NddrSample *(*load) (const NddrSource *source, guint index, NddrLabels labels, GError **error);
+  char *(*name) (const NddrSource *source, guint index);
+  void (*free) (NddrSource *source); /* all but `classes` */
+};
+
+/** "DIR" or "DIR,SPLIT". */
+NddrSource *nddr_folder_open (const char *where, const char *default_split, GError **error);
+
+/** Frees @n classes and their names. */
+void nddr_classes_free (NddrClass *classes, guint n);
+/** (nullable): classes from a file with lines `name #rrggbb`. */
+NddrClass *nddr_classes_read (const char *path, guint *n, GError **error);
+
+G_END_DECLS
