@@ -1,0 +1,281 @@
+/* The loader: a job for each sample of each batch that is made ahead; batches leave in their order.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "train/loader.h"
+
+#include <string.h>
+
+#include "train/random.h"
+
+/* Chance for the order of an epoch comes from a stream that no sample's augmentation uses. */
+#define SHUFFLE_STREAM G_MAXUINT64
+
+typedef struct _Batch Batch;
+
+typedef struct
+{
+  Batch *batch;
+  guint slot;
+  guint64 epoch;
+  guint valid[3];
+} Job;
+
+struct _Batch
+{
+  NddrBatch base; /* first: handed out */
+  Job *jobs;      /* [batch] */
+  guint pending;  /* jobs that are not done; under the loader's lock, as the next two */
+  GError *error;
+  guint error_slot;
+};
+
+struct _NddrLoader
+{
+  NddrDataset *dataset;
+  NddrLoaderOptions options;
+  guint64 n_batches; /* of a single pass; G_MAXUINT64: no end */
+  guint64 next;      /* batch to be started next */
+  guint *order;      /* of the samples in `order_epoch` */
+  guint64 order_epoch;
+
+  GThreadPool *pool;
+  GMutex lock;
+  GCond done;
+  GQueue ahead;  /* of Batch: started, in order */
+  GQueue spare;  /* of Batch: to be used again */
+  GPtrArray *batches; /* all, owned */
+};
+
+static gsize
+image_floats (const NddrLoader *loader)
+{
+  return (gsize) loader->options.augment.height * loader->options.augment.width * 4;
+}
+
+static gsize
+label_pixels (const NddrLoader *loader)
+{
+  return (gsize) loader->options.augment.label_height * loader->options.augment.label_width;
+}
+
+static gboolean
+wants (const NddrLoader *loader, NddrTaskKind kind)
+{
+  return (loader->options.labels & NDDR_LABEL (kind)) != 0;
+}
+
+static Batch *
+batch_new (const NddrLoader *loader)
+{
+  Batch *batch = g_new0 (Batch, 1);
+  guint n = loader->options.batch;
+  gsize pixels = label_pixels (loader);
+  batch->jobs = g_new0 (Job, n);
+  batch->base.indices = g_new0 (guint, n);
+  batch->base.image = g_new (float, n * image_floats (loader));
+  batch->base.segmentation = wants (loader, NDDR_TASK_SEGMENTATION) ? g_new (guint8, n * pixels) : NULL;
+  batch->base.normal = wants (loader, NDDR_TASK_NORMAL) ? g_new (float, n * pixels * 4) : NULL;
+  batch->base.depth = wants (loader, NDDR_TASK_DEPTH) ? g_new (float, n * pixels) : NULL;
+  return batch;
+}
+
+static void
+batch_free (gpointer data)
+{
+  Batch *batch = data;
+  g_clear_error (&batch->error);
+  g_free (batch->jobs);
+  g_free (batch->base.indices);
+  g_free (batch->base.image);
+  g_free (batch->base.segmentation);
+  g_free (batch->base.normal);
+  g_free (batch->base.depth);
+  g_free (batch);
+}
+
+static NddrSlice
+batch_slice (const NddrLoader *loader, const Batch *batch, guint slot)
+{
+  const NddrBatch *base = &batch->base;
+  gsize pixels = slot * label_pixels (loader);
+  return (NddrSlice) {
+    .image = base->image + slot * image_floats (loader),
+    .segmentation = base->segmentation ? base->segmentation + pixels : NULL,
+    .normal = base->normal ? base->normal + 4 * pixels : NULL,
+    .depth = base->depth ? base->depth + pixels : NULL,
+  };
+}
+
+/** What lies behind the last sample of a single pass. */
+static void
+fill_blank (const NddrLoader *loader, Batch *batch, guint slot)
+{
+  NddrSlice slice = batch_slice (loader, batch, slot);
+  gsize pixels = label_pixels (loader);
+  memset (slice.image, 0, image_floats (loader) * sizeof (float));
+  if (slice.segmentation)
+    memset (slice.segmentation, NDDR_IGNORED, pixels);
+  if (slice.normal)
+    memset (slice.normal, 0, 4 * pixels * sizeof (float));
+  if (slice.depth)
+    memset (slice.depth, 0, pixels * sizeof (float));
+}
+
+/** Runs on a thread of the pool. */
+static void
+do_job (gpointer data, gpointer user_data)
+{
+  Job *job = data;
+  NddrLoader *loader = user_data;
+  Batch *batch = job->batch;
+  guint index = batch->base.indices[job->slot];
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrSample) sample = nddr_dataset_load (loader->dataset, index, loader->options.labels, &error);
+  if (sample)
+    {
+      NddrSlice slice = batch_slice (loader, batch, job->slot);
+      nddr_augment_apply (&loader->options.augment, sample, loader->options.seed, job->epoch, index, &slice, job->valid);
+    }
+
+  g_mutex_lock (&loader->lock);
+  if (error && (!batch->error || job->slot < batch->error_slot))
+    {
+      g_clear_error (&batch->error);
+      batch->error = g_steal_pointer (&error);
+      batch->error_slot = job->slot;
+    }
+  if (--batch->pending == 0)
+    g_cond_signal (&loader->done);
+  g_mutex_unlock (&loader->lock);
+}
+
+/** The order of @epoch: the data set's own, or Fisher and Yates's. */
+static const guint *
+epoch_order (NddrLoader *loader, guint64 epoch)
+{
+  guint n = nddr_dataset_size (loader->dataset);
+  if (loader->order && loader->order_epoch == epoch)
+    return loader->order;
+  if (!loader->order)
+    loader->order = g_new (guint, n);
+  loader->order_epoch = epoch;
+  for (guint i = 0; i < n; i++)
+    loader->order[i] = i;
+  NddrRandom random = nddr_random_init (loader->options.seed, SHUFFLE_STREAM, epoch);
+  for (guint i = n - 1; loader->options.shuffle && i > 0; i--)
+    {
+      guint j = nddr_random_below (&random, i + 1), t = loader->order[i];
+      loader->order[i] = loader->order[j];
+      loader->order[j] = t;
+    }
+  return loader->order;
+}
+
+static void
+start_batch (NddrLoader *loader)
+{
+  guint n = nddr_dataset_size (loader->dataset);
+  Batch *batch = g_queue_pop_head (&loader->spare);
+  if (!batch)
+    {
+      batch = batch_new (loader);
+      g_ptr_array_add (loader->batches, batch);
+    }
+  batch->base.number = loader->next++;
+  batch->base.n_samples = 0;
+  guint64 first = batch->base.number * loader->options.batch;
+  for (guint slot = 0; slot < loader->options.batch; slot++)
+    {
+      guint64 at = first + slot;
+      if (!loader->options.repeat && at >= n)
+        {
+          batch->base.indices[slot] = 0;
+          fill_blank (loader, batch, slot);
+          continue;
+        }
+      batch->jobs[slot] = (Job) { .batch = batch, .slot = slot, .epoch = at / n };
+      batch->base.indices[slot] = epoch_order (loader, at / n)[at % n];
+      batch->base.n_samples++;
+    }
+  batch->pending = batch->base.n_samples;
+  g_queue_push_tail (&loader->ahead, batch);
+  for (guint slot = 0; slot < batch->base.n_samples; slot++)
+    g_thread_pool_push (loader->pool, &batch->jobs[slot], NULL);
+}
+
+static void
+start_batches (NddrLoader *loader)
+{
+  while (loader->ahead.length < loader->options.prefetch && loader->next < loader->n_batches)
+    start_batch (loader);
+}
+
+NddrLoader *
+nddr_loader_new (NddrDataset *dataset, const NddrLoaderOptions *options)
+{
+  NddrLoader *loader = g_new0 (NddrLoader, 1);
+  guint n = nddr_dataset_size (dataset);
+  loader->dataset = dataset;
+  loader->options = *options;
+  if (!loader->options.threads)
+    loader->options.threads = MIN (4, g_get_num_processors ());
+  if (!loader->options.prefetch)
+    loader->options.prefetch = 2;
+  loader->n_batches = options->repeat ? G_MAXUINT64 : (n + options->batch - 1) / options->batch;
+  loader->next = options->first;
+  loader->batches = g_ptr_array_new_with_free_func (batch_free);
+  g_mutex_init (&loader->lock);
+  g_cond_init (&loader->done);
+  /* Not exclusive: this cannot fail, where a thread cannot be had at once. */
+  loader->pool = g_thread_pool_new (do_job, loader, loader->options.threads, FALSE, NULL);
+  start_batches (loader);
+  return loader;
+}
+
+void
+nddr_loader_free (NddrLoader *loader)
+{
+  if (!loader)
+    return;
+  g_thread_pool_free (loader->pool, TRUE, TRUE);
+  g_queue_clear (&loader->ahead);
+  g_queue_clear (&loader->spare);
+  g_ptr_array_unref (loader->batches);
+  g_mutex_clear (&loader->lock);
+  g_cond_clear (&loader->done);
+  g_free (loader->order);
+  g_free (loader);
+}
+
+NddrBatch *
+nddr_loader_next (NddrLoader *loader, GError **error)
+{
+  start_batches (loader);
+  Batch *batch = g_queue_pop_head (&loader->ahead);
+  if (!batch)
+    return NULL;
+  g_mutex_lock (&loader->lock);
+  while (batch->pending > 0)
+    g_cond_wait (&loader->done, &loader->lock);
+  GError *failure = g_steal_pointer (&batch->error);
+  g_mutex_unlock (&loader->lock);
+  if (failure)
+    {
+      g_propagate_error (error, failure);
+      g_queue_push_head (&loader->spare, batch);
+      return NULL;
+    }
+
+  memset (batch->base.valid, 0, sizeof batch->base.valid);
+  for (guint slot = 0; slot < batch->base.n_samples; slot++)
+    for (int kind = 0; kind < 3; kind++)
+      batch->base.valid[kind] += batch->jobs[slot].valid[kind];
+  start_batches (loader);
+  return &batch->base;
+}
+
+void
+nddr_loader_return (NddrLoader *loader, NddrBatch *batch)
+{
+  g_queue_push_head (&loader->spare, (Batch *) batch);
+}
