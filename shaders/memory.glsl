@@ -4,6 +4,7 @@
 //   LOAD_BUFFER (binding, name)   a map or a flat tensor that is read, four floats a texel   [T]
 //   LOAD (name, i)                texel i, as a vec4.  Software: i counts from the start of the space (add the pushed base);
 //                                 GPU: from the tensor's start (the pushed base is then what was added to it)
+//   LOAD32_BUFFER (binding, name)  and LOAD32 (name, i): the same for what is float32 in the half variant too   [T]
 //   STORE_BUFFER (binding, name)  a tensor that is written; texel i counts from the tensor's start   [S]
 //   STORE (name, i, v)
 //   UPDATE_BUFFER (binding, name) read and written in place through one binding   [S]
@@ -22,6 +23,8 @@
 #define GLOBAL_INDEX (int (gl_WorkGroupID.x) * 8 + int (gl_SubgroupInvocationID))
 #define LOAD_BUFFER(b, name) layout (binding = b, rgba32f) readonly uniform imageBuffer name;
 #define LOAD(name, i) imageLoad (name, i)
+#define LOAD32_BUFFER(b, name) LOAD_BUFFER (b, name)
+#define LOAD32(name, i) imageLoad (name, i)
 #define STORE_BUFFER(b, name) layout (binding = b) writeonly buffer Buffer_##name { u64vec2 name[]; };
 #define PAIR(x, y) packUint2x32 (floatBitsToUint (vec2 (x, y)))
 #define STORE(name, i, v) { vec4 v_ = (v); name[i] = u64vec2 (PAIR (v_.x, v_.y), PAIR (v_.z, v_.w)); }
@@ -40,6 +43,8 @@
 #endif
 #define LOAD_BUFFER(b, name) layout (binding = b) readonly buffer Buffer_##name { TEXEL name[]; };
 #define LOAD(name, i) vec4 (name[i])
+#define LOAD32_BUFFER(b, name) layout (binding = b) readonly buffer Buffer_##name { vec4 name[]; };
+#define LOAD32(name, i) name[i]
 #define STORE_BUFFER(b, name) layout (binding = b) writeonly buffer Buffer_##name { TEXEL name[]; };
 #define STORE(name, i, v) name[i] = TEXEL (v)
 #define UPDATE_BUFFER(b, name) layout (binding = b) buffer Buffer_##name { TEXEL name[]; };
