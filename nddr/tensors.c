@@ -1,0 +1,75 @@
+/* Named tensors in host memory.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/tensors.h>
+
+NddrArray *
+nddr_array_new (const char *name, guint n_dims, const gint64 *dims)
+{
+  NddrArray *array = g_new0 (NddrArray, 1);
+
+  g_assert (n_dims <= NDDR_ARRAY_MAX_DIMS);
+  array->name = g_strdup (name);
+  array->n_dims = n_dims;
+  array->n_elements = 1;
+  for (guint i = 0; i < n_dims; i++) {
+    array->dims[i] = dims[i];
+    array->n_elements *= (gsize) dims[i];
+  }
+  array->data = g_new0 (float, array->n_elements);
+  return array;
+}
+
+void
+nddr_array_free (NddrArray *array)
+{
+  if (array == NULL)
+    return;
+  g_free (array->name);
+  g_free (array->data);
+  g_free (array);
+}
+
+NddrTensors *
+nddr_tensors_new (void)
+{
+  NddrTensors *tensors = g_new0 (NddrTensors, 1);
+
+  tensors->arrays = g_ptr_array_new_with_free_func ((GDestroyNotify) nddr_array_free);
+  tensors->by_name = g_hash_table_new (g_str_hash, g_str_equal);
+  tensors->metadata = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  return tensors;
+}
+
+void
+nddr_tensors_free (NddrTensors *tensors)
+{
+  if (tensors == NULL)
+    return;
+  g_hash_table_unref (tensors->by_name);
+  g_ptr_array_unref (tensors->arrays);
+  g_hash_table_unref (tensors->metadata);
+  g_free (tensors);
+}
+
+void
+nddr_tensors_take (NddrTensors *tensors, NddrArray *array)
+{
+  NddrArray *old = nddr_tensors_find (tensors, array->name);
+  guint i;
+
+  /* the key is the array's own name, so it has to be replaced along with it */
+  g_hash_table_replace (tensors->by_name, array->name, array);
+  if (old == NULL) {
+    g_ptr_array_add (tensors->arrays, array);
+  } else if (old != array && g_ptr_array_find (tensors->arrays, old, &i)) {
+    tensors->arrays->pdata[i] = array;
+    nddr_array_free (old);
+  }
+}
+
+NddrArray *
+nddr_tensors_find (const NddrTensors *tensors, const char *name)
+{
+  return g_hash_table_lookup (tensors->by_name, name);
+}
