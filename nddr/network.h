@@ -56,13 +56,16 @@ typedef struct
   int branches;
   int kernel, stride, dilation; /* convolutions pad by dilation * (kernel - 1) / 2 on every side */
   NddrActivation activation;
-  gboolean bias, norm;
+  gboolean bias, norm; /* whether any branch has one */
   gboolean dropout; /* follows it in training */
   int like;         /* RESIZE: the value whose size to take */
   int fusion_stage; /* FUSION: 1 .. S */
   /* for each branch: the base name of its tensors; convolution: NAME.weight [out, in, kh, kw] (depthwise
    * [C, 1, k, k]), NAME.bias; its normalisation: NORM.weight, .bias, .running_mean, .running_var */
   char **names, **norms;
+  /* for each branch: whether it has that; trunks that started from different files may differ, and in inference
+   * the one without is a bias of zeros or a normalisation that changes nothing */
+  gboolean *has_bias, *has_norm;
   int *tasks; /* for each branch: the task it belongs to; -1: shared */
 } NddrLayer;
 
@@ -108,12 +111,17 @@ typedef void (*NddrTensorFunc) (const NddrLayer *layer, int branch, const char *
 void nddr_network_foreach_tensor (const NddrNetwork *network, NddrTensorFunc func, gpointer user_data);
 
 /** What `nddr info` says. */
-typedef struct { guint64 parameters, macs, activation_bytes; } NddrNetworkCost;
+typedef struct
+{
+  guint64 parameters;       /* that are trained: running statistics not counted */
+  guint64 macs;             /* of the convolutions */
+  guint64 activation_bytes; /* the most that values alive together take in fp32, the input included */
+} NddrNetworkCost;
 void nddr_network_cost (const NddrNetwork *network, int width, int height, NddrNetworkCost *cost);
 
 /** Convolution and normalisation folded into one: w' = w * g, b' = b * g + shift - mean * g with
- * g = scale / sqrt (var + eps).  @weight: [branches][out][in][k][k], @bias: [branches][out], both written
- * whole. */
+ * g = scale / sqrt (var + eps).  @weight: [branches][out][in][k][k] (depthwise: [branches][C][1][k][k]), @bias: [branches][out],
+ * both written whole.  @tensors must hold what nddr_network_foreach_tensor() names. */
 void nddr_network_fold (const NddrNetwork *network, const NddrLayer *layer, const NddrTensors *tensors, float *weight, float *bias);
 
 G_END_DECLS

@@ -1,0 +1,41 @@
+/* The head `largefov`: a 3x3 convolution that looks far, two 1x1.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/builder.h>
+
+#define HIDDEN 1024
+
+static NddrLayer *
+append_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrLanes lanes, int value, NddrAffine affine, const char *name)
+{
+  g_autofree char *norm = g_strconcat (name, ".bn", NULL);
+  NddrLayer *layer = nddr_builder_convolution (builder, shape, lanes, g_strdup (name));
+
+  nddr_builder_read (layer, nddr_builder_pick (builder, layer, value));
+  nddr_builder_name_all (builder, layer, affine, name, norm);
+  return layer;
+}
+
+void
+nddr_append_head (NddrBuilder *builder, NddrLanes lanes, int value)
+{
+  int hidden = (int) nddr_config_scale (HIDDEN, builder->config->head_width);
+  NddrConvolutionShape fc6 = { NDDR_LAYER_CONVOLUTION, NDDR_ROLE_HEAD, hidden, 3, 1, builder->config->output_stride == 16 ? 6 : 12, NDDR_ACTIVATION_RELU };
+  NddrConvolutionShape fc7 = { NDDR_LAYER_CONVOLUTION, NDDR_ROLE_HEAD, hidden, 1, 1, 1, NDDR_ACTIVATION_RELU };
+  NddrLayer *layer;
+
+  layer = append_convolution (builder, &fc6, lanes, value, NDDR_AFFINE_AS_FILE, "fc6");
+  layer->dropout = TRUE;
+  layer = append_convolution (builder, &fc7, lanes, layer->output, NDDR_AFFINE_AS_FILE, "fc7");
+  layer->dropout = TRUE;
+  value = layer->output;
+
+  /* tasks differ in their channels */
+  for (int b = 0; b < lanes.n; b++) {
+    int task = lanes.tasks[b];
+    NddrConvolutionShape fc8 = { NDDR_LAYER_CONVOLUTION, NDDR_ROLE_HEAD_LAST, (int) builder->config->tasks[task].channels, 1, 1, 1, NDDR_ACTIVATION_NONE };
+
+    layer = append_convolution (builder, &fc8, (NddrLanes){ 1, &task }, value, NDDR_AFFINE_BIAS, "fc8");
+    builder->network->heads[task] = (NddrInput){ layer->output, 0, 1 };
+  }
+}

@@ -1,0 +1,338 @@
+/* A network: what a config means, as layers.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/builder.h>
+
+#include <math.h>
+
+#define MAX_STAGES 5
+
+static void
+clear_layer (gpointer data)
+{
+  NddrLayer *layer = data;
+
+  for (int b = 0; b < layer->branches; b++) {
+    if (layer->names != NULL)
+      g_free (layer->names[b]);
+    if (layer->norms != NULL)
+      g_free (layer->norms[b]);
+  }
+  g_free (layer->names);
+  g_free (layer->norms);
+  g_free (layer->has_bias);
+  g_free (layer->has_norm);
+  g_free (layer->tasks);
+  g_free (layer->inputs);
+  g_free (layer->label);
+}
+
+void
+nddr_network_free (NddrNetwork *network)
+{
+  if (network == NULL)
+    return;
+  g_array_unref (network->layers);
+  g_array_unref (network->values);
+  g_free (network->heads);
+  g_free (network);
+}
+
+/* ---- building */
+
+static const NddrBackboneLayers *
+find_backbone (const NddrConfig *config, GError **error)
+{
+  if (config->fusion == NDDR_FUSION_CROSS_STITCH || config->fusion == NDDR_FUSION_SLUICE) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "fusion \"%s\" is known, but this version of nddr builds \"none\", \"shared\" and \"nddr\"",
+        nddr_fusion_name (config->fusion));
+    return NULL;
+  }
+  if (config->head != NDDR_HEAD_LARGEFOV && config->backbone < NDDR_BACKBONE_RESNET18) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "head \"%s\" is known, but this version of nddr builds \"largefov\"", nddr_head_name (config->head));
+    return NULL;
+  }
+  switch (config->backbone) {
+    case NDDR_BACKBONE_VGG16:
+      return &nddr_vgg16;
+    case NDDR_BACKBONE_MOBILENET_V2:
+      return &nddr_mobilenet_v2;
+    default:
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "backbone \"%s\" is known, but this version of nddr builds \"vgg16\" and \"mobilenet_v2\"",
+          nddr_backbone_name (config->backbone));
+      return NULL;
+  }
+}
+
+static NddrBuilder
+start (const NddrConfig *config, const NddrTensors *tensors)
+{
+  NddrNetwork *network = g_new0 (NddrNetwork, 1);
+  NddrBuilder builder = { network, config, tensors, g_ptr_array_new_with_free_func (g_free) };
+  NddrValue image = { 1, 3, -1 };
+  int shared = -1;
+
+  network->layers = g_array_new (FALSE, TRUE, sizeof (NddrLayer));
+  g_array_set_clear_func (network->layers, clear_layer);
+  network->values = g_array_new (FALSE, TRUE, sizeof (NddrValue));
+  network->n_tasks = (int) config->n_tasks;
+  network->heads = g_new0 (NddrInput, config->n_tasks);
+  for (guint t = 0; t < config->n_tasks; t++)
+    network->heads[t].value = -1;
+  network->pool_padding = config->pool_padding;
+  network->resize = config->resize;
+  network->norm_eps = config->norm_eps;
+  g_array_append_val (network->values, image);
+  g_ptr_array_add (builder.value_tasks, g_memdup2 (&shared, sizeof shared));
+  return builder;
+}
+
+/* How many of @wanted, from its start, lie evenly spaced in 0 … n_tasks - 1: what one layer can read of a value that has a
+ * branch for every task. */
+static int
+even_run (NddrLanes wanted)
+{
+  int n = MIN (wanted.n, 2);
+
+  while (n < wanted.n && wanted.tasks[n] - wanted.tasks[n - 1] == wanted.tasks[1] - wanted.tasks[0])
+    n++;
+  return n;
+}
+
+/* Shortcut and heads of the tasks that are wanted. */
+static void
+append_tail (NddrBuilder *builder, const int *stages, int n_stages, NddrLanes trunks, NddrLanes wanted)
+{
+  int resized[MAX_STAGES], value = stages[n_stages - 1];
+  gboolean shared = trunks.tasks[0] == -1;
+
+  if (builder->config->shortcut)
+    nddr_append_shortcut_resizes (builder, stages, n_stages, resized);
+  if (builder->config->shortcut && shared)
+    value = nddr_append_shortcut (builder, resized, n_stages, trunks);
+  if (!builder->config->shortcut || shared) {
+    nddr_append_head (builder, wanted, value);
+    return;
+  }
+  while (wanted.n > 0) {
+    NddrLanes run = { even_run (wanted), wanted.tasks };
+
+    value = nddr_append_shortcut (builder, resized, n_stages, run);
+    nddr_append_head (builder, run, value);
+    wanted = (NddrLanes){ wanted.n - run.n, wanted.tasks + run.n };
+  }
+}
+
+NddrNetwork *
+nddr_network_new (const NddrConfig *config, const NddrTensors *tensors, const gboolean *requested, GError **error)
+{
+  const NddrBackboneLayers *backbone = find_backbone (config, error);
+  g_autofree int *all_tasks = g_new (int, config->n_tasks), *wanted_tasks = g_new (int, config->n_tasks);
+  NddrLanes all = { (int) config->n_tasks, all_tasks }, wanted = { 0, wanted_tasks }, trunks;
+  gboolean fused = config->fusion == NDDR_FUSION_NDDR && config->n_tasks > 1;
+  int stages[MAX_STAGES], value = 0, shared = -1;
+  NddrBuilder builder;
+
+  if (backbone == NULL)
+    return NULL;
+  for (int t = 0; t < all.n; t++) {
+    all_tasks[t] = t;
+    if (requested == NULL || requested[t])
+      wanted_tasks[wanted.n++] = t;
+  }
+  trunks = config->fusion == NDDR_FUSION_SHARED ? (NddrLanes){ 1, &shared } : fused ? all : wanted;
+
+  builder = start (config, tensors);
+  if (wanted.n > 0) {
+    for (int i = 1; i <= backbone->n_stages; i++) {
+      value = backbone->append_stage (&builder, i, trunks, value);
+      if (fused)
+        value = nddr_append_nddr (&builder, i, i < backbone->n_stages ? all : wanted, value, backbone->fusion_activation);
+      stages[i - 1] = value;
+    }
+    append_tail (&builder, stages, backbone->n_stages, trunks, wanted);
+  }
+  g_ptr_array_unref (builder.value_tasks);
+  return builder.network;
+}
+
+/* ---- asking */
+
+static gboolean
+has_weights (const NddrLayer *layer)
+{
+  return layer->kind == NDDR_LAYER_CONVOLUTION || layer->kind == NDDR_LAYER_DEPTHWISE;
+}
+
+int
+nddr_network_in_channels (const NddrNetwork *network, const NddrLayer *layer)
+{
+  int channels = 0;
+
+  for (int s = 0; s < layer->n_inputs; s++)
+    channels += nddr_network_value (network, layer->inputs[s].value)->channels;
+  return channels;
+}
+
+/* Channels that one output is summed over: what the weight's second dimension is. */
+static int
+summed_channels (const NddrNetwork *network, const NddrLayer *layer)
+{
+  return layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (network, layer);
+}
+
+/* Odd kernels padded by half their extent: ceil (n / stride). A pool padded at its end alone: floor. */
+static int
+output_size (const NddrNetwork *network, const NddrLayer *layer, int n)
+{
+  if (layer->kind == NDDR_LAYER_MAX_POOL && layer->stride == 2 && network->pool_padding == NDDR_POOL_END)
+    return n / 2;
+  return (n + layer->stride - 1) / layer->stride;
+}
+
+void
+nddr_network_sizes (const NddrNetwork *network, int width, int height, int **widths, int **heights)
+{
+  int *w = g_new (int, network->values->len), *h = g_new (int, network->values->len);
+
+  w[0] = width;
+  h[0] = height;
+  for (guint i = 0; i < network->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (network, (int) i);
+    int input = layer->inputs[0].value;
+    gboolean resize = layer->kind == NDDR_LAYER_RESIZE;
+
+    w[layer->output] = resize ? w[layer->like] : output_size (network, layer, w[input]);
+    h[layer->output] = resize ? h[layer->like] : output_size (network, layer, h[input]);
+  }
+  *widths = w;
+  *heights = h;
+}
+
+void
+nddr_network_foreach_tensor (const NddrNetwork *network, NddrTensorFunc func, gpointer user_data)
+{
+  static const char *const norm_parts[] = { "weight", "bias", "running_mean", "running_var" };
+
+  for (guint i = 0; i < network->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (network, (int) i);
+    gint64 channels = nddr_network_value (network, layer->output)->channels;
+    gint64 dims[4] = { channels, summed_channels (network, layer), layer->kernel, layer->kernel };
+
+    if (!has_weights (layer))
+      continue;
+    for (int b = 0; b < layer->branches; b++) {
+      g_autofree char *weight = g_strconcat (layer->names[b], ".weight", NULL);
+      g_autofree char *bias = g_strconcat (layer->names[b], ".bias", NULL);
+
+      func (layer, b, weight, 4, dims, user_data);
+      if (layer->has_bias[b])
+        func (layer, b, bias, 1, &channels, user_data);
+      for (guint p = 0; layer->has_norm[b] && p < G_N_ELEMENTS (norm_parts); p++) {
+        g_autofree char *name = g_strconcat (layer->norms[b], ".", norm_parts[p], NULL);
+
+        func (layer, b, name, 1, &channels, user_data);
+      }
+    }
+  }
+}
+
+/* ---- cost */
+
+static void
+count_parameters (const NddrLayer *layer, int branch, const char *name, guint n_dims, const gint64 *dims, gpointer user_data)
+{
+  guint64 *parameters = user_data, n = 1;
+
+  if (g_str_has_suffix (name, ".running_mean") || g_str_has_suffix (name, ".running_var"))
+    return;
+  for (guint i = 0; i < n_dims; i++)
+    n *= (guint64) dims[i];
+  *parameters += n;
+}
+
+/* The layer that reads each value last; the end of the network for a head's. */
+static int *
+last_uses (const NddrNetwork *network)
+{
+  int *last = g_new0 (int, network->values->len);
+
+  for (guint i = 0; i < network->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (network, (int) i);
+
+    for (int s = 0; s < layer->n_inputs; s++)
+      last[layer->inputs[s].value] = (int) i;
+    if (layer->residual.value >= 0)
+      last[layer->residual.value] = (int) i;
+  }
+  for (int t = 0; t < network->n_tasks; t++)
+    if (network->heads[t].value >= 0)
+      last[network->heads[t].value] = (int) network->layers->len;
+  return last;
+}
+
+void
+nddr_network_cost (const NddrNetwork *network, int width, int height, NddrNetworkCost *cost)
+{
+  g_autofree int *widths = NULL, *heights = NULL, *last = last_uses (network);
+  guint64 alive = 3 * sizeof (float) * (guint64) width * height;
+
+  *cost = (NddrNetworkCost){ 0, 0, alive };
+  nddr_network_foreach_tensor (network, count_parameters, &cost->parameters);
+  nddr_network_sizes (network, width, height, &widths, &heights);
+  for (int i = 0; i < (int) network->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (network, i);
+    guint64 outputs = (guint64) widths[layer->output] * heights[layer->output] * layer->branches * nddr_network_value (network, layer->output)->channels;
+
+    if (has_weights (layer))
+      cost->macs += outputs * summed_channels (network, layer) * layer->kernel * layer->kernel;
+    alive += outputs * sizeof (float);
+    cost->activation_bytes = MAX (cost->activation_bytes, alive);
+    for (int v = 0; v <= layer->output; v++)
+      if (last[v] == i) {
+        const NddrValue *value = nddr_network_value (network, v);
+        alive -= (guint64) widths[v] * heights[v] * value->branches * value->channels * sizeof (float);
+      }
+  }
+}
+
+/* ---- folding */
+
+static const float *
+find_data (const NddrTensors *tensors, const char *base, const char *part)
+{
+  g_autofree char *name = g_strconcat (base, ".", part, NULL);
+  const NddrArray *array = nddr_tensors_find (tensors, name);
+
+  return array != NULL ? array->data : NULL;
+}
+
+void
+nddr_network_fold (const NddrNetwork *network, const NddrLayer *layer, const NddrTensors *tensors, float *weight, float *bias)
+{
+  gsize channels = (gsize) nddr_network_value (network, layer->output)->channels;
+  gsize filter = (gsize) summed_channels (network, layer) * layer->kernel * layer->kernel;
+
+  for (int b = 0; b < layer->branches; b++) {
+    const float *from = find_data (tensors, layer->names[b], "weight");
+    const float *from_bias = layer->has_bias[b] ? find_data (tensors, layer->names[b], "bias") : NULL;
+    const float *scale = NULL, *shift = NULL, *mean = NULL, *variance = NULL;
+
+    if (layer->has_norm[b]) {
+      scale = find_data (tensors, layer->norms[b], "weight");
+      shift = find_data (tensors, layer->norms[b], "bias");
+      mean = find_data (tensors, layer->norms[b], "running_mean");
+      variance = find_data (tensors, layer->norms[b], "running_var");
+    }
+    for (gsize c = 0; c < channels; c++) {
+      double gain = layer->has_norm[b] ? scale[c] / sqrt (variance[c] + network->norm_eps) : 1;
+      double offset = from_bias != NULL ? from_bias[c] * gain : 0;
+
+      if (layer->has_norm[b])
+        offset += shift[c] - mean[c] * gain;
+      for (gsize j = 0; j < filter; j++)
+        weight[((gsize) b * channels + c) * filter + j] = (float) (from[c * filter + j] * gain);
+      bias[(gsize) b * channels + c] = (float) offset;
+    }
+  }
+}
