@@ -11,8 +11,8 @@
 #define MAX_WIDTH 16.0
 #define MAX_TASKS 256
 #define MAX_CLASSES 255
-#define MIN_INPUT 32
-#define MAX_INPUT 32768
+#define SMALLEST_INPUT 32
+#define LARGEST_INPUT 32768
 
 static const char *const backbone_names[] = { "vgg16", "mobilenet_v2", "resnet18", "resnet50", "resnet101", NULL };
 static const char *const fusion_names[] = { "none", "shared", "cross-stitch", "sluice", "nddr", NULL };
@@ -146,9 +146,9 @@ check_width (const char *key, double width, GError **error)
 static gboolean
 check_input (const NddrConfig *config, GError **error)
 {
-  if (config->input_width < MIN_INPUT || config->input_width > MAX_INPUT || config->input_height < MIN_INPUT || config->input_height > MAX_INPUT)
-    return bad (error, "\"input\": %u x %u is out of range: %d x %d to %d x %d", config->input_width, config->input_height, MIN_INPUT, MIN_INPUT,
-        MAX_INPUT, MAX_INPUT);
+  if (config->input_width < SMALLEST_INPUT || config->input_width > LARGEST_INPUT || config->input_height < SMALLEST_INPUT || config->input_height > LARGEST_INPUT)
+    return bad (error, "\"input\": %u x %u is out of range: %d x %d to %d x %d", config->input_width, config->input_height, SMALLEST_INPUT, SMALLEST_INPUT,
+        LARGEST_INPUT, LARGEST_INPUT);
   for (int i = 0; i < 3; i++) {
     if (!isfinite (config->mean[i]))
       return bad (error, "\"input\": \"mean\" must be three finite numbers");
