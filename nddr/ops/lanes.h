@@ -1,0 +1,45 @@
+/* Flat lanes: how kernels that walk along lines of texels split their work (shaders/lanes.glsl is the other side).
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/plan.h>
+
+G_BEGIN_DECLS
+
+/** Texels of four channels in a pixel of @t, whatever its type. */
+static inline int
+nddr_quads (const NddrTensor *t)
+{
+  return t->stride / 4;
+}
+
+/** Texels of four channels in a branch of @t. */
+static inline gsize
+nddr_branch_quads (const NddrTensor *t)
+{
+  return (gsize) t->batch * t->height * t->width * nddr_quads (t);
+}
+
+/** Lines of texels, each cut into segments that a lane walks. */
+typedef struct
+{
+  int run, segments; /* run * segments >= length */
+  guint64 lanes;     /* lines * segments */
+} NddrLanes;
+
+/** Cuts @lines lines of @length steps: a lane gets enough to pay for itself (at most @longest steps), and there are enough lanes to keep
+ * the device busy. */
+NddrLanes nddr_lanes (const NddrTraits *traits, guint64 lines, int length, int longest);
+
+/** Appends a step of @lanes lanes, @z times. */
+NddrStep *nddr_plan_step_lanes (NddrPlan *plan, NddrKernelId kernel, guint64 lanes, guint32 z);
+
+/** Pushes 1 / n for the shaders' QUOTIENT (). */
+static inline void
+nddr_step_push_inverse (NddrStep *step, int n)
+{
+  nddr_step_push_f (step, (float) (1.0 / n));
+}
+
+G_END_DECLS
