@@ -424,7 +424,7 @@ typedef struct
 } Access;
 
 static gboolean
-access_of (const NddrStep *step, int b, Access *access)
+access_of (const NddrPlan *plan, const NddrStep *step, int b, Access *access)
 {
   const NddrBinding *binding = &step->bindings[b];
 
@@ -434,16 +434,21 @@ access_of (const NddrStep *step, int b, Access *access)
   access->start = binding->tensor->offset + binding->offset;
   access->end = binding->range ? access->start + binding->range : binding->tensor->offset + binding->tensor->bytes;
   access->write = binding->write;
+  /* a texel view spans its space: to the device, and to validation, all of it is read */
+  if (plan->traits.family == NDDR_FAMILY_SOFTWARE && step->kernel->bindings[b] != 'S') {
+    access->start = 0;
+    access->end = plan->space_bytes[access->space];
+  }
   return TRUE;
 }
 
 static gboolean
-conflicts (const NddrStep *step, const GArray *since)
+conflicts (const NddrPlan *plan, const NddrStep *step, const GArray *since)
 {
   Access access;
 
   for (int b = 0; b < NDDR_STEP_MAX_BINDINGS; b++)
-    if (access_of (step, b, &access))
+    if (access_of (plan, step, b, &access))
       for (guint i = 0; i < since->len; i++) {
         const Access *other = &g_array_index (since, Access, i);
 
@@ -467,12 +472,12 @@ nddr_plan_barriers (const NddrPlan *plan, guint phase_mask, gboolean *before)
     before[i] = FALSE;
     if (!(phase_mask & (1u << step->phase)))
       continue;
-    if (conflicts (step, since)) {
+    if (conflicts (plan, step, since)) {
       before[i] = TRUE;
       g_array_set_size (since, 0);
     }
     for (int b = 0; b < NDDR_STEP_MAX_BINDINGS; b++)
-      if (access_of (step, b, &access))
+      if (access_of (plan, step, b, &access))
         g_array_append_val (since, access);
   }
 }
