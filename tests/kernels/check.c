@@ -272,6 +272,97 @@ check_compare (NddrCheck *check, NddrTensor *t, const double *want, double bound
         difference / norm, bound, worst_at, got[worst_at], want[worst_at]);
 }
 
+#define POISON 57.0 /* exact in half floats */
+
+void
+check_poison (NddrCheck *check, NddrTensor *t)
+{
+  g_autofree guint8 *raw = g_malloc (t->bytes);
+  g_autoptr (GError) error = NULL;
+
+  for (gsize i = 0; i < t->bytes / (t->type == NDDR_F16 ? 2 : 4); i++)
+    if (t->type == NDDR_F16)
+      ((guint16 *) raw)[i] = to_half (POISON);
+    else
+      ((float *) raw)[i] = POISON;
+  nddr_program_write (check->program, t, 0, raw, t->bytes, &error);
+  g_assert_no_error (error);
+}
+
+void
+check_fill_view (NddrCheck *check, NddrBranches view, int n, const double *dense)
+{
+  const NddrTensor *t = view.tensor;
+  gsize rows = (gsize) t->batch * t->height * t->width, bytes = rows * t->stride * (t->type == NDDR_F16 ? 2 : 4);
+  g_autofree guint8 *raw = g_malloc0 (bytes);
+  g_autoptr (GError) error = NULL;
+
+  check_poison (check, view.tensor);
+  for (int b = 0; b < n; b++) {
+    for (gsize r = 0; r < rows; r++)
+      for (int c = 0; c < t->channels; c++, dense++)
+        if (t->type == NDDR_F16)
+          ((guint16 *) raw)[r * t->stride + c] = to_half ((float) *dense);
+        else
+          ((float *) raw)[r * t->stride + c] = (float) *dense;
+    nddr_program_write (check->program, t, (view.first + b * view.step) * bytes, raw, bytes, &error);
+    g_assert_no_error (error);
+  }
+}
+
+void
+check_compare_view (NddrCheck *check, NddrBranches view, int n, const double *want, double bound, const char *what, ...)
+{
+  NddrTensor *t = view.tensor;
+  gsize rows = (gsize) t->batch * t->height * t->width;
+  g_autofree guint8 *raw = g_malloc (t->bytes);
+  g_autofree char *text = NULL, *worst_text = NULL;
+  double difference = 0, norm = 0, worst = -1;
+  g_autoptr (GError) error = NULL;
+  va_list args;
+
+  va_start (args, what);
+  text = g_strdup_vprintf (what, args);
+  va_end (args);
+  nddr_program_read (check->program, t, 0, raw, t->bytes, &error);
+  g_assert_no_error (error);
+  for (int branch = 0; branch < t->branches; branch++) {
+    int b = 0; /* of the view */
+
+    while (b < n && view.first + b * view.step != branch)
+      b++;
+    for (gsize r = 0; r < rows; r++)
+      for (int c = 0; c < t->stride; c++) {
+        gsize at = (branch * rows + r) * t->stride + c;
+        double got = t->type == NDDR_F16 ? from_half (((guint16 *) raw)[at]) : ((float *) raw)[at], d;
+
+        if (b == n && got != POISON)
+          g_error ("%s: %s: wrote %g to channel %d of pixel %" G_GSIZE_FORMAT " of branch %d, which is not its own", text, t->name, got, c, r, branch);
+        if (b == n)
+          continue;
+        if (c >= t->channels) {
+          if (got != 0)
+            g_error ("%s: %s: padding channel %d of pixel %" G_GSIZE_FORMAT " of branch %d is %g, not 0", text, t->name, c, r, branch, got);
+          continue;
+        }
+        at = (b * rows + r) * t->channels + c;
+        d = fabs (got - want[at]);
+        difference += d * d;
+        norm += want[at] * want[at];
+        if (!(d <= worst)) {
+          worst = d;
+          g_free (worst_text);
+          worst_text = g_strdup_printf ("branch %d, pixel %" G_GSIZE_FORMAT ", channel %d: got %.9g, want %.9g", branch, r, c, got, want[at]);
+        }
+      }
+  }
+  difference = sqrt (difference);
+  norm = sqrt (norm);
+  if (!(difference <= bound * norm + 1e-30))
+    g_error ("%s: %s: relative error %.3g > %.3g; worst at %s", text, t->name, difference / norm, bound, worst_text);
+  g_test_message ("%s: %s: relative error %.2g", text, t->name, difference / norm);
+}
+
 static int
 compare_times (const void *a, const void *b)
 {

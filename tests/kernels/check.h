@@ -45,6 +45,12 @@ double *check_fetch (NddrCheck *check, NddrTensor *tensor);
 void check_run (NddrCheck *check, guint mask);
 /** Fails, naming @what and the worst element, where ||got - want|| / ||want|| > bound. */
 void check_compare (NddrCheck *check, NddrTensor *tensor, const double *want, double bound, const char *what, ...) G_GNUC_PRINTF (5, 6);
+/** Fills all of @tensor, its padding too, with a number that no test expects: what a kernel leaves out is then seen. */
+void check_poison (NddrCheck *check, NddrTensor *tensor);
+/** Dense values of @n branches of @view in, their padding zero; its other branches are poisoned. */
+void check_fill_view (NddrCheck *check, NddrBranches view, int n, const double *dense);
+/** As check_compare (), of the @n branches of a poisoned @view alone; all of its other branches must be as poisoned. */
+void check_compare_view (NddrCheck *check, NddrBranches view, int n, const double *want, double bound, const char *what, ...) G_GNUC_PRINTF (6, 7);
 /** With --bench: the median time of the phases in @mask, as GFLOP/s and GB/s. */
 void check_bench (NddrCheck *check, guint mask, double flops, double bytes, const char *what, ...) G_GNUC_PRINTF (5, 6);
 
