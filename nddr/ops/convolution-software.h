@@ -1,0 +1,57 @@
+/* Convolutions of the software family, forward and data gradient, in one form that its kernels take.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/ops/convolution.h>
+
+G_BEGIN_DECLS
+
+/** A kernel's taps along one axis: tap i of n reads grid position * in_stride + first + i * step, with the weights' tap
+ * weight_first + i * weight_step. */
+typedef struct
+{
+  int n, first, step, weight_first, weight_step;
+} NddrTaps;
+
+/** A source of one product: branch b of the product reads branch first + step * b. */
+typedef struct
+{
+  NddrTensor *tensor;
+  int first, step;
+  int weight_start; /* of branch 0's weights for it, in floats */
+} NddrProductSource;
+
+/**
+ * output[b] (a grid of its pixels) = clamp (sum over sources and taps of weights * source + bias + residual).  The grid is every
+ * out_stride'th pixel of the output from out_y, out_x on.
+ *
+ * The weight of row r (output channel), column c (input channel) and tap (i, j) of branch b is, in floats,
+ * source.weight_start + b * weight_branch + r * weight_row + c * weight_column + (y tap * kernel + x tap) of op->kernel.
+ */
+typedef struct
+{
+  NddrBranches output, residual;
+  int branches;
+  const NddrProductSource *sources;
+  int n_sources;
+  NddrTensor *weight, *bias;
+  int kernel, weight_branch, weight_row, weight_column;
+  gboolean empty; /* no tap reaches the grid: the sum is zero */
+  NddrTaps y, x;
+  int in_stride, out_stride, out_y, out_x, grid_height, grid_width;
+  float low, high;
+  int pack_phase;
+} NddrProduct;
+
+/** Part of a product's weights on their way into a kernel's layout: see conv_pack.comp. */
+typedef struct
+{
+  NddrTensor *from, *to;
+  int start, branch_stride, row_stride, column_stride, tap_y_stride, tap_x_stride; /* floats */
+  int rows, columns, taps_y, taps_x;
+  int block, n_blocks, branches;
+  int to_start, to_branch, to_block; /* texels */
+} NddrPack;
+
+G_END_DECLS

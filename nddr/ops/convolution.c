@@ -1,0 +1,78 @@
+/* Convolution, for every family: what must be true of the shapes, and whose kernels do it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/ops/convolution.h>
+
+int
+nddr_convolution_in_channels (const NddrConvolution *op)
+{
+  int channels = 0;
+  for (int s = 0; s < op->n_inputs; s++)
+    channels += op->inputs[s].tensor->channels;
+  return channels;
+}
+
+int
+nddr_convolution_size (int n, int stride)
+{
+  return (n - 1) / stride + 1;
+}
+
+/** Branches first, first + step, … of a view exist. */
+static gboolean
+view_fits (const NddrBranches *view, int branches)
+{
+  int last = view->first + view->step * (branches - 1);
+  return view->first >= 0 && last >= 0 && view->first < view->tensor->branches && last < view->tensor->branches;
+}
+
+static gboolean
+same_map (const NddrTensor *a, const NddrTensor *b)
+{
+  return a->batch == b->batch && a->height == b->height && a->width == b->width && a->channels == b->channels;
+}
+
+/** What callers must have seen to: networks are checked long before they become plans. */
+static void
+check (const NddrConvolution *op)
+{
+  const NddrTensor *x = op->inputs[0].tensor, *y = op->output.tensor;
+  g_assert (op->kernel > 0 && op->kernel % 2 == 1 && op->stride > 0 && op->dilation > 0 && op->branches > 0 && op->n_inputs > 0);
+  for (int s = 0; s < op->n_inputs; s++) {
+    const NddrTensor *t = op->inputs[s].tensor;
+    g_assert (view_fits (&op->inputs[s], op->branches));
+    g_assert (t->batch == x->batch && t->height == x->height && t->width == x->width);
+  }
+  g_assert (view_fits (&op->output, op->branches));
+  g_assert (y->batch == x->batch && y->height == nddr_convolution_size (x->height, op->stride)
+            && y->width == nddr_convolution_size (x->width, op->stride));
+  if (op->residual.tensor)
+    g_assert (view_fits (&op->residual, op->branches) && same_map (op->residual.tensor, y));
+  g_assert (op->weight->bytes
+            >= sizeof (float) * op->branches * y->channels * nddr_convolution_in_channels (op) * op->kernel * op->kernel);
+  if (op->bias)
+    g_assert (op->bias->bytes >= sizeof (float) * op->branches * y->channels);
+  g_assert (op->low <= 0 && op->high >= 0); /* or the padding channels would not stay zero */
+}
+
+void
+nddr_convolution_forward (NddrPlan *plan, const NddrConvolution *op)
+{
+  check (op);
+  if (plan->traits.family == NDDR_FAMILY_SOFTWARE)
+    nddr_convolution_software_forward (plan, op);
+}
+
+void
+nddr_convolution_backward_data (
+    NddrPlan *plan, const NddrConvolution *op, int s, int count, NddrBranches dx, NddrBranches dy, gboolean accumulate)
+{
+  check (op);
+  g_assert (s >= 0 && count > 0 && s + count <= op->n_inputs && same_map (op->inputs[s].tensor, dx.tensor)
+            && same_map (op->output.tensor, dy.tensor) && view_fits (&dy, op->branches));
+  for (int i = 1; i < count; i++)
+    g_assert (op->inputs[s + i].step == 0 && op->inputs[s + i].tensor->channels == op->inputs[s].tensor->channels);
+  g_assert (view_fits (&dx, op->inputs[s].step == 0 ? count : op->branches));
+  if (plan->traits.family == NDDR_FAMILY_SOFTWARE)
+    nddr_convolution_software_backward_data (plan, op, s, count, dx, dy, accumulate);
+}

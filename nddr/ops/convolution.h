@@ -1,0 +1,22 @@
+/* What the families' convolutions implement, behind the operations of ops.h: convolution.c checks shapes, then calls these.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/ops/ops.h>
+
+G_BEGIN_DECLS
+
+/** Channels of all of @op's inputs together: the length of a row of its weights, in taps. */
+int nddr_convolution_in_channels (const NddrConvolution *op);
+/** The output's size for an input of @n along one axis: padding = dilation * (kernel - 1) / 2 on both sides. */
+int nddr_convolution_size (int n, int stride);
+
+/* convolution-software.c */
+void nddr_convolution_software_forward (NddrPlan *plan, const NddrConvolution *op);
+void nddr_convolution_software_backward_data (NddrPlan *plan, const NddrConvolution *op, int s, int count, NddrBranches dx, NddrBranches dy,
+    gboolean accumulate);
+/* convolution-weight-software.c */
+void nddr_convolution_software_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
+
+G_END_DECLS

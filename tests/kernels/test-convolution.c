@@ -1,0 +1,289 @@
+/* Dense convolution, forward and the gradient of its inputs, against the reference.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "check.h"
+#include "convolution.h"
+
+#include <math.h>
+
+#define MAX_INPUTS 8
+
+enum
+{
+  SHARED = 1,   /* all branches read all inputs, which are branches of one tensor: a fusion layer */
+  VIEWS = 2,    /* maps have other branches between those that are used */
+  BIAS = 4,
+  RESIDUAL = 8,
+  IN_PLACE = 16, /* the residual is the output */
+  RELU = 32,
+  RELU6 = 64,
+};
+
+typedef struct
+{
+  int branches, batch, height, width;
+  int in[MAX_INPUTS]; /* channels of the sources, until a zero */
+  int out, kernel, stride, dilation;
+  guint flags;
+} Row;
+
+static const Row rows[] = {
+  /* branches, batch, height, width, in, out, kernel, stride, dilation */
+  { 1, 1, 1, 1, { 1 }, 1, 1, 1, 1, 0 },
+  { 1, 1, 1, 1, { 5 }, 3, 3, 1, 1, BIAS },
+  { 2, 2, 5, 7, { 4 }, 4, 1, 1, 1, BIAS | RELU },
+  { 1, 3, 9, 6, { 40 }, 41, 1, 1, 1, BIAS | RESIDUAL },
+  { 2, 1, 11, 5, { 41 }, 40, 3, 1, 1, RELU6 | VIEWS },
+  { 1, 1, 17, 13, { 3 }, 32, 3, 2, 1, BIAS | RELU6 },
+  { 2, 3, 6, 9, { 3 }, 13, 3, 1, 1, BIAS | VIEWS | IN_PLACE },
+  { 3, 2, 7, 5, { 16 }, 16, 3, 2, 1, VIEWS | RESIDUAL },
+  { 1, 2, 8, 10, { 24 }, 24, 3, 1, 2, BIAS | RELU },
+  { 2, 1, 5, 6, { 12 }, 64, 3, 1, 12, BIAS },
+  { 1, 1, 13, 14, { 8 }, 8, 3, 1, 12, BIAS },
+  { 1, 1, 9, 9, { 6 }, 20, 5, 1, 1, RELU },
+  { 1, 2, 10, 11, { 6 }, 9, 7, 2, 1, BIAS },
+  { 1, 1, 12, 7, { 10 }, 6, 3, 2, 2, BIAS },
+  { 1, 1, 8, 9, { 7 }, 6, 3, 3, 1, 0 },
+  { 2, 2, 7, 6, { 16 }, 48, 1, 2, 1, BIAS },
+  { 1, 1, 1, 9, { 8 }, 8, 3, 2, 1, 0 },
+  { 2, 2, 4, 9, { 8, 8 }, 8, 1, 1, 1, SHARED | RELU },
+  { 3, 1, 5, 5, { 13, 13, 13 }, 13, 1, 1, 1, SHARED | VIEWS | BIAS },
+  { 2, 2, 6, 5, { 64, 20, 9 }, 33, 1, 1, 1, BIAS | RELU },
+  { 1, 1, 6, 7, { 5, 12 }, 18, 3, 1, 1, VIEWS | RESIDUAL | RELU },
+  { 1, 2, 3, 4, { 3, 4, 5, 6, 7, 8, 9 }, 28, 1, 1, 1, BIAS | RELU | RESIDUAL },
+  { 2, 1, 20, 23, { 64 }, 64, 3, 1, 1, BIAS | RELU },
+  { 1, 2, 19, 18, { 96 }, 72, 3, 1, 2, VIEWS | BIAS },
+};
+
+typedef struct
+{
+  NddrFamily family;
+  gboolean half;
+  double bound;
+} Variant;
+
+static const Variant variants[] = {
+  { NDDR_FAMILY_SOFTWARE, FALSE, 1e-5 },
+};
+
+static char *
+row_name (const Row *row, const Variant *v)
+{
+  GString *s = g_string_new (v->family == NDDR_FAMILY_SOFTWARE ? "software" : v->half ? "fp16" : "gpu");
+  g_string_append_printf (s, " %dx%d %dx%d ", row->branches, row->batch, row->height, row->width);
+  for (int i = 0; i < MAX_INPUTS && row->in[i]; i++)
+    g_string_append_printf (s, i ? "+%d" : "%d", row->in[i]);
+  g_string_append_printf (s, "->%d k%d s%d d%d%s%s%s%s%s%s%s", row->out, row->kernel, row->stride, row->dilation, row->flags & SHARED ? " shared" : "",
+      row->flags & VIEWS ? " views" : "", row->flags & BIAS ? " bias" : "", row->flags & RESIDUAL ? " residual" : "",
+      row->flags & IN_PLACE ? " in-place" : "", row->flags & RELU ? " relu" : "", row->flags & RELU6 ? " relu6" : "");
+  return g_string_free (s, FALSE);
+}
+
+/** A view of @branches branches, in a map that has others too where the row says so. */
+static NddrBranches
+view (NddrCheck *c, const Row *row, const char *name, int branches, int height, int width, int channels)
+{
+  if (row->flags & VIEWS)
+    return (NddrBranches){ check_map (c, name, 2 * branches + 1, row->batch, height, width, channels), 1, 2 };
+  return NDDR_BRANCHES (check_map (c, name, branches, row->batch, height, width, channels));
+}
+
+enum { PACK, FORWARD, BACKWARD, ACCUMULATE };
+
+/** A row's operation, its tensors and their values. */
+typedef struct
+{
+  const Row *row;
+  RefConvolution ref;
+  NddrConvolution op;
+  NddrBranches inputs[MAX_INPUTS]; /* as the operation sees them */
+  NddrBranches maps[MAX_INPUTS];   /* as the host does: one, of n branches, where they are shared */
+  int n_maps, map_branches;
+  gsize x_size[MAX_INPUTS], y_size, w_size; /* elements of one branch */
+  double *x[MAX_INPUTS], *w, *bias, *residual, *dy;
+} Case;
+
+static void
+case_init (Case *k, NddrCheck *c, const Row *row, gboolean half)
+{
+  int n = 0, flags = row->flags;
+  NddrTensor *y;
+
+  *k = (Case){ .row = row };
+  while (n < MAX_INPUTS && row->in[n])
+    n++;
+  k->ref = (RefConvolution){ row->batch, row->height, row->width, n, row->in, row->out, row->kernel, row->stride, row->dilation };
+  int height = ref_convolution_height (&k->ref), width = ref_convolution_width (&k->ref), in = ref_convolution_in (&k->ref);
+  k->y_size = (gsize) row->batch * height * width * row->out;
+  k->w_size = (gsize) row->out * in * row->kernel * row->kernel;
+  k->n_maps = flags & SHARED ? 1 : n;
+  k->map_branches = flags & SHARED ? n : row->branches;
+  for (int i = 0; i < k->n_maps; i++)
+    k->maps[i] = view (c, row, "x", k->map_branches, row->height, row->width, row->in[i]);
+  for (int i = 0; i < n; i++) {
+    k->x_size[i] = (gsize) row->batch * row->height * row->width * row->in[i];
+    k->inputs[i] = flags & SHARED ? (NddrBranches){ k->maps[0].tensor, k->maps[0].first + i * k->maps[0].step, 0 } : k->maps[i];
+  }
+  for (int i = 0; i < k->n_maps; i++)
+    k->x[i] = check_random (k->map_branches * k->x_size[i], 10 + i, half);
+  k->w = check_random (row->branches * k->w_size, 1, half);
+  k->bias = check_random (row->branches * row->out, 2, half);
+  k->residual = check_random (row->branches * k->y_size, 3, half);
+  k->dy = check_random (row->branches * k->y_size, 4, half);
+
+  k->op = (NddrConvolution){ .branches = row->branches, .inputs = k->inputs, .n_inputs = n, .kernel = row->kernel, .stride = row->stride,
+    .dilation = row->dilation, .low = flags & (RELU | RELU6) ? 0 : -INFINITY, .high = flags & RELU6 ? 6 : INFINITY, .pack_phase = PACK };
+  k->op.output = view (c, row, "y", row->branches, height, width, row->out);
+  k->op.weight = check_flat (c, "w", NDDR_SPACE_PARAMS, row->branches * k->w_size);
+  if (flags & BIAS)
+    k->op.bias = check_flat (c, "bias", NDDR_SPACE_PARAMS, row->branches * row->out);
+  if (flags & RESIDUAL)
+    k->op.residual = view (c, row, "residual", row->branches, height, width, row->out);
+  if (flags & IN_PLACE)
+    k->op.residual = k->op.output;
+  y = k->op.output.tensor;
+  g_assert (y->height == height && y->width == width);
+}
+
+static void
+case_fill (Case *k, NddrCheck *c)
+{
+  for (int i = 0; i < k->n_maps; i++)
+    check_fill_view (c, k->maps[i], k->map_branches, k->x[i]);
+  check_fill (c, k->op.weight, k->w);
+  if (k->op.bias)
+    check_fill (c, k->op.bias, k->bias);
+}
+
+static void
+case_clear (Case *k)
+{
+  for (int i = 0; i < k->n_maps; i++)
+    g_free (k->x[i]);
+  g_free (k->w);
+  g_free (k->bias);
+  g_free (k->residual);
+  g_free (k->dy);
+}
+
+/** What branch @b reads of source @s. */
+static const double *
+case_source (const Case *k, int b, int s)
+{
+  return k->row->flags & SHARED ? k->x[0] + s * k->x_size[s] : k->x[s] + b * k->x_size[s];
+}
+
+static double *
+reference_forward (const Case *k)
+{
+  const Row *row = k->row;
+  double *y = g_new (double, row->branches *k->y_size);
+  for (int b = 0; b < row->branches; b++) {
+    const double *x[MAX_INPUTS];
+    for (int s = 0; s < k->op.n_inputs; s++)
+      x[s] = case_source (k, b, s);
+    ref_convolution_forward (&k->ref, y + b * k->y_size, x, k->w + b * k->w_size, k->op.bias ? k->bias + b * row->out : NULL,
+        k->op.residual.tensor ? k->residual + b * k->y_size : NULL, k->op.low, k->op.high);
+  }
+  return y;
+}
+
+/** The gradient of map @i, all its branches; added to @start where that is given. */
+static double *
+reference_backward (const Case *k, int i, const double *start)
+{
+  gsize size = k->x_size[i];
+  double *dx = g_new0 (double, k->map_branches *size);
+  g_autofree double *part = g_new (double, size);
+  for (int b = 0; b < k->row->branches; b++)
+    for (int s = 0; s < k->op.n_inputs; s++) {
+      double *to = k->row->flags & SHARED ? dx + s * size : dx + b * size;
+      if (!(k->row->flags & SHARED) && s != i)
+        continue;
+      ref_convolution_backward_data (&k->ref, s, part, k->dy + b * k->y_size, k->w + b * k->w_size);
+      for (gsize j = 0; j < size; j++)
+        to[j] += part[j];
+    }
+  for (gsize j = 0; start && j < k->map_branches * size; j++)
+    dx[j] += start[j];
+  return dx;
+}
+
+static void
+test_row (const Row *row, const Variant *v)
+{
+  NddrCheck *c = check_begin (v->family, v->half);
+  NddrPlan *plan = check_plan (c);
+  NddrBranches dy, dx[MAX_INPUTS], sum[MAX_INPUTS];
+  g_autofree char *name = row_name (row, v);
+  Case k;
+
+  case_init (&k, c, row, v->half);
+  plan->phase = FORWARD;
+  nddr_convolution_forward (plan, &k.op);
+  if (!v->half) {
+    dy = view (c, row, "dy", row->branches, k.op.output.tensor->height, k.op.output.tensor->width, row->out);
+    for (int i = 0; i < k.n_maps; i++) {
+      int count = row->flags & SHARED ? k.op.n_inputs : 1;
+      dx[i] = sum[i] = k.maps[i];
+      if (row->flags & SHARED)
+        dx[i].step = sum[i].step = 1;
+      dx[i].tensor = check_map (c, "dx", k.maps[i].tensor->branches, row->batch, row->height, row->width, row->in[i]);
+      sum[i].tensor = check_map (c, "sum", k.maps[i].tensor->branches, row->batch, row->height, row->width, row->in[i]);
+      plan->phase = BACKWARD;
+      nddr_convolution_backward_data (plan, &k.op, i, count, dx[i], dy, FALSE);
+      plan->phase = ACCUMULATE;
+      nddr_convolution_backward_data (plan, &k.op, i, count, sum[i], dy, TRUE);
+    }
+  }
+  check_ready (c);
+
+  case_fill (&k, c);
+  check_poison (c, k.op.output.tensor);
+  if (row->flags & RESIDUAL)
+    check_fill_view (c, k.op.residual, row->branches, k.residual);
+  if (row->flags & IN_PLACE)
+    check_fill_view (c, k.op.output, row->branches, k.residual);
+  check_run (c, 1 << PACK);
+  check_run (c, 1 << FORWARD);
+  g_autofree double *y = reference_forward (&k);
+  check_compare_view (c, k.op.output, row->branches, y, v->bound, "%s", name);
+
+  for (int i = 0; i < k.n_maps && !v->half; i++) {
+    g_autofree double *start = check_random (k.map_branches * k.x_size[i], 5, FALSE);
+    g_autofree double *want = reference_backward (&k, i, NULL), *want_sum = reference_backward (&k, i, start);
+    check_fill_view (c, dy, row->branches, k.dy);
+    check_poison (c, dx[i].tensor);
+    check_run (c, 1 << BACKWARD);
+    check_compare_view (c, dx[i], k.map_branches, want, v->bound, "%s: backward", name);
+    check_fill_view (c, sum[i], k.map_branches, start);
+    check_run (c, 1 << ACCUMULATE);
+    check_compare_view (c, sum[i], k.map_branches, want_sum, v->bound, "%s: accumulated", name);
+  }
+  case_clear (&k);
+  check_end (c);
+}
+
+static void
+test (gconstpointer data)
+{
+  const Variant *v = data;
+  if (!check_can (v->family, v->half)) {
+    g_test_skip ("not on this device");
+    return;
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    test_row (&rows[i], v);
+}
+
+int
+main (int argc, char **argv)
+{
+  check_init (&argc, &argv);
+  for (guint i = 0; i < G_N_ELEMENTS (variants); i++) {
+    const Variant *v = &variants[i];
+    g_autofree char *path = g_strdup_printf ("/convolution/%s", v->family == NDDR_FAMILY_SOFTWARE ? "software" : v->half ? "fp16" : "gpu");
+    g_test_add_data_func (path, v, test);
+  }
+  return check_finish (g_test_run ());
+}
