@@ -61,6 +61,8 @@ nddr_convolution_forward (NddrPlan *plan, const NddrConvolution *op)
   check (op);
   if (plan->traits.family == NDDR_FAMILY_SOFTWARE)
     nddr_convolution_software_forward (plan, op);
+  else
+    nddr_convolution_gpu_forward (plan, op);
 }
 
 void
@@ -75,4 +77,6 @@ nddr_convolution_backward_data (
   g_assert (view_fits (&dx, op->inputs[s].step == 0 ? count : op->branches));
   if (plan->traits.family == NDDR_FAMILY_SOFTWARE)
     nddr_convolution_software_backward_data (plan, op, s, count, dx, dy, accumulate);
+  else
+    nddr_convolution_gpu_backward_data (plan, op, s, count, dx, dy, accumulate);
 }

@@ -19,4 +19,10 @@ void nddr_convolution_software_backward_data (NddrPlan *plan, const NddrConvolut
 /* convolution-weight-software.c */
 void nddr_convolution_software_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
 
+/* convolution-gpu.c */
+void nddr_convolution_gpu_forward (NddrPlan *plan, const NddrConvolution *op);
+void nddr_convolution_gpu_backward_data (NddrPlan *plan, const NddrConvolution *op, int s, int count, NddrBranches dx, NddrBranches dy,
+    gboolean accumulate);
+void nddr_convolution_gpu_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
+
 G_END_DECLS

@@ -64,6 +64,8 @@ typedef struct
 
 static const Variant variants[] = {
   { NDDR_FAMILY_SOFTWARE, FALSE, 1e-5 },
+  { NDDR_FAMILY_GPU, FALSE, 1e-5 },
+  { NDDR_FAMILY_GPU, TRUE, 1e-3 },
 };
 
 static char *

@@ -1,0 +1,389 @@
+/* Dense convolution on GPUs: an implicit matrix product through shared memory, forward and backward.
+ *
+ * A quad is four channels: a vec4, or in fp16 an f16vec4.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/ops/convolution.h>
+
+#include <math.h>
+
+#define MAX_TENSORS 6 /* that one dispatch reads: a shortcut has five stages */
+
+/* one source of a product: some branches of a tensor, and where its weights lie in the file's layout */
+typedef struct
+{
+  NddrBranches input;
+  int base; /* of the first branch, output and input channel */
+} Source;
+
+/* y[b] = clamp (sum over sources w[b] x + bias[b] + residual[b]); weights are read at
+ * base + b * branch_stride + out * out_stride + in * in_stride + tap (from the last tap where flipped) */
+typedef struct
+{
+  const Source *sources;
+  int n_sources;
+  NddrBranches output, residual;
+  int branches;
+  NddrTensor *weight, *bias;
+  int branch_stride, out_stride, in_stride;
+  gboolean flip;
+  int kernel, stride, dilation, divide;
+  float low, high;
+  int pack_phase;
+} Product;
+
+static int
+quads (const NddrTensor *t)
+{
+  return t->stride / 4;
+}
+
+static int
+branch_quads (const NddrTensor *t)
+{
+  return t->batch * t->height * t->width * quads (t);
+}
+
+static int
+groups (gsize n, int size)
+{
+  return (int) ((n + size - 1) / size);
+}
+
+/* ---- weights */
+
+static int
+row_quads (const Product *p)
+{
+  int n = 0;
+
+  for (int s = 0; s < p->n_sources; s++)
+    n += p->kernel * p->kernel * quads (p->sources[s].input.tensor);
+  return n;
+}
+
+static NddrTensor *
+pack_weights (NddrPlan *plan, const Product *p)
+{
+  int taps = p->kernel * p->kernel, out = p->output.tensor->channels, row = row_quads (p), first = 0, phase = plan->phase;
+  NddrTensor *packed = nddr_plan_flat (plan, "weights", NDDR_SPACE_WEIGHTS, plan->activation_type, (gsize) p->branches * out * row * 4);
+
+  plan->phase = p->pack_phase;
+  for (int s = 0; s < p->n_sources; s++) {
+    const NddrTensor *x = p->sources[s].input.tensor;
+    int n = p->branches * out * taps * quads (x);
+    NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_GPU_CONV_PACK, groups (n, 64), 1, 1);
+
+    nddr_step_read (step, 0, p->weight);
+    nddr_step_write (step, 1, packed);
+    nddr_step_push_i (step, n);
+    nddr_step_push_i (step, out);
+    nddr_step_push_i (step, taps);
+    nddr_step_push_i (step, quads (x));
+    nddr_step_push_i (step, x->channels);
+    nddr_step_push_i (step, row);
+    nddr_step_push_i (step, first);
+    nddr_step_push_i (step, p->sources[s].base);
+    nddr_step_push_i (step, p->branch_stride);
+    nddr_step_push_i (step, p->out_stride);
+    nddr_step_push_i (step, p->in_stride);
+    nddr_step_push_i (step, p->flip);
+    first += taps * quads (x);
+  }
+  plan->phase = phase;
+  return packed;
+}
+
+/* a bias of its own, since PARAMS may be released once weights are packed */
+static NddrTensor *
+pack_bias (NddrPlan *plan, const Product *p)
+{
+  int n = p->branches * p->output.tensor->channels, phase = plan->phase;
+  NddrTensor *packed = nddr_plan_flat (plan, "bias", NDDR_SPACE_WEIGHTS, NDDR_F32, n);
+  NddrStep *step;
+
+  plan->phase = p->pack_phase;
+  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_COPY, groups (n, 64), 1, 1);
+  nddr_step_read (step, 0, p->bias);
+  nddr_step_write (step, 1, packed);
+  nddr_step_push_i (step, n);
+  plan->phase = phase;
+  return packed;
+}
+
+/* ---- the product */
+
+/* Tiles: as large as fits the work, small where a large one would leave most of itself or of the device idle. */
+static void
+choose_tile (const NddrPlan *plan, int pixels, int channels, int branches, int *m, int *n)
+{
+  *m = 64;
+  *n = channels <= 16 ? 16 : channels <= 32 || plan->traits.max_invocations < 256 ? 32 : 64;
+  if (groups (pixels, *m) * groups (channels, *n) * branches < 64) {
+    *m = 32;
+    *n = MIN (*n, 32);
+  }
+}
+
+/* which of the tensors that are bound @tensor is; binds it where it is new */
+static int
+bind_source (NddrStep *step, NddrTensor **bound, int *n_bound, NddrTensor *tensor)
+{
+  for (int i = 0; i < *n_bound; i++)
+    if (bound[i] == tensor)
+      return i;
+  g_assert (*n_bound < MAX_TENSORS);
+  bound[*n_bound] = tensor;
+  nddr_step_read (step, 5 + *n_bound, tensor);
+  return (*n_bound)++;
+}
+
+static void
+append_dispatch (NddrPlan *plan, const Product *p)
+{
+  NddrTensor *packed = pack_weights (plan, p), *bias = p->bias ? pack_bias (plan, p) : NULL;
+  const NddrTensor *x = p->sources[0].input.tensor;
+  NddrTensor *y = p->output.tensor, *bound[MAX_TENSORS];
+  int pixels = y->batch * y->height * y->width, m, n, n_bound = 0;
+  g_autofree gint32 *table = g_new (gint32, p->n_sources * 4);
+  NddrStep *step;
+
+  choose_tile (plan, pixels, y->stride, p->branches, &m, &n);
+  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_CONV, groups (pixels, m), groups (y->stride, n), p->branches);
+  nddr_step_spec (step, m * n / 16);
+  nddr_step_spec (step, m);
+  nddr_step_spec (step, n);
+  nddr_step_read (step, 0, packed);
+  nddr_step_read (step, 1, bias);
+  nddr_step_read (step, 2, p->residual.tensor);
+  nddr_step_write (step, 3, y);
+  for (int s = 0; s < p->n_sources; s++) {
+    const NddrBranches *input = &p->sources[s].input;
+
+    table[4 * s] = bind_source (step, bound, &n_bound, input->tensor);
+    table[4 * s + 1] = input->first * branch_quads (input->tensor);
+    table[4 * s + 2] = input->step * branch_quads (input->tensor);
+    table[4 * s + 3] = quads (input->tensor);
+  }
+  nddr_step_read (step, 4, nddr_plan_table (plan, "sources", table, p->n_sources * 16));
+  nddr_step_push_i (step, x->height);
+  nddr_step_push_i (step, x->width);
+  nddr_step_push_i (step, y->height);
+  nddr_step_push_i (step, y->width);
+  nddr_step_push_i (step, pixels);
+  nddr_step_push_i (step, y->channels);
+  nddr_step_push_i (step, quads (y));
+  nddr_step_push_i (step, p->n_sources);
+  nddr_step_push_i (step, row_quads (p));
+  nddr_step_push_i (step, p->kernel);
+  nddr_step_push_i (step, p->stride);
+  nddr_step_push_i (step, p->dilation);
+  nddr_step_push_i (step, p->divide);
+  nddr_step_push_f (step, p->low);
+  nddr_step_push_f (step, p->high);
+  nddr_step_push_i (step, bias != NULL);
+  nddr_step_push_i (step, p->residual.tensor != NULL);
+  nddr_step_push_i (step, p->output.first * branch_quads (y));
+  nddr_step_push_i (step, p->output.step * branch_quads (y));
+  nddr_step_push_i (step, p->residual.first * branch_quads (y));
+  nddr_step_push_i (step, p->residual.step * branch_quads (y));
+}
+
+/* how many of the first sources lie in at most MAX_TENSORS tensors */
+static int
+sources_that_fit (const Product *p)
+{
+  const NddrTensor *seen[MAX_TENSORS];
+  int n_seen = 0;
+
+  for (int s = 0; s < p->n_sources; s++) {
+    gboolean known = FALSE;
+
+    for (int i = 0; i < n_seen; i++)
+      known |= seen[i] == p->sources[s].input.tensor;
+    if (!known && n_seen == MAX_TENSORS)
+      return s;
+    if (!known)
+      seen[n_seen++] = p->sources[s].input.tensor;
+  }
+  return p->n_sources;
+}
+
+/* one dispatch, or several that add to the output where there are more tensors than one can bind */
+static void
+append_product (NddrPlan *plan, const Product *product)
+{
+  Product rest = *product;
+
+  while (rest.n_sources > 0) {
+    Product part = rest;
+
+    part.n_sources = sources_that_fit (&rest);
+    rest.sources += part.n_sources;
+    rest.n_sources -= part.n_sources;
+    if (rest.n_sources > 0) {
+      part.low = -INFINITY;
+      part.high = INFINITY;
+    }
+    append_dispatch (plan, &part);
+    rest.residual = rest.output;
+    rest.bias = NULL;
+  }
+}
+
+/* where input @s's channels begin among all */
+static int
+first_channel (const NddrConvolution *op, int s)
+{
+  int first = 0;
+
+  for (int i = 0; i < s; i++)
+    first += op->inputs[i].tensor->channels;
+  return first;
+}
+
+void
+nddr_convolution_gpu_forward (NddrPlan *plan, const NddrConvolution *op)
+{
+  int taps = op->kernel * op->kernel, in = nddr_convolution_in_channels (op), out = op->output.tensor->channels;
+  g_autofree Source *sources = g_new (Source, op->n_inputs);
+  Product product = {
+    .sources = sources,
+    .n_sources = op->n_inputs,
+    .output = op->output,
+    .residual = op->residual,
+    .branches = op->branches,
+    .weight = op->weight,
+    .bias = op->bias,
+    .branch_stride = out * in * taps,
+    .out_stride = in * taps,
+    .in_stride = taps,
+    .kernel = op->kernel,
+    .stride = op->stride,
+    .dilation = op->dilation,
+    .divide = 1,
+    .low = op->low,
+    .high = op->high,
+    .pack_phase = op->pack_phase,
+  };
+
+  for (int s = 0; s < op->n_inputs; s++)
+    sources[s] = (Source){ op->inputs[s], first_channel (op, s) * taps };
+  append_product (plan, &product);
+}
+
+/* dx = sum over output channels and taps of dy w, the taps the other way round: a product whose outputs are the input's channels.  An input that
+ * all branches read gets the sum over them: each branch of dy is a source; the inputs of a fusion layer are the product's branches. */
+void
+nddr_convolution_gpu_backward_data (NddrPlan *plan, const NddrConvolution *op, int s, int count, NddrBranches dx, NddrBranches dy, gboolean accumulate)
+{
+  int taps = op->kernel * op->kernel, in = nddr_convolution_in_channels (op), out = op->output.tensor->channels;
+  int channels = op->inputs[s].tensor->channels, base = first_channel (op, s) * taps;
+  gboolean shared = op->inputs[s].step == 0;
+  g_autofree Source *sources = g_new (Source, op->branches);
+  Product product = {
+    .sources = sources,
+    .n_sources = shared ? op->branches : 1,
+    .output = dx,
+    .residual = accumulate ? dx : (NddrBranches){ 0 },
+    .branches = shared ? count : op->branches,
+    .weight = op->weight,
+    .branch_stride = shared ? channels * taps : out * in * taps,
+    .out_stride = taps,
+    .in_stride = in * taps,
+    .flip = TRUE,
+    .kernel = op->kernel,
+    .stride = 1,
+    .dilation = op->dilation,
+    .divide = op->stride,
+    .low = -INFINITY,
+    .high = INFINITY,
+    .pack_phase = op->pack_phase,
+  };
+
+  if (shared)
+    for (int b = 0; b < op->branches; b++)
+      sources[b] = (Source){ { dy.tensor, dy.first + dy.step * b, 0 }, base + b * out * in * taps };
+  else
+    sources[0] = (Source){ dy, base };
+  append_product (plan, &product);
+}
+
+/* ---- gradients of the parameters */
+
+/* Pixels are summed in ranges of about a thousand, which keeps the sums exact enough; a range's partial sums take memory. */
+static int
+range_pixels (int pixels, gsize part_bytes)
+{
+  int ranges = CLAMP (pixels / 1024, 1, 64);
+
+  while (ranges > 1 && ranges * part_bytes > (64u << 20))
+    ranges /= 2;
+  return groups (groups (pixels, ranges), 8) * 8;
+}
+
+static void
+append_weight_gradient (NddrPlan *plan, const NddrConvolution *op, int s, NddrBranches dy, NddrTensor *dw)
+{
+  const NddrBranches *input = &op->inputs[s];
+  NddrTensor *x = input->tensor, *y = dy.tensor, *part;
+  int taps = op->kernel * op->kernel, pixels = y->batch * y->height * y->width, out = y->channels;
+  gsize part_elements = (gsize) op->branches * out * taps * x->stride;
+  int range = range_pixels (pixels, part_elements * 4), ranges = groups (pixels, range);
+  int n = op->branches * out * x->channels * taps;
+  NddrStep *step;
+
+  part = nddr_plan_flat (plan, "weight gradient's ranges", NDDR_SPACE_ARENA, NDDR_F32, part_elements * ranges);
+  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_WGRAD, groups (out, 64), groups (quads (x), 8) * taps, op->branches * ranges);
+  nddr_step_read (step, 0, x);
+  nddr_step_read (step, 1, y);
+  nddr_step_write (step, 2, part);
+  nddr_step_push_i (step, x->height);
+  nddr_step_push_i (step, x->width);
+  nddr_step_push_i (step, y->height);
+  nddr_step_push_i (step, y->width);
+  nddr_step_push_i (step, pixels);
+  nddr_step_push_i (step, quads (x));
+  nddr_step_push_i (step, quads (y));
+  nddr_step_push_i (step, out);
+  nddr_step_push_i (step, op->kernel);
+  nddr_step_push_i (step, op->stride);
+  nddr_step_push_i (step, op->dilation);
+  nddr_step_push_i (step, range);
+  nddr_step_push_i (step, op->branches);
+  nddr_step_push_i (step, input->first * branch_quads (x));
+  nddr_step_push_i (step, input->step * branch_quads (x));
+  nddr_step_push_i (step, dy.first * branch_quads (y));
+  nddr_step_push_i (step, dy.step * branch_quads (y));
+
+  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_WGRAD_REDUCE, groups (n, 64), 1, 1);
+  nddr_step_read (step, 0, part);
+  nddr_step_update (step, 1, dw); /* its source's part of it */
+  nddr_step_push_i (step, n);
+  nddr_step_push_i (step, ranges);
+  nddr_step_push_i (step, (int) part_elements);
+  nddr_step_push_i (step, x->channels);
+  nddr_step_push_i (step, x->stride);
+  nddr_step_push_i (step, taps);
+  nddr_step_push_i (step, first_channel (op, s));
+  nddr_step_push_i (step, nddr_convolution_in_channels (op));
+}
+
+void
+nddr_convolution_gpu_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db)
+{
+  NddrStep *step;
+
+  for (int s = 0; s < op->n_inputs; s++)
+    append_weight_gradient (plan, op, s, dy, dw);
+  if (!db)
+    return;
+  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_BIAS_GRAD, quads (dy.tensor), op->branches, 1);
+  nddr_step_read (step, 0, dy.tensor);
+  nddr_step_write (step, 1, db);
+  nddr_step_push_i (step, dy.tensor->batch * dy.tensor->height * dy.tensor->width);
+  nddr_step_push_i (step, dy.tensor->channels);
+  nddr_step_push_i (step, quads (dy.tensor));
+  nddr_step_push_i (step, dy.first * branch_quads (dy.tensor));
+  nddr_step_push_i (step, dy.step * branch_quads (dy.tensor));
+}
