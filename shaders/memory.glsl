@@ -7,6 +7,7 @@
 //   LOAD32_BUFFER (binding, name)  and LOAD32 (name, i): the same for what is float32 in the half variant too   [T]
 //   STORE_BUFFER (binding, name)  a tensor that is written; texel i counts from the tensor's start   [S]
 //   STORE (name, i, v)
+//   STORE32_BUFFER (binding, name) and STORE32 (name, i, v): likewise   [S]
 //   UPDATE_BUFFER (binding, name) read and written in place through one binding   [S]
 //   FETCH (name, i)               reads such a buffer (slow on software drivers)
 //   GLOBAL_INDEX                  the invocation's index along x
@@ -28,6 +29,8 @@
 #define STORE_BUFFER(b, name) layout (binding = b) writeonly buffer Buffer_##name { u64vec2 name[]; };
 #define PAIR(x, y) packUint2x32 (floatBitsToUint (vec2 (x, y)))
 #define STORE(name, i, v) { vec4 v_ = (v); name[i] = u64vec2 (PAIR (v_.x, v_.y), PAIR (v_.z, v_.w)); }
+#define STORE32_BUFFER(b, name) STORE_BUFFER (b, name)
+#define STORE32(name, i, v) STORE (name, i, v)
 #define UPDATE_BUFFER(b, name) layout (binding = b) buffer Buffer_##name { vec4 name[]; };
 #define FETCH(name, i) name[i]
 #define UPDATE(name, i, v) name[i] = (v)
@@ -47,6 +50,8 @@
 #define LOAD32(name, i) name[i]
 #define STORE_BUFFER(b, name) layout (binding = b) writeonly buffer Buffer_##name { TEXEL name[]; };
 #define STORE(name, i, v) name[i] = TEXEL (v)
+#define STORE32_BUFFER(b, name) layout (binding = b) writeonly buffer Buffer_##name { vec4 name[]; };
+#define STORE32(name, i, v) name[i] = (v)
 #define UPDATE_BUFFER(b, name) layout (binding = b) buffer Buffer_##name { TEXEL name[]; };
 #define FETCH(name, i) vec4 (name[i])
 #define UPDATE(name, i, v) name[i] = TEXEL (v)

@@ -167,12 +167,15 @@ void nddr_zero (NddrPlan *plan, NddrTensor *tensor);
 
 /* ---- ingest.c: a frame's bytes -> the network's input */
 
-/** Where a format's planes lie in a packed frame: rows tight, each plane at a multiple of 16 bytes. */
+/** Where a format's planes lie in a packed frame.  Rows start at multiples of 16 bytes and have room for whole groups of four
+ * pixels, so that kernels read and write 16 bytes at a time and never across a row's end. */
 typedef struct
 {
   int n_planes;
-  gsize offset[3];
-  int row_bytes[3], rows[3];
+  gsize offset[3];   /* of the plane, a multiple of 16 */
+  int row_bytes[3];  /* bytes of a row that are pixels */
+  int pitch[3];      /* from row to row, a multiple of 16 */
+  int rows[3];
   gsize bytes; /* of the whole, a multiple of 16 */
 } NddrPacking;
 void nddr_packing (NddrPixelFormat format, int width, int height, NddrPacking *packing);

@@ -1,0 +1,143 @@
+// Pixels of a packed frame (nddr_packing()), four of a row at a time, as R'G'B' in [0, 1].
+//
+//   #define FRAME_BINDING n   before including this: the frame's bytes, 16 a texel   [U]
+//   FRAME_PUSH                its description, first in the push constants: nddr_pixels_source() fills it
+//   Frame f = FRAME           the description in registers: a push constant read in a loop is slow on software drivers
+//   load_pixels (f, g, y, r, g, b)    pixels 4 g .. 4 g + 3 of row y; those beyond the row's end are finite and mean nothing
+
+layout (constant_id = 0) const int FORMAT = 0;      // NddrPixelFormat
+layout (constant_id = 1) const bool CLAMP = false;  // values may leave [0, 1]: limited range, or a matrix
+
+const int PIXEL_RGBA = 0, PIXEL_BGRA = 1, PIXEL_RGBX = 2, PIXEL_BGRX = 3, PIXEL_RGB = 4, PIXEL_BGR = 5, PIXEL_NV12 = 6,
+          PIXEL_I420 = 7, PIXEL_YUY2 = 8, PIXEL_GRAY8 = 9, PIXEL_GRAY16_LE = 10;
+
+#ifdef NDDR_SOFTWARE
+layout (binding = FRAME_BINDING, rgba32ui) readonly uniform uimageBuffer frame_texels;
+#define FRAME_WORD(base, i) int (imageLoad (frame_texels, (base) + ((i) >> 2))[(i) & 3])
+#define FRAME_TEXEL(i) ivec4 (imageLoad (frame_texels, i))
+#else
+layout (binding = FRAME_BINDING) readonly buffer FrameBytes { uvec4 frame_texels[]; };
+#define FRAME_WORD(base, i) int (frame_texels[(base) + ((i) >> 2)][(i) & 3])
+#define FRAME_TEXEL(i) ivec4 (frame_texels[i])
+#endif
+
+struct Frame
+{
+  int base;           // of the frame, in texels
+  int pitch, chroma;  // row pitches of the first plane and of the others, in 32-bit words
+  int plane1, plane2; // where they start, in words
+  int last_x, last_y; // the last chroma sample and row
+  vec4 siting;        // x: even column, odd column; y: even row, odd row: weight of the neighbouring chroma sample
+  vec4 matrix0;       // luma scale; Cr to R; Cb to B; Cb to G
+  vec4 matrix1;       // Cr to G; offsets of R, G, B
+};
+#define FRAME_PUSH int f_base, f_pitch, f_chroma, f_plane1, f_plane2, f_last_x, f_last_y, f_unused; vec4 f_siting, f_matrix0, f_matrix1;
+#define FRAME Frame (f_base, f_pitch, f_chroma, f_plane1, f_plane2, f_last_x, f_last_y, f_siting, f_matrix0, f_matrix1)
+
+// Four words with a pixel's bytes in each.
+ivec4
+packed_pixels (Frame f, int at, int g)
+{
+  if (FORMAT != PIXEL_RGB && FORMAT != PIXEL_BGR)
+    return FRAME_TEXEL (f.base + (at >> 2) + g);
+  at += 3 * g;
+  int a = FRAME_WORD (f.base, at), b = FRAME_WORD (f.base, at + 1), c = FRAME_WORD (f.base, at + 2);
+  return ivec4 (a, (a >> 24 & 255) | b << 8, (b >> 16 & 0xffff) | c << 16, c >> 8);
+}
+
+// Samples 2 g - 1 .. 2 g + 2 of a chroma row; beyond the ends the nearest.
+void
+chroma_row (Frame f, int row, int g, out vec4 u, out vec4 v)
+{
+  ivec4 j = clamp (2 * g + ivec4 (-1, 0, 1, 2), 0, f.last_x), w;
+  if (FORMAT == PIXEL_NV12)
+    {
+      int at = f.plane1 + row * f.chroma;
+      int a = FRAME_WORD (f.base, at + (j.x >> 1)), b = FRAME_WORD (f.base, at + g), c = FRAME_WORD (f.base, at + (j.w >> 1));
+      w = ivec4 (a, b, b, c) >> ((j & 1) << 4);
+      u = vec4 (w & 255);
+      v = vec4 (w >> 8 & 255);
+    }
+  else if (FORMAT == PIXEL_I420)
+    {
+      int at = f.plane1 + row * f.chroma;
+      bvec4 low = equal (j >> 2, ivec4 (j.x >> 2));
+      ivec4 shift = (j & 3) << 3;
+      int a = FRAME_WORD (f.base, at + (j.x >> 2)), b = FRAME_WORD (f.base, at + (j.w >> 2));
+      u = vec4 (mix (ivec4 (b), ivec4 (a), low) >> shift & 255);
+      at += f.plane2 - f.plane1;
+      a = FRAME_WORD (f.base, at + (j.x >> 2)), b = FRAME_WORD (f.base, at + (j.w >> 2));
+      v = vec4 (mix (ivec4 (b), ivec4 (a), low) >> shift & 255);
+    }
+  else
+    {
+      int at = row * f.pitch;
+      w = ivec4 (FRAME_WORD (f.base, at + j.x), FRAME_WORD (f.base, at + j.y), FRAME_WORD (f.base, at + j.z), FRAME_WORD (f.base, at + j.w));
+      u = vec4 (w >> 8 & 255);
+      v = vec4 (w >> 24 & 255);
+    }
+}
+
+void
+load_pixels (Frame f, int group, int y, out vec4 r, out vec4 g, out vec4 b)
+{
+  int at = y * f.pitch;
+  if (FORMAT <= PIXEL_BGR)
+    {
+      ivec4 w = packed_pixels (f, at, group);
+      r = vec4 (w & 255);
+      g = vec4 (w >> 8 & 255);
+      b = vec4 (w >> 16 & 255);
+      if (FORMAT == PIXEL_BGRA || FORMAT == PIXEL_BGRX || FORMAT == PIXEL_BGR)
+        {
+          vec4 t = r;
+          r = b;
+          b = t;
+        }
+      r = r * f.matrix0.x + f.matrix1.y;
+      g = g * f.matrix0.x + f.matrix1.z;
+      b = b * f.matrix0.x + f.matrix1.w;
+    }
+  else
+    {
+      vec4 luma;
+      if (FORMAT == PIXEL_YUY2)
+        {
+          int a = FRAME_WORD (f.base, at + 2 * group), c = FRAME_WORD (f.base, at + 2 * group + 1);
+          luma = vec4 (ivec4 (a, a >> 16, c, c >> 16) & 255);
+        }
+      else
+        luma = vec4 (ivec4 (FRAME_WORD (f.base, at + group)) >> ivec4 (0, 8, 16, 24) & 255);
+      luma *= f.matrix0.x;
+      if (FORMAT == PIXEL_GRAY8)
+        r = g = b = luma + f.matrix1.y;
+      else
+        {
+          vec4 u, v;
+          if (FORMAT == PIXEL_YUY2)
+            chroma_row (f, y, group, u, v);
+          else
+            {
+              vec4 u1, v1;
+              bool odd = (y & 1) != 0;
+              int row = y >> 1, other = odd ? min (row + 1, f.last_y) : max (row - 1, 0);
+              float weight = odd ? f.siting.w : f.siting.z;
+              chroma_row (f, row, group, u, v);
+              chroma_row (f, other, group, u1, v1);
+              u = mix (u, u1, weight);
+              v = mix (v, v1, weight);
+            }
+          u = mix (u.yyzz, u.xzyw, f.siting.xyxy);
+          v = mix (v.yyzz, v.xzyw, f.siting.xyxy);
+          r = luma + f.matrix0.y * v + f.matrix1.y;
+          g = luma + f.matrix0.w * u + f.matrix1.x * v + f.matrix1.z;
+          b = luma + f.matrix0.z * u + f.matrix1.w;
+        }
+    }
+  if (CLAMP)
+    {
+      r = clamp (r, 0, 1);
+      g = clamp (g, 0, 1);
+      b = clamp (b, 0, 1);
+    }
+}
