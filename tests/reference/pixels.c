@@ -224,8 +224,7 @@ reference_render (const ReferenceView *v, int x, int y, double value[3])
     value[0] = CLAMP (depth * 1000, 0, 65535);
     for (int c = 0; c < 3; c++)
       rgb[c] = 255 * viridis (c, CLAMP (depth / 10, 0, 1));
-    if (v->view == NDDR_VIEW_RAW)
-      tolerance = 1e-2;
+    tolerance = 1e-2; /* the polynomial's terms cancel; millimetres are large numbers */
   }
   if (v->view == NDDR_VIEW_RAW && v->kind != NDDR_TASK_NORMAL)
     return tolerance;
@@ -236,8 +235,8 @@ reference_render (const ReferenceView *v, int x, int y, double value[3])
 
     reference_pixel (v->format, v->frame, x, y, under);
     for (int c = 0; c < 3; c++) {
-      if (fabs (rgb[c] - floor (rgb[c]) - .5) < ROUNDING)
-        tolerance = ROUNDING + v->opacity; /* the colour may be one of two */
+      if (fabs (rgb[c] - floor (rgb[c]) - .5) < (v->kind == NDDR_TASK_DEPTH ? 1e-2 : ROUNDING))
+        tolerance += v->opacity; /* the colour may be one of two */
       value[c] = under[c] * 255 * (1 - v->opacity) + floor (rgb[c] + .5) * v->opacity;
     }
   }
