@@ -1,0 +1,361 @@
+/* Metrics: counters of each task, and the scores that follow from them.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "train/metrics.h"
+
+#include <string.h>
+
+#include "train/upsample.h"
+
+/* Angles are counted in buckets this fine, so that the median of any number of pixels is exact to half of that. */
+#define ANGLE_BUCKETS_PER_DEGREE 32768
+#define ANGLE_BUCKETS (180 * ANGLE_BUCKETS_PER_DEGREE + 1)
+
+typedef struct
+{
+  guint64 *confusion; /* [label][prediction] */
+} Segmentation;
+
+typedef struct
+{
+  guint64 n, within[3];
+  double sum, squares;
+  guint32 *buckets;
+} Normal;
+
+typedef struct
+{
+  guint64 n;
+  double absolute, squares, relative;
+} Depth;
+
+typedef struct
+{
+  const NddrTask *task;
+  Segmentation segmentation; /* that of the task's kind is used */
+  Normal normal;
+  Depth depth;
+} Score;
+
+struct _NddrMetrics
+{
+  Score *scores;
+  guint n_tasks;
+};
+
+static const double within_degrees[3] = { 11.25, 22.5, 30 };
+
+/* A score's name, which way is better, and how it follows from the counters. */
+typedef struct
+{
+  NddrTaskKind kind;
+  const char *name;
+  gboolean more_is_better;
+  double (*get) (const Score *score);
+} Measure;
+
+NddrMetrics *
+nddr_metrics_new (const NddrTask *tasks, guint n_tasks)
+{
+  NddrMetrics *metrics = g_new0 (NddrMetrics, 1);
+  metrics->scores = g_new0 (Score, n_tasks);
+  metrics->n_tasks = n_tasks;
+  for (guint i = 0; i < n_tasks; i++)
+    {
+      Score *score = &metrics->scores[i];
+      score->task = &tasks[i];
+      if (tasks[i].kind == NDDR_TASK_SEGMENTATION)
+        score->segmentation.confusion = g_new0 (guint64, (gsize) tasks[i].n_classes * tasks[i].n_classes);
+      else if (tasks[i].kind == NDDR_TASK_NORMAL)
+        score->normal.buckets = g_new0 (guint32, ANGLE_BUCKETS);
+    }
+  return metrics;
+}
+
+void
+nddr_metrics_free (NddrMetrics *metrics)
+{
+  if (!metrics)
+    return;
+  for (guint i = 0; i < metrics->n_tasks; i++)
+    {
+      g_free (metrics->scores[i].segmentation.confusion);
+      g_free (metrics->scores[i].normal.buckets);
+    }
+  g_free (metrics->scores);
+  g_free (metrics);
+}
+
+/* ---- adding: a row of upsampled outputs [width][stride] against a row of labels */
+
+static void
+add_segmentation (Segmentation *s, guint n_classes, const float *row, guint stride, const guint8 *labels, guint width)
+{
+  for (guint x = 0; x < width; x++, row += stride)
+    {
+      if (labels[x] >= n_classes)
+        continue;
+      guint best = 0;
+      for (guint c = 1; c < n_classes; c++)
+        if (row[c] > row[best])
+          best = c;
+      s->confusion[labels[x] * n_classes + best]++;
+    }
+}
+
+/** The angle between @v and the unit vector @n in degrees, exact also where it is small; 90 where @v has none. */
+static double
+angle_between (const float *v, const double *n)
+{
+  double length = sqrt ((double) v[0] * v[0] + (double) v[1] * v[1] + (double) v[2] * v[2]);
+  if (!(length >= 1e-6 && length < INFINITY))
+    return 90;
+  double dot = v[0] * n[0] + v[1] * n[1] + v[2] * n[2];
+  double x = v[1] * n[2] - v[2] * n[1], y = v[2] * n[0] - v[0] * n[2], z = v[0] * n[1] - v[1] * n[0];
+  return atan2 (sqrt (x * x + y * y + z * z), dot) * (180 / G_PI);
+}
+
+static void
+add_normal (Normal *s, const float *row, guint stride, const guint8 *labels, guint width)
+{
+  for (guint x = 0; x < width; x++, row += stride, labels += 3)
+    {
+      double n[3];
+      if (!nddr_normal_decode (labels, n))
+        continue;
+      double angle = angle_between (row, n);
+      s->n++;
+      s->sum += angle;
+      s->squares += angle * angle;
+      for (int i = 0; i < 3; i++)
+        s->within[i] += angle <= within_degrees[i];
+      s->buckets[(guint) (angle * ANGLE_BUCKETS_PER_DEGREE + 0.5)]++;
+    }
+}
+
+static void
+add_depth (Depth *s, const float *row, guint stride, const guint16 *labels, guint width)
+{
+  for (guint x = 0; x < width; x++, row += stride)
+    {
+      if (!labels[x])
+        continue;
+      double truth = labels[x] / 1000.0, difference = fabs (row[0] - truth);
+      s->n++;
+      s->absolute += difference;
+      s->squares += difference * difference;
+      s->relative += difference / truth;
+    }
+}
+
+void
+nddr_metrics_add (NddrMetrics *metrics, guint task, const NddrHeadOutput *output, NddrResizeMode resize, const NddrSample *truth)
+{
+  g_return_if_fail (task < metrics->n_tasks);
+  Score *score = &metrics->scores[task];
+  NddrTaskKind kind = score->task->kind;
+  if (!(nddr_sample_labels (truth) & NDDR_LABEL (kind)))
+    return;
+
+  NddrUpsampleAxis x, y;
+  nddr_upsample_axis_init (&x, output->width, truth->width, resize);
+  nddr_upsample_axis_init (&y, output->height, truth->height, resize);
+  g_autofree float *blend = g_new (float, (gsize) output->width * output->stride);
+  g_autofree float *row = g_new (float, (gsize) truth->width * output->stride);
+  for (guint i = 0; i < truth->height; i++)
+    {
+      gsize at = (gsize) i * truth->width;
+      nddr_upsample_row (&x, &y, i, output->data, output->width, output->stride, blend, row);
+      if (kind == NDDR_TASK_SEGMENTATION)
+        add_segmentation (&score->segmentation, score->task->n_classes, row, output->stride, truth->segmentation + at, truth->width);
+      else if (kind == NDDR_TASK_NORMAL)
+        add_normal (&score->normal, row, output->stride, truth->normal + 3 * at, truth->width);
+      else
+        add_depth (&score->depth, row, output->stride, truth->depth + at, truth->width);
+    }
+  nddr_upsample_axis_clear (&x);
+  nddr_upsample_axis_clear (&y);
+}
+
+/* ---- scores */
+
+static double
+ratio (double a, double b)
+{
+  return b > 0 ? a / b : NAN;
+}
+
+/** Intersection over union; NAN for a class that occurs in neither labels nor predictions. */
+static double
+class_iou (const Score *score, guint class)
+{
+  guint n = score->task->n_classes;
+  const guint64 *confusion = score->segmentation.confusion;
+  guint64 both = confusion[class * n + class], either = 0;
+  for (guint i = 0; i < n; i++)
+    either += confusion[class * n + i] + confusion[i * n + class];
+  return ratio (both, either - both);
+}
+
+static double
+miou (const Score *score)
+{
+  double sum = 0;
+  guint n = 0;
+  for (guint i = 0; i < score->task->n_classes; i++)
+    {
+      double iou = class_iou (score, i);
+      if (isnan (iou))
+        continue;
+      sum += iou;
+      n++;
+    }
+  return ratio (sum, n);
+}
+
+static double
+pixel_accuracy (const Score *score)
+{
+  guint n = score->task->n_classes;
+  guint64 right = 0, all = 0;
+  for (guint i = 0; i < n * n; i++)
+    {
+      all += score->segmentation.confusion[i];
+      right += i % (n + 1) == 0 ? score->segmentation.confusion[i] : 0;
+    }
+  return ratio (right, all);
+}
+
+static double normal_mean (const Score *score) { return ratio (score->normal.sum, score->normal.n); }
+static double normal_rmse (const Score *score) { return sqrt (ratio (score->normal.squares, score->normal.n)); }
+static double normal_within_0 (const Score *score) { return ratio (score->normal.within[0], score->normal.n); }
+static double normal_within_1 (const Score *score) { return ratio (score->normal.within[1], score->normal.n); }
+static double normal_within_2 (const Score *score) { return ratio (score->normal.within[2], score->normal.n); }
+static double depth_abs (const Score *score) { return ratio (score->depth.absolute, score->depth.n); }
+static double depth_rmse (const Score *score) { return sqrt (ratio (score->depth.squares, score->depth.n)); }
+static double depth_rel (const Score *score) { return ratio (score->depth.relative, score->depth.n); }
+
+/** The angle that @rank others, counted from the smallest, lie before. */
+static double
+ranked_angle (const Normal *s, guint64 rank)
+{
+  guint64 before = 0;
+  for (guint i = 0; i < ANGLE_BUCKETS; i++)
+    {
+      before += s->buckets[i];
+      if (before > rank)
+        return i / (double) ANGLE_BUCKETS_PER_DEGREE;
+    }
+  return NAN;
+}
+
+static double
+normal_median (const Score *score)
+{
+  guint64 n = score->normal.n;
+  return n ? (ranked_angle (&score->normal, (n - 1) / 2) + ranked_angle (&score->normal, n / 2)) / 2 : NAN;
+}
+
+static const Measure measures[] = {
+  { NDDR_TASK_SEGMENTATION, "miou", TRUE, miou },
+  { NDDR_TASK_SEGMENTATION, "pixel_accuracy", TRUE, pixel_accuracy },
+  { NDDR_TASK_NORMAL, "mean", FALSE, normal_mean },
+  { NDDR_TASK_NORMAL, "median", FALSE, normal_median },
+  { NDDR_TASK_NORMAL, "rmse", FALSE, normal_rmse },
+  { NDDR_TASK_NORMAL, "within_11.25", TRUE, normal_within_0 },
+  { NDDR_TASK_NORMAL, "within_22.5", TRUE, normal_within_1 },
+  { NDDR_TASK_NORMAL, "within_30", TRUE, normal_within_2 },
+  { NDDR_TASK_DEPTH, "abs", FALSE, depth_abs },
+  { NDDR_TASK_DEPTH, "rmse", FALSE, depth_rmse },
+  { NDDR_TASK_DEPTH, "rel", FALSE, depth_rel },
+};
+
+static const char class_iou_prefix[] = "class_iou.";
+
+/** Finds what @name, "TASK.MEASURE" or "TASK.class_iou.CLASS", names: a measure, or a class of @score. */
+static const Score *
+find_measure (const NddrMetrics *metrics, const char *name, const Measure **measure, guint *class)
+{
+  *measure = NULL;
+  for (guint i = 0; i < metrics->n_tasks; i++)
+    {
+      const Score *score = &metrics->scores[i];
+      gsize length = strlen (score->task->name);
+      if (strncmp (name, score->task->name, length) || name[length] != '.')
+        continue;
+      const char *rest = name + length + 1;
+      for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
+        if (measures[m].kind == score->task->kind && !strcmp (measures[m].name, rest))
+          {
+            *measure = &measures[m];
+            return score;
+          }
+      if (score->task->kind != NDDR_TASK_SEGMENTATION || !g_str_has_prefix (rest, class_iou_prefix))
+        return NULL;
+      for (guint c = 0; c < score->task->n_classes; c++)
+        if (!strcmp (score->task->classes[c].name, rest + strlen (class_iou_prefix)))
+          {
+            *class = c;
+            return score;
+          }
+    }
+  return NULL;
+}
+
+double
+nddr_metrics_get (const NddrMetrics *metrics, const char *name)
+{
+  const Measure *measure;
+  guint class;
+  const Score *score = find_measure (metrics, name, &measure, &class);
+  if (!score)
+    return NAN;
+  return measure ? measure->get (score) : class_iou (score, class);
+}
+
+gboolean
+nddr_metrics_knows (const NddrMetrics *metrics, const char *name, gboolean *more_is_better)
+{
+  const Measure *measure;
+  guint class;
+  const Score *score = find_measure (metrics, name, &measure, &class);
+  *more_is_better = !measure || measure->more_is_better;
+  return score != NULL;
+}
+
+static void
+build_number (JsonBuilder *builder, const char *name, double value)
+{
+  json_builder_set_member_name (builder, name);
+  if (isfinite (value))
+    json_builder_add_double_value (builder, value);
+  else
+    json_builder_add_null_value (builder);
+}
+
+JsonNode *
+nddr_metrics_to_json (const NddrMetrics *metrics)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  json_builder_begin_object (builder);
+  for (guint i = 0; i < metrics->n_tasks; i++)
+    {
+      const Score *score = &metrics->scores[i];
+      json_builder_set_member_name (builder, score->task->name);
+      json_builder_begin_object (builder);
+      for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
+        if (measures[m].kind == score->task->kind)
+          build_number (builder, measures[m].name, measures[m].get (score));
+      if (score->task->kind == NDDR_TASK_SEGMENTATION)
+        {
+          json_builder_set_member_name (builder, "class_iou");
+          json_builder_begin_object (builder);
+          for (guint c = 0; c < score->task->n_classes; c++)
+            build_number (builder, score->task->classes[c].name, class_iou (score, c));
+          json_builder_end_object (builder);
+        }
+      json_builder_end_object (builder);
+    }
+  json_builder_end_object (builder);
+  return json_builder_get_root (builder);
+}
