@@ -1,0 +1,435 @@
+/* Data sets: what is read is what was written, and whatever is wrong with a folder is said with the file's name.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include <glib/gstdio.h>
+#include <png.h>
+
+#include "fixture.h"
+#include "train/dataset.h"
+#include "train/image.h"
+
+static NddrDataset *
+open_folder (const char *folder, const char *rest, GError **error)
+{
+  g_autofree char *spec = g_strdup_printf ("folder:%s%s", folder, rest);
+  return nddr_dataset_open (spec, "train", error);
+}
+
+/** Asserts that opening @folder, or loading its first sample, fails with a message that has @part in it. */
+static void
+assert_fails (const char *folder, const char *part)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrDataset) dataset = open_folder (folder, "", &error);
+  if (dataset)
+    {
+      g_autoptr (NddrSample) sample = nddr_dataset_load (dataset, 0, NDDR_LABELS_ALL, &error);
+      g_assert_null (sample);
+    }
+  g_assert_nonnull (error);
+  g_assert_true (error->domain == NDDR_ERROR);
+  if (!strstr (error->message, part))
+    g_error ("\"%s\" was expected in: %s", part, error->message);
+}
+
+static void
+test_folder (void)
+{
+  char *folder = fixture_folder ();
+  g_autoptr (NddrSample) a = fixture_sample (31, 17, 1), b = fixture_sample (16, 24, 2);
+  fixture_write_sample (folder, "train", "b", b, TRUE);
+  fixture_write_sample (folder, "train", "a.1", a, FALSE);
+
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrDataset) dataset = open_folder (folder, "", &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (nddr_dataset_size (dataset), ==, 2);
+  g_assert_cmpuint (nddr_dataset_labels (dataset), ==, NDDR_LABELS_ALL);
+  guint n_classes;
+  const NddrClass *classes = nddr_dataset_classes (dataset, &n_classes);
+  g_assert_cmpuint (n_classes, ==, 13);
+  g_assert_cmpstr (classes[2].name, ==, "class 2");
+  g_assert_cmphex (classes[2].color, ==, 0x224466);
+  g_autofree char *name = nddr_dataset_name (dataset, 0);
+  g_assert_cmpstr (name, ==, "a.1");
+
+  g_autoptr (NddrSample) sample = nddr_dataset_load (dataset, 0, NDDR_LABELS_ALL, &error);
+  g_assert_no_error (error);
+  gsize n = 31 * 17;
+  g_assert_cmpmem (sample->rgb, 3 * n, a->rgb, 3 * n);
+  g_assert_cmpmem (sample->segmentation, n, a->segmentation, n);
+  g_assert_cmpmem (sample->normal, 3 * n, a->normal, 3 * n);
+  g_assert_cmpmem (sample->depth, 2 * n, a->depth, 2 * n);
+
+  /* Only what is asked for; and a JPEG is near enough to what it was made from. */
+  g_autoptr (NddrSample) jpeg = nddr_dataset_load (dataset, 1, NDDR_LABEL (NDDR_TASK_DEPTH), &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (nddr_sample_labels (jpeg), ==, NDDR_LABEL (NDDR_TASK_DEPTH));
+  double difference = 0;
+  for (int i = 0; i < 16 * 24; i++)
+    difference += abs (jpeg->rgb[3 * i + 1] - b->rgb[3 * i + 1]) / (16.0 * 24);
+  g_assert_cmpfloat (difference, <, 12);
+  fixture_remove (folder);
+}
+
+static void
+test_normals (void)
+{
+  double n[3];
+  g_assert_true (nddr_normal_decode ((const guint8[]) { 255, 128, 128 }, n));
+  g_assert_cmpfloat_with_epsilon (n[0], 1 / sqrt (1 + 2 * (0.5 / 127.5) * (0.5 / 127.5)), 1e-12);
+  g_assert_cmpfloat_with_epsilon (n[0] * n[0] + n[1] * n[1] + n[2] * n[2], 1, 1e-12);
+  g_assert_false (nddr_normal_decode ((const guint8[]) { 128, 128, 128 }, n));
+  g_assert_cmpfloat (n[0], ==, 0);
+  /* 191 is 0.498, 192 is 0.506 */
+  g_assert_false (nddr_normal_decode ((const guint8[]) { 127, 127, 191 }, n));
+  g_assert_true (nddr_normal_decode ((const guint8[]) { 127, 127, 192 }, n));
+}
+
+static void
+test_absent_labels (void)
+{
+  char *folder = fixture_folder ();
+  g_autoptr (NddrSample) a = fixture_sample (8, 8, 1);
+  g_autofree char *image = fixture_path (folder, "val/image/x.png");
+  fixture_write_png (image, 8, 8, 3, 8, a->rgb);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrDataset) dataset = open_folder (folder, ",val", &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (nddr_dataset_labels (dataset), ==, 0);
+  guint n_classes;
+  g_assert_null (nddr_dataset_classes (dataset, &n_classes));
+  g_autoptr (NddrSample) sample = nddr_dataset_load (dataset, 0, NDDR_LABELS_ALL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (nddr_sample_labels (sample), ==, 0);
+  assert_fails (folder, "its splits are: val");
+  fixture_remove (folder);
+}
+
+/* Each breaks one file of a good folder, in its own way. */
+static void
+break_missing (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/normal/x.png");
+  g_unlink (path);
+}
+
+static void
+break_size (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/depth/x.png");
+  static const guint16 zeros[7 * 8];
+  fixture_write_png (path, 7, 8, 1, 16, zeros);
+}
+
+static void
+break_id (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/segmentation/x.png");
+  guint8 ids[64] = { [43] = 13 };
+  fixture_write_png (path, 8, 8, 1, 8, ids);
+}
+
+static void
+break_rgb_ids (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/segmentation/x.png");
+  static const guint8 zeros[64 * 3];
+  fixture_write_png (path, 8, 8, 3, 8, zeros);
+}
+
+static void
+break_8_bit_depth (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/depth/x.png");
+  static const guint8 zeros[64];
+  fixture_write_png (path, 8, 8, 1, 8, zeros);
+}
+
+static void
+break_gray_normal (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/normal/x.png");
+  static const guint8 zeros[64];
+  fixture_write_png (path, 8, 8, 1, 8, zeros);
+}
+
+static void
+break_text (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/image/x.png");
+  fixture_write (path, "not a picture", 13);
+}
+
+static void
+break_jpeg_label (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/normal/x.png");
+  static const guint8 zeros[64 * 3];
+  fixture_write_jpeg (path, 8, 8, zeros);
+}
+
+static void
+break_huge (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/image/x.png");
+  static const guint8 header[] = { 137, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 1, 0, 0, 0, 1, 0, 0, 8, 2, 0, 0, 0 };
+  guint8 file[sizeof header + 4];
+  memcpy (file, header, sizeof header);
+  guint32 crc = 0xffffffff;
+  for (gsize i = 12; i < sizeof header; i++)
+    {
+      crc ^= header[i];
+      for (int bit = 0; bit < 8; bit++)
+        crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
+    }
+  crc = GUINT32_TO_BE (~crc);
+  memcpy (file + sizeof header, &crc, 4);
+  fixture_write (path, file, sizeof file);
+}
+
+static void
+break_twice (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/image/x.jpg");
+  fixture_write (path, "", 0);
+}
+
+static void
+break_classes (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "classes.txt");
+  fixture_write (path, "wall #00ff00\nfloor 00ff00\n", 26);
+}
+
+static void
+break_class_twice (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "classes.txt");
+  fixture_write (path, "wall #00ff00\nwall #00ff01\n", 26);
+}
+
+static void
+break_no_classes (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "classes.txt");
+  g_unlink (path);
+}
+
+static void
+break_no_pictures (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/image/x.png");
+  g_unlink (path);
+}
+
+static void
+test_errors (void)
+{
+  static const struct
+  {
+    void (*spoil) (const char *folder);
+    const char *message;
+  } cases[] = {
+    { break_missing, "normal/x.png is missing" },
+    { break_size, "depth/x.png is 7x8, but its picture" },
+    { break_id, "segmentation/x.png has class 13 at (3, 5)" },
+    { break_rgb_ids, "segmentation/x.png: it is a 8-bit RGB PNG" },
+    { break_8_bit_depth, "depth/x.png: it is a 8-bit gray PNG" },
+    { break_gray_normal, "normal/x.png: it is a 8-bit gray PNG" },
+    { break_text, "image/x.png is neither a PNG nor a JPEG" },
+    { break_jpeg_label, "normal/x.png is a JPEG file" },
+    { break_huge, "image/x.png is not a sound PNG" },
+    { break_twice, "two pictures with one name" },
+    { break_classes, "classes.txt, line 2" },
+    { break_class_twice, "classes.txt, line 2" },
+    { break_no_classes, "classes.txt" },
+    { break_no_pictures, "train/image has no pictures" },
+  };
+  g_autoptr (NddrSample) sample = fixture_sample (8, 8, 3);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      char *folder = fixture_folder ();
+      fixture_write_sample (folder, "train", "x", sample, FALSE);
+      cases[i].spoil (folder);
+      assert_fails (folder, cases[i].message);
+      fixture_remove (folder);
+    }
+}
+
+/** Reads @bytes of a file cut short at every length and with every byte changed: never a crash, and never a picture cut short. */
+static void
+torture (const char *path, const guint8 *good, gsize bytes, NddrImageContent content)
+{
+  for (gsize n = 0; n < bytes; n++)
+    {
+      g_autoptr (GError) error = NULL;
+      fixture_write (path, good, n);
+      g_autoptr (NddrImage) image = nddr_image_read (path, content, &error);
+      if (n + 12 < bytes || image == NULL) /* a PNG's last chunk, IEND, has 12 bytes and says nothing */
+        g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
+      g_assert_true (!error || strstr (error->message, path));
+    }
+  g_autofree guint8 *bad = g_memdup2 (good, bytes);
+  for (gsize i = 0; i < bytes; i++)
+    for (int change = 1; change < 256; change *= 4)
+      {
+        bad[i] = good[i] ^ change;
+        fixture_write (path, bad, bytes);
+        g_autoptr (NddrImage) image = nddr_image_read (path, content, NULL);
+        bad[i] = good[i];
+      }
+}
+
+static void
+test_broken_files (void)
+{
+  char *folder = fixture_folder ();
+  g_autofree char *path = fixture_path (folder, "x");
+  g_autoptr (NddrSample) sample = fixture_sample (9, 5, 4);
+  for (int kind = 0; kind < 4; kind++)
+    {
+      static const NddrImageContent contents[] = { NDDR_IMAGE_RGB, NDDR_IMAGE_RGB, NDDR_IMAGE_IDS, NDDR_IMAGE_GRAY16 };
+      g_autofree char *good = NULL;
+      gsize bytes;
+      if (kind == 0)
+        fixture_write_jpeg (path, 9, 5, sample->rgb);
+      else if (kind == 1)
+        fixture_write_png (path, 9, 5, 3, 8, sample->rgb);
+      else if (kind == 2)
+        fixture_write_png (path, 9, 5, 1, 8, sample->segmentation);
+      else
+        fixture_write_png (path, 9, 5, 1, 16, sample->depth);
+      g_assert_true (g_file_get_contents (path, &good, &bytes, NULL));
+      torture (path, (const guint8 *) good, bytes, contents[kind]);
+    }
+  fixture_remove (folder);
+}
+
+static void
+test_joined (void)
+{
+  char *one = fixture_folder (), *two = fixture_folder ();
+  g_autoptr (NddrSample) a = fixture_sample (8, 8, 1), b = fixture_sample (9, 7, 2);
+  fixture_write_sample (one, "train", "a", a, FALSE);
+  fixture_write_sample (one, "val", "v", a, FALSE);
+  fixture_write_sample (two, "train", "b", b, FALSE);
+  g_autofree char *spec = g_strdup_printf ("folder:%s+folder:%s,val+folder:%s,train", one, one, two);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrDataset) dataset = nddr_dataset_open (spec, "train", &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (nddr_dataset_size (dataset), ==, 3);
+  g_autofree char *name = nddr_dataset_name (dataset, 1);
+  g_assert_cmpstr (name, ==, "v");
+  g_autoptr (NddrSample) sample = nddr_dataset_load (dataset, 2, 0, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (sample->width, ==, 9);
+
+  fixture_write_classes (two, 12);
+  g_autoptr (NddrDataset) other = nddr_dataset_open (spec, "train", &error);
+  g_assert_null (other);
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
+  g_assert_nonnull (strstr (error->message, "12 classes"));
+  fixture_remove (one);
+  fixture_remove (two);
+}
+
+static void
+test_specs (void)
+{
+  static const char *const wrong[] = { "", "folder", "folder:", "folder:,train", "folder:/nowhere/at/all", "folder:.,a/b", "zip:x", "nddr:x,training",
+    "nyuv2:x.mat", "folder:/nowhere+" };
+  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (NddrDataset) dataset = nddr_dataset_open (wrong[i], "train", &error);
+      g_assert_null (dataset);
+      g_assert_true (error && error->domain == NDDR_ERROR);
+    }
+}
+
+static void
+test_cache (void)
+{
+  char *folder = fixture_folder ();
+  g_autoptr (NddrSample) a = fixture_sample (8, 8, 1);
+  fixture_write_sample (folder, "train", "a", a, FALSE);
+  fixture_write_sample (folder, "train", "b", a, FALSE);
+  g_autoptr (NddrDataset) dataset = open_folder (folder, "", NULL);
+  NddrLabels labels = NDDR_LABEL (NDDR_TASK_NORMAL);
+  nddr_dataset_set_cache (dataset, sizeof (NddrSample) + 64 * 6); /* room for one */
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (NddrSample) first = nddr_dataset_load (dataset, i, labels, NULL);
+      g_autoptr (NddrSample) again = nddr_dataset_load (dataset, i, labels, NULL);
+      g_autoptr (NddrSample) more = nddr_dataset_load (dataset, i, NDDR_LABELS_ALL, NULL);
+      g_assert_true ((first == again) == (i == 0));
+      g_assert_cmpuint (nddr_sample_labels (again), ==, labels);
+      g_assert_cmpuint (nddr_sample_labels (more), ==, NDDR_LABELS_ALL);
+    }
+  fixture_remove (folder);
+}
+
+static void
+test_write_png (void)
+{
+  char *folder = fixture_folder ();
+  g_autofree char *path = fixture_path (folder, "x.png");
+  g_autoptr (GError) error = NULL;
+  guint8 data[11 * 7 * 4];
+  for (guint i = 0; i < sizeof data; i++)
+    data[i] = i * 37;
+  static const guint formats[] = { 0, PNG_FORMAT_GRAY, 0, PNG_FORMAT_RGB, PNG_FORMAT_RGBA };
+  for (guint channels = 1; channels <= 4; channels += channels == 1 ? 2 : 1)
+    {
+      nddr_image_write_png (path, 10, 7, channels, 8, data, 11 * channels, &error);
+      g_assert_no_error (error);
+      png_image image = { .version = PNG_IMAGE_VERSION };
+      guint8 back[10 * 7 * 4];
+      g_assert_true (png_image_begin_read_from_file (&image, path));
+      g_assert_cmpuint (image.format, ==, formats[channels]);
+      g_assert_cmpuint (image.width, ==, 10);
+      g_assert_true (png_image_finish_read (&image, NULL, back, 0, NULL));
+      for (guint y = 0; y < 7; y++)
+        g_assert_cmpmem (back + y * 10 * channels, 10 * channels, data + y * 11 * channels, 10 * channels);
+    }
+
+  g_autoptr (NddrSample) a = fixture_sample (8, 8, 1);
+  nddr_image_write_png (path, 8, 8, 1, 16, a->depth, 0, &error);
+  g_assert_no_error (error);
+  g_autofree char *other = fixture_path (folder, "y.png");
+  fixture_write_png (other, 8, 8, 1, 16, a->depth);
+  g_autoptr (NddrImage) ours = nddr_image_read (path, NDDR_IMAGE_GRAY16, &error);
+  g_autoptr (NddrImage) theirs = nddr_image_read (other, NDDR_IMAGE_GRAY16, &error);
+  g_assert_cmpmem (ours->data, 128, a->depth, 128);
+  g_assert_cmpmem (theirs->data, 128, a->depth, 128);
+
+  /* Nothing stays beside it, and a folder that is not there is an error. */
+  g_autoptr (GDir) listing = g_dir_open (folder, 0, NULL);
+  guint n = 0;
+  while (g_dir_read_name (listing))
+    n++;
+  g_assert_cmpuint (n, ==, 2);
+  g_autofree char *nowhere = g_build_filename (folder, "none", "x.png", NULL);
+  g_assert_false (nddr_image_write_png (nowhere, 8, 8, 1, 16, a->depth, 0, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FILE);
+  fixture_remove (folder);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/dataset/folder", test_folder);
+  g_test_add_func ("/dataset/normals", test_normals);
+  g_test_add_func ("/dataset/absent-labels", test_absent_labels);
+  g_test_add_func ("/dataset/errors", test_errors);
+  g_test_add_func ("/dataset/broken-files", test_broken_files);
+  g_test_add_func ("/dataset/joined", test_joined);
+  g_test_add_func ("/dataset/specs", test_specs);
+  g_test_add_func ("/dataset/cache", test_cache);
+  g_test_add_func ("/dataset/write-png", test_write_png);
+  return g_test_run ();
+}

@@ -1,0 +1,176 @@
+/* The loader: the same batches whatever the threads, every sample once an epoch, and a run that goes on where it was.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "fixture.h"
+#include "train/loader.h"
+
+#define SAMPLES 7
+#define PIXELS (12 * 10)
+
+static char *folder;
+
+static NddrDataset *
+open_dataset (void)
+{
+  g_autofree char *spec = g_strdup_printf ("folder:%s", folder);
+  g_autoptr (GError) error = NULL;
+  NddrDataset *dataset = nddr_dataset_open (spec, "train", &error);
+  g_assert_no_error (error);
+  return dataset;
+}
+
+static NddrLoaderOptions
+options (guint batch)
+{
+  static const double mean[3] = { 0.5, 0.5, 0.5 }, std[3] = { 0.5, 0.5, 0.5 };
+  NddrLoaderOptions o = { .batch = batch, .labels = NDDR_LABELS_ALL, .repeat = TRUE, .shuffle = TRUE, .seed = 3 };
+  nddr_augment_plain (&o.augment, 12, 10, mean, std);
+  o.augment.scale_min = 0.6;
+  o.augment.scale_max = 1.4;
+  o.augment.mirror = TRUE;
+  return o;
+}
+
+static char *
+checksum (const NddrBatch *batch, guint n)
+{
+  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_MD5);
+  g_checksum_update (sum, (const guchar *) batch->indices, n * sizeof (guint));
+  g_checksum_update (sum, (const guchar *) batch->image, n * PIXELS * 16);
+  g_checksum_update (sum, batch->segmentation, n * PIXELS);
+  g_checksum_update (sum, (const guchar *) batch->normal, n * PIXELS * 16);
+  g_checksum_update (sum, (const guchar *) batch->depth, n * PIXELS * 4);
+  g_checksum_update (sum, (const guchar *) batch->valid, sizeof batch->valid);
+  return g_strdup (g_checksum_get_string (sum));
+}
+
+static void
+test_order (void)
+{
+  g_autoptr (NddrDataset) dataset = open_dataset ();
+  NddrLoaderOptions o = options (3);
+  o.threads = 1;
+  o.prefetch = 1;
+  g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
+  g_autoptr (GPtrArray) sums = g_ptr_array_new_with_free_func (g_free);
+  guint seen[SAMPLES] = { 0 }, order[3 * SAMPLES];
+  for (guint t = 0; t < SAMPLES; t++) /* three epochs */
+    {
+      g_autoptr (GError) error = NULL;
+      NddrBatch *batch = nddr_loader_next (loader, &error);
+      g_assert_no_error (error);
+      g_assert_cmpuint (batch->number, ==, t);
+      g_assert_cmpuint (batch->n_samples, ==, 3);
+      for (guint i = 0; i < 3; i++)
+        {
+          order[3 * t + i] = batch->indices[i];
+          seen[batch->indices[i]]++;
+          if ((3 * t + i) % SAMPLES == SAMPLES - 1)
+            for (guint k = 0; k < SAMPLES; k++)
+              g_assert_cmpuint (seen[k], ==, (3 * t + i) / SAMPLES + 1);
+        }
+      g_ptr_array_add (sums, checksum (batch, 3));
+      nddr_loader_return (loader, batch);
+    }
+  g_assert_true (memcmp (order, order + SAMPLES, SAMPLES * sizeof (guint)) != 0);
+
+  /* Many threads, many batches out at once, with and without a cache, from any start. */
+  nddr_dataset_set_cache (dataset, 1 << 20);
+  for (guint first = 0; first < SAMPLES; first += 2)
+    {
+      o.threads = 4;
+      o.prefetch = 3;
+      o.first = first;
+      g_autoptr (NddrLoader) other = nddr_loader_new (dataset, &o);
+      NddrBatch *held[SAMPLES];
+      for (guint t = first; t < SAMPLES; t++)
+        held[t] = nddr_loader_next (other, NULL);
+      for (guint t = first; t < SAMPLES; t++)
+        {
+          g_autofree char *sum = checksum (held[t], 3);
+          g_assert_cmpstr (sum, ==, sums->pdata[t]);
+          if (t % 2)
+            nddr_loader_return (other, held[t]);
+        }
+    }
+}
+
+static void
+test_single_pass (void)
+{
+  g_autoptr (NddrDataset) dataset = open_dataset ();
+  NddrLoaderOptions o = options (4);
+  o.repeat = o.shuffle = FALSE;
+  o.labels = NDDR_LABEL (NDDR_TASK_SEGMENTATION);
+  g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
+  g_autoptr (GError) error = NULL;
+  guint next = 0;
+  NddrBatch *batch;
+  while ((batch = nddr_loader_next (loader, &error)))
+    {
+      guint64 valid = 0;
+      g_assert_cmpuint (batch->n_samples, ==, next == 0 ? 4 : 3);
+      g_assert_true (batch->segmentation && !batch->normal && !batch->depth);
+      for (guint i = 0; i < batch->n_samples; i++)
+        g_assert_cmpuint (batch->indices[i], ==, next++);
+      for (guint i = 0; i < 4 * PIXELS; i++)
+        {
+          valid += batch->segmentation[i] != 255;
+          if (i / PIXELS >= batch->n_samples)
+            {
+              g_assert_cmpuint (batch->segmentation[i], ==, 255);
+              g_assert_cmpfloat (batch->image[4 * i] + batch->image[4 * i + 1] + batch->image[4 * i + 2], ==, 0);
+            }
+        }
+      g_assert_cmpuint (valid, ==, batch->valid[NDDR_TASK_SEGMENTATION]);
+      nddr_loader_return (loader, batch);
+    }
+  g_assert_no_error (error);
+  g_assert_cmpuint (next, ==, SAMPLES);
+}
+
+static void
+test_broken_sample (void)
+{
+  g_autoptr (NddrDataset) dataset = open_dataset ();
+  g_autofree char *path = fixture_path (folder, "train/image/2.png");
+  g_autofree char *good = NULL;
+  gsize bytes;
+  g_assert_true (g_file_get_contents (path, &good, &bytes, NULL));
+  fixture_write (path, good, bytes / 2);
+  NddrLoaderOptions o = options (2);
+  o.shuffle = FALSE;
+  g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
+  for (guint t = 0; t < 3; t++)
+    {
+      g_autoptr (GError) error = NULL;
+      NddrBatch *batch = nddr_loader_next (loader, &error);
+      g_assert_true ((batch == NULL) == (t == 1));
+      if (batch)
+        nddr_loader_return (loader, batch);
+      else
+        g_assert_nonnull (strstr (error->message, "2.png"));
+    }
+  fixture_write (path, good, bytes);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  folder = fixture_folder ();
+  for (guint i = 0; i < SAMPLES; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("%u", i);
+      g_autoptr (NddrSample) sample = fixture_sample (14, 11, i);
+      fixture_write_sample (folder, "train", name, sample, FALSE);
+    }
+  g_test_add_func ("/loader/order", test_order);
+  g_test_add_func ("/loader/single-pass", test_single_pass);
+  g_test_add_func ("/loader/broken-sample", test_broken_sample);
+  int status = g_test_run ();
+  fixture_remove (folder);
+  return status;
+}

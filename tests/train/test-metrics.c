@@ -1,0 +1,204 @@
+/* Metrics against their definitions: by hand on small pictures, and by brute force on random ones.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fixture.h"
+#include "train/metrics.h"
+
+static NddrClass classes[] = { { "a", 0 }, { "b", 0 }, { "c", 0 }, { "d", 0 } };
+static const NddrTask tasks[] = {
+  { "segmentation", NDDR_TASK_SEGMENTATION, classes, 4, 4 },
+  { "normal", NDDR_TASK_NORMAL, NULL, 0, 3 },
+  { "depth", NDDR_TASK_DEPTH, NULL, 0, 1 },
+};
+
+/** Outputs of the label's size: nothing is upsampled. */
+static void
+add_plain (NddrMetrics *metrics, guint task, const float *data, guint width, guint height, guint stride, const NddrSample *truth)
+{
+  nddr_metrics_add (metrics, task, &(NddrHeadOutput) { data, width, height, stride }, NDDR_RESIZE_HALF_PIXEL, truth);
+}
+
+static void
+test_segmentation_by_hand (void)
+{
+  /* labels      a a b b -      predictions a b b b c: a: 1 of 2, b: 2 of 3, c: predicted where ignored only, d: nowhere */
+  static const guint8 labels[] = { 0, 0, 1, 1, 255 }, predictions[] = { 0, 1, 1, 1, 2 };
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrSample) truth = nddr_sample_new (5, 1);
+  truth->segmentation = g_memdup2 (labels, 5);
+  float scores[5 * 8] = { 0 };
+  for (int i = 0; i < 5; i++)
+    scores[8 * i + predictions[i]] = 1 + i;
+  add_plain (metrics, 0, scores, 5, 1, 8, truth);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.miou"), (0.5 + 2.0 / 3) / 2, 1e-12);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.pixel_accuracy"), 0.75, 1e-12);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.class_iou.b"), 2.0 / 3, 1e-12);
+  g_assert_true (isnan (nddr_metrics_get (metrics, "segmentation.class_iou.c")));
+  g_assert_true (isnan (nddr_metrics_get (metrics, "segmentation.class_iou.e")));
+  g_assert_true (isnan (nddr_metrics_get (metrics, "normal.mean")));
+
+  /* A class that is predicted but never labelled counts, as 0. */
+  truth->segmentation[4] = 3;
+  add_plain (metrics, 0, scores, 5, 1, 8, truth);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.miou"), (0.5 + 2.0 / 3 + 0 + 0) / 4, 1e-12);
+
+  /* Ties go to the lowest class. */
+  g_autoptr (NddrMetrics) ties = nddr_metrics_new (tasks, 1);
+  memset (truth->segmentation, 0, 5);
+  memset (scores, 0, sizeof scores);
+  add_plain (ties, 0, scores, 5, 1, 8, truth);
+  g_assert_cmpfloat (nddr_metrics_get (ties, "segmentation.pixel_accuracy"), ==, 1);
+}
+
+static void
+test_normal_by_hand (void)
+{
+  /* Against (0, 0, 1): angles 0, 90 (zero vector), 180, 22.5 (inclusive up to rounding), and one ignored. */
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrSample) truth = nddr_sample_new (5, 1);
+  static const guint8 normals[] = { 255, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0, 128, 128, 128 };
+  truth->normal = g_memdup2 (normals, 15);
+  double n[3];
+  nddr_normal_decode (normals, n);
+  double angle = 22.4999 * G_PI / 180, across[3] = { 0, M_SQRT1_2, -M_SQRT1_2 };
+  float vectors[20] = { 3 * n[0], 3 * n[1], 3 * n[2], 9, 1e-8, 0, 0, 9, -n[0], -n[1], -n[2], 9 };
+  for (int c = 0; c < 3; c++)
+    vectors[12 + c] = 0.1 * (cos (angle) * n[c] + sin (angle) * across[c]);
+  add_plain (metrics, 1, vectors, 5, 1, 4, truth);
+  double mean = (0 + 90 + 180 + 22.4999) / 4;
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.mean"), mean, 1e-4);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.median"), (22.4999 + 90) / 2, 1e-4);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.rmse"), sqrt ((8100 + 32400 + 22.4999 * 22.4999) / 4), 1e-3);
+  g_assert_cmpfloat (nddr_metrics_get (metrics, "normal.within_11.25"), ==, 0.25);
+  g_assert_cmpfloat (nddr_metrics_get (metrics, "normal.within_22.5"), ==, 0.5);
+  g_assert_cmpfloat (nddr_metrics_get (metrics, "normal.within_30"), ==, 0.5);
+}
+
+static void
+test_depth_by_hand (void)
+{
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrSample) truth = nddr_sample_new (3, 1);
+  static const guint16 depths[] = { 1000, 0, 4000 };
+  truth->depth = g_memdup2 (depths, 6);
+  add_plain (metrics, 2, (const float[]) { 1.5, 7, 3 }, 3, 1, 1, truth);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.abs"), 0.75, 1e-12);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.rmse"), sqrt ((0.25 + 1) / 2), 1e-12);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.rel"), (0.5 + 0.25) / 2, 1e-12);
+}
+
+/** Bilinear interpolation by its definition, one value at a time. */
+static double
+interpolate (const float *data, int w, int h, int stride, int c, int x, int y, int out_w, int out_h, NddrResizeMode mode)
+{
+  double at[2];
+  int in[2] = { w, h }, out[2] = { out_w, out_h }, i[2] = { x, y };
+  for (int a = 0; a < 2; a++)
+    at[a] = mode == NDDR_RESIZE_HALF_PIXEL ? fmax (0, (i[a] + 0.5) * in[a] / out[a] - 0.5)
+        : mode == NDDR_RESIZE_ASYMMETRIC   ? (double) i[a] * in[a] / out[a]
+        : out[a] == 1                      ? 0
+                                           : (double) i[a] * (in[a] - 1) / (out[a] - 1);
+  double sum = 0;
+  for (int yy = 0; yy < h; yy++)
+    for (int xx = 0; xx < w; xx++)
+      {
+        double wx = fmax (0, 1 - fabs (fmin (at[0], w - 1) - xx)), wy = fmax (0, 1 - fabs (fmin (at[1], h - 1) - yy));
+        sum += wx * wy * data[(yy * w + xx) * stride + c];
+      }
+  return sum;
+}
+
+static int
+compare_doubles (gconstpointer a, gconstpointer b)
+{
+  double x = *(const double *) a, y = *(const double *) b;
+  return x < y ? -1 : x > y;
+}
+
+static void
+test_upsampled (void)
+{
+  static const struct { guint w, h, out_w, out_h; } sizes[] = { { 5, 4, 31, 23 }, { 1, 1, 8, 6 }, { 7, 3, 7, 3 }, { 6, 1, 5, 17 }, { 3, 5, 1, 1 } };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (5);
+  for (NddrResizeMode mode = NDDR_RESIZE_HALF_PIXEL; mode <= NDDR_RESIZE_ASYMMETRIC; mode++)
+    {
+      g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+      g_autoptr (GArray) angles = g_array_new (FALSE, FALSE, sizeof (double));
+      double right = 0, labelled = 0, angle_sum = 0, depth_sum = 0, depths = 0;
+      for (guint s = 0; s < G_N_ELEMENTS (sizes); s++)
+        {
+          guint w = sizes[s].w, h = sizes[s].h, out_w = sizes[s].out_w, out_h = sizes[s].out_h;
+          g_autoptr (NddrSample) truth = fixture_sample (out_w, out_h, s);
+          g_autofree float *data = g_new (float, w * h * 4);
+          for (guint i = 0; i < out_w * out_h; i++)
+            truth->segmentation[i] = truth->segmentation[i] == 255 ? 255 : truth->segmentation[i] % 4;
+          for (guint i = 0; i < w * h * 4; i++)
+            data[i] = g_rand_double_range (rand, -1, 1);
+          NddrHeadOutput output = { data, w, h, 4 };
+          for (guint t = 0; t < 3; t++)
+            nddr_metrics_add (metrics, t, &output, mode, truth);
+          for (guint i = 0; i < out_w * out_h; i++)
+            {
+              double v[4], n[3];
+              for (int c = 0; c < 4; c++)
+                v[c] = interpolate (data, w, h, 4, c, i % out_w, i / out_w, out_w, out_h, mode);
+              guint best = 0;
+              for (guint c = 1; c < 4; c++)
+                best = v[c] > v[best] ? c : best;
+              labelled += truth->segmentation[i] != 255;
+              right += truth->segmentation[i] == best;
+              if (nddr_normal_decode (truth->normal + 3 * i, n))
+                {
+                  double length = sqrt (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
+                  double angle = acos (CLAMP ((v[0] * n[0] + v[1] * n[1] + v[2] * n[2]) / length, -1, 1)) * 180 / G_PI;
+                  g_array_append_val (angles, angle);
+                  angle_sum += angle;
+                }
+              depth_sum += fabs (v[0] - truth->depth[i] / 1000.0);
+              depths++;
+            }
+        }
+      g_array_sort (angles, compare_doubles);
+      double median = (g_array_index (angles, double, (angles->len - 1) / 2) + g_array_index (angles, double, angles->len / 2)) / 2;
+      g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.pixel_accuracy"), right / labelled, 1e-9);
+      g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.mean"), angle_sum / angles->len, 1e-4);
+      g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.median"), median, 1e-4);
+      g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.abs"), depth_sum / depths, 1e-6);
+    }
+}
+
+static void
+test_json (void)
+{
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrSample) truth = nddr_sample_new (1, 1);
+  truth->segmentation = g_malloc0 (1);
+  add_plain (metrics, 0, (const float[]) { 1, 0, 0, 0 }, 1, 1, 4, truth);
+  g_autoptr (JsonNode) root = nddr_metrics_to_json (metrics);
+  g_autofree char *text = json_to_string (root, FALSE);
+  g_assert_cmpstr (text, ==,
+      "{\"segmentation\":{\"miou\":1.0,\"pixel_accuracy\":1.0,\"class_iou\":{\"a\":1.0,\"b\":null,\"c\":null,\"d\":null}},"
+      "\"normal\":{\"mean\":null,\"median\":null,\"rmse\":null,\"within_11.25\":null,\"within_22.5\":null,\"within_30\":null},"
+      "\"depth\":{\"abs\":null,\"rmse\":null,\"rel\":null}}");
+  gboolean more;
+  g_assert_true (nddr_metrics_knows (metrics, "normal.within_11.25", &more) && more);
+  g_assert_true (nddr_metrics_knows (metrics, "depth.rel", &more) && !more);
+  g_assert_true (nddr_metrics_knows (metrics, "segmentation.class_iou.d", &more) && more);
+  g_assert_false (nddr_metrics_knows (metrics, "segmentation.mean", &more));
+  g_assert_false (nddr_metrics_knows (metrics, "loss", &more));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/metrics/segmentation", test_segmentation_by_hand);
+  g_test_add_func ("/metrics/normal", test_normal_by_hand);
+  g_test_add_func ("/metrics/depth", test_depth_by_hand);
+  g_test_add_func ("/metrics/upsampled", test_upsampled);
+  g_test_add_func ("/metrics/json", test_json);
+  return g_test_run ();
+}
