@@ -5,6 +5,7 @@
 #pragma once
 
 #include <nddr/network.h>
+#include <nddr/ops/ops.h>
 #include <nddr/plan.h>
 #include <nddr/program.h>
 

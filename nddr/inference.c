@@ -1,0 +1,197 @@
+/* A network at one size, as a plan that infers.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/inference.h>
+#include <nddr/ops/ops.h>
+
+#include <math.h>
+
+typedef struct
+{
+  NddrPlan *plan;
+  const NddrNetwork *network;
+  NddrInference *inference;
+  const int *widths, *heights; /* of each value */
+  NddrTensor **values;         /* for each value: where it lies, once a layer has made it */
+} Walk;
+
+static NddrBranches
+branches_of (const Walk *walk, NddrInput input)
+{
+  if (input.value < 0)
+    return (NddrBranches){ NULL, 0, 0 };
+  return (NddrBranches){ walk->values[input.value], input.first, input.step };
+}
+
+/* A new map for what @layer makes. */
+static NddrTensor *
+make_output (Walk *walk, const NddrLayer *layer)
+{
+  int v = layer->output;
+
+  walk->values[v] = nddr_plan_map (walk->plan, layer->label, layer->branches, walk->values[0]->batch, walk->heights[v], walk->widths[v],
+      nddr_network_value (walk->network, v)->channels);
+  return walk->values[v];
+}
+
+/* @layer's folded weights, in the files' layout: what nddr_inference_upload() writes. */
+static void
+make_parameters (Walk *walk, int i, const NddrLayer *layer)
+{
+  gsize outputs = (gsize) layer->branches * nddr_network_value (walk->network, layer->output)->channels;
+  gsize filter = (gsize) layer->kernel * layer->kernel;
+  g_autofree char *weight = g_strconcat (layer->label, ".weight", NULL), *bias = g_strconcat (layer->label, ".bias", NULL);
+
+  if (layer->kind == NDDR_LAYER_CONVOLUTION)
+    filter *= nddr_network_in_channels (walk->network, layer);
+  walk->inference->weights[i] = nddr_plan_flat (walk->plan, weight, NDDR_SPACE_PARAMS, NDDR_F32, outputs * filter);
+  walk->inference->biases[i] = nddr_plan_flat (walk->plan, bias, NDDR_SPACE_PARAMS, NDDR_F32, outputs);
+}
+
+static void
+append_convolution (Walk *walk, int i, const NddrLayer *layer, float low, float high)
+{
+  g_autofree NddrBranches *inputs = g_new (NddrBranches, layer->n_inputs);
+
+  for (int s = 0; s < layer->n_inputs; s++)
+    inputs[s] = branches_of (walk, layer->inputs[s]);
+  nddr_convolution_forward (walk->plan, &(NddrConvolution){
+    .output = NDDR_BRANCHES (make_output (walk, layer)),
+    .branches = layer->branches,
+    .inputs = inputs,
+    .n_inputs = layer->n_inputs,
+    .weight = walk->inference->weights[i],
+    .bias = walk->inference->biases[i],
+    .residual = branches_of (walk, layer->residual),
+    .kernel = layer->kernel,
+    .stride = layer->stride,
+    .dilation = layer->dilation,
+    .low = low,
+    .high = high,
+    .pack_phase = NDDR_PHASE_PACK,
+  });
+}
+
+static void
+append_depthwise (Walk *walk, int i, const NddrLayer *layer, float low, float high)
+{
+  nddr_depthwise_forward (walk->plan, &(NddrDepthwise){
+    .input = branches_of (walk, layer->inputs[0]),
+    .output = NDDR_BRANCHES (make_output (walk, layer)),
+    .branches = layer->branches,
+    .weight = walk->inference->weights[i],
+    .bias = walk->inference->biases[i],
+    .stride = layer->stride,
+    .dilation = layer->dilation,
+    .low = low,
+    .high = high,
+    .pack_phase = NDDR_PHASE_PACK,
+  });
+}
+
+static void
+append_resize (Walk *walk, const NddrLayer *layer)
+{
+  NddrTensor *input = walk->values[layer->inputs[0].value];
+
+  /* every mode maps a size onto itself pixel by pixel */
+  if (input->width == walk->widths[layer->output] && input->height == walk->heights[layer->output])
+    walk->values[layer->output] = input;
+  else
+    nddr_resize_forward (walk->plan, &(NddrResize){ .output = make_output (walk, layer), .input = input, .mode = walk->network->resize });
+}
+
+static void
+append_layer (Walk *walk, int i)
+{
+  const NddrLayer *layer = nddr_network_layer (walk->network, i);
+  float low = layer->activation == NDDR_ACTIVATION_NONE ? -INFINITY : 0, high = layer->activation == NDDR_ACTIVATION_RELU6 ? 6 : INFINITY;
+
+  walk->plan->label = g_intern_string (layer->label);
+  switch (layer->kind) {
+    case NDDR_LAYER_CONVOLUTION:
+      make_parameters (walk, i, layer);
+      append_convolution (walk, i, layer, low, high);
+      break;
+    case NDDR_LAYER_DEPTHWISE:
+      make_parameters (walk, i, layer);
+      append_depthwise (walk, i, layer, low, high);
+      break;
+    case NDDR_LAYER_MAX_POOL:
+    case NDDR_LAYER_AVERAGE_POOL: {
+      NddrTensor *input = walk->values[layer->inputs[0].value];
+
+      nddr_pool_forward (walk->plan, &(NddrPool){ .output = make_output (walk, layer), .input = input,
+          .average = layer->kind == NDDR_LAYER_AVERAGE_POOL, .stride = layer->stride, .padding = walk->network->pool_padding });
+      break;
+    }
+    case NDDR_LAYER_RESIZE:
+      append_resize (walk, layer);
+      break;
+  }
+}
+
+NddrInference *
+nddr_inference_append (NddrPlan *plan, const NddrNetwork *network, NddrTensor *input)
+{
+  NddrInference *inference = g_new0 (NddrInference, 1);
+  g_autofree NddrTensor **values = g_new0 (NddrTensor *, network->values->len);
+  g_autofree int *widths = NULL, *heights = NULL;
+  const char *label = plan->label;
+  int phase = plan->phase;
+  Walk walk;
+
+  inference->input = input;
+  inference->n_layers = (int) network->layers->len;
+  inference->n_tasks = network->n_tasks;
+  inference->weights = g_new0 (NddrTensor *, inference->n_layers);
+  inference->biases = g_new0 (NddrTensor *, inference->n_layers);
+  inference->heads = g_new0 (NddrBranches, inference->n_tasks);
+
+  nddr_network_sizes (network, input->width, input->height, &widths, &heights);
+  walk = (Walk){ plan, network, inference, widths, heights, values };
+  values[0] = input;
+  plan->phase = NDDR_PHASE_NETWORK;
+  for (int i = 0; i < inference->n_layers; i++)
+    append_layer (&walk, i);
+  for (int t = 0; t < inference->n_tasks; t++) {
+    inference->heads[t] = branches_of (&walk, network->heads[t]);
+    if (inference->heads[t].tensor != NULL)
+      inference->heads[t].tensor->keep = TRUE;
+  }
+  plan->phase = phase;
+  plan->label = label;
+  return inference;
+}
+
+void
+nddr_inference_free (NddrInference *inference)
+{
+  if (inference == NULL)
+    return;
+  g_free (inference->heads);
+  g_free (inference->weights);
+  g_free (inference->biases);
+  g_free (inference);
+}
+
+gboolean
+nddr_inference_upload (const NddrInference *inference, const NddrNetwork *network, const NddrTensors *tensors, NddrProgram *program, GError **error)
+{
+  for (int i = 0; i < inference->n_layers; i++) {
+    const NddrTensor *weight = inference->weights[i], *bias = inference->biases[i];
+    g_autofree float *weights = NULL, *biases = NULL;
+
+    if (weight == NULL)
+      continue;
+    weights = g_new (float, weight->channels);
+    biases = g_new (float, bias->channels);
+    nddr_network_fold (network, nddr_network_layer (network, i), tensors, weights, biases);
+    if (!nddr_program_write (program, weight, 0, weights, weight->channels * sizeof (float), error)
+        || !nddr_program_write (program, bias, 0, biases, bias->channels * sizeof (float), error)) {
+      g_prefix_error (error, "uploading the weights of %s: ", nddr_network_layer (network, i)->label);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
