@@ -1,11 +1,13 @@
 // How a flat lane index is made and taken apart (nddr/ops/lanes.h is the other side).
 
-// The lane among all of a dispatch whose groups may go on in y where x is full.
+// The workgroup among all of a dispatch whose groups go on in y where x is full, the lane in it, and among all.
+#define GROUP_INDEX int (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x)
 #ifdef NDDR_SOFTWARE
-#define LANE_INDEX (int (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * LOCAL + int (gl_SubgroupInvocationID))
+#define LANE_IN_GROUP int (gl_SubgroupInvocationID)
 #else
-#define LANE_INDEX (int (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * LOCAL + int (gl_LocalInvocationID.x))
+#define LANE_IN_GROUP int (gl_LocalInvocationID.x)
 #endif
+#define LANE_INDEX (GROUP_INDEX * LOCAL + LANE_IN_GROUP)
 
 // i / n for 0 <= i, given inverse = 1 / n.  Software drivers have no vector division: there a product with the inverse is
 // exact up to 4 million lanes, and kernels give each lane many texels.

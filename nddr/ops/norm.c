@@ -1,0 +1,277 @@
+/* Batch normalisation with batch statistics, forward and backward.
+ *
+ * Statistics and sums are taken over runs of pixels and then combined in the order of the runs: the same bits every run of
+ * the program.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/ops/dropout.h>
+#include <nddr/ops/lanes.h>
+#include <nddr/ops/ops.h>
+
+#include <math.h>
+
+/* More runs than this are combined in two stages: one lane adds so many parts one after the other. */
+#define SOFTWARE_PARTS 256
+#define GPU_PARTS 64
+/* Output that is larger is no longer in the cache when it is written: see TOUCH in the shaders. */
+#define CACHED_BYTES (6 << 20)
+
+/* Runs of the pixels of each branch, for a lane a quad. */
+static NddrLanes
+pixel_lanes (NddrPlan *plan, const NddrTensor *map, int longest, int *pixels)
+{
+  NddrLanes lanes;
+
+  *pixels = map->batch * map->height * map->width;
+  lanes = nddr_lanes (&plan->traits, (guint64) map->branches * nddr_quads (map), *pixels, longest);
+  lanes.lanes = (guint64) lanes.segments * nddr_quads (map); /* branches go along z */
+  return lanes;
+}
+
+/* Two vectors of the channels for each of @runs runs and each branch of @map. */
+static NddrTensor *
+new_parts (NddrPlan *plan, const NddrTensor *map, int runs)
+{
+  return nddr_plan_tensor (plan, "norm.parts", NDDR_SPACE_ARENA, NDDR_F32, map->branches, 1, runs, 2, map->channels);
+}
+
+/* How many parts go into one next: all of them, or about as many as there will be sums of them. */
+static int
+parts_at_once (NddrPlan *plan, int runs)
+{
+  int most = plan->traits.family == NDDR_FAMILY_SOFTWARE ? SOFTWARE_PARTS : GPU_PARTS;
+
+  return runs <= most ? runs : (int) ceil (sqrt (runs));
+}
+
+static gboolean
+touches (NddrPlan *plan, const NddrTensor *output)
+{
+  return plan->traits.family == NDDR_FAMILY_SOFTWARE && output->bytes > CACHED_BYTES;
+}
+
+static NddrTensor *
+statistics (NddrPlan *plan, NddrTensor *x, int *runs, int *run)
+{
+  int pixels;
+  NddrLanes lanes = pixel_lanes (plan, x, 1024, &pixels);
+  NddrTensor *parts = new_parts (plan, x, lanes.segments);
+  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_STATS, lanes.lanes, x->branches);
+
+  nddr_step_read (step, 0, x);
+  nddr_step_write (step, 1, parts);
+  nddr_step_push_base (step, x, 0);
+  nddr_step_push_i (step, nddr_quads (x));
+  nddr_step_push_i (step, pixels);
+  nddr_step_push_i (step, lanes.run);
+  nddr_step_push_i (step, lanes.segments);
+  nddr_step_push_i (step, lanes.lanes);
+  nddr_step_push_inverse (step, nddr_quads (x));
+  *runs = lanes.segments;
+  *run = lanes.run;
+  return parts;
+}
+
+/* Makes op->saved and updates the running statistics from the parts of @runs runs of @run pixels. */
+static void
+combine_statistics (NddrPlan *plan, NddrNorm *op, NddrTensor *parts, int runs, int run)
+{
+  const NddrTensor *x = op->input;
+  int count = parts_at_once (plan, runs), groups = (runs + count - 1) / count;
+  gboolean finish = groups == 1;
+  NddrTensor *result;
+  NddrStep *step;
+
+  if (finish)
+    result = op->saved = nddr_plan_tensor (plan, "norm.saved", NDDR_SPACE_ARENA, NDDR_F32, x->branches, 1, 1, 4, x->channels);
+  else
+    result = new_parts (plan, x, groups);
+  step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_COMBINE, (guint64) groups * nddr_quads (x), x->branches);
+  nddr_step_read (step, 0, parts);
+  nddr_step_write (step, 1, result);
+  nddr_step_read (step, 2, finish ? op->weight : NULL);
+  nddr_step_read (step, 3, finish ? op->bias : NULL);
+  nddr_step_update (step, 4, finish ? op->running_mean : NULL);
+  nddr_step_update (step, 5, finish ? op->running_var : NULL);
+  nddr_step_spec (step, finish);
+  nddr_step_push_base (step, parts, 0);
+  nddr_step_push_i (step, nddr_quads (x));
+  nddr_step_push_i (step, x->batch * x->height * x->width);
+  nddr_step_push_i (step, run);
+  nddr_step_push_i (step, runs);
+  nddr_step_push_i (step, count);
+  nddr_step_push_i (step, groups);
+  nddr_step_push_i (step, x->channels);
+  nddr_step_push_f (step, op->eps);
+  nddr_step_push_f (step, op->momentum);
+  if (!finish)
+    combine_statistics (plan, op, result, groups, run * count);
+}
+
+static void
+apply (NddrPlan *plan, const NddrNorm *op)
+{
+  NddrTensor *x = op->input, *z = op->output, *residual = op->residual.tensor;
+  gboolean touch = touches (plan, z) && z != x;
+  int pixels, pitch = residual ? op->residual.step * nddr_branch_quads (residual) : 0;
+  NddrLanes lanes = pixel_lanes (plan, x, 64, &pixels);
+  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_APPLY, lanes.lanes, x->branches);
+
+  nddr_step_read (step, 0, x);
+  nddr_step_read (step, 1, op->saved);
+  nddr_step_read (step, 2, residual);
+  nddr_step_read (step, 3, op->dropout > 0 ? op->random : NULL);
+  nddr_step_read (step, 4, touch ? z : NULL);
+  nddr_step_write (step, 5, z);
+  nddr_step_spec (step, residual != NULL);
+  nddr_step_spec (step, op->dropout > 0);
+  nddr_step_spec (step, touch);
+  nddr_step_push_base (step, x, 0);
+  nddr_step_push_base (step, op->saved, 0);
+  nddr_step_push_base (step, residual ? residual : x, residual ? op->residual.first * nddr_branch_quads (residual) : 0);
+  nddr_step_push_i (step, pitch);
+  nddr_step_push_base (step, z, 0);
+  nddr_step_push_i (step, nddr_quads (x));
+  nddr_step_push_i (step, pixels);
+  nddr_step_push_i (step, lanes.run);
+  nddr_step_push_i (step, lanes.lanes);
+  nddr_step_push_i (step, op->dropout_layer);
+  nddr_step_push_i (step, nddr_dropout_threshold (op->dropout));
+  nddr_step_push_i (step, 0);
+  nddr_step_push_f (step, op->low);
+  nddr_step_push_f (step, op->high);
+  nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
+  nddr_step_push_inverse (step, nddr_quads (x));
+}
+
+void
+nddr_norm_forward (NddrPlan *plan, NddrNorm *op)
+{
+  int runs, run;
+  NddrTensor *parts = statistics (plan, op->input, &runs, &run);
+
+  combine_statistics (plan, op, parts, runs, run);
+  apply (plan, op);
+}
+
+/* ---- backward */
+
+/* What both passes over the pixels bind first and specialise by. */
+static void
+bind_backward (NddrStep *step, const NddrNorm *op, NddrTensor *dz)
+{
+  gboolean clamps = op->low > -INFINITY || op->high < INFINITY;
+
+  nddr_step_read (step, 0, op->input);
+  nddr_step_read (step, 1, dz);
+  nddr_step_read (step, 2, op->saved);
+  nddr_step_read (step, 3, clamps ? op->residual.tensor : NULL);
+  nddr_step_read (step, 4, op->dropout > 0 ? op->random : NULL);
+  nddr_step_spec (step, op->residual.tensor != NULL);
+  nddr_step_spec (step, op->dropout > 0);
+  nddr_step_spec (step, clamps);
+}
+
+static void
+push_backward_bases (NddrStep *step, const NddrNorm *op, NddrTensor *dz)
+{
+  NddrTensor *residual = op->residual.tensor;
+
+  nddr_step_push_base (step, op->input, 0);
+  nddr_step_push_base (step, dz, 0);
+  nddr_step_push_base (step, op->saved, 0);
+  nddr_step_push_base (step, residual ? residual : op->input, residual ? op->residual.first * nddr_branch_quads (residual) : 0);
+  nddr_step_push_i (step, residual ? op->residual.step * nddr_branch_quads (residual) : 0);
+}
+
+static NddrTensor *
+backward_sums (NddrPlan *plan, const NddrNorm *op, NddrTensor *dz, int *runs)
+{
+  int pixels;
+  NddrLanes lanes = pixel_lanes (plan, dz, 1024, &pixels);
+  NddrTensor *parts = new_parts (plan, dz, lanes.segments);
+  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_BACKWARD_SUMS, lanes.lanes, dz->branches);
+
+  bind_backward (step, op, dz);
+  nddr_step_write (step, 5, parts);
+  push_backward_bases (step, op, dz);
+  nddr_step_push_i (step, nddr_quads (dz));
+  nddr_step_push_i (step, pixels);
+  nddr_step_push_i (step, lanes.run);
+  nddr_step_push_i (step, lanes.segments);
+  nddr_step_push_i (step, lanes.lanes);
+  nddr_step_push_i (step, op->dropout_layer);
+  nddr_step_push_i (step, nddr_dropout_threshold (op->dropout));
+  nddr_step_push_f (step, op->low);
+  nddr_step_push_f (step, op->high);
+  nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
+  nddr_step_push_inverse (step, nddr_quads (dz));
+  *runs = lanes.segments;
+  return parts;
+}
+
+/* The gradients of weight and bias from the parts of @runs runs; returns the two sums over the number of pixels. */
+static NddrTensor *
+combine_sums (NddrPlan *plan, const NddrNorm *op, NddrTensor *parts, int runs, NddrTensor *dweight, NddrTensor *dbias)
+{
+  const NddrTensor *x = op->input;
+  int count = parts_at_once (plan, runs), groups = (runs + count - 1) / count;
+  gboolean finish = groups == 1;
+  NddrTensor *result = new_parts (plan, x, groups);
+  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_BACKWARD_COMBINE, (guint64) groups * nddr_quads (x), x->branches);
+
+  nddr_step_read (step, 0, parts);
+  nddr_step_write (step, 1, result);
+  nddr_step_write (step, 2, finish ? dweight : NULL);
+  nddr_step_write (step, 3, finish ? dbias : NULL);
+  nddr_step_spec (step, finish);
+  nddr_step_push_base (step, parts, 0);
+  nddr_step_push_i (step, nddr_quads (x));
+  nddr_step_push_i (step, x->batch * x->height * x->width);
+  nddr_step_push_i (step, runs);
+  nddr_step_push_i (step, count);
+  nddr_step_push_i (step, groups);
+  nddr_step_push_i (step, x->channels);
+  return finish ? result : combine_sums (plan, op, result, groups, dweight, dbias);
+}
+
+void
+nddr_norm_backward (NddrPlan *plan, const NddrNorm *op, NddrTensor *dy, NddrTensor *dz, NddrTensor *dweight, NddrTensor *dbias,
+    NddrBranches dresidual, gboolean accumulate)
+{
+  NddrTensor *out = dresidual.tensor, *parts, *means;
+  gboolean touch = touches (plan, dy) && dy != dz;
+  int runs, pixels;
+  NddrLanes lanes;
+  NddrStep *step;
+
+  parts = backward_sums (plan, op, dz, &runs);
+  means = combine_sums (plan, op, parts, runs, dweight, dbias);
+  lanes = pixel_lanes (plan, dz, 64, &pixels);
+  step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_BACKWARD_APPLY, lanes.lanes, dz->branches);
+  bind_backward (step, op, dz);
+  nddr_step_read (step, 5, means);
+  nddr_step_read (step, 6, out && accumulate ? out : NULL);
+  nddr_step_read (step, 7, touch ? dy : NULL);
+  nddr_step_write (step, 8, out);
+  nddr_step_write (step, 9, dy);
+  nddr_step_spec (step, out ? accumulate ? 2 : 1 : 0);
+  nddr_step_spec (step, touch);
+  push_backward_bases (step, op, dz);
+  nddr_step_push_base (step, means, 0);
+  nddr_step_push_base (step, out ? out : dy, out ? dresidual.first * nddr_branch_quads (out) : 0);
+  nddr_step_push_i (step, out ? dresidual.first * nddr_branch_quads (out) : 0);
+  nddr_step_push_i (step, out ? dresidual.step * nddr_branch_quads (out) : 0);
+  nddr_step_push_base (step, dy, 0);
+  nddr_step_push_i (step, nddr_quads (dz));
+  nddr_step_push_i (step, pixels);
+  nddr_step_push_i (step, lanes.run);
+  nddr_step_push_i (step, lanes.lanes);
+  nddr_step_push_i (step, op->dropout_layer);
+  nddr_step_push_i (step, nddr_dropout_threshold (op->dropout));
+  nddr_step_push_i (step, 0);
+  nddr_step_push_f (step, op->low);
+  nddr_step_push_f (step, op->high);
+  nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
+  nddr_step_push_inverse (step, nddr_quads (dz));
+}

@@ -1,0 +1,341 @@
+/* Batch normalisation, activation and dropout against their references, and those against finite differences.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "check.h"
+#include "norm.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef enum { NO_RESIDUAL, RESIDUAL, SHARED_RESIDUAL /* all branches read branch 1 of another tensor */ } ResidualKind;
+typedef enum { IN_PLACE = 1, ACCUMULATE = 2 } Flags;
+
+typedef struct
+{
+  int branches, batch, height, width, channels;
+  double low, high;
+  ResidualKind residual;
+  double dropout;
+  Flags flags;
+  double bound; /* of the backward pass; 0: 1e-5 */
+} Row;
+
+#define LINEAR -INFINITY, INFINITY
+#define RELU 0, INFINITY
+#define RELU6 0, 6
+
+static const Row rows[] = {
+  { 1, 1, 1, 1, 3, LINEAR, NO_RESIDUAL, 0, 0, 1e-5 }, /* one pixel: the gradient is exactly zero */
+  { 1, 2, 1, 1, 5, LINEAR, NO_RESIDUAL, 0, 0, 0.02 }, /* two: it is what rounding leaves of a difference */
+  { 2, 1, 1, 3, 4, RELU, NO_RESIDUAL, 0, IN_PLACE, 1e-3 },
+  { 1, 3, 5, 7, 1, RELU, NO_RESIDUAL, 0, 0, 0 },
+  { 3, 2, 9, 11, 41, RELU, NO_RESIDUAL, 0, IN_PLACE, 0 },
+  { 2, 3, 8, 9, 40, RELU6, NO_RESIDUAL, 0.25, 0, 0 },
+  { 2, 1, 21, 33, 24, RELU, RESIDUAL, 0, IN_PLACE, 0 },
+  { 2, 2, 13, 9, 41, LINEAR, RESIDUAL, 0, ACCUMULATE, 0 },
+  { 3, 1, 13, 17, 40, RELU, RESIDUAL, 0.5, ACCUMULATE | IN_PLACE, 0 },
+  { 2, 2, 12, 16, 48, RELU6, SHARED_RESIDUAL, 0, 0, 0 },
+  { 1, 2, 161, 161, 16, RELU, NO_RESIDUAL, 0, IN_PLACE, 0 },
+  { 1, 1, 97, 129, 192, RELU6, NO_RESIDUAL, 0, 0, 0 }, /* more than the cache: outputs are touched first */
+  { 1, 3, 61, 83, 4, RELU, NO_RESIDUAL, 0, 0, 0 },     /* many runs: combined in two stages */
+};
+
+static const Row bench_rows[] = {
+  { 1, 8, 96, 128, 96, RELU6, NO_RESIDUAL, 0, IN_PLACE, 0 },
+  { 1, 8, 48, 64, 144, RELU6, NO_RESIDUAL, 0, IN_PLACE, 0 },
+  { 1, 8, 12, 16, 960, RELU6, NO_RESIDUAL, 0, IN_PLACE, 0 },
+  { 2, 8, 12, 16, 64, RELU, NO_RESIDUAL, 0.5, IN_PLACE, 0 },
+};
+
+static RefNorm
+reference (const Row *r)
+{
+  return (RefNorm){ r->branches, r->batch * r->height * r->width, r->channels, 1e-5, 0.1, r->low, r->high, r->dropout, 7,
+    { 0x12345678, 0x9abcdef0, 1000, 1 } };
+}
+
+static char *
+describe (const Row *r)
+{
+  return g_strdup_printf ("%dx%dx%dx%dx%d clamp %g..%g residual %d dropout %g flags %d", r->branches, r->batch, r->height, r->width,
+      r->channels, r->low, r->high, r->residual, r->dropout, r->flags);
+}
+
+/* A tensor that lies beside the ones that are written, to see that nothing else is. */
+typedef struct
+{
+  NddrTensor *tensor;
+  double *values;
+} Guard;
+
+static Guard
+guard_new (NddrCheck *c, const Row *r, const char *name)
+{
+  Guard guard = { check_map (c, name, r->branches, r->batch, r->height, r->width, r->channels) };
+
+  guard.values = check_random (check_elements (guard.tensor), 99, FALSE);
+  return guard;
+}
+
+static void
+guard_check (NddrCheck *c, Guard *guard, const char *what)
+{
+  check_compare (c, guard->tensor, guard->values, 0, "%s: beside the output", what);
+  g_free (guard->values);
+}
+
+static void
+fill_random (NddrCheck *c, NddrTensor *random, const RefNorm *n)
+{
+  memcpy (nddr_program_map (check_program (c), random, 0), n->random, sizeof n->random);
+}
+
+/* Everything of a layer: forward in phase 0, backward in phase 1. */
+static void
+check_row (const Row *r, NddrFamily family, gboolean bench)
+{
+  RefNorm n = reference (r);
+  gsize count = (gsize) n.branches * n.pixels * n.channels, params = (gsize) n.branches * n.channels;
+  gboolean shared = r->residual == SHARED_RESIDUAL, accumulate = r->flags & ACCUMULATE;
+  double bound = r->bound > 0 ? r->bound : 1e-5;
+  g_autofree char *what = describe (r);
+  g_autofree double *y = check_random (count, 1, FALSE), *dz = check_random (count, 2, FALSE), *residual = check_random (3 * count, 3, FALSE);
+  g_autofree double *weight = check_random (params, 4, FALSE), *bias = check_random (params, 5, FALSE), *before = check_random (count, 6, FALSE);
+  g_autofree double *mean = check_random (params, 7, FALSE), *var = check_random (params, 8, FALSE);
+  g_autofree double *z = g_new (double, count), *dy = g_new (double, count), *dresidual = g_new (double, count), *seen = NULL;
+  g_autofree double *dweight = g_new (double, params), *dbias = g_new (double, params);
+
+  NddrCheck *c = check_begin (family, FALSE);
+  NddrPlan *plan = check_plan (c);
+  Guard guard = guard_new (c, r, "guard"), guard2;
+  NddrTensor *ty = check_map (c, "y", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tz = check_map (c, "z", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tdz = check_map (c, "dz", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tdy = r->flags & IN_PLACE ? tdz : check_map (c, "dy", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tr = r->residual ? check_map (c, "residual", shared ? 2 : r->branches, r->batch, r->height, r->width, r->channels) : NULL;
+  NddrTensor *tdr = r->residual && !shared ? check_map (c, "dresidual", r->branches, r->batch, r->height, r->width, r->channels) : NULL;
+  NddrTensor *tweight = check_flat (c, "weight", NDDR_SPACE_PARAMS, params), *tbias = check_flat (c, "bias", NDDR_SPACE_PARAMS, params);
+  NddrTensor *tmean = check_flat (c, "mean", NDDR_SPACE_STATE, params), *tvar = check_flat (c, "var", NDDR_SPACE_STATE, params);
+  NddrTensor *tdweight = check_flat (c, "dweight", NDDR_SPACE_STATE, params), *tdbias = check_flat (c, "dbias", NDDR_SPACE_STATE, params);
+  NddrTensor *random = nddr_plan_flat (plan, "random", NDDR_SPACE_INPUT, NDDR_BYTES, 16);
+  NddrNorm op = {
+    .input = ty,
+    .output = tz,
+    .residual = shared ? (NddrBranches){ tr, 1, 0 } : NDDR_BRANCHES (tr),
+    .weight = tweight,
+    .bias = tbias,
+    .running_mean = tmean,
+    .running_var = tvar,
+    .eps = n.eps,
+    .momentum = n.momentum,
+    .low = n.low,
+    .high = n.high,
+    .dropout = n.dropout,
+    .dropout_layer = n.layer,
+    .random = random,
+  };
+
+  guard2 = guard_new (c, r, "guard 2");
+  for (gsize i = 0; i < count; i++)
+    y[i] = (float) (3 * y[i] + 2); /* off zero, as layers' outputs are */
+  for (gsize i = 0; i < params; i++)
+    weight[i] = (float) (weight[i] + 2);
+  if (shared)
+    for (int b = 0; b < r->branches; b++) /* every branch sees the tensor's second */
+      memcpy (residual + (b + 1) * count / r->branches, residual + count / r->branches, count / r->branches * sizeof *residual);
+
+  nddr_norm_forward (plan, &op);
+  op.saved->keep = TRUE;
+  plan->phase = 1;
+  nddr_norm_backward (plan, &op, tdy, tdz, tdweight, tdbias, NDDR_BRANCHES (tdr), accumulate);
+  check_ready (c);
+  fill_random (c, random, &n);
+  check_fill (c, ty, y);
+  check_fill (c, tdz, dz);
+  check_fill (c, tweight, weight);
+  check_fill (c, tbias, bias);
+  check_fill (c, tmean, mean);
+  check_fill (c, tvar, var);
+  check_fill (c, guard.tensor, guard.values);
+  check_fill (c, guard2.tensor, guard2.values);
+  if (tr)
+    check_fill (c, tr, residual);
+  if (tdr)
+    check_fill (c, tdr, before);
+  check_run (c, 1);
+
+  seen = shared ? g_memdup2 (residual + count / r->branches, count * sizeof *seen) : g_memdup2 (residual, count * sizeof *seen);
+  ref_norm_forward (&n, z, y, r->residual ? seen : NULL, weight, bias, mean, var);
+  check_compare (c, tz, z, 1e-5, "forward %s", what);
+  check_compare (c, tmean, mean, 1e-5, "running mean %s", what);
+  check_compare (c, tvar, var, 1e-5, "running variance %s", what);
+  check_run (c, 2);
+  ref_norm_backward (&n, dy, dresidual, dweight, dbias, y, r->residual ? seen : NULL, weight, bias, dz);
+  check_compare (c, tdweight, dweight, bound, "gradient of the weight %s", what);
+  check_compare (c, tdbias, dbias, bound, "gradient of the bias %s", what);
+  check_compare (c, tdy, dy, bound, "gradient %s", what);
+  if (tdr) {
+    for (gsize i = 0; i < count && accumulate; i++)
+      dresidual[i] += before[i];
+    check_compare (c, tdr, dresidual, 1e-5, "gradient of the residual %s", what);
+  }
+  guard_check (c, &guard, what);
+  guard_check (c, &guard2, what);
+  if (bench) {
+    check_bench (c, 1, 0, 3.0 * ty->bytes, "forward %s", what);
+    check_bench (c, 2, 0, 5.0 * ty->bytes, "backward %s", what);
+  }
+  check_end (c);
+}
+
+static void
+test_norm (gconstpointer data)
+{
+  NddrFamily family = GPOINTER_TO_INT (data);
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows) && check_can (family, FALSE); i++)
+    check_row (&rows[i], family, FALSE);
+  for (guint i = 0; i < G_N_ELEMENTS (bench_rows) && check_benching (); i++)
+    check_row (&bench_rows[i], family, TRUE);
+}
+
+static void
+check_activate (const Row *r, NddrFamily family)
+{
+  RefNorm n = reference (r);
+  gsize count = (gsize) n.branches * n.pixels * n.channels;
+  g_autofree char *what = describe (r);
+  g_autofree double *y = check_random (count, 1, FALSE), *dz = check_random (count, 2, FALSE);
+  g_autofree double *z = g_new (double, count), *dy = g_new (double, count);
+  NddrCheck *c = check_begin (family, FALSE);
+  NddrPlan *plan = check_plan (c);
+  Guard guard = guard_new (c, r, "guard");
+  NddrTensor *ty = check_map (c, "y", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tz = check_map (c, "z", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tdz = check_map (c, "dz", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tdy = r->flags & IN_PLACE ? tdz : check_map (c, "dy", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *random = nddr_plan_flat (plan, "random", NDDR_SPACE_INPUT, NDDR_BYTES, 16);
+  NddrActivate op = { ty, tz, n.low, n.high, n.dropout, n.layer, random };
+
+  for (gsize i = 0; i < count; i++)
+    y[i] = i % 5 ? (float) (4 * y[i] + 3) : i % 10 ? 0 : 6; /* the clamp's borders pass no gradient */
+  nddr_activate_forward (plan, &op);
+  nddr_activate_backward (plan, &op, tdy, tdz);
+  check_ready (c);
+  fill_random (c, random, &n);
+  check_fill (c, ty, y);
+  check_fill (c, tdz, dz);
+  check_fill (c, guard.tensor, guard.values);
+  check_run (c, 1);
+  ref_activate_forward (&n, z, y);
+  ref_activate_backward (&n, dy, y, dz);
+  check_compare (c, tz, z, 1e-6, "activation %s", what);
+  check_compare (c, tdy, dy, 1e-6, "activation's gradient %s", what);
+  guard_check (c, &guard, what);
+  check_end (c);
+}
+
+static void
+test_activate (gconstpointer data)
+{
+  NddrFamily family = GPOINTER_TO_INT (data);
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows) && check_can (family, FALSE); i++)
+    check_activate (&rows[i], family);
+}
+
+/* ---- the references themselves */
+
+/* sum (dz * z): what the gradients are of */
+static double
+objective (const RefNorm *n, const double *y, const double *residual, const double *weight, const double *bias, const double *dz)
+{
+  gsize count = (gsize) n->branches * n->pixels * n->channels;
+  g_autofree double *z = g_new (double, count), *mean = g_new0 (double, count), *var = g_new0 (double, count);
+  double sum = 0;
+
+  ref_norm_forward (n, z, y, residual, weight, bias, mean, var);
+  for (gsize i = 0; i < count; i++)
+    sum += z[i] * dz[i];
+  return sum;
+}
+
+static void
+test_differences (void)
+{
+  RefNorm n = { 2, 35, 3, 1e-3, 0.1, 0, 1.5, 0.25, 3, { 1, 2, 3, 4 } };
+  gsize count = 2 * 35 * 3, params = 2 * 3;
+  const double h = 1e-6;
+  g_autofree double *y = check_random (count, 11, FALSE), *dz = check_random (count, 12, FALSE), *residual = check_random (count, 13, FALSE);
+  g_autofree double *weight = check_random (params, 14, FALSE), *bias = check_random (params, 15, FALSE);
+  g_autofree double *dy = g_new (double, count), *dresidual = g_new (double, count);
+  g_autofree double *dweight = g_new (double, params), *dbias = g_new (double, params);
+  struct { double *value, *gradient; gsize n; } parts[] = { { y, dy, count }, { residual, dresidual, count }, { weight, dweight, params },
+    { bias, dbias, params } };
+
+  ref_norm_backward (&n, dy, dresidual, dweight, dbias, y, residual, weight, bias, dz);
+  for (guint p = 0; p < G_N_ELEMENTS (parts); p++)
+    for (gsize i = 0; i < parts[p].n; i++) {
+      double kept = parts[p].value[i], up, down;
+
+      parts[p].value[i] = kept + h;
+      up = objective (&n, y, residual, weight, bias, dz);
+      parts[p].value[i] = kept - h;
+      down = objective (&n, y, residual, weight, bias, dz);
+      parts[p].value[i] = kept;
+      g_assert_cmpfloat_with_epsilon (parts[p].gradient[i], (up - down) / (2 * h), 1e-6);
+    }
+}
+
+/* The generator's published answers, and what they make of a map. */
+static void
+test_mask (void)
+{
+  const guint32 zeros[4] = { 0 }, ones[4] = { ~0u, ~0u, ~0u, ~0u };
+  RefNorm n = { 1, 10000, 10, 0, 0, 0, 0, 0.3, 1, { 5, 6, 7, 0 } };
+  g_autofree double *mask = g_new (double, 100000), *other = g_new (double, 100000);
+  guint32 out[4];
+  double kept = 0;
+
+  ref_philox (zeros, zeros, out);
+  g_assert_cmphex (out[0], ==, 0x6627e8d5);
+  g_assert_cmphex (out[1], ==, 0xe169c58d);
+  g_assert_cmphex (out[2], ==, 0xbc57ac4c);
+  g_assert_cmphex (out[3], ==, 0x9b00dbd8);
+  ref_philox (ones, ones, out);
+  g_assert_cmphex (out[0], ==, 0x408f276d);
+  g_assert_cmphex (out[1], ==, 0x41c83b0e);
+  g_assert_cmphex (out[2], ==, 0xa20bc7c6);
+  g_assert_cmphex (out[3], ==, 0x6d5451fd);
+
+  ref_dropout_mask (&n, mask);
+  for (int i = 0; i < 100000; i++)
+    kept += mask[i] > 0;
+  g_assert_cmpfloat_with_epsilon (kept / 100000, 0.7, 5 * sqrt (0.21 / 100000));
+  for (int change = 0; change < 3; change++) { /* another layer, step, seed: another mask */
+    RefNorm m = n;
+    int same = 0;
+
+    if (change == 0)
+      m.layer++;
+    else
+      m.random[change == 1 ? 2 : 0]++;
+    ref_dropout_mask (&m, other);
+    for (int i = 0; i < 100000; i++)
+      same += (mask[i] > 0) == (other[i] > 0);
+    g_assert_cmpfloat_with_epsilon (same / 100000.0, 0.58, 0.01);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  check_init (&argc, &argv);
+  g_test_add_func ("/norm/reference/differences", test_differences);
+  g_test_add_func ("/norm/reference/mask", test_mask);
+  g_test_add_data_func ("/norm/software", GINT_TO_POINTER (NDDR_FAMILY_SOFTWARE), test_norm);
+  g_test_add_data_func ("/norm/gpu", GINT_TO_POINTER (NDDR_FAMILY_GPU), test_norm);
+  g_test_add_data_func ("/activate/software", GINT_TO_POINTER (NDDR_FAMILY_SOFTWARE), test_activate);
+  g_test_add_data_func ("/activate/gpu", GINT_TO_POINTER (NDDR_FAMILY_GPU), test_activate);
+  return check_finish (g_test_run ());
+}
