@@ -93,7 +93,12 @@ main ()
       int base = source == 0 ? source0 : source == 1 ? source1 : source == 2 ? source2 : source == 3 ? source3 : source == 4 ? source4 : source5;
       base += branch * int (segment.w);
       AIM (0) AIM (1) AIM (2) AIM (3)
-      int k = 0;
+      // where the tap misses the map for all 32 pixels, a wide dilation's often, one step of zeros stands for all
+      int reach = max (max (a[0], a[1]), max (a[2], a[3]));
+      reach = max (reach, subgroupShuffle (reach, uint (lane ^ 1)));
+      reach = max (reach, subgroupShuffle (reach, uint (lane ^ 2)));
+      reach = max (reach, subgroupShuffle (reach, uint (lane ^ 4)));
+      int end = reach < 0 ? 1 : depth, k = 0;
       do
         {
           vec4 v[4] = vec4[4] (LOAD (x, max (a[0] + k, 0)), LOAD (x, max (a[1] + k, 0)), LOAD (x, max (a[2] + k, 0)), LOAD (x, max (a[3] + k, 0)));
@@ -101,7 +106,8 @@ main ()
           EVERY (COLUMNS)
           k++;
         }
-      while (k < depth);
+      while (k < end);
+      at += (depth - end) * BLOCK;
       t++;
     }
   while (t < n_segments);

@@ -211,16 +211,22 @@ reference_backward (const Case *k, int i, const double *start)
   return dx;
 }
 
+/** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high: maps are done in parts. */
 static void
-test_row (const Row *row, const Variant *v)
+test_row (const Row *row, const Variant *v, gboolean narrow)
 {
   NddrCheck *c = check_begin (v->family, v->half);
   NddrPlan *plan = check_plan (c);
+  NddrTraits traits = plan->traits;
   NddrBranches dy, dx[MAX_INPUTS], sum[MAX_INPUTS];
   g_autofree char *name = row_name (row, v);
   Case k;
 
   case_init (&k, c, row, v->half);
+  if (narrow) {
+    plan->traits.max_storage_range = 2048;
+    plan->traits.max_groups[1] = 3;
+  }
   plan->phase = FORWARD;
   nddr_convolution_forward (plan, &k.op);
   if (!v->half) {
@@ -238,6 +244,7 @@ test_row (const Row *row, const Variant *v)
       nddr_convolution_backward_data (plan, &k.op, i, count, sum[i], dy, TRUE);
     }
   }
+  plan->traits = traits;
   check_ready (c);
 
   case_fill (&k, c);
@@ -275,7 +282,91 @@ test (gconstpointer data)
     return;
   }
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
-    test_row (&rows[i], v);
+    test_row (&rows[i], v, FALSE);
+}
+
+static void
+test_narrow (gconstpointer data)
+{
+  const Variant *v = data;
+  if (!check_can (v->family, v->half)) {
+    g_test_skip ("not on this device");
+    return;
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i += 3)
+    test_row (&rows[i], v, TRUE);
+}
+
+/* What the networks are made of: times are of forward, and of the gradient of the input. */
+static const Row bench_rows[] = {
+  { 2, 1, 192, 256, { 3 }, 32, 3, 2, 1, BIAS | RELU6 },
+  { 2, 1, 96, 128, { 32 }, 16, 1, 1, 1, BIAS },
+  { 2, 1, 96, 128, { 16 }, 96, 1, 1, 1, BIAS | RELU6 },
+  { 2, 1, 48, 64, { 96 }, 24, 1, 1, 1, BIAS },
+  { 2, 1, 48, 64, { 24 }, 144, 1, 1, 1, BIAS | RELU6 },
+  { 2, 1, 48, 64, { 144 }, 24, 1, 1, 1, BIAS | RESIDUAL },
+  { 2, 1, 24, 32, { 144 }, 32, 1, 1, 1, BIAS },
+  { 2, 1, 24, 32, { 32 }, 192, 1, 1, 1, BIAS | RELU6 },
+  { 2, 1, 12, 16, { 64 }, 384, 1, 1, 1, BIAS | RELU6 },
+  { 2, 1, 12, 16, { 384 }, 64, 1, 1, 1, BIAS | RESIDUAL },
+  { 2, 1, 12, 16, { 576 }, 96, 1, 1, 1, BIAS | RESIDUAL },
+  { 2, 1, 12, 16, { 160 }, 960, 1, 1, 1, BIAS | RELU6 },
+  { 2, 1, 12, 16, { 960 }, 320, 1, 1, 1, BIAS },
+  { 2, 1, 48, 64, { 24, 24 }, 24, 1, 1, 1, BIAS | SHARED },
+  { 2, 1, 12, 16, { 320, 320 }, 320, 1, 1, 1, BIAS | SHARED },
+  { 2, 1, 12, 16, { 320 }, 256, 3, 1, 6, BIAS | RELU },
+  { 1, 8, 96, 128, { 16 }, 96, 1, 1, 1, BIAS },
+  { 1, 8, 48, 64, { 144 }, 24, 1, 1, 1, BIAS },
+  { 1, 8, 12, 16, { 960 }, 320, 1, 1, 1, BIAS },
+  { 1, 8, 12, 16, { 320 }, 256, 3, 1, 6, BIAS },
+  { 1, 1, 161, 161, { 64 }, 64, 3, 1, 1, BIAS | RELU },
+  { 1, 1, 161, 161, { 128 }, 128, 3, 1, 1, BIAS | RELU },
+  { 1, 1, 81, 81, { 256 }, 256, 3, 1, 1, BIAS | RELU },
+  { 1, 1, 41, 41, { 512 }, 512, 3, 1, 2, BIAS | RELU },
+  { 1, 1, 41, 41, { 512, 512 }, 512, 1, 1, 1, BIAS | RELU },
+};
+
+typedef struct
+{
+  const Variant *variant;
+  const Row *row;
+} Bench;
+
+static void
+bench (gconstpointer data)
+{
+  const Variant *v = ((const Bench *) data)->variant;
+  const Row *row = ((const Bench *) data)->row;
+  if (!check_can (v->family, v->half)) {
+    g_test_skip ("not on this device");
+    return;
+  }
+  NddrCheck *c = check_begin (v->family, v->half);
+  NddrPlan *plan = check_plan (c);
+  g_autofree char *name = row_name (row, v);
+  NddrBranches dx, dy;
+  Case k;
+
+  case_init (&k, c, row, v->half);
+  dx = k.maps[0];
+  dy = k.op.output;
+  dx.tensor = check_map (c, "dx", dx.tensor->branches, row->batch, row->height, row->width, row->in[0]);
+  dy.tensor = check_map (c, "dy", dy.tensor->branches, row->batch, dy.tensor->height, dy.tensor->width, row->out);
+  plan->phase = FORWARD;
+  nddr_convolution_forward (plan, &k.op);
+  plan->phase = BACKWARD;
+  if (!v->half)
+    nddr_convolution_backward_data (plan, &k.op, 0, row->flags & SHARED ? k.op.n_inputs : 1, dx, dy, FALSE);
+  check_ready (c);
+  case_fill (&k, c);
+  double flops = 2.0 * row->branches * k.y_size * k.w_size / row->out;
+  check_bench (c, 1 << PACK, 0, 4.0 * row->branches * k.w_size, "%s: pack", name);
+  check_bench (c, 1 << FORWARD, flops, 0, "%s", name);
+  if (!v->half)
+    check_bench (c, 1 << BACKWARD, flops * row->in[0] * (row->flags & SHARED ? k.op.n_inputs : 1) / ref_convolution_in (&k.ref), 0,
+        "%s: backward", name);
+  case_clear (&k);
+  check_end (c);
 }
 
 int
@@ -284,8 +375,17 @@ main (int argc, char **argv)
   check_init (&argc, &argv);
   for (guint i = 0; i < G_N_ELEMENTS (variants); i++) {
     const Variant *v = &variants[i];
-    g_autofree char *path = g_strdup_printf ("/convolution/%s", v->family == NDDR_FAMILY_SOFTWARE ? "software" : v->half ? "fp16" : "gpu");
+    const char *name = v->family == NDDR_FAMILY_SOFTWARE ? "software" : v->half ? "fp16" : "gpu";
+    g_autofree char *path = g_strdup_printf ("/convolution/%s", name), *narrow = g_strdup_printf ("/convolution/%s/narrow", name);
+    for (guint j = 0; check_benching () && j < G_N_ELEMENTS (bench_rows); j++) {
+      Bench b = { v, &bench_rows[j] };
+      g_autofree char *row = row_name (b.row, v), *time = g_strdup_printf ("/convolution/bench/%s", row);
+      g_test_add_data_func_full (time, g_memdup2 (&b, sizeof b), bench, g_free);
+    }
+    if (check_benching ())
+      continue;
     g_test_add_data_func (path, v, test);
+    g_test_add_data_func (narrow, v, test_narrow);
   }
   return check_finish (g_test_run ());
 }
