@@ -1,0 +1,74 @@
+/* A source pad: one task of the model, shown in one way.
+ *
+ * Its properties may be set at any time.  Everything else about it is the element's: see the fields.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "gst/nddrframes.h"
+
+G_BEGIN_DECLS
+
+#define GST_TYPE_NDDR_PAD (gst_nddr_pad_get_type ())
+G_DECLARE_FINAL_TYPE (GstNddrPad, gst_nddr_pad, GST, NDDR_PAD, GstPad)
+
+#define GST_TYPE_NDDR_VIEW (gst_nddr_view_get_type ())
+GType gst_nddr_view_get_type (void);
+
+struct _GstNddrPad
+{
+  GstPad parent;
+
+  char *task; /* its name; never changes */
+
+  /* object lock */
+  NddrView view;
+  double opacity;
+  gboolean has_kind; /* a model is open and has the task */
+  NddrTaskKind kind;
+  GstClockTime earliest; /* QoS: frames that end before this running time come too late */
+  double proportion;
+  GstBufferPool *pool;
+
+  /* the streaming thread, while nothing is in flight; then anybody may read */
+  GstVideoInfo info;
+  NddrView shown;       /* the view that was negotiated */
+  gboolean started;     /* has had the sticky events, in their order */
+  gboolean renegotiate; /* the peer, or the view, is another since */
+
+  /* the element's lock */
+  GstFlowReturn flow;
+  gboolean released;
+};
+
+/** A new pad; its name is "src_" and the task's. */
+GstPad *gst_nddr_pad_new (GstPadTemplate *templ, const char *name);
+
+/** What the task's outputs mean, now that there is a model; NULL: no longer known. */
+void gst_nddr_pad_set_kind (GstNddrPad *pad, const NddrTaskKind *kind);
+
+NddrView gst_nddr_pad_get_view (GstNddrPad *pad);
+double gst_nddr_pad_get_opacity (GstNddrPad *pad);
+
+/** Says at INFO what the pad shows: gst-launch drops misspelt pad properties without a word. */
+void gst_nddr_pad_log (GstNddrPad *pad);
+
+/** (transfer full): the formats of the current view. */
+GstCaps *gst_nddr_pad_view_caps (GstNddrPad *pad);
+
+/** Agrees with the peer on a format for pictures of an input like @input, sends the caps and gets a
+ * buffer pool.  FALSE with @why set: what the pad makes, what the peer takes. */
+gboolean gst_nddr_pad_negotiate (GstNddrPad *pad, const GstVideoInfo *input, GError **why);
+
+/** A buffer for one picture.  Blocks while the pool is empty, until gst_nddr_pad_set_flushing(). */
+GstFlowReturn gst_nddr_pad_acquire (GstNddrPad *pad, GstBuffer **buffer);
+void gst_nddr_pad_set_flushing (GstNddrPad *pad, gboolean flushing);
+
+/** Forgets what was negotiated. */
+void gst_nddr_pad_reset (GstNddrPad *pad);
+
+/** Notes what a sink says of its lateness; gst_nddr_pad_reset_qos() forgets it. */
+void gst_nddr_pad_update_qos (GstNddrPad *pad, GstEvent *event);
+void gst_nddr_pad_reset_qos (GstNddrPad *pad);
+
+G_END_DECLS
