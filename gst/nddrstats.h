@@ -1,0 +1,40 @@
+/* What the element has done so far, and how long it took.
+ *
+ * Not thread-safe: the element calls these under its lock.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gst/gst.h>
+#include <nddr/nddr.h>
+
+G_BEGIN_DECLS
+
+/* the 99th percentile is taken over this many of the latest inferences */
+#define GST_NDDR_STATS_WINDOW 1024
+
+typedef struct
+{
+  guint64 frames, dropped;
+  guint64 inferences; /* frames that were not shown over an older result */
+  guint64 last;       /* device time of the latest inference; all times in nanoseconds */
+  guint64 sum;        /* of all inferences */
+  guint64 upload, download;
+  guint64 window[GST_NDDR_STATS_WINDOW];
+  double frame_time; /* moving average of what a frame takes from upload to download */
+  guint64 latency;   /* what was last reported */
+} GstNddrStats;
+
+void gst_nddr_stats_reset (GstNddrStats *stats);
+
+/** Notes a finished frame. */
+void gst_nddr_stats_add (GstNddrStats *stats, const NddrTiming *timing, gboolean inferred);
+
+/** The latency of @slots frames in flight at the measured time a frame; 0 before anything was measured.
+ * Sets @news where it is more than a quarter away from what was last reported so, and reports it. */
+guint64 gst_nddr_stats_latency (GstNddrStats *stats, guint slots, gboolean *news);
+
+/** (transfer full): with @device and @model, both nullable, as the `stats` property has it. */
+GstStructure *gst_nddr_stats_to_structure (const GstNddrStats *stats, const char *device, const char *model);
+
+G_END_DECLS
