@@ -1,0 +1,525 @@
+/* The element: its properties, its pads and its states; see nddrcnn.h for how its threads share it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/**
+ * SECTION:element-nddrcnn
+ * @title: nddrcnn
+ * @short_description: segments video and finds its surface normals
+ *
+ * Runs an NDDR-CNN multi-task network on every frame, as Vulkan compute, and shows each of its tasks on a pad of
+ * its own: `src_segmentation`, `src_normal`, `src_depth`, or whatever the model names them.  All tasks come from
+ * one run of the network; what nobody links is not computed.
+ *
+ * Both sides are ordinary video in system memory.  A pad shows its task as colours blended over the frame, as
+ * colours alone, or as values (#GstNddrPad:view), always with the size, rate and timestamps of the input.  Every
+ * branch needs a `queue`, as after `tee`.
+ *
+ * ## Example launch lines
+ *
+ * |[
+ * gst-launch-1.0 filesrc location=room.mp4 ! decodebin ! videoconvert ! nddrcnn name=n \
+ *     n.src_segmentation ! queue ! videoconvert ! autovideosink \
+ *     n.src_normal       ! queue ! videoconvert ! autovideosink
+ * ]| Segmentation and surface normals over the frames of a video, in two windows.
+ *
+ * |[
+ * gst-launch-1.0 filesrc location=room.mp4 ! decodebin ! videoconvert ! nddrcnn src_segmentation::view=map ! \
+ *     queue ! videoconvert ! pngenc ! multifilesink location=map-%04d.png
+ * ]| The classes' colours alone, a picture a frame.
+ *
+ * |[
+ * gst-launch-1.0 v4l2src ! videoconvert ! queue leaky=downstream max-size-buffers=1 ! \
+ *     nddrcnn interval=2 src_segmentation::opacity=0.7 ! queue ! videoconvert ! autovideosink
+ * ]| A camera: two of three frames show the last result, and what comes too late is dropped.
+ *
+ * Since: 0.1
+ */
+
+#include "gst/nddrcnn.h"
+#include "gst/nddropen.h"
+#include "gst/nddroutput.h"
+#include "gst/nddrquery.h"
+#include "gst/nddrstream.h"
+
+GST_DEBUG_CATEGORY (nddrcnn_debug);
+#define GST_CAT_DEFAULT nddrcnn_debug
+
+#define DEFAULT_DEVICE "auto"
+#define DEFAULT_PRECISION NDDR_PRECISION_AUTO
+#define DEFAULT_INTERVAL 0
+#define DEFAULT_MAX_IN_FLIGHT 2
+#define DEFAULT_QOS TRUE
+
+#define PAD_PREFIX "src_"
+
+enum
+{
+  PROP_MODEL = 1,
+  PROP_DEVICE,
+  PROP_PRECISION,
+  PROP_INTERVAL,
+  PROP_MAX_IN_FLIGHT,
+  PROP_QOS,
+  PROP_STATS,
+};
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_NDDR_SINK_FORMATS)));
+
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (PAD_PREFIX "%s", GST_PAD_SRC, GST_PAD_REQUEST,
+    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_NDDR_SRC_FORMATS)));
+
+static void child_proxy_init (gpointer iface, gpointer data);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (GstNddrCnn, gst_nddr_cnn, GST_TYPE_ELEMENT,
+    G_IMPLEMENT_INTERFACE (GST_TYPE_CHILD_PROXY, child_proxy_init)
+    GST_DEBUG_CATEGORY_INIT (nddrcnn_debug, "nddrcnn", 0, "multi-task networks on Vulkan"))
+GST_ELEMENT_REGISTER_DEFINE (nddrcnn, "nddrcnn", GST_RANK_NONE, GST_TYPE_NDDR_CNN)
+
+#define GST_TYPE_NDDR_PRECISION (gst_nddr_precision_get_type ())
+static GType
+gst_nddr_precision_get_type (void)
+{
+  static const GEnumValue values[] = {
+    { NDDR_PRECISION_AUTO, "fp16 where the device is good at it, else fp32", "auto" },
+    { NDDR_PRECISION_FP32, "32-bit floats", "fp32" },
+    { NDDR_PRECISION_FP16, "16-bit floats in memory, 32-bit sums", "fp16" },
+    { 0, NULL, NULL },
+  };
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstNddrPrecision", values));
+  return type;
+}
+
+GPtrArray *
+gst_nddr_cnn_get_pads (GstNddrCnn *self)
+{
+  GPtrArray *pads = g_ptr_array_new_with_free_func (gst_object_unref);
+
+  GST_OBJECT_LOCK (self);
+  for (GList *l = GST_ELEMENT (self)->srcpads; l; l = l->next)
+    g_ptr_array_add (pads, gst_object_ref (l->data));
+  GST_OBJECT_UNLOCK (self);
+  return pads;
+}
+
+/* What is open was opened with the old value: it is used until READY is left upward again. */
+static void
+warn_if_streaming (GstNddrCnn *self, const char *property)
+{
+  if (GST_STATE (self) > GST_STATE_READY)
+    GST_WARNING_OBJECT (self, "property %s is used from the next time in READY on", property);
+}
+
+static void
+gst_nddr_cnn_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  GstNddrCnn *self = GST_NDDR_CNN (object);
+  GstNddrSettings *settings = &self->settings;
+
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+    case PROP_MODEL:
+      g_free (settings->model);
+      settings->model = g_value_dup_string (value);
+      break;
+    case PROP_DEVICE:
+      g_free (settings->device);
+      settings->device = g_value_dup_string (value);
+      break;
+    case PROP_PRECISION:
+      settings->precision = g_value_get_enum (value);
+      self->settings_changed = TRUE;
+      break;
+    case PROP_INTERVAL:
+      settings->interval = g_value_get_uint (value);
+      break;
+    case PROP_MAX_IN_FLIGHT:
+      settings->max_in_flight = g_value_get_uint (value);
+      self->settings_changed = TRUE;
+      break;
+    case PROP_QOS:
+      settings->qos = g_value_get_boolean (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
+  GST_OBJECT_UNLOCK (self);
+  if (id == PROP_MODEL || id == PROP_DEVICE)
+    warn_if_streaming (self, pspec->name);
+}
+
+static GstStructure *
+make_stats (GstNddrCnn *self)
+{
+  GST_OBJECT_LOCK (self);
+  g_autofree char *device = self->device ? g_strdup (nddr_device_get_info (self->device)->name) : NULL;
+  g_autofree char *model = g_strdup (self->model_path);
+  GST_OBJECT_UNLOCK (self);
+  g_mutex_lock (&self->lock);
+  GstStructure *structure = gst_nddr_stats_to_structure (&self->stats, device, model);
+  g_mutex_unlock (&self->lock);
+  return structure;
+}
+
+static void
+gst_nddr_cnn_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstNddrCnn *self = GST_NDDR_CNN (object);
+  const GstNddrSettings *settings = &self->settings;
+
+  if (id == PROP_STATS) {
+    g_value_take_boxed (value, make_stats (self));
+    return;
+  }
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+    case PROP_MODEL:
+      g_value_set_string (value, settings->model);
+      break;
+    case PROP_DEVICE:
+      g_value_set_string (value, settings->device);
+      break;
+    case PROP_PRECISION:
+      g_value_set_enum (value, settings->precision);
+      break;
+    case PROP_INTERVAL:
+      g_value_set_uint (value, settings->interval);
+      break;
+    case PROP_MAX_IN_FLIGHT:
+      g_value_set_uint (value, settings->max_in_flight);
+      break;
+    case PROP_QOS:
+      g_value_set_boolean (value, settings->qos);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static gboolean
+is_task_name (const char *name)
+{
+  if (!g_ascii_islower (*name))
+    return FALSE;
+  while (g_ascii_islower (*name) || g_ascii_isdigit (*name) || *name == '_')
+    name++;
+  return *name == '\0';
+}
+
+static gboolean
+has_pad (GstNddrCnn *self, const char *name)
+{
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (GST_ELEMENT (self), name);
+
+  return pad != NULL;
+}
+
+/* (nullable): the task's pad that a link without a name means. */
+static const char *
+first_free_name (GstNddrCnn *self)
+{
+  static const char *const names[] = { PAD_PREFIX "segmentation", PAD_PREFIX "normal", PAD_PREFIX "depth" };
+
+  GST_OBJECT_LOCK (self);
+  g_autoptr (NddrModel) model = self->model ? nddr_model_ref (self->model) : NULL;
+  GST_OBJECT_UNLOCK (self);
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    if (!has_pad (self, names[i]) && (!model || nddr_model_find_task (model, names[i] + strlen (PAD_PREFIX))))
+      return names[i];
+  return NULL;
+}
+
+static GstPad *
+gst_nddr_cnn_request_new_pad (GstElement *element, GstPadTemplate *templ, const gchar *name, const GstCaps *caps)
+{
+  GstNddrCnn *self = GST_NDDR_CNN (element);
+  g_autoptr (GError) error = NULL;
+
+  if (!name)
+    name = first_free_name (self);
+  if (!name) {
+    GST_WARNING_OBJECT (self, "the usual tasks all have a pad, or the model has none of them: name the pad to link");
+    return NULL;
+  }
+  if (!g_str_has_prefix (name, PAD_PREFIX) || !is_task_name (name + strlen (PAD_PREFIX))) {
+    GST_WARNING_OBJECT (self, "%s is no pad name: it is src_ and a task's name, such as src_segmentation", name);
+    return NULL;
+  }
+  if (has_pad (self, name)) {
+    GST_WARNING_OBJECT (self, "there is a pad %s already: put a tee behind it to use it twice", name);
+    return NULL;
+  }
+
+  GstPad *pad = gst_object_ref_sink (gst_nddr_pad_new (templ, name));
+  if (!gst_nddr_cnn_resolve_pad (self, GST_NDDR_PAD (pad), &error)) {
+    GST_WARNING_OBJECT (self, "no pad %s: %s", name, error->message);
+    gst_object_unref (pad);
+    return NULL;
+  }
+  gst_pad_set_query_function (pad, GST_DEBUG_FUNCPTR (gst_nddr_cnn_src_query));
+  gst_pad_set_event_function (pad, GST_DEBUG_FUNCPTR (gst_nddr_cnn_src_event));
+  gst_pad_set_active (pad, TRUE);
+  gst_nddr_output_add_pad (self, GST_NDDR_PAD (pad));
+  if (!gst_element_add_pad (element, pad)) {
+    gst_nddr_output_remove_pad (self, GST_NDDR_PAD (pad));
+    gst_object_unref (pad);
+    return NULL;
+  }
+  gst_child_proxy_child_added (GST_CHILD_PROXY (self), G_OBJECT (pad), GST_OBJECT_NAME (pad));
+  gst_object_unref (pad); /* the element has it */
+  return pad;
+}
+
+static void
+gst_nddr_cnn_release_pad (GstElement *element, GstPad *pad)
+{
+  GstNddrCnn *self = GST_NDDR_CNN (element);
+
+  gst_object_ref (pad);
+  gst_nddr_output_remove_pad (self, GST_NDDR_PAD (pad));
+  gst_pad_set_active (pad, FALSE);
+  gst_element_remove_pad (element, pad);
+  gst_child_proxy_child_removed (GST_CHILD_PROXY (self), G_OBJECT (pad), GST_OBJECT_NAME (pad));
+  gst_object_unref (pad);
+}
+
+static GObject *
+get_child_by_index (GstChildProxy *proxy, guint index)
+{
+  GST_OBJECT_LOCK (proxy);
+  GObject *pad = g_list_nth_data (GST_ELEMENT (proxy)->srcpads, index);
+  if (pad)
+    g_object_ref (pad);
+  GST_OBJECT_UNLOCK (proxy);
+  return pad;
+}
+
+static guint
+get_children_count (GstChildProxy *proxy)
+{
+  GST_OBJECT_LOCK (proxy);
+  guint count = GST_ELEMENT (proxy)->numsrcpads;
+  GST_OBJECT_UNLOCK (proxy);
+  return count;
+}
+
+static void
+child_proxy_init (gpointer iface, gpointer data)
+{
+  GstChildProxyInterface *child_proxy = iface;
+
+  child_proxy->get_child_by_index = get_child_by_index;
+  child_proxy->get_children_count = get_children_count;
+}
+
+static void
+start (GstNddrCnn *self)
+{
+  gst_nddr_cnn_reset_stream (self);
+  g_mutex_lock (&self->lock);
+  gst_nddr_stats_reset (&self->stats);
+  g_mutex_unlock (&self->lock);
+  gst_nddr_output_start (self);
+}
+
+static void
+stop (GstNddrCnn *self)
+{
+  gst_nddr_output_stop (self);
+  gst_nddr_cnn_reset_stream (self);
+  /* a lost device does not come back by itself */
+  if (self->broken)
+    gst_nddr_cnn_close (self);
+}
+
+static GstStateChangeReturn
+gst_nddr_cnn_change_state (GstElement *element, GstStateChange transition)
+{
+  GstNddrCnn *self = GST_NDDR_CNN (element);
+
+  switch (transition) {
+    case GST_STATE_CHANGE_NULL_TO_READY:
+      if (!gst_nddr_cnn_open (self))
+        return GST_STATE_CHANGE_FAILURE;
+      break;
+    case GST_STATE_CHANGE_READY_TO_PAUSED:
+      /* the model or the device may be another since */
+      if (!gst_nddr_cnn_open (self))
+        return GST_STATE_CHANGE_FAILURE;
+      start (self);
+      break;
+    case GST_STATE_CHANGE_PAUSED_TO_READY:
+      /* frees the streaming thread, which the pads' deactivation waits for */
+      gst_nddr_output_flush (self);
+      break;
+    default:
+      break;
+  }
+
+  GstStateChangeReturn ret = GST_ELEMENT_CLASS (gst_nddr_cnn_parent_class)->change_state (element, transition);
+
+  switch (transition) {
+    case GST_STATE_CHANGE_READY_TO_PAUSED:
+      if (ret == GST_STATE_CHANGE_FAILURE) {
+        gst_nddr_output_flush (self);
+        stop (self);
+      }
+      break;
+    case GST_STATE_CHANGE_PAUSED_TO_READY:
+      stop (self);
+      break;
+    case GST_STATE_CHANGE_READY_TO_NULL:
+      gst_nddr_cnn_close (self);
+      break;
+    default:
+      break;
+  }
+  return ret;
+}
+
+static void
+gst_nddr_cnn_init (GstNddrCnn *self)
+{
+  self->settings = (GstNddrSettings) {
+    .device = g_strdup (DEFAULT_DEVICE),
+    .precision = DEFAULT_PRECISION,
+    .interval = DEFAULT_INTERVAL,
+    .max_in_flight = DEFAULT_MAX_IN_FLIGHT,
+    .qos = DEFAULT_QOS,
+  };
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->cond);
+  g_queue_init (&self->items);
+  self->flushing = TRUE;
+  self->combiner = gst_flow_combiner_new ();
+  self->outputs = g_ptr_array_new_with_free_func (gst_object_unref);
+  gst_nddr_cnn_reset_stream (self);
+
+  self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
+  gst_pad_set_chain_function (self->sinkpad, GST_DEBUG_FUNCPTR (gst_nddr_cnn_chain));
+  gst_pad_set_event_function (self->sinkpad, GST_DEBUG_FUNCPTR (gst_nddr_cnn_sink_event));
+  gst_pad_set_query_function (self->sinkpad, GST_DEBUG_FUNCPTR (gst_nddr_cnn_sink_query));
+  GST_PAD_SET_ACCEPT_TEMPLATE (self->sinkpad);
+  gst_element_add_pad (GST_ELEMENT (self), self->sinkpad);
+}
+
+static void
+gst_nddr_cnn_finalize (GObject *object)
+{
+  GstNddrCnn *self = GST_NDDR_CNN (object);
+
+  gst_nddr_cnn_close (self);
+  g_ptr_array_unref (self->outputs);
+  gst_flow_combiner_free (self->combiner);
+  g_mutex_clear (&self->lock);
+  g_cond_clear (&self->cond);
+  g_free (self->settings.model);
+  g_free (self->settings.device);
+  G_OBJECT_CLASS (gst_nddr_cnn_parent_class)->finalize (object);
+}
+
+static void
+gst_nddr_cnn_class_init (GstNddrCnnClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
+
+  object_class->set_property = gst_nddr_cnn_set_property;
+  object_class->get_property = gst_nddr_cnn_get_property;
+  object_class->finalize = gst_nddr_cnn_finalize;
+
+  /**
+   * GstNddrCnn:model:
+   *
+   * The path of a model file.  By default the model that comes with the plugin: `nddr-base.safetensors` on a GPU,
+   * `nddr-small.safetensors` on a software driver, looked for in the folder that the environment variable
+   * `NDDR_MODELS` names, then where they are installed.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_MODEL,
+      g_param_spec_string ("model", "Model",
+          "Path of the model file (default: nddr-base.safetensors on a GPU, nddr-small.safetensors on a software "
+          "driver, from the folder NDDR_MODELS or where they are installed)",
+          NULL, flags | GST_PARAM_MUTABLE_READY));
+  /**
+   * GstNddrCnn:device:
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_DEVICE,
+      g_param_spec_string ("device", "Device",
+          "Vulkan device: auto (NDDR_DEVICE, else discrete, integrated, virtual, CPU, in this order), an index as "
+          "nddr devices lists them, or a part of its name",
+          DEFAULT_DEVICE, flags | GST_PARAM_MUTABLE_READY));
+  /**
+   * GstNddrCnn:precision:
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_PRECISION,
+      g_param_spec_enum ("precision", "Precision", "How the network's numbers are stored on the device",
+          GST_TYPE_NDDR_PRECISION, DEFAULT_PRECISION, flags | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstNddrCnn:interval:
+   *
+   * The network runs on every (n+1)th frame; the frames between show its last result over their own picture.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_INTERVAL,
+      g_param_spec_uint ("interval", "Interval",
+          "Frames between two inferences, which show the last result again; 0 infers on every frame", 0, G_MAXUINT - 1,
+          DEFAULT_INTERVAL, flags | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstNddrCnn:max-in-flight:
+   *
+   * How many frames the device may work on at once.  More keep it busier and cost memory and latency.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_MAX_IN_FLIGHT,
+      g_param_spec_uint ("max-in-flight", "Max in flight",
+          "Frames that the device may work on at once; each costs memory and adds a frame's time of latency", 1, 8,
+          DEFAULT_MAX_IN_FLIGHT, flags | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstNddrCnn:qos:
+   *
+   * Drops frames that every branch would get too late, before they cost anything, and posts QoS messages.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_QOS,
+      g_param_spec_boolean ("qos", "QoS", "Drop frames that would come too late, before they cost anything",
+          DEFAULT_QOS, flags | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstNddrCnn:stats:
+   *
+   * What was done since PAUSED: `frames` and `dropped`; `inference-last`, `inference-mean` and `inference-p99`, the
+   * device's time for the network and the pictures in nanoseconds (the percentile over the last 1024); `upload` and
+   * `download`, the host's time for copying the last frame in and its pictures out; `device` and `model`, strings.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+          "Frames done and dropped since PAUSED, times in nanoseconds, device and model", GST_TYPE_STRUCTURE,
+          G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+
+  element_class->change_state = GST_DEBUG_FUNCPTR (gst_nddr_cnn_change_state);
+  element_class->request_new_pad = GST_DEBUG_FUNCPTR (gst_nddr_cnn_request_new_pad);
+  element_class->release_pad = GST_DEBUG_FUNCPTR (gst_nddr_cnn_release_pad);
+  gst_element_class_add_static_pad_template (element_class, &sink_template);
+  gst_element_class_add_static_pad_template_with_gtype (element_class, &src_template, GST_TYPE_NDDR_PAD);
+  gst_element_class_set_static_metadata (element_class, "NDDR-CNN multi-task network", "Filter/Analyzer/Video",
+      "Segments video and finds its surface normals and depth with one network on Vulkan", "gst-nddr");
+
+  gst_type_mark_as_plugin_api (GST_TYPE_NDDR_PRECISION, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_NDDR_PAD, 0);
+}

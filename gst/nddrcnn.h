@@ -1,0 +1,88 @@
+/* The element: one sink, a source pad for each task that somebody wants to see.
+ *
+ * Three kinds of threads meet here.
+ *
+ *   the streaming thread   runs the chain and the serialised events of the sink pad.  It agrees on
+ *                          formats, submits frames, and queues events behind them.
+ *   the output thread      ours, from PAUSED on.  It waits for the device, then pushes pictures, and
+ *                          events where they stood between the frames.
+ *   everybody else         properties, pads that come and go, flushes, queries.
+ *
+ * What is in force for the frames in flight (the session, the outputs, the input's format) is changed by
+ * the streaming thread alone, and only while nothing is in flight; so the output thread may read it
+ * without a lock while it works on a frame.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "gst/nddrpad.h"
+#include "gst/nddrstats.h"
+
+#include <gst/base/gstflowcombiner.h>
+
+G_BEGIN_DECLS
+
+#define GST_TYPE_NDDR_CNN (gst_nddr_cnn_get_type ())
+G_DECLARE_FINAL_TYPE (GstNddrCnn, gst_nddr_cnn, GST, NDDR_CNN, GstElement)
+GST_ELEMENT_REGISTER_DECLARE (nddrcnn)
+
+/** The properties. */
+typedef struct
+{
+  char *model;  /* NULL: the default one */
+  char *device;
+  NddrPrecision precision;
+  guint interval;
+  guint max_in_flight;
+  gboolean qos;
+} GstNddrSettings;
+
+struct _GstNddrCnn
+{
+  GstElement parent;
+  GstPad *sinkpad;
+
+  /* object lock */
+  GstNddrSettings settings;
+  gboolean settings_changed; /* the session no longer is what the settings ask for */
+
+  /* open from READY on; replaced under the object lock, by state changes alone */
+  NddrDevice *device;
+  NddrModel *model;
+  char *model_path;    /* where it was found */
+  char *opened_model;  /* the settings that it was opened with */
+  char *opened_device;
+
+  /* the streaming thread while nothing is in flight, and state changes */
+  NddrSession *session;
+  GStrv session_tasks;
+  guint session_slots;
+  NddrPrecision session_precision;
+  GstVideoInfo info; /* the sink's format; unknown before its caps */
+  GPtrArray *outputs; /* of GstNddrPad, owned: one for each output of the session */
+
+  /* the streaming thread */
+  GstSegment segment;
+  guint since_inference; /* frames since the last one that was inferred; at least `interval`: none yet */
+  gboolean discont;      /* the frame before was dropped */
+
+  /* lock */
+  GMutex lock;
+  GCond cond;           /* anything below changed */
+  GQueue items;         /* frames in flight and events, in order: see nddroutput.c */
+  guint in_flight;      /* slots of the session that are taken */
+  gboolean busy;        /* the output thread works on an item */
+  gboolean flushing;    /* nobody may wait; items are thrown away */
+  gboolean stopping;    /* the output thread ends once the queue is empty */
+  gboolean broken;      /* the session failed: a new one is needed, and perhaps a new device */
+  GstFlowReturn flow;   /* what all pads together say of what was pushed last */
+  GstFlowCombiner *combiner;
+  GstNddrStats stats;
+
+  GThread *thread;
+};
+
+/** (transfer full) (element-type GstNddrPad): the source pads of now. */
+GPtrArray *gst_nddr_cnn_get_pads (GstNddrCnn *self);
+
+G_END_DECLS

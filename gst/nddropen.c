@@ -1,0 +1,259 @@
+/* What the element has open: see nddropen.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gst/nddropen.h"
+#include "gst/nddrdefault.h"
+
+GST_DEBUG_CATEGORY_EXTERN (nddrcnn_debug);
+#define GST_CAT_DEFAULT nddrcnn_debug
+
+/* An error of libnddr, as GStreamer sorts errors, and what can be done about it. */
+typedef struct
+{
+  NddrError code;
+  GQuark (*domain) (void);
+  int element_code;
+  const char *advice;
+} ErrorRow;
+
+static const ErrorRow error_rows[] = {
+  { NDDR_ERROR_FAILED, gst_library_error_quark, GST_LIBRARY_ERROR_FAILED,
+      "GST_DEBUG=nddr*:6 and G_MESSAGES_DEBUG=nddr say more." },
+  { NDDR_ERROR_FILE, gst_resource_error_quark, GST_RESOURCE_ERROR_NOT_FOUND,
+      "Set the property model to the path of a readable model file." },
+  { NDDR_ERROR_FORMAT, gst_stream_error_quark, GST_STREAM_ERROR_FORMAT,
+      "Set the property model to a model file that nddr train or nddr import wrote; nddr info checks one." },
+  { NDDR_ERROR_ARGUMENT, gst_resource_error_quark, GST_RESOURCE_ERROR_SETTINGS, "" },
+  { NDDR_ERROR_NO_DEVICE, gst_resource_error_quark, GST_RESOURCE_ERROR_NOT_FOUND,
+      "Install a Vulkan driver (on Debian, mesa-vulkan-drivers has one for every machine), or set the property device "
+      "to one that nddr devices lists." },
+  { NDDR_ERROR_UNSUPPORTED, gst_library_error_quark, GST_LIBRARY_ERROR_INIT,
+      "Set the property device to another one that nddr devices lists as usable." },
+  { NDDR_ERROR_NO_MEMORY, gst_resource_error_quark, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+      "Use a smaller model or picture, precision=fp16, or a lower max-in-flight." },
+  { NDDR_ERROR_DEVICE_LOST, gst_resource_error_quark, GST_RESOURCE_ERROR_FAILED,
+      "Going to NULL and back to PLAYING opens the device anew; the kernel's log may say why it was lost." },
+};
+
+void
+gst_nddr_cnn_post_error (GstNddrCnn *self, const GError *error, const char *doing)
+{
+  const ErrorRow *row = &error_rows[0];
+
+  for (guint i = 0; i < G_N_ELEMENTS (error_rows); i++)
+    if (g_error_matches (error, NDDR_ERROR, error_rows[i].code))
+      row = &error_rows[i];
+  gst_element_message_full (GST_ELEMENT (self), GST_MESSAGE_ERROR, row->domain (), row->element_code,
+      g_strdup_printf ("Cannot %s: %s%s%s", doing, error->message, *row->advice ? "\n" : "", row->advice),
+      g_strdup_printf ("%s %d", g_quark_to_string (error->domain), error->code), __FILE__, GST_FUNCTION, __LINE__);
+}
+
+static char *
+list_tasks (const NddrModel *model)
+{
+  GString *list = g_string_new (NULL);
+
+  for (guint i = 0; i < nddr_model_get_n_tasks (model); i++)
+    g_string_append_printf (list, "%s%s", i ? ", " : "", nddr_model_get_task (model, i)->name);
+  return g_string_free (list, FALSE);
+}
+
+gboolean
+gst_nddr_cnn_resolve_pad (GstNddrCnn *self, GstNddrPad *pad, GError **error)
+{
+  GST_OBJECT_LOCK (self);
+  g_autoptr (NddrModel) model = self->model ? nddr_model_ref (self->model) : NULL;
+  g_autofree char *path = g_strdup (self->model_path);
+  GST_OBJECT_UNLOCK (self);
+
+  if (!model)
+    return TRUE;
+  const NddrTask *task = nddr_model_find_task (model, pad->task);
+  if (task) {
+    gst_nddr_pad_set_kind (pad, &task->kind);
+    gst_nddr_pad_log (pad);
+    return TRUE;
+  }
+
+  g_autofree char *tasks = list_tasks (model);
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
+      "the model %s has no task \"%s\", its tasks are: %s; request pads named src_ and one of these", path, pad->task,
+      tasks);
+  return FALSE;
+}
+
+static gboolean
+open_device (GstNddrCnn *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  NddrDevice *device = nddr_device_open (self->opened_device, &error);
+  if (!device) {
+    gst_nddr_cnn_post_error (self, error, "open a Vulkan device");
+    return FALSE;
+  }
+  GST_OBJECT_LOCK (self);
+  self->device = device;
+  GST_OBJECT_UNLOCK (self);
+  GST_INFO_OBJECT (self, "computes on %s", nddr_device_get_info (device)->name);
+  return TRUE;
+}
+
+static gboolean
+open_model (GstNddrCnn *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_strdup (self->opened_model);
+  NddrModel *model = NULL;
+
+  if (!path)
+    path = gst_nddr_default_model (GST_ELEMENT (self), nddr_device_get_info (self->device)->software, &error);
+  if (path)
+    model = nddr_model_load (path, &error);
+  if (!model) {
+    gst_nddr_cnn_post_error (self, error, "load the model");
+    return FALSE;
+  }
+  GST_OBJECT_LOCK (self);
+  self->model = model;
+  self->model_path = g_steal_pointer (&path);
+  GST_OBJECT_UNLOCK (self);
+
+  g_autofree char *tasks = list_tasks (model);
+  GST_INFO_OBJECT (self, "loaded %s, with tasks %s", self->model_path, tasks);
+  return TRUE;
+}
+
+static gboolean
+resolve_pads (GstNddrCnn *self, GPtrArray *pads)
+{
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < pads->len; i++)
+    if (!gst_nddr_cnn_resolve_pad (self, pads->pdata[i], &error)) {
+      gst_nddr_cnn_post_error (self, error, "show what was linked");
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* The pads whose tasks are likely to be wanted first: the linked ones, else all. */
+static GPtrArray *
+likely_pads (GPtrArray *pads)
+{
+  GPtrArray *linked = g_ptr_array_new_with_free_func (gst_object_unref);
+
+  for (guint i = 0; i < pads->len; i++)
+    if (gst_pad_is_linked (pads->pdata[i]))
+      g_ptr_array_add (linked, gst_object_ref (pads->pdata[i]));
+  if (linked->len > 0)
+    return linked;
+  g_ptr_array_unref (linked);
+  return g_ptr_array_ref (pads);
+}
+
+gboolean
+gst_nddr_cnn_open (GstNddrCnn *self)
+{
+  GST_OBJECT_LOCK (self);
+  g_autofree char *model = g_strdup (self->settings.model);
+  g_autofree char *device = g_strdup (self->settings.device);
+  GST_OBJECT_UNLOCK (self);
+
+  if (self->device && g_strcmp0 (self->opened_model, model) == 0 && g_strcmp0 (self->opened_device, device) == 0)
+    return TRUE;
+  gst_nddr_cnn_close (self);
+  self->opened_model = g_steal_pointer (&model);
+  self->opened_device = g_steal_pointer (&device);
+
+  if (open_device (self) && open_model (self)) {
+    g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+    g_autoptr (GPtrArray) likely = likely_pads (pads);
+
+    if (resolve_pads (self, pads) && gst_nddr_cnn_ensure_session (self, likely))
+      return TRUE;
+  }
+  gst_nddr_cnn_close (self);
+  return FALSE;
+}
+
+static void
+close_session (GstNddrCnn *self)
+{
+  g_clear_pointer (&self->session, nddr_session_free);
+  g_clear_pointer (&self->session_tasks, g_strfreev);
+}
+
+void
+gst_nddr_cnn_close (GstNddrCnn *self)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+
+  close_session (self);
+  GST_OBJECT_LOCK (self);
+  NddrModel *model = g_steal_pointer (&self->model);
+  NddrDevice *device = g_steal_pointer (&self->device);
+  g_clear_pointer (&self->model_path, g_free);
+  GST_OBJECT_UNLOCK (self);
+  g_clear_pointer (&model, nddr_model_unref);
+  g_clear_pointer (&device, nddr_device_unref);
+  g_clear_pointer (&self->opened_model, g_free);
+  g_clear_pointer (&self->opened_device, g_free);
+  for (guint i = 0; i < pads->len; i++)
+    gst_nddr_pad_set_kind (pads->pdata[i], NULL);
+}
+
+/* The tasks of @pads, or all, in the model's order. */
+static GStrv
+wanted_tasks (GstNddrCnn *self, GPtrArray *pads)
+{
+  GStrvBuilder *builder = g_strv_builder_new ();
+
+  for (guint t = 0; t < nddr_model_get_n_tasks (self->model); t++) {
+    const char *name = nddr_model_get_task (self->model, t)->name;
+    gboolean wanted = pads->len == 0;
+
+    for (guint i = 0; i < pads->len; i++)
+      wanted |= g_str_equal (GST_NDDR_PAD (pads->pdata[i])->task, name);
+    if (wanted)
+      g_strv_builder_add (builder, name);
+  }
+  GStrv tasks = g_strv_builder_end (builder);
+  g_strv_builder_unref (builder);
+  return tasks;
+}
+
+gboolean
+gst_nddr_cnn_ensure_session (GstNddrCnn *self, GPtrArray *pads)
+{
+  g_auto (GStrv) tasks = wanted_tasks (self, pads);
+  g_autoptr (GError) error = NULL;
+
+  GST_OBJECT_LOCK (self);
+  guint slots = self->settings.max_in_flight;
+  NddrPrecision precision = self->settings.precision;
+  self->settings_changed = FALSE;
+  GST_OBJECT_UNLOCK (self);
+
+  if (self->session && slots == self->session_slots && precision == self->session_precision
+      && g_strv_equal ((const char *const *) tasks, (const char *const *) self->session_tasks))
+    return TRUE;
+
+  /* the old one first: two at once may not fit the device's memory */
+  close_session (self);
+  NddrSessionOptions options = { .precision = precision, .tasks = (const char *const *) tasks, .slots = slots };
+  gint64 start = g_get_monotonic_time ();
+  self->session = nddr_session_new (self->device, self->model, &options, &error);
+  if (!self->session) {
+    gst_nddr_cnn_post_error (self, error, "set up the network");
+    return FALSE;
+  }
+  self->session_tasks = g_steal_pointer (&tasks);
+  self->session_slots = slots;
+  self->session_precision = precision;
+
+  g_autofree char *names = g_strjoinv (", ", self->session_tasks);
+  GST_INFO_OBJECT (self, "ready for %s with %u frames in flight after %" G_GINT64_FORMAT " ms", names, slots,
+      (g_get_monotonic_time () - start) / 1000);
+  return TRUE;
+}

@@ -1,0 +1,27 @@
+/* What the element has open: the device, the model, the session; and how it says what went wrong.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "gst/nddrcnn.h"
+
+G_BEGIN_DECLS
+
+/** Opens the device, loads the model, checks the pads' tasks against it, and runs a session once for the
+ * tasks that are linked.  Keeps what is open already and still what the settings ask for.  FALSE: an error
+ * was posted, and nothing is open. */
+gboolean gst_nddr_cnn_open (GstNddrCnn *self);
+void gst_nddr_cnn_close (GstNddrCnn *self);
+
+/** Brings the session to the settings and the tasks of @pads (of GstNddrPad; empty: all tasks).  Nothing may
+ * be in flight.  FALSE: an error was posted. */
+gboolean gst_nddr_cnn_ensure_session (GstNddrCnn *self, GPtrArray *pads);
+
+/** Tells @pad what its task means, where a model is open; FALSE: it lacks that task, and @error lists what it has. */
+gboolean gst_nddr_cnn_resolve_pad (GstNddrCnn *self, GstNddrPad *pad, GError **error);
+
+/** Posts what libnddr says of a failure as an element error of the fitting domain, with what to do.
+ * @doing completes "cannot ...". */
+void gst_nddr_cnn_post_error (GstNddrCnn *self, const GError *error, const char *doing);
+
+G_END_DECLS

@@ -1,0 +1,358 @@
+/* What is on its way through the element: see nddroutput.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gst/nddroutput.h"
+#include "gst/nddropen.h"
+
+GST_DEBUG_CATEGORY_EXTERN (nddrcnn_debug);
+#define GST_CAT_DEFAULT nddrcnn_debug
+
+/* A frame in flight, or an event. */
+typedef struct
+{
+  GstEvent *event; /* NULL: a frame */
+  guint64 ticket;
+  GstBuffer *like;
+  gboolean inferred;
+} Item;
+
+/* One picture of a frame. */
+typedef struct
+{
+  GstNddrPad *pad; /* not owned */
+  GstBuffer *buffer;
+  GstVideoFrame mapped;
+  GstFlowReturn flow;
+} Picture;
+
+static void
+item_free (Item *item)
+{
+  gst_clear_event (&item->event);
+  gst_clear_buffer (&item->like);
+  g_free (item);
+}
+
+/* Notes what a push returned.  A pad that was released meanwhile has no say any more. */
+static void
+note_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn flow)
+{
+  g_mutex_lock (&self->lock);
+  if (!pad->released) {
+    pad->flow = flow;
+    self->flow = gst_flow_combiner_update_pad_flow (self->combiner, GST_PAD (pad), flow);
+  }
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+fail (GstNddrCnn *self, const GError *error)
+{
+  gst_nddr_cnn_post_error (self, error, "run the network on a frame");
+  g_mutex_lock (&self->lock);
+  self->flow = GST_FLOW_ERROR;
+  self->broken = TRUE;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
+
+/* Gets a buffer from the pad's pool and maps it for the result. */
+static void
+picture_open (Picture *picture, GstNddrPad *pad, NddrFrame *result)
+{
+  picture->pad = pad;
+  picture->flow = gst_nddr_pad_acquire (pad, &picture->buffer);
+  if (picture->flow != GST_FLOW_OK)
+    return;
+  if (!gst_video_frame_map (&picture->mapped, &pad->info, picture->buffer, GST_MAP_WRITE)) {
+    GST_ERROR_OBJECT (pad, "cannot map a buffer of the peer's pool for writing");
+    gst_clear_buffer (&picture->buffer);
+    picture->flow = GST_FLOW_ERROR;
+    return;
+  }
+  gst_nddr_frame_planes (&picture->mapped, result);
+}
+
+/* Releases the slot of a frame that the device has finished, and says so when the latency is another. */
+static void
+note_finished (GstNddrCnn *self, const NddrTiming *timing, gboolean inferred)
+{
+  gboolean latency_changed = FALSE;
+
+  g_mutex_lock (&self->lock);
+  self->in_flight--;
+  if (timing) {
+    gst_nddr_stats_add (&self->stats, timing, inferred);
+    gst_nddr_stats_latency (&self->stats, self->session_slots, &latency_changed);
+  }
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+
+  if (latency_changed) {
+    GST_DEBUG_OBJECT (self, "the latency is another");
+    gst_element_post_message (GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
+  }
+}
+
+static void
+discard_frame (GstNddrCnn *self, Item *item)
+{
+  nddr_session_wait (self->session, item->ticket, NULL, NULL, NULL);
+  note_finished (self, NULL, FALSE);
+}
+
+static void
+output_frame (GstNddrCnn *self, Item *item)
+{
+  guint n = self->outputs->len;
+  g_autofree Picture *pictures = g_new0 (Picture, n);
+  g_autofree NddrFrame *results = g_new0 (NddrFrame, n);
+  g_autoptr (GError) error = NULL;
+  NddrTiming timing = { 0 };
+
+  for (guint i = 0; i < n; i++)
+    picture_open (&pictures[i], self->outputs->pdata[i], &results[i]);
+  gboolean ok = nddr_session_wait (self->session, item->ticket, results, &timing, &error);
+  for (guint i = 0; i < n; i++)
+    if (pictures[i].buffer)
+      gst_video_frame_unmap (&pictures[i].mapped);
+  if (!ok)
+    fail (self, error);
+  note_finished (self, ok ? &timing : NULL, item->inferred);
+
+  for (guint i = 0; i < n; i++) {
+    Picture *picture = &pictures[i];
+
+    if (!ok) {
+      gst_clear_buffer (&picture->buffer);
+      continue;
+    }
+    if (picture->buffer) {
+      gst_buffer_copy_into (picture->buffer, item->like, GST_BUFFER_COPY_METADATA, 0, -1);
+      GST_LOG_OBJECT (picture->pad, "pushes %" GST_PTR_FORMAT, picture->buffer);
+      picture->flow = gst_pad_push (GST_PAD (picture->pad), g_steal_pointer (&picture->buffer));
+    }
+    note_flow (self, picture->pad, picture->flow);
+  }
+}
+
+/* A pad that is still to get the sticky events in their order gets none but the end out of turn. */
+static void
+output_event (GstNddrCnn *self, GstEvent *event)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+
+  GST_DEBUG_OBJECT (self, "pushes %" GST_PTR_FORMAT, event);
+  for (guint i = 0; i < pads->len; i++) {
+    GstNddrPad *pad = pads->pdata[i];
+
+    if (pad->started || GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+      gst_pad_push_event (GST_PAD (pad), gst_event_ref (event));
+  }
+}
+
+/* A flush keeps what later frames are described by, as `queue` does. */
+static void
+discard_event (GstNddrCnn *self, GstEvent *event)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+
+  if (!GST_EVENT_IS_STICKY (event) || GST_EVENT_TYPE (event) == GST_EVENT_EOS
+      || GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
+    return;
+  for (guint i = 0; i < pads->len; i++)
+    if (GST_NDDR_PAD (pads->pdata[i])->started)
+      gst_pad_store_sticky_event (pads->pdata[i], event);
+}
+
+static gpointer
+run (gpointer data)
+{
+  GstNddrCnn *self = data;
+
+  g_mutex_lock (&self->lock);
+  for (;;) {
+    Item *item = g_queue_pop_head (&self->items);
+
+    if (!item) {
+      if (self->stopping)
+        break;
+      g_cond_wait (&self->cond, &self->lock);
+      continue;
+    }
+    gboolean discard = self->flushing || (!item->event && self->flow != GST_FLOW_OK);
+    self->busy = TRUE;
+    g_mutex_unlock (&self->lock);
+
+    if (item->event)
+      (discard ? discard_event : output_event) (self, item->event);
+    else
+      (discard ? discard_frame : output_frame) (self, item);
+    item_free (item);
+
+    g_mutex_lock (&self->lock);
+    self->busy = FALSE;
+    g_cond_broadcast (&self->cond);
+  }
+  g_mutex_unlock (&self->lock);
+  return NULL;
+}
+
+/* With the lock: what the pads said is forgotten. */
+static void
+reset_flow (GstNddrCnn *self, GPtrArray *pads)
+{
+  gst_flow_combiner_reset (self->combiner);
+  self->flow = GST_FLOW_OK;
+  for (guint i = 0; i < pads->len; i++)
+    GST_NDDR_PAD (pads->pdata[i])->flow = GST_FLOW_OK;
+}
+
+void
+gst_nddr_output_start (GstNddrCnn *self)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+
+  g_mutex_lock (&self->lock);
+  self->flushing = self->stopping = self->broken = FALSE;
+  reset_flow (self, pads);
+  g_mutex_unlock (&self->lock);
+  self->thread = g_thread_new ("nddrcnn", run, self);
+}
+
+void
+gst_nddr_output_flush (GstNddrCnn *self)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+
+  g_mutex_lock (&self->lock);
+  self->flushing = TRUE;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+  for (guint i = 0; i < pads->len; i++)
+    gst_nddr_pad_set_flushing (pads->pdata[i], TRUE);
+}
+
+void
+gst_nddr_output_resume (GstNddrCnn *self)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+
+  g_mutex_lock (&self->lock);
+  if (g_thread_self () == self->thread) {
+    /* somebody downstream seeks from within a push of ours: this thread cannot wait for itself */
+    Item *item;
+    while ((item = g_queue_pop_head (&self->items))) {
+      g_mutex_unlock (&self->lock);
+      if (item->event)
+        discard_event (self, item->event);
+      else
+        discard_frame (self, item);
+      item_free (item);
+      g_mutex_lock (&self->lock);
+    }
+  } else {
+    while (self->busy || !g_queue_is_empty (&self->items))
+      g_cond_wait (&self->cond, &self->lock);
+  }
+  self->flushing = FALSE;
+  /* an error stays one */
+  if (!self->broken)
+    reset_flow (self, pads);
+  g_mutex_unlock (&self->lock);
+  for (guint i = 0; i < pads->len; i++)
+    gst_nddr_pad_set_flushing (pads->pdata[i], FALSE);
+}
+
+void
+gst_nddr_output_stop (GstNddrCnn *self)
+{
+  g_mutex_lock (&self->lock);
+  self->stopping = TRUE;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+  g_clear_pointer (&self->thread, g_thread_join);
+}
+
+GstFlowReturn
+gst_nddr_output_wait_for_slot (GstNddrCnn *self)
+{
+  g_mutex_lock (&self->lock);
+  while (!self->flushing && self->flow == GST_FLOW_OK && self->in_flight >= self->session_slots)
+    g_cond_wait (&self->cond, &self->lock);
+  GstFlowReturn flow = self->flushing ? GST_FLOW_FLUSHING : self->flow;
+  g_mutex_unlock (&self->lock);
+  return flow;
+}
+
+void
+gst_nddr_output_add_frame (GstNddrCnn *self, guint64 ticket, GstBuffer *like, gboolean inferred)
+{
+  Item *item = g_new0 (Item, 1);
+
+  *item = (Item) { .ticket = ticket, .like = like, .inferred = inferred };
+  g_mutex_lock (&self->lock);
+  /* even while flushing: somebody must wait for the ticket */
+  self->in_flight++;
+  g_queue_push_tail (&self->items, item);
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
+
+gboolean
+gst_nddr_output_add_event (GstNddrCnn *self, GstEvent *event)
+{
+  g_mutex_lock (&self->lock);
+  gboolean flushing = self->flushing;
+  if (!flushing) {
+    Item *item = g_new0 (Item, 1);
+    item->event = event;
+    g_queue_push_tail (&self->items, item);
+    g_cond_broadcast (&self->cond);
+  }
+  g_mutex_unlock (&self->lock);
+  if (flushing)
+    gst_event_unref (event);
+  return !flushing;
+}
+
+gboolean
+gst_nddr_output_drain (GstNddrCnn *self)
+{
+  g_mutex_lock (&self->lock);
+  while (!self->flushing && (self->busy || !g_queue_is_empty (&self->items)))
+    g_cond_wait (&self->cond, &self->lock);
+  gboolean drained = !self->flushing;
+  g_mutex_unlock (&self->lock);
+  return drained;
+}
+
+GstFlowReturn
+gst_nddr_output_get_flow (GstNddrCnn *self)
+{
+  g_mutex_lock (&self->lock);
+  GstFlowReturn flow = self->flushing ? GST_FLOW_FLUSHING : self->flow;
+  g_mutex_unlock (&self->lock);
+  return flow;
+}
+
+void
+gst_nddr_output_add_pad (GstNddrCnn *self, GstNddrPad *pad)
+{
+  g_mutex_lock (&self->lock);
+  gst_flow_combiner_add_pad (self->combiner, GST_PAD (pad));
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gst_nddr_output_remove_pad (GstNddrCnn *self, GstNddrPad *pad)
+{
+  g_mutex_lock (&self->lock);
+  pad->released = TRUE;
+  gst_flow_combiner_remove_pad (self->combiner, GST_PAD (pad));
+  /* the others decide now; what was an error of the whole stays one */
+  if (!self->broken)
+    self->flow = gst_flow_combiner_update_flow (self->combiner, GST_FLOW_OK);
+  g_mutex_unlock (&self->lock);
+  gst_nddr_pad_set_flushing (pad, TRUE);
+}

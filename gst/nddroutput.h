@@ -1,0 +1,44 @@
+/* What is on its way through the element: frames in flight and the events between them, in order, and the
+ * thread that pushes them once the device has finished.
+ *
+ * "Flushing" is the state from gst_nddr_output_flush() on, and outside PAUSED and PLAYING: then nobody waits
+ * for anything, and everything on its way is thrown away.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "gst/nddrcnn.h"
+
+G_BEGIN_DECLS
+
+void gst_nddr_output_start (GstNddrCnn *self);
+
+/** Unblocks everybody, here and in the pads' buffer pools. */
+void gst_nddr_output_flush (GstNddrCnn *self);
+
+/** Waits until everything that was on its way is thrown away, then ends flushing. */
+void gst_nddr_output_resume (GstNddrCnn *self);
+
+/** Ends the thread; after gst_nddr_output_flush(). */
+void gst_nddr_output_stop (GstNddrCnn *self);
+
+/** Waits until the session takes another frame.  OK, FLUSHING, or what the pads said of the frames before. */
+GstFlowReturn gst_nddr_output_wait_for_slot (GstNddrCnn *self);
+
+/** Queues a submitted frame.  Takes @like: an empty buffer with the input's flags, times and metas. */
+void gst_nddr_output_add_frame (GstNddrCnn *self, guint64 ticket, GstBuffer *like, gboolean inferred);
+
+/** Queues an event behind the frames in flight; takes it.  FALSE: flushing. */
+gboolean gst_nddr_output_add_event (GstNddrCnn *self, GstEvent *event);
+
+/** Waits until everything has been pushed.  FALSE: flushing. */
+gboolean gst_nddr_output_drain (GstNddrCnn *self);
+
+/** What the pads together say. */
+GstFlowReturn gst_nddr_output_get_flow (GstNddrCnn *self);
+
+/** Gives a new pad, whose state nobody has looked at yet, a say; or ends it for one that goes. */
+void gst_nddr_output_add_pad (GstNddrCnn *self, GstNddrPad *pad);
+void gst_nddr_output_remove_pad (GstNddrCnn *self, GstNddrPad *pad);
+
+G_END_DECLS

@@ -1,0 +1,139 @@
+/* Answers to the pads' queries: see nddrquery.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gst/nddrquery.h"
+#include "gst/nddroutput.h"
+
+GST_DEBUG_CATEGORY_EXTERN (nddrcnn_debug);
+#define GST_CAT_DEFAULT nddrcnn_debug
+
+/* Takes @caps; what of them @peer_caps' pictures have the shape of. */
+static GstCaps *
+limit_shape (GstCaps *caps, const GstCaps *peer_caps)
+{
+  g_autoptr (GstCaps) shapes = gst_nddr_shape_caps (peer_caps);
+  GstCaps *limited = gst_caps_intersect_full (caps, shapes, GST_CAPS_INTERSECT_FIRST);
+
+  gst_caps_unref (caps);
+  return limited;
+}
+
+static gboolean
+answer_caps (GstQuery *query, GstCaps *caps)
+{
+  GstCaps *filter;
+
+  gst_query_parse_caps (query, &filter);
+  if (filter) {
+    GstCaps *filtered = gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
+    gst_caps_unref (caps);
+    caps = filtered;
+  }
+  gst_query_set_caps_result (query, caps);
+  gst_caps_unref (caps);
+  return TRUE;
+}
+
+/* Any format of the sink's, in every size and rate that all branches take. */
+static GstCaps *
+sink_caps (GstNddrCnn *self)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+  GstCaps *caps = gst_pad_get_pad_template_caps (self->sinkpad);
+
+  for (guint i = 0; i < pads->len; i++) {
+    GstPad *pad = pads->pdata[i];
+
+    if (!gst_pad_is_linked (pad))
+      continue;
+    g_autoptr (GstCaps) view = gst_nddr_pad_view_caps (pads->pdata[i]);
+    g_autoptr (GstCaps) peer = gst_pad_peer_query_caps (pad, view);
+    /* a branch that takes no format of the view at all gets a clearer error once it is negotiated with */
+    if (!gst_caps_is_empty (peer))
+      caps = limit_shape (caps, peer);
+  }
+  return caps;
+}
+
+static GstCaps *
+src_caps (GstNddrCnn *self, GstNddrPad *pad)
+{
+  GstCaps *caps = gst_nddr_pad_view_caps (pad);
+
+  if (gst_pad_is_linked (self->sinkpad)) {
+    g_autoptr (GstCaps) template = gst_pad_get_pad_template_caps (self->sinkpad);
+    g_autoptr (GstCaps) peer = gst_pad_peer_query_caps (self->sinkpad, template);
+    caps = limit_shape (caps, peer);
+  }
+  return caps;
+}
+
+static gboolean
+answer_latency (GstNddrCnn *self, GstQuery *query)
+{
+  gboolean live;
+  GstClockTime min, max;
+
+  if (!gst_pad_peer_query (self->sinkpad, query))
+    return FALSE;
+  gst_query_parse_latency (query, &live, &min, &max);
+
+  GST_OBJECT_LOCK (self);
+  guint slots = self->settings.max_in_flight;
+  GST_OBJECT_UNLOCK (self);
+  g_mutex_lock (&self->lock);
+  GstClockTime ours = gst_nddr_stats_latency (&self->stats, slots, NULL);
+  g_mutex_unlock (&self->lock);
+
+  GST_DEBUG_OBJECT (self, "adds a latency of %" GST_TIME_FORMAT, GST_TIME_ARGS (ours));
+  min += ours;
+  if (GST_CLOCK_TIME_IS_VALID (max))
+    max += ours;
+  gst_query_set_latency (query, live, min, max);
+  return TRUE;
+}
+
+gboolean
+gst_nddr_cnn_sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  GstNddrCnn *self = GST_NDDR_CNN (parent);
+
+  switch (GST_QUERY_TYPE (query)) {
+    case GST_QUERY_CAPS:
+      return answer_caps (query, sink_caps (self));
+    case GST_QUERY_ALLOCATION:
+      /* frames are copied to the device from wherever they lie; branches get buffers of their own */
+      gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+      return TRUE;
+    case GST_QUERY_DRAIN:
+      if (!gst_nddr_output_drain (self))
+        return FALSE;
+      return gst_pad_query_default (pad, parent, query);
+    default:
+      return gst_pad_query_default (pad, parent, query);
+  }
+}
+
+gboolean
+gst_nddr_cnn_src_query (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  GstNddrCnn *self = GST_NDDR_CNN (parent);
+
+  switch (GST_QUERY_TYPE (query)) {
+    case GST_QUERY_CAPS:
+      return answer_caps (query, src_caps (self, GST_NDDR_PAD (pad)));
+    case GST_QUERY_LATENCY:
+      return answer_latency (self, query);
+    default:
+      return gst_pad_query_default (pad, parent, query);
+  }
+}
+
+gboolean
+gst_nddr_cnn_src_event (GstPad *pad, GstObject *parent, GstEvent *event)
+{
+  /* upstream may have a use for it, too */
+  if (GST_EVENT_TYPE (event) == GST_EVENT_QOS)
+    gst_nddr_pad_update_qos (GST_NDDR_PAD (pad), event);
+  return gst_pad_event_default (pad, parent, event);
+}

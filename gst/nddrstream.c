@@ -1,0 +1,458 @@
+/* The sink pad's stream: see nddrstream.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gst/nddrstream.h"
+#include "gst/nddropen.h"
+#include "gst/nddroutput.h"
+
+GST_DEBUG_CATEGORY_EXTERN (nddrcnn_debug);
+#define GST_CAT_DEFAULT nddrcnn_debug
+
+/* Gives @pad its own stream of the sink's: same group, an id of its own. */
+static void
+start_stream (GstNddrCnn *self, GstNddrPad *pad)
+{
+  g_autoptr (GstEvent) from = gst_pad_get_sticky_event (self->sinkpad, GST_EVENT_STREAM_START, 0);
+  guint group;
+  GstStreamFlags flags;
+
+  if (!from)
+    return;
+  g_autofree char *id = gst_pad_create_stream_id (GST_PAD (pad), GST_ELEMENT (self), pad->task);
+  GstEvent *event = gst_event_new_stream_start (id);
+
+  gst_event_set_seqnum (event, gst_event_get_seqnum (from));
+  if (gst_event_parse_group_id (from, &group))
+    gst_event_set_group_id (event, group);
+  gst_event_parse_stream_flags (from, &flags);
+  gst_event_set_stream_flags (event, flags);
+  gst_pad_push_event (GST_PAD (pad), event);
+}
+
+static gboolean
+forward_sticky (GstPad *sinkpad, GstEvent **event, gpointer pad)
+{
+  switch (GST_EVENT_TYPE (*event)) {
+    case GST_EVENT_STREAM_START:
+    case GST_EVENT_CAPS:
+    case GST_EVENT_EOS:
+      break; /* the pad has its own, or will have */
+    default:
+      gst_pad_push_event (GST_PAD (pad), gst_event_ref (*event));
+  }
+  return TRUE;
+}
+
+/* Looks at one pad at a frame boundary: TRUE where it is linked and takes frames. */
+static gboolean
+wants_frames (GstNddrCnn *self, GstNddrPad *pad)
+{
+  gboolean linked = gst_pad_is_linked (GST_PAD (pad));
+  gboolean relinked = gst_pad_check_reconfigure (GST_PAD (pad));
+
+  pad->renegotiate |= relinked;
+  g_mutex_lock (&self->lock);
+  if (!pad->released && !self->broken && self->flow != GST_FLOW_FLUSHING) {
+    GstFlowReturn flow = pad->flow;
+
+    if (!linked)
+      flow = GST_FLOW_NOT_LINKED;
+    else if (flow == GST_FLOW_NOT_LINKED && relinked)
+      flow = GST_FLOW_OK;
+    if (flow != pad->flow) {
+      pad->flow = flow;
+      self->flow = gst_flow_combiner_update_pad_flow (self->combiner, GST_PAD (pad), flow);
+    }
+  }
+  gboolean wants = linked && !pad->released && pad->flow != GST_FLOW_NOT_LINKED && pad->flow != GST_FLOW_EOS;
+  g_mutex_unlock (&self->lock);
+  return wants;
+}
+
+static gboolean
+same_pads (GPtrArray *a, GPtrArray *b)
+{
+  return a->len == b->len && (a->len == 0 || memcmp (a->pdata, b->pdata, a->len * sizeof *a->pdata) == 0);
+}
+
+/* Whether @pad, or what follows it, is being shut down or unlinked under our hands. */
+static gboolean
+is_going_away (GstNddrPad *pad)
+{
+  g_autoptr (GstPad) peer = gst_pad_get_peer (GST_PAD (pad));
+
+  return GST_PAD_IS_FLUSHING (GST_PAD (pad)) || !peer || GST_PAD_IS_FLUSHING (peer);
+}
+
+/* Agrees with what follows @pad on a format, and brings a new pad up to date with the stream's events. */
+static GstFlowReturn
+negotiate_pad (GstNddrCnn *self, GstNddrPad *pad)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!pad->has_kind && !gst_nddr_cnn_resolve_pad (self, pad, &error)) {
+    gst_nddr_cnn_post_error (self, error, "show what was linked");
+    return GST_FLOW_ERROR;
+  }
+  pad->renegotiate = FALSE;
+  if (!gst_nddr_pad_negotiate (pad, &self->info, &error)) {
+    pad->renegotiate = TRUE;
+    if (is_going_away (pad))
+      return GST_FLOW_FLUSHING;
+    GST_ELEMENT_ERROR (self, CORE, NEGOTIATION,
+        ("Pad %s and what follows it have no video format in common. Put videoconvert behind its queue, or set its "
+         "property view to what is wanted there.", GST_PAD_NAME (pad)),
+        ("%s", error->message));
+    return GST_FLOW_NOT_NEGOTIATED;
+  }
+  if (!pad->started) {
+    gst_pad_sticky_events_foreach (self->sinkpad, forward_sticky, pad);
+    pad->started = TRUE;
+  }
+  return GST_FLOW_OK;
+}
+
+/* Tells the session what comes in and what goes out. */
+static GstFlowReturn
+set_frames (GstNddrCnn *self, GPtrArray *pads, GPtrArray *linked)
+{
+  g_autofree NddrOutput *outputs = g_new0 (NddrOutput, pads->len);
+  g_autoptr (GError) error = NULL;
+  NddrFrameFormat input;
+
+  if (!gst_nddr_cnn_ensure_session (self, linked))
+    return GST_FLOW_ERROR;
+  gst_nddr_frame_format (&self->info, &input);
+  for (guint i = 0; i < pads->len; i++) {
+    GstNddrPad *pad = pads->pdata[i];
+    outputs[i] = (NddrOutput) { pad->task, pad->shown, gst_nddr_pixel_format (GST_VIDEO_INFO_FORMAT (&pad->info)) };
+  }
+  if (!nddr_session_set_frames (self->session, &input, outputs, pads->len, &error)) {
+    gst_nddr_cnn_post_error (self, error, "prepare for frames of this format");
+    return GST_FLOW_ERROR;
+  }
+  self->since_inference = G_MAXUINT;
+  return GST_FLOW_OK;
+}
+
+/* What the pads say where none takes frames: not linked, or all at their end. */
+static GstFlowReturn
+flow_without_outputs (GstNddrCnn *self, GPtrArray *pads)
+{
+  return pads->len > 0 ? gst_nddr_output_get_flow (self) : GST_FLOW_NOT_LINKED;
+}
+
+/* At a boundary between frames: brings what is in force up to date with the pads that are there, how they
+ * are linked and what their peers want.  Costs nothing while nothing changes; else waits until all frames in
+ * flight are out. */
+static GstFlowReturn
+settle (GstNddrCnn *self, gboolean input_changed)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+  g_autoptr (GPtrArray) linked = g_ptr_array_new ();
+  g_autoptr (GPtrArray) wanted = g_ptr_array_new_with_free_func (gst_object_unref);
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  GST_OBJECT_LOCK (self);
+  gboolean changed = input_changed || self->settings_changed;
+  GST_OBJECT_UNLOCK (self);
+  for (guint i = 0; i < pads->len; i++) {
+    GstNddrPad *pad = pads->pdata[i];
+
+    if (wants_frames (self, pad)) {
+      g_ptr_array_add (wanted, gst_object_ref (pad));
+      changed |= pad->renegotiate;
+    }
+    if (gst_pad_is_linked (GST_PAD (pad)))
+      g_ptr_array_add (linked, pad);
+  }
+  gboolean has_format = GST_VIDEO_INFO_FORMAT (&self->info) != GST_VIDEO_FORMAT_UNKNOWN;
+  if (!changed && same_pads (wanted, self->outputs))
+    return wanted->len > 0 || !has_format ? GST_FLOW_OK : flow_without_outputs (self, pads);
+
+  if (!gst_nddr_output_drain (self))
+    return GST_FLOW_FLUSHING;
+  /* nothing is in force until all of it is */
+  g_ptr_array_set_size (self->outputs, 0);
+  for (guint i = 0; i < pads->len; i++) {
+    g_autoptr (GstEvent) has = gst_pad_get_sticky_event (pads->pdata[i], GST_EVENT_STREAM_START, 0);
+    if (!has)
+      start_stream (self, pads->pdata[i]);
+  }
+  if (!has_format)
+    return GST_FLOW_OK;
+  if (wanted->len == 0)
+    return flow_without_outputs (self, pads);
+
+  for (guint i = 0; i < wanted->len && flow == GST_FLOW_OK; i++) {
+    GstNddrPad *pad = wanted->pdata[i];
+    if (input_changed || pad->renegotiate || !pad->started)
+      flow = negotiate_pad (self, pad);
+  }
+  if (flow == GST_FLOW_OK)
+    flow = set_frames (self, wanted, linked);
+  if (flow == GST_FLOW_OK)
+    g_ptr_array_extend_and_steal (self->outputs, g_steal_pointer (&wanted));
+  return flow;
+}
+
+/* The earliest running time that any output can still use: where one never complains, all frames are of use. */
+static GstClockTime
+earliest_useful (GstNddrCnn *self, double *proportion)
+{
+  GstClockTime earliest = GST_CLOCK_TIME_NONE;
+
+  for (guint i = 0; i < self->outputs->len; i++) {
+    GstNddrPad *pad = self->outputs->pdata[i];
+
+    GST_OBJECT_LOCK (pad);
+    GstClockTime its = pad->earliest;
+    if (GST_CLOCK_TIME_IS_VALID (its) && (i == 0 || its < earliest)) {
+      earliest = its;
+      *proportion = pad->proportion;
+    }
+    GST_OBJECT_UNLOCK (pad);
+    if (!GST_CLOCK_TIME_IS_VALID (its))
+      return GST_CLOCK_TIME_NONE;
+  }
+  return earliest;
+}
+
+/* Drops a frame that nobody could show in time any more; TRUE: it is dropped. */
+static gboolean
+drop_late_frame (GstNddrCnn *self, GstBuffer *buffer)
+{
+  double proportion = 1;
+
+  GST_OBJECT_LOCK (self);
+  gboolean qos = self->settings.qos;
+  GST_OBJECT_UNLOCK (self);
+  GstClockTime earliest = qos ? earliest_useful (self, &proportion) : GST_CLOCK_TIME_NONE;
+  GstClockTime running = gst_segment_to_running_time (&self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+
+  if (!GST_CLOCK_TIME_IS_VALID (earliest) || !GST_CLOCK_TIME_IS_VALID (running))
+    return FALSE;
+  GstClockTime duration = GST_BUFFER_DURATION_IS_VALID (buffer) ? GST_BUFFER_DURATION (buffer) : 0;
+  if (running + duration > earliest)
+    return FALSE;
+
+  g_mutex_lock (&self->lock);
+  guint64 processed = self->stats.frames + self->in_flight;
+  guint64 dropped = ++self->stats.dropped;
+  g_mutex_unlock (&self->lock);
+  self->discont = TRUE;
+
+  GST_DEBUG_OBJECT (self, "drops %" GST_PTR_FORMAT ", wanted from %" GST_TIME_FORMAT " on", buffer,
+      GST_TIME_ARGS (earliest));
+  GstMessage *message = gst_message_new_qos (GST_OBJECT (self), FALSE, running,
+      gst_segment_to_stream_time (&self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer)), GST_BUFFER_PTS (buffer),
+      GST_BUFFER_DURATION (buffer));
+  gst_message_set_qos_values (message, GST_CLOCK_DIFF (running, earliest), proportion, 1000000);
+  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS, processed, dropped);
+  gst_element_post_message (GST_ELEMENT (self), message);
+  return TRUE;
+}
+
+static gboolean
+copy_meta (GstBuffer *from, GstMeta **meta, gpointer to)
+{
+  const GstMetaInfo *info = (*meta)->info;
+
+  if (!GST_META_FLAG_IS_SET (*meta, GST_META_FLAG_POOLED) && gst_nddr_meta_survives (info)) {
+    GstMetaTransformCopy whole = { FALSE, 0, -1 };
+    info->transform_func (to, *meta, from, _gst_meta_transform_copy, &whole);
+  }
+  return TRUE;
+}
+
+/* All of a frame but its pixels, so that its memory can go back upstream. */
+static GstBuffer *
+describe (GstNddrCnn *self, GstBuffer *buffer)
+{
+  GstBuffer *like = gst_buffer_new ();
+
+  gst_buffer_copy_into (like, buffer, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
+  gst_buffer_foreach_meta (buffer, copy_meta, like);
+  if (self->discont) {
+    GST_BUFFER_FLAG_SET (like, GST_BUFFER_FLAG_DISCONT);
+    self->discont = FALSE;
+  }
+  return like;
+}
+
+/* Every output's opacity at the frame's time. */
+static void
+get_opacities (GstNddrCnn *self, GstBuffer *buffer, double *opacities)
+{
+  GstClockTime time = gst_segment_to_stream_time (&self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+
+  for (guint i = 0; i < self->outputs->len; i++) {
+    if (GST_CLOCK_TIME_IS_VALID (time))
+      gst_object_sync_values (self->outputs->pdata[i], time);
+    opacities[i] = gst_nddr_pad_get_opacity (self->outputs->pdata[i]);
+  }
+}
+
+static GstFlowReturn
+submit (GstNddrCnn *self, GstBuffer *buffer)
+{
+  g_autofree double *opacities = g_new (double, self->outputs->len);
+  g_autoptr (GError) error = NULL;
+  GstVideoFrame mapped;
+  NddrFrame frame;
+
+  if (!gst_video_frame_map (&mapped, &self->info, buffer, GST_MAP_READ)
+      || mapped.info.width != self->info.width || mapped.info.height != self->info.height) {
+    if (mapped.buffer)
+      gst_video_frame_unmap (&mapped);
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+        ("A buffer does not hold the %d x %d picture that its caps promise. The element before %s is at fault.",
+            self->info.width, self->info.height, GST_ELEMENT_NAME (self)),
+        ("%" GST_PTR_FORMAT, buffer));
+    return GST_FLOW_ERROR;
+  }
+  GST_OBJECT_LOCK (self);
+  gboolean reuse = self->since_inference < self->settings.interval;
+  GST_OBJECT_UNLOCK (self);
+  get_opacities (self, buffer, opacities);
+  gst_nddr_frame_planes (&mapped, &frame);
+  guint64 ticket = nddr_session_submit (self->session, &frame, opacities, reuse, &error);
+  gst_video_frame_unmap (&mapped);
+  if (!ticket) {
+    gst_nddr_cnn_post_error (self, error, "hand a frame to the device");
+    return GST_FLOW_ERROR;
+  }
+  self->since_inference = reuse ? self->since_inference + 1 : 0;
+  gst_nddr_output_add_frame (self, ticket, describe (self, buffer), !reuse);
+  return GST_FLOW_OK;
+}
+
+GstFlowReturn
+gst_nddr_cnn_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  GstNddrCnn *self = GST_NDDR_CNN (parent);
+  GstFlowReturn flow = settle (self, FALSE);
+
+  if (flow == GST_FLOW_OK && GST_VIDEO_INFO_FORMAT (&self->info) == GST_VIDEO_FORMAT_UNKNOWN) {
+    GST_ELEMENT_ERROR (self, CORE, NEGOTIATION,
+        ("A frame came before its caps. Put a caps filter that says what it is before %s.", GST_ELEMENT_NAME (self)),
+        (NULL));
+    flow = GST_FLOW_NOT_NEGOTIATED;
+  }
+  if (flow == GST_FLOW_OK)
+    flow = gst_nddr_output_wait_for_slot (self);
+  /* as late as possible, for what is known of lateness changes while waiting */
+  if (flow == GST_FLOW_OK && !drop_late_frame (self, buffer))
+    flow = submit (self, buffer);
+  gst_buffer_unref (buffer);
+  return flow;
+}
+
+static gboolean
+set_caps (GstNddrCnn *self, GstEvent *event)
+{
+  GstVideoInfo info;
+  GstCaps *caps;
+
+  gst_event_parse_caps (event, &caps);
+  if (!gst_video_info_from_caps (&info, caps)) {
+    GST_ELEMENT_ERROR (self, CORE, NEGOTIATION, ("The caps before %s are no raw video.", GST_ELEMENT_NAME (self)),
+        ("%" GST_PTR_FORMAT, caps));
+    return FALSE;
+  }
+  if (gst_video_info_is_equal (&info, &self->info))
+    return TRUE;
+  if (!gst_nddr_output_drain (self))
+    return FALSE;
+  GST_INFO_OBJECT (self, "takes %" GST_PTR_FORMAT, caps);
+  self->info = info;
+
+  GstFlowReturn flow = settle (self, TRUE);
+  return flow == GST_FLOW_OK || flow == GST_FLOW_NOT_LINKED || flow == GST_FLOW_EOS;
+}
+
+static gboolean
+set_stream (GstNddrCnn *self, GstEvent *event)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+
+  if (!gst_nddr_output_drain (self))
+    return FALSE;
+  /* stored now, for the pads' stream ids are made from it */
+  gst_pad_store_sticky_event (self->sinkpad, event);
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < pads->len; i++) {
+    GstNddrPad *pad = pads->pdata[i];
+    /* a new stream: a branch that had enough of the last one may want this one */
+    if (pad->flow == GST_FLOW_EOS || pad->flow == GST_FLOW_OK) {
+      pad->flow = GST_FLOW_OK;
+      self->flow = gst_flow_combiner_update_pad_flow (self->combiner, GST_PAD (pad), GST_FLOW_OK);
+    }
+  }
+  g_mutex_unlock (&self->lock);
+  for (guint i = 0; i < pads->len; i++)
+    start_stream (self, pads->pdata[i]);
+  return TRUE;
+}
+
+static void
+reset_qos (GstNddrCnn *self)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+
+  for (guint i = 0; i < pads->len; i++)
+    gst_nddr_pad_reset_qos (pads->pdata[i]);
+}
+
+void
+gst_nddr_cnn_reset_stream (GstNddrCnn *self)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+
+  g_ptr_array_set_size (self->outputs, 0);
+  gst_video_info_init (&self->info);
+  gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
+  self->since_inference = G_MAXUINT;
+  self->discont = FALSE;
+  for (guint i = 0; i < pads->len; i++)
+    gst_nddr_pad_reset (pads->pdata[i]);
+}
+
+gboolean
+gst_nddr_cnn_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
+{
+  GstNddrCnn *self = GST_NDDR_CNN (parent);
+  gboolean ok;
+
+  GST_LOG_OBJECT (pad, "got %" GST_PTR_FORMAT, event);
+  switch (GST_EVENT_TYPE (event)) {
+    case GST_EVENT_FLUSH_START:
+      gst_nddr_output_flush (self);
+      return gst_pad_event_default (pad, parent, event);
+    case GST_EVENT_FLUSH_STOP:
+      gst_nddr_output_resume (self);
+      reset_qos (self);
+      gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
+      self->since_inference = G_MAXUINT;
+      self->discont = FALSE;
+      return gst_pad_event_default (pad, parent, event);
+    case GST_EVENT_STREAM_START:
+      ok = set_stream (self, event);
+      gst_event_unref (event);
+      return ok;
+    case GST_EVENT_CAPS:
+      ok = set_caps (self, event);
+      gst_event_unref (event);
+      return ok;
+    case GST_EVENT_SEGMENT:
+      gst_event_copy_segment (event, &self->segment);
+      reset_qos (self);
+      break;
+    default:
+      if (!GST_EVENT_IS_SERIALIZED (event))
+        return gst_pad_event_default (pad, parent, event);
+  }
+  /* pads that are new get what came before this event first */
+  settle (self, FALSE);
+  return gst_nddr_output_add_event (self, event);
+}
