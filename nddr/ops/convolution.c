@@ -80,3 +80,14 @@ nddr_convolution_backward_data (
   else
     nddr_convolution_gpu_backward_data (plan, op, s, count, dx, dy, accumulate);
 }
+
+void
+nddr_convolution_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db)
+{
+  check (op);
+  g_assert (same_map (op->output.tensor, dy.tensor) && view_fits (&dy, op->branches) && dw->bytes >= op->weight->bytes);
+  if (plan->traits.family == NDDR_FAMILY_SOFTWARE)
+    nddr_convolution_software_backward_weight (plan, op, dy, dw, db);
+  else
+    nddr_convolution_gpu_backward_weight (plan, op, dy, dw, db);
+}

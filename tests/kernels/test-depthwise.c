@@ -35,6 +35,7 @@ static const Row rows[] = {
   { 1, 9, 7, 8, 2, 2, 2, 2, 0, 1, TRUE },
   { 2, 8, 10, 5, 2, 4, 1, 1, 0, 1, TRUE },
   { 1, 11, 13, 8, 3, 1, 1, 1, 0, 1, TRUE },
+  { 2, 9, 11, 5, 2, 2, 2, 2, 0, 1, TRUE },  /* several partial sums of uneven length */
   { 2, 6, 5, 8, 1, 1, 3, 1, 0, 0, TRUE },  /* one input, three branches */
   { 1, 7, 6, 12, 2, 1, 2, 2, 1, 0, TRUE },
   { 1, 97, 65, 16, 1, 1, 1, 1, 0, 1, TRUE }, /* several partial sums */

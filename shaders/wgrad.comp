@@ -1,0 +1,127 @@
+#version 450
+// The gradient to a dense convolution's weights, for software drivers: a product of x and dy summed over pixels.
+//
+// A workgroup is one subgroup. Its 8 lanes hold 8 quads of one operand (the lane side), each with 4 * QUADS channels of the other
+// (the shared side), whose values the lanes load together and pass round.  The lane side is x, its quads counted over taps too,
+// and the shared side dy; SWAP, for 1x1 kernels, turns that round: good where x has few channels.
+//
+// A workgroup sums over one split of the pixels.  Within it, sums of `steps` steps of four pixels are added up in memory, so that
+// no float takes part in much more than a thousand additions.  Result, in floats: [z][split][tile][shared pair][lane][2][4]:
+// the four channels of the lane's quad for one shared channel, then for the next.
+//
+// Pixels and taps outside read texel 0 of the arena, which is zero.
+#extension GL_GOOGLE_include_directive : require
+#include "memory.glsl"
+
+layout (constant_id = 0) const int QUADS = 8;      // of the shared side in a tile: 4 or 8
+layout (constant_id = 1) const bool SWAP = false;  // kernel 1 alone
+layout (constant_id = 2) const bool PLAIN = false; // kernel 1, stride 1: pixel p of x goes with pixel p of dy
+
+LOAD_BUFFER (0, x)
+LOAD_BUFFER (1, dy)
+layout (binding = 2) buffer Part { u64vec4 part[]; };
+layout (push_constant) uniform Push {
+  int x_quads, dy_quads;
+  int pixels;                          // of dy: batch * height * width
+  int steps, rounds;                   // four pixels a step
+  int x_base, x_branch, x_source;      // texels
+  int sources;                         // z is branch * sources + source
+  int dy_base, dy_branch;
+  int tiles, lane_tiles;               // lane_tiles of a row of tiles
+  int height, width;                   // of x
+  int dy_width, dy_pixels;             // of one image
+  int kernel, stride, dilation, padding;
+  uint zero;                           // 0, unknown to the compiler: folded shuffle indices are slow
+  float inv_lane_tiles, inv_x_quads, inv_kernel, inv_dy_width, inv_dy_pixels;
+};
+LOCAL_SIZE
+
+#define LOAD_PIXEL(i) { \
+    int q = p + i; \
+    bool inside = q < pixel_count; \
+    int ax = q * xq; \
+    bool inside_x = inside; \
+    if (!PLAIN) { \
+      int n = int ((float (q) + 0.5) * image_inv), r = q - n * image_pixels, row = int ((float (r) + 0.5) * row_inv); \
+      int v = row * across + tap_row, u = (r - row * row_pixels) * across + tap_column; \
+      inside_x = inside && uint (v) < uint (h) && uint (u) < uint (w); \
+      ax = ((n * h + v) * w + u) * xq; \
+    } \
+    int ay = dy_start + q * yq; \
+    ax += x_start; \
+    if (SWAP) { \
+      a[i] = imageLoad (dy, inside && lane_ok ? ay : 0); \
+      b[i] = imageLoad (x, inside_x && shared_ok ? ax : 0); \
+    } else { \
+      a[i] = imageLoad (x, inside_x && lane_ok ? ax : 0); \
+      b[i] = imageLoad (dy, inside && shared_ok ? ay : 0); \
+    } \
+  }
+
+#define ADD_PRODUCT(j, c, e) s[j][c] += a[0].e * b0; s[j][c] += a[1].e * b1; s[j][c] += a[2].e * b2; s[j][c] += a[3].e * b3;
+#define ADD_CHANNEL(c, l, f) { \
+    float b0 = subgroupShuffle (b[0].f, index[l]), b1 = subgroupShuffle (b[1].f, index[l]); \
+    float b2 = subgroupShuffle (b[2].f, index[l]), b3 = subgroupShuffle (b[3].f, index[l]); \
+    ADD_PRODUCT (0, c, x) ADD_PRODUCT (1, c, y) ADD_PRODUCT (2, c, z) ADD_PRODUCT (3, c, w) \
+  }
+#define ADD_QUAD(l) ADD_CHANNEL (4 * l, l, x) ADD_CHANNEL (4 * l + 1, l, y) ADD_CHANNEL (4 * l + 2, l, z) ADD_CHANNEL (4 * l + 3, l, w)
+
+#define UNPACK(v) uintBitsToFloat (unpackUint2x32 (v))
+#define SUMS(c) vec4 (s[0][c], s[1][c], s[2][c], s[3][c])
+#define PUT_PAIR(i) { \
+    vec4 e = SUMS (2 * i), f = SUMS (2 * i + 1); \
+    if (round > 0) { \
+      u64vec4 old = part[o + i * 8]; \
+      e += vec4 (UNPACK (old.x), UNPACK (old.y)); \
+      f += vec4 (UNPACK (old.z), UNPACK (old.w)); \
+    } \
+    part[o + i * 8] = u64vec4 (PAIR (e.x, e.y), PAIR (e.z, e.w), PAIR (f.x, f.y), PAIR (f.z, f.w)); \
+  }
+
+void
+main ()
+{
+  int lane = int (gl_SubgroupInvocationID), tile = int (gl_WorkGroupID.x), split = int (gl_WorkGroupID.y), z = int (gl_WorkGroupID.z);
+  int shared_tile = int ((float (tile) + 0.5) * inv_lane_tiles), lane_tile = tile - shared_tile * lane_tiles;
+  int branch = z / sources, source = z - branch * sources;
+  uint index[8] = uint[8] (zero, zero + 1u, zero + 2u, zero + 3u, zero + 4u, zero + 5u, zero + 6u, zero + 7u);
+
+  int lane_quad = lane_tile * 8 + lane, shared_quad = shared_tile * QUADS + lane;
+  int tap = 0, x_quad = SWAP ? shared_quad : lane_quad, dy_quad = SWAP ? lane_quad : shared_quad;
+  if (!SWAP) {
+    tap = int ((float (lane_quad) + 0.5) * inv_x_quads);
+    x_quad = lane_quad - tap * x_quads;
+  }
+  bool lane_ok = SWAP ? lane_quad < dy_quads : tap < kernel * kernel;
+  bool shared_ok = lane < QUADS && shared_quad < (SWAP ? x_quads : dy_quads);
+  int tap_y = int ((float (tap) + 0.5) * inv_kernel), tap_row = tap_y * dilation - padding, tap_column = (tap - tap_y * kernel) * dilation - padding;
+  int x_start = x_base + branch * x_branch + source * x_source + x_quad, dy_start = dy_base + branch * dy_branch + dy_quad;
+
+  /* in registers: pushed values are loads each time */
+  int xq = x_quads, yq = dy_quads, pixel_count = pixels, image_pixels = dy_pixels, row_pixels = dy_width, h = height, w = width, across = stride;
+  float image_inv = inv_dy_pixels, row_inv = inv_dy_width;
+  int step_count = steps, round_count = rounds, p = split * steps * rounds * 4, round = 0;
+  int o = ((z * int (gl_NumWorkGroups.y) + split) * tiles + tile) * QUADS * 16 + lane;
+  float s[4][32];
+  do {
+    for (int j = 0; j < 4; j++)
+      for (int c = 0; c < 32; c++)
+        s[j][c] = 0.0;
+    int k = 0;
+    do {
+      vec4 a[4], b[4];
+      LOAD_PIXEL (0) LOAD_PIXEL (1) LOAD_PIXEL (2) LOAD_PIXEL (3)
+      ADD_QUAD (0) ADD_QUAD (1) ADD_QUAD (2) ADD_QUAD (3)
+      if (QUADS > 4) {
+        ADD_QUAD (4) ADD_QUAD (5) ADD_QUAD (6) ADD_QUAD (7)
+      }
+      p += 4;
+      k++;
+    } while (k < step_count);
+    PUT_PAIR (0) PUT_PAIR (1) PUT_PAIR (2) PUT_PAIR (3) PUT_PAIR (4) PUT_PAIR (5) PUT_PAIR (6) PUT_PAIR (7)
+    if (QUADS > 4) {
+      PUT_PAIR (8) PUT_PAIR (9) PUT_PAIR (10) PUT_PAIR (11) PUT_PAIR (12) PUT_PAIR (13) PUT_PAIR (14) PUT_PAIR (15)
+    }
+    round++;
+  } while (round < round_count);
+}

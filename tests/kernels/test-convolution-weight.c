@@ -1,0 +1,197 @@
+/* A dense convolution's gradients to its weights and bias, against the reference.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "check.h"
+
+#include <convolution.h>
+#include <string.h>
+
+#define MAX_SOURCES 3
+
+typedef struct
+{
+  int batch, height, width;
+  int in[MAX_SOURCES]; /* channels of each source, to the first 0 */
+  int out, kernel, stride, dilation;
+  int branches;
+  gboolean shared;     /* the sources are the branches of one tensor, and every branch reads them all: a fusion layer */
+  gboolean bias;
+} Row;
+
+static const Row rows[] = {
+  { 1, 1, 1, { 1 }, 1, 1, 1, 1, 1, FALSE, TRUE },
+  { 1, 1, 1, { 3 }, 8, 3, 1, 1, 1, FALSE, TRUE },
+  { 2, 1, 9, { 8 }, 3, 3, 1, 1, 2, FALSE, FALSE },
+  { 1, 5, 7, { 3 }, 41, 1, 1, 1, 1, FALSE, TRUE },
+  { 3, 5, 7, { 40 }, 41, 1, 1, 1, 2, FALSE, TRUE },
+  { 1, 6, 5, { 41 }, 40, 1, 2, 1, 1, FALSE, TRUE },
+  { 2, 9, 8, { 16 }, 96, 1, 1, 1, 1, FALSE, FALSE },   /* few channels in: x is passed round */
+  { 2, 9, 8, { 16 }, 97, 1, 2, 1, 3, FALSE, FALSE },
+  { 1, 9, 8, { 96 }, 16, 1, 1, 1, 1, FALSE, FALSE },
+  { 1, 4, 3, { 960 }, 8, 1, 1, 1, 1, FALSE, TRUE },
+  { 2, 9, 11, { 3 }, 32, 3, 2, 1, 2, FALSE, TRUE },
+  { 1, 7, 6, { 8 }, 8, 3, 1, 1, 3, FALSE, TRUE },
+  { 2, 7, 9, { 40 }, 8, 3, 1, 2, 1, FALSE, FALSE },
+  { 1, 8, 7, { 41 }, 3, 3, 1, 4, 2, FALSE, TRUE },
+  { 1, 6, 5, { 8 }, 40, 3, 1, 12, 1, FALSE, TRUE },
+  { 1, 13, 12, { 8 }, 24, 3, 1, 6, 2, FALSE, TRUE },
+  { 1, 9, 8, { 12 }, 20, 3, 2, 2, 1, FALSE, TRUE },
+  { 1, 10, 9, { 4 }, 8, 5, 3, 1, 1, FALSE, TRUE },
+  { 2, 6, 5, { 8, 41 }, 40, 1, 1, 1, 2, FALSE, TRUE }, /* a shortcut's */
+  { 1, 6, 5, { 3, 8, 40 }, 16, 3, 1, 1, 2, FALSE, FALSE },
+  { 2, 5, 6, { 40, 40 }, 40, 1, 1, 1, 2, TRUE, TRUE },
+  { 1, 5, 6, { 41, 41, 41 }, 41, 1, 1, 1, 3, TRUE, TRUE },
+  { 1, 5, 6, { 3, 3, 3 }, 8, 3, 1, 1, 2, TRUE, TRUE },
+  { 1, 128, 120, { 3 }, 8, 3, 1, 1, 1, FALSE, TRUE },  /* several splits */
+  { 2, 240, 209, { 4 }, 4, 1, 1, 1, 1, FALSE, TRUE },  /* 100 000 pixels */
+  { 3, 61, 67, { 129 }, 257, 1, 1, 1, 1, FALSE, TRUE },/* several rounds */
+};
+
+static const Row bench_rows[] = {
+  { 8, 96, 128, { 16 }, 96, 1, 1, 1, 1, FALSE, FALSE },
+  { 8, 96, 128, { 32 }, 16, 1, 1, 1, 1, FALSE, FALSE },
+  { 8, 48, 64, { 144 }, 24, 1, 1, 1, 1, FALSE, FALSE },
+  { 8, 48, 64, { 24 }, 144, 1, 1, 1, 1, FALSE, FALSE },
+  { 8, 24, 32, { 192 }, 64, 1, 1, 1, 1, FALSE, FALSE },
+  { 8, 12, 16, { 960 }, 320, 1, 1, 1, 1, FALSE, FALSE },
+  { 8, 12, 16, { 320 }, 64, 3, 1, 6, 1, FALSE, FALSE },
+  { 8, 192, 256, { 3 }, 32, 3, 2, 1, 1, FALSE, FALSE },
+  { 2, 161, 161, { 64 }, 64, 3, 1, 1, 1, FALSE, TRUE },
+  { 8, 48, 64, { 24, 24 }, 24, 1, 1, 1, 2, TRUE, FALSE },
+};
+
+typedef struct { const Row *row; NddrFamily family; } Case;
+
+static int
+count_sources (const Row *r)
+{
+  int n = 0;
+  while (n < MAX_SOURCES && r->in[n])
+    n++;
+  return n;
+}
+
+static RefConvolution
+reference (const Row *r)
+{
+  return (RefConvolution){ r->batch, r->height, r->width, count_sources (r), r->in, r->out, r->kernel, r->stride, r->dilation };
+}
+
+/* What a row's operation stands on. */
+typedef struct
+{
+  NddrConvolution op;
+  NddrBranches inputs[MAX_SOURCES];
+  NddrTensor *dy, *dw, *db;
+} Operation;
+
+static void
+build (NddrCheck *c, const Row *r, Operation *o)
+{
+  RefConvolution ref = reference (r);
+  int n = ref.n_sources, oh = ref_convolution_height (&ref), ow = ref_convolution_width (&ref);
+  gsize n_w = (gsize) r->branches * r->out * ref_convolution_in (&ref) * r->kernel * r->kernel;
+
+  if (r->shared) {
+    NddrTensor *x = check_map (c, "x", n, r->batch, r->height, r->width, r->in[0]);
+    for (int s = 0; s < n; s++)
+      o->inputs[s] = (NddrBranches){ x, s, 0 };
+  } else {
+    for (int s = 0; s < n; s++) /* every other branch of tensors that have more */
+      o->inputs[s] = (NddrBranches){ check_map (c, "x", 2 * r->branches, r->batch, r->height, r->width, r->in[s]), 1, 2 };
+  }
+  o->op = (NddrConvolution){ .output = NDDR_BRANCHES (check_map (c, "y", r->branches, r->batch, oh, ow, r->out)), .branches = r->branches,
+    .inputs = o->inputs, .n_inputs = n, .weight = check_flat (c, "weight", NDDR_SPACE_PARAMS, n_w), .kernel = r->kernel, .stride = r->stride,
+    .dilation = r->dilation, .low = -G_MAXFLOAT, .high = G_MAXFLOAT };
+  o->dy = check_map (c, "dy", r->branches + 1, r->batch, oh, ow, r->out); /* from its second branch on */
+  o->dw = check_flat (c, "dw", NDDR_SPACE_STATE, n_w);
+  o->db = r->bias ? check_flat (c, "db", NDDR_SPACE_STATE, (gsize) r->branches * r->out) : NULL;
+  nddr_convolution_backward_weight (check_plan (c), &o->op, (NddrBranches){ o->dy, 1, 1 }, o->dw, o->db);
+  check_ready (c);
+}
+
+static void
+test_row (gconstpointer data)
+{
+  const Case *k = data;
+  const Row *r = k->row;
+  RefConvolution ref = reference (r);
+  gsize pixels = (gsize) r->batch * r->height * r->width, n_w = (gsize) r->out * ref_convolution_in (&ref) * r->kernel * r->kernel;
+  gsize n_y = (gsize) r->batch * ref_convolution_height (&ref) * ref_convolution_width (&ref) * r->out;
+  g_autofree double *dy = check_random ((r->branches + 1) * n_y, 2, FALSE), *dw = g_new0 (double, r->branches * n_w);
+  g_autofree double *db = g_new0 (double, (gsize) r->branches * r->out);
+  double *x[MAX_SOURCES] = { NULL };
+  Operation o;
+
+  if (!check_can (k->family, FALSE))
+    return;
+  NddrCheck *c = check_begin (k->family, FALSE);
+  build (c, r, &o);
+  for (int s = 0; s < ref.n_sources; s++)
+    if (s == 0 || !r->shared) {
+      x[s] = check_random (check_elements (o.inputs[s].tensor), 10 + s, FALSE);
+      check_fill (c, o.inputs[s].tensor, x[s]);
+    }
+  check_fill (c, o.dy, dy);
+  for (int b = 0; b < r->branches; b++) {
+    const double *of_branch[MAX_SOURCES];
+    for (int s = 0; s < ref.n_sources; s++)
+      of_branch[s] = x[r->shared ? 0 : s] + (o.inputs[s].first + b * o.inputs[s].step) * pixels * r->in[s];
+    ref_convolution_backward_weight (&ref, dw + b * n_w, db + b * r->out, of_branch, dy + (b + 1) * n_y);
+  }
+  check_run (c, 1);
+  check_compare (c, o.dw, dw, 5e-6, "gradient to the weights");
+  if (o.db)
+    check_compare (c, o.db, db, 5e-6, "gradient to the bias");
+
+  /* the same bits again */
+  g_autofree double *once = check_fetch (c, o.dw);
+  check_run (c, 1);
+  g_autofree double *twice = check_fetch (c, o.dw);
+  g_assert_cmpmem (once, r->branches * n_w * sizeof *once, twice, r->branches * n_w * sizeof *twice);
+  check_end (c);
+  for (int s = 0; s < MAX_SOURCES; s++)
+    g_free (x[s]);
+}
+
+static void
+bench_row (gconstpointer data)
+{
+  const Case *k = data;
+  const Row *r = k->row;
+  RefConvolution ref = reference (r);
+  double pixels = (double) r->branches * r->batch * ref_convolution_height (&ref) * ref_convolution_width (&ref);
+  double macs = pixels * r->out * ref_convolution_in (&ref) * r->kernel * r->kernel;
+  NddrCheck *c = check_begin (k->family, FALSE);
+  Operation o;
+
+  build (c, r, &o);
+  check_bench (c, 1, 2 * macs, 0, "%dx%dx%dx%d %d*%d->%d k%d s%d d%d", r->branches, r->batch, r->height, r->width, ref.n_sources, r->in[0], r->out,
+      r->kernel, r->stride, r->dilation);
+  check_end (c);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct { NddrFamily family; const char *name; } ways[] = { { NDDR_FAMILY_SOFTWARE, "software" }, { NDDR_FAMILY_GPU, "gpu" } };
+
+  check_init (&argc, &argv);
+  for (guint v = 0; v < G_N_ELEMENTS (ways); v++)
+    for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+      const Row *r = &rows[i];
+      Case *k = g_new (Case, 1);
+      g_autofree char *path = g_strdup_printf ("/convolution-weight/%s/%u-%dx%dx%dx%d-%d*%d-%d-k%d-s%d-d%d", ways[v].name, i, r->branches, r->batch,
+          r->height, r->width, count_sources (r), r->in[0], r->out, r->kernel, r->stride, r->dilation);
+      *k = (Case){ r, ways[v].family };
+      g_test_add_data_func_full (path, k, test_row, g_free);
+    }
+  if (check_benching ())
+    for (guint i = 0; i < G_N_ELEMENTS (bench_rows); i++) {
+      Case *k = g_new (Case, 1);
+      g_autofree char *path = g_strdup_printf ("/convolution-weight/bench/%u", i);
+      *k = (Case){ &bench_rows[i], check_can (NDDR_FAMILY_SOFTWARE, FALSE) ? NDDR_FAMILY_SOFTWARE : NDDR_FAMILY_GPU };
+      g_test_add_data_func_full (path, k, bench_row, g_free);
+    }
+  return check_finish (g_test_run ());
+}
