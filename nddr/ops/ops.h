@@ -157,8 +157,8 @@ typedef struct
                             * last group: 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
   int n_groups;
   gboolean adamw;
-  float momentum;                   /* SGD: v = momentum * v + g + decay * w; w -= rate * v */
-  float beta1, beta2, adam_eps;     /* AdamW, PyTorch's: w -= rate * decay * w; then w -= rate * m^ / (sqrt (v^) + eps) */
+  double momentum;                  /* SGD: v = momentum * v + g + decay * w; w -= rate * v */
+  double beta1, beta2, adam_eps;    /* AdamW, PyTorch's: w -= rate * decay * w; then w -= rate * m^ / (sqrt (v^) + eps) */
 } NddrOptimizer;
 void nddr_optimizer_step (NddrPlan *plan, const NddrOptimizer *op);
 
