@@ -91,8 +91,13 @@ combine_statistics (NddrPlan *plan, NddrNorm *op, NddrTensor *parts, int runs, i
   nddr_step_write (step, 1, result);
   nddr_step_read (step, 2, finish ? op->weight : NULL);
   nddr_step_read (step, 3, finish ? op->bias : NULL);
-  nddr_step_update (step, 4, finish ? op->running_mean : NULL);
-  nddr_step_update (step, 5, finish ? op->running_var : NULL);
+  if (finish) {
+    nddr_step_update (step, 4, op->running_mean);
+    nddr_step_update (step, 5, op->running_var);
+  } else { /* never touched */
+    nddr_step_write (step, 4, result);
+    nddr_step_write (step, 5, result);
+  }
   nddr_step_spec (step, finish);
   nddr_step_push_base (step, parts, 0);
   nddr_step_push_i (step, nddr_quads (x));
@@ -222,8 +227,8 @@ combine_sums (NddrPlan *plan, const NddrNorm *op, NddrTensor *parts, int runs, N
 
   nddr_step_read (step, 0, parts);
   nddr_step_write (step, 1, result);
-  nddr_step_write (step, 2, finish ? dweight : NULL);
-  nddr_step_write (step, 3, finish ? dbias : NULL);
+  nddr_step_write (step, 2, finish ? dweight : result);
+  nddr_step_write (step, 3, finish ? dbias : result);
   nddr_step_spec (step, finish);
   nddr_step_push_base (step, parts, 0);
   nddr_step_push_i (step, nddr_quads (x));
@@ -253,7 +258,7 @@ nddr_norm_backward (NddrPlan *plan, const NddrNorm *op, NddrTensor *dy, NddrTens
   nddr_step_read (step, 5, means);
   nddr_step_read (step, 6, out && accumulate ? out : NULL);
   nddr_step_read (step, 7, touch ? dy : NULL);
-  nddr_step_write (step, 8, out);
+  nddr_step_write (step, 8, out ? out : dy);
   nddr_step_write (step, 9, dy);
   nddr_step_spec (step, out ? accumulate ? 2 : 1 : 0);
   nddr_step_spec (step, touch);
