@@ -38,15 +38,10 @@ layout (push_constant) uniform Push
 };
 LOCAL_SIZE
 
-#define MAC(p, c) s[p][c] += v[p].x * b.x; s[p][c] += v[p].y * b.y; s[p][c] += v[p].z * b.z; s[p][c] += v[p].w * b.w;
-#define COLUMN(c) { vec4 b = subgroupShuffle (f[(c) / 8], index[(c) % 8]); MAC (0, c) MAC (1, c) MAC (2, c) MAC (3, c) }
-#define COLUMNS(c) COLUMN (c) COLUMN (c + 1) COLUMN (c + 2) COLUMN (c + 3) COLUMN (c + 4) COLUMN (c + 5) COLUMN (c + 6) COLUMN (c + 7)
+#include "conv_tile.glsl"
+
 #define START(c) { float b = subgroupShuffle (f[(c) / 8].x, index[(c) % 8]); s[0][c] = b; s[1][c] = b; s[2][c] = b; s[3][c] = b; }
 #define STARTS(c) START (c) START (c + 1) START (c + 2) START (c + 3) START (c + 4) START (c + 5) START (c + 6) START (c + 7)
-#define EVERY(columns) columns (0) if (BLOCK > 8) { columns (8) } if (BLOCK > 16) { columns (16) } if (BLOCK > 24) { columns (24) }
-
-#define LOAD_WEIGHTS f[0] = LOAD (weights, at); if (BLOCK > 8) f[1] = LOAD (weights, at + 8); \
-  if (BLOCK > 16) f[2] = LOAD (weights, at + 16); if (BLOCK > 24) f[3] = LOAD (weights, at + 24); at += BLOCK;
 
 // pixel p of this lane: where its window starts, and where it is written
 #define PLACE(p) { int q = first + p * 8 + lane; inside[p] = q < total; q = min (q, total - 1); \

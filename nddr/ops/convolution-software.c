@@ -19,8 +19,8 @@ block_cost (int block, int quads)
   return (gint64) quads * (50 * (4 + block / 8) + 36 * block) + 100 * block + 800;
 }
 
-static int
-choose_block (int channels, int quads)
+int
+nddr_product_block (int channels, int quads)
 {
   int best = 32;
   for (int block = 24; block >= 8; block -= 8)
@@ -33,7 +33,7 @@ choose_block (int channels, int quads)
 static void
 trim (NddrTaps *taps, int grid, int in_stride, int in_size)
 {
-#define OUTSIDE(i) (taps->first + (i) *taps->step + in_stride * (grid - 1) < 0 || taps->first + (i) *taps->step >= in_size)
+#define OUTSIDE(i) (taps->first + (i) * taps->step + in_stride * (grid - 1) < 0 || taps->first + (i) * taps->step >= in_size)
   while (taps->n > 0 && OUTSIDE (taps->n - 1))
     taps->n--;
   while (taps->n > 0 && OUTSIDE (0)) {
@@ -49,7 +49,7 @@ static void
 pack_branches (NddrPlan *plan, const NddrPack *p, int first, int branches)
 {
   int quads = (p->columns + 3) / 4, per_group = MAX (1, MIN (quads, 32 / (p->taps_y * p->taps_x)));
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_CONV_PACK, p->n_blocks * p->block / 8, (quads + per_group - 1) / per_group, branches);
+  NddrStep *step = nddr_plan_step (plan, p->kernel, p->n_blocks * p->block / 8, (quads + per_group - 1) / per_group, branches);
   gsize low = (gsize) first * p->to_branch / 16 * 16; /* texels; bindings start at multiples of 256 bytes */
 
   nddr_step_read (step, 0, p->from);
@@ -73,15 +73,48 @@ pack_branches (NddrPlan *plan, const NddrPack *p, int first, int branches)
   nddr_step_push_i (step, p->to_start + (gint32) ((gsize) first * p->to_branch - low));
   nddr_step_push_i (step, p->to_branch);
   nddr_step_push_i (step, p->to_block);
+  nddr_step_push_i (step, p->to_point);
 }
 
-static void
-pack (NddrPlan *plan, const NddrPack *p)
+void
+nddr_pack (NddrPlan *plan, const NddrPack *p)
 {
   int branches = p->to->bytes <= plan->traits.max_storage_range ? p->branches : 1;
 
   for (int branch = 0; branch < p->branches; branch += branches)
     pack_branches (plan, p, branch, branches);
+}
+
+NddrPack
+nddr_product_weights (const NddrProduct *p, int s)
+{
+  return (NddrPack){ .kernel = NDDR_KERNEL_CONV_PACK,
+    .from = p->weight,
+    .start = p->sources[s].weight_start + p->y.weight_first * p->kernel + p->x.weight_first,
+    .branch_stride = p->weight_branch,
+    .row_stride = p->weight_row,
+    .column_stride = p->weight_column,
+    .tap_y_stride = p->y.weight_step * p->kernel,
+    .tap_x_stride = p->x.weight_step,
+    .rows = p->empty ? 0 : p->output.tensor->channels,
+    .columns = p->sources[s].tensor->channels,
+    .taps_y = p->y.n,
+    .taps_x = p->x.n,
+    .branches = p->branches };
+}
+
+NddrPack
+nddr_product_bias (const NddrProduct *p)
+{
+  return (NddrPack){ .kernel = NDDR_KERNEL_CONV_PACK,
+    .from = p->bias ? p->bias : p->weight,
+    .branch_stride = p->output.tensor->channels,
+    .row_stride = 1,
+    .rows = p->bias ? p->output.tensor->channels : 0,
+    .columns = 1,
+    .taps_y = 1,
+    .taps_x = 1,
+    .branches = p->branches };
 }
 
 /** Packed weights: their layout, as conv_direct.comp describes it. */
@@ -99,7 +132,7 @@ pack_direct (NddrPlan *plan, const NddrProduct *p)
 
   for (int s = 0; s < p->n_sources; s++)
     quads += nddr_tensor_texels (p->sources[s].tensor) * taps;
-  packed.block = choose_block (rows, quads);
+  packed.block = nddr_product_block (rows, quads);
   packed.n_blocks = (rows + packed.block - 1) / packed.block;
   packed.block_texels = (quads + 1) * packed.block;
   packed.branch_texels = packed.n_blocks * packed.block_texels;
@@ -108,35 +141,17 @@ pack_direct (NddrPlan *plan, const NddrProduct *p)
       plan, "packed weights", NDDR_SPACE_WEIGHTS, NDDR_F32, (gsize) p->branches * packed.branch_texels * 4);
 
   plan->phase = p->pack_phase;
-  NddrPack part = { .to = packed.tensor,
-    .block = packed.block,
-    .n_blocks = packed.n_blocks,
-    .branches = p->branches,
-    .to_branch = packed.branch_texels,
-    .to_block = packed.block_texels };
-  part.from = p->bias ? p->bias : p->weight;
-  part.branch_stride = rows;
-  part.row_stride = 1;
-  part.rows = p->bias ? rows : 0;
-  part.columns = part.taps_y = part.taps_x = 1;
-  pack (plan, &part);
-
-  part.from = p->weight;
-  part.branch_stride = p->weight_branch;
-  part.row_stride = p->weight_row;
-  part.column_stride = p->weight_column;
-  part.tap_y_stride = p->y.weight_step * p->kernel;
-  part.tap_x_stride = p->x.weight_step;
-  part.rows = p->empty ? 0 : rows;
-  part.taps_y = p->y.n;
-  part.taps_x = p->x.n;
-  at = packed.block;
-  for (int s = 0; s < p->n_sources; s++) {
-    part.start = p->sources[s].weight_start + p->y.weight_first * p->kernel + p->x.weight_first;
-    part.columns = p->sources[s].tensor->channels;
+  at = 0;
+  for (int s = -1; s < p->n_sources; s++) { /* the bias, then the sources */
+    NddrPack part = s < 0 ? nddr_product_bias (p) : nddr_product_weights (p, s);
+    part.to = packed.tensor;
+    part.block = packed.block;
+    part.n_blocks = packed.n_blocks;
     part.to_start = at;
-    pack (plan, &part);
-    at += nddr_tensor_texels (p->sources[s].tensor) * taps * packed.block;
+    part.to_branch = packed.branch_texels;
+    part.to_block = packed.block_texels;
+    nddr_pack (plan, &part);
+    at += (s < 0 ? 1 : nddr_tensor_texels (p->sources[s].tensor) * taps) * packed.block;
   }
   plan->phase = phase;
   return packed;
@@ -269,6 +284,10 @@ product (NddrPlan *plan, NddrProduct *p)
   const NddrProductSource *sources = p->sources;
   int n = p->n_sources;
 
+  if (nddr_winograd_pays (plan, p)) {
+    nddr_winograd (plan, p);
+    return;
+  }
   trim (&p->y, p->grid_height, p->in_stride, sources[0].tensor->height);
   trim (&p->x, p->grid_width, p->in_stride, sources[0].tensor->width);
   if (p->y.n == 0 || p->x.n == 0) {

@@ -44,14 +44,29 @@ typedef struct
   int pack_phase;
 } NddrProduct;
 
-/** Part of a product's weights on their way into a kernel's layout: see conv_pack.comp. */
+/** Part of a product's weights on their way into a kernel's layout: see conv_pack.glsl. */
 typedef struct
 {
+  NddrKernelId kernel; /* NDDR_KERNEL_CONV_PACK, NDDR_KERNEL_WINOGRAD_PACK */
   NddrTensor *from, *to;
   int start, branch_stride, row_stride, column_stride, tap_y_stride, tap_x_stride; /* floats */
   int rows, columns, taps_y, taps_x;
   int block, n_blocks, branches;
-  int to_start, to_branch, to_block; /* texels */
+  int to_start, to_branch, to_block, to_point; /* texels; to_branch: from one branch of @to to the next */
 } NddrPack;
+
+void nddr_pack (NddrPlan *plan, const NddrPack *pack);
+/** What is common to all parts of @product's weights, source @s: strides and sizes, but not where they go. */
+NddrPack nddr_product_weights (const NddrProduct *product, int s);
+NddrPack nddr_product_bias (const NddrProduct *product);
+
+/** How many output channels a workgroup should do, of 8, 16, 24, 32, where it sums over @quads texels a pixel. */
+int nddr_product_block (int channels, int quads);
+
+/* convolution-winograd.c: 3x3 of stride 1 by F(4x4, 3x3) */
+
+/** Whether it can do @product, and is expected to be faster. */
+gboolean nddr_winograd_pays (const NddrPlan *plan, const NddrProduct *product);
+void nddr_winograd (NddrPlan *plan, const NddrProduct *product);
 
 G_END_DECLS

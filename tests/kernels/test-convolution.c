@@ -17,6 +17,7 @@ enum
   IN_PLACE = 16, /* the residual is the output */
   RELU = 32,
   RELU6 = 64,
+  WINOGRAD = 128, /* large enough that software drivers take this way */
 };
 
 typedef struct
@@ -53,6 +54,9 @@ static const Row rows[] = {
   { 1, 2, 3, 4, { 3, 4, 5, 6, 7, 8, 9 }, 28, 1, 1, 1, BIAS | RELU | RESIDUAL },
   { 2, 1, 20, 23, { 64 }, 64, 3, 1, 1, BIAS | RELU },
   { 1, 2, 19, 18, { 96 }, 72, 3, 1, 2, VIEWS | BIAS },
+  { 2, 2, 41, 33, { 96 }, 94, 3, 1, 1, WINOGRAD | BIAS | RELU | RESIDUAL | VIEWS },
+  { 1, 2, 30, 29, { 100 }, 141, 3, 1, 2, WINOGRAD | BIAS | IN_PLACE },
+  { 2, 3, 23, 22, { 160 }, 104, 3, 1, 3, WINOGRAD | RELU6 },
 };
 
 typedef struct
@@ -211,6 +215,15 @@ reference_backward (const Case *k, int i, const double *start)
   return dx;
 }
 
+static int
+count_steps (const NddrPlan *plan, NddrKernelId kernel)
+{
+  int n = 0;
+  for (guint i = 0; i < plan->steps->len; i++)
+    n += ((const NddrStep *) g_ptr_array_index (plan->steps, i))->kernel->id == kernel;
+  return n;
+}
+
 /** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high: maps are done in parts. */
 static void
 test_row (const Row *row, const Variant *v, gboolean narrow)
@@ -224,7 +237,7 @@ test_row (const Row *row, const Variant *v, gboolean narrow)
 
   case_init (&k, c, row, v->half);
   if (narrow) {
-    plan->traits.max_storage_range = 2048;
+    plan->traits.max_storage_range = row->flags & WINOGRAD ? 1900 << 10 : 2048;
     plan->traits.max_groups[1] = 3;
   }
   plan->phase = FORWARD;
@@ -245,6 +258,8 @@ test_row (const Row *row, const Variant *v, gboolean narrow)
     }
   }
   plan->traits = traits;
+  if (row->flags & WINOGRAD && v->family == NDDR_FAMILY_SOFTWARE)
+    g_assert_cmpint (count_steps (plan, NDDR_KERNEL_WINOGRAD_OUT), >=, 3 * row->branches);
   check_ready (c);
 
   case_fill (&k, c);

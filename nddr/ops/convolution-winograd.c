@@ -1,0 +1,229 @@
+/* 3x3 convolution of stride 1 for software drivers by Winograd's F(4x4, 3x3): 36 multiplications for 16 outputs instead of 144.
+ *
+ * Tiles of 4x4 outputs, eight to a block, go through three kernels: patches of the input are transformed, multiplied with the
+ * transformed weights at each of 36 points, and transformed back.  They go in parts whose transforms stay near the second-level
+ * cache.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/ops/convolution-software.h>
+
+#define POINTS 36
+#define LANES 8
+/* blocks of a part times channels, in and out: what was fastest, about 3 MB */
+#define CACHED 2600
+#define MIN_BLOCKS 16
+
+/** How the output divides into tiles.  Those of a dilated convolution take every dilation'th row and column. */
+typedef struct
+{
+  int images, height, width, dilation, total; /* total: of all images */
+} Tiling;
+
+static int
+tiles_along (int size, int dilation)
+{
+  int n = 0;
+  for (int residue = 0; residue < MIN (dilation, size); residue++)
+    n += ((size - residue + dilation - 1) / dilation + 3) / 4;
+  return n;
+}
+
+static Tiling
+tiling_of (const NddrProduct *p)
+{
+  const NddrTensor *y = p->output.tensor;
+  Tiling t = { y->batch, y->height, y->width, ABS (p->y.step), 0 };
+  t.total = t.images * tiles_along (t.height, t.dilation) * tiles_along (t.width, t.dilation);
+  return t;
+}
+
+/** Texels of the packed weights of one branch, without the bias. */
+static gint64
+weight_texels (const NddrProduct *p, int block)
+{
+  int rows = (p->output.tensor->channels + block - 1) / block * block;
+  return (gint64) POINTS * rows * nddr_tensor_texels (p->sources[0].tensor);
+}
+
+gboolean
+nddr_winograd_pays (const NddrPlan *plan, const NddrProduct *p)
+{
+  const NddrTensor *x = p->sources[0].tensor, *y = p->output.tensor;
+  gsize limit = plan->traits.max_storage_range - 256;
+
+  if (p->n_sources != 1 || p->y.n != 3 || p->x.n != 3 || p->in_stride != 1 || p->out_stride != 1 || p->empty)
+    return FALSE;
+  /* a part's output, at most two images, and a branch's weights must fit a binding */
+  if ((y->bytes > limit && 2 * (y->bytes / y->batch / y->branches) > limit)
+      || (weight_texels (p, 8) + 32 * POINTS * x->stride / 4) * 16 > limit)
+    return FALSE;
+
+  /* processor cycles, roughly: sums, transforms and their stores, the weights' own transform; direct: sums, stores */
+  double in = x->channels, out = y->channels, pixels = (double) y->batch * y->height * y->width, tiles = tiling_of (p).total;
+  double winograd = 4 * tiles * in * out + 270 * tiles * in + 350 * tiles * out + 200 * in * out;
+  double direct = pixels * in * out + 6 * pixels * out;
+  return winograd < 0.9 * direct;
+}
+
+/** First row and column of each tile's output, and its image; blocks of eight, filled up with tiles outside of the map. */
+static NddrTensor *
+tile_table (NddrPlan *plan, const Tiling *t, int blocks)
+{
+  g_autofree gint32 (*tiles)[4] = g_malloc0 (blocks * LANES * sizeof *tiles);
+  int n = 0;
+
+  for (int image = 0; image < t->images; image++)
+    for (int ry = 0; ry < MIN (t->dilation, t->height); ry++)
+      for (int rx = 0; rx < MIN (t->dilation, t->width); rx++)
+        for (int y = ry; y < t->height; y += 4 * t->dilation)
+          for (int x = rx; x < t->width; x += 4 * t->dilation, n++) {
+            tiles[n][0] = y;
+            tiles[n][1] = x;
+            tiles[n][2] = image;
+          }
+  g_assert (n == t->total);
+  for (; n < blocks * LANES; n++)
+    tiles[n][0] = tiles[n][1] = 1 << 24;
+  return nddr_plan_table (plan, "tiles", tiles, blocks * LANES * sizeof *tiles);
+}
+
+/** Everything that the parts of one branch share. */
+typedef struct
+{
+  const NddrProduct *p;
+  Tiling tiling;
+  NddrTensor *tiles, *weights, *patches, *products;
+  int block, n_blocks;            /* of output channels */
+  int weights_branch, bias_start; /* texels */
+  int branch;
+} Job;
+
+static void
+part (NddrPlan *plan, const Job *job, int first, int blocks)
+{
+  const NddrProduct *p = job->p;
+  NddrTensor *x = p->sources[0].tensor, *y = p->output.tensor, *r = p->residual.tensor;
+  int quads = nddr_tensor_texels (x), out_quads = nddr_tensor_texels (y), octets = job->n_blocks * job->block / 8;
+  int branch_texels = nddr_tensor_branch_texels (y), image_texels = y->height * y->width * out_quads;
+  int images = job->tiling.total / job->tiling.images; /* tiles in one */
+  NddrStep *step;
+
+  step = nddr_plan_step (plan, NDDR_KERNEL_WINOGRAD_IN, quads, blocks, 1);
+  nddr_step_read (step, 0, x);
+  nddr_step_read (step, 1, job->tiles);
+  nddr_step_write (step, 2, job->patches);
+  nddr_step_push_base (
+      step, x, (p->sources[0].first + p->sources[0].step * job->branch) * (gint32) nddr_tensor_branch_texels (x));
+  nddr_step_push_base (step, job->tiles, first * LANES);
+  nddr_step_push_i (step, x->height);
+  nddr_step_push_i (step, x->width);
+  nddr_step_push_i (step, quads);
+  nddr_step_push_i (step, job->tiling.dilation);
+  nddr_step_push_i (step, blocks);
+
+  step = nddr_plan_step (plan, NDDR_KERNEL_WINOGRAD_GEMM, job->n_blocks, blocks / 4, POINTS);
+  nddr_step_read (step, 0, job->patches);
+  nddr_step_read (step, 1, job->weights);
+  nddr_step_write (step, 2, job->products);
+  nddr_step_spec (step, job->block);
+  nddr_step_push_i (step, 0);
+  nddr_step_push_base (step, job->patches, 0);
+  nddr_step_push_base (step, job->weights, job->branch * job->weights_branch);
+  nddr_step_push_i (step, quads);
+  nddr_step_push_i (step, blocks);
+  nddr_step_push_i (step, job->n_blocks);
+
+  step = nddr_plan_step (plan, NDDR_KERNEL_WINOGRAD_OUT, out_quads, blocks, 1);
+  nddr_step_read (step, 0, job->products);
+  nddr_step_read (step, 1, job->tiles);
+  nddr_step_read (step, 2, job->weights);
+  nddr_step_read (step, 3, r);
+  nddr_step_write (step, 4, y);
+  nddr_step_spec (step, r != NULL);
+  gint64 start = (gint64) (p->output.first + p->output.step * job->branch) * branch_texels;
+  if (y->bytes > plan->traits.max_storage_range) { /* the images that the part touches */
+    int image = first * LANES / images, last = MIN ((first + blocks) * LANES, job->tiling.total) - 1;
+    gint64 low = (start + (gint64) image * image_texels) / 16 * 16, end = start + (gint64) (last / images + 1) * image_texels;
+    nddr_step_range (step, 4, low * 16, (end - low) * 16);
+    start -= low;
+  }
+  nddr_step_push_base (step, job->products, 0);
+  nddr_step_push_base (step, job->tiles, first * LANES);
+  nddr_step_push_base (step, job->weights, job->branch * job->weights_branch + job->bias_start);
+  if (r)
+    nddr_step_push_base (step, r, (p->residual.first + p->residual.step * job->branch) * branch_texels);
+  else
+    nddr_step_push_i (step, 0);
+  nddr_step_push_i (step, y->height);
+  nddr_step_push_i (step, y->width);
+  nddr_step_push_i (step, out_quads);
+  nddr_step_push_i (step, job->tiling.dilation);
+  nddr_step_push_i (step, blocks);
+  nddr_step_push_i (step, octets);
+  nddr_step_push_i (step, start);
+  nddr_step_push_f (step, p->low);
+  nddr_step_push_f (step, p->high);
+}
+
+/** The weights' transforms: [branch]: [36 points][block of channels][input channels / 4][block], then [channel]: bias, 0, 0, 0.
+ */
+static void
+pack_weights (NddrPlan *plan, Job *job)
+{
+  const NddrProduct *p = job->p;
+  int phase = plan->phase, rows = job->n_blocks * job->block, quads = nddr_tensor_texels (p->sources[0].tensor);
+
+  job->bias_start = weight_texels (p, job->block);
+  job->weights_branch = job->bias_start + rows;
+  job->weights = nddr_plan_flat (
+      plan, "transformed weights", NDDR_SPACE_WEIGHTS, NDDR_F32, (gsize) p->branches * job->weights_branch * 4);
+  plan->phase = p->pack_phase;
+
+  NddrPack pack = nddr_product_weights (p, 0);
+  pack.kernel = NDDR_KERNEL_WINOGRAD_PACK;
+  pack.to = job->weights;
+  pack.block = job->block;
+  pack.n_blocks = job->n_blocks;
+  pack.to_branch = job->weights_branch;
+  pack.to_block = quads * job->block;
+  pack.to_point = quads * rows;
+  nddr_pack (plan, &pack);
+
+  pack = nddr_product_bias (p);
+  pack.to = job->weights;
+  pack.block = pack.to_block = job->block;
+  pack.n_blocks = job->n_blocks;
+  pack.to_start = job->bias_start;
+  pack.to_branch = job->weights_branch;
+  nddr_pack (plan, &pack);
+  plan->phase = phase;
+}
+
+void
+nddr_winograd (NddrPlan *plan, const NddrProduct *product)
+{
+  NddrProduct p = *product;
+  const NddrTensor *x = p.sources[0].tensor, *y = p.output.tensor;
+  Job job = { .p = &p, .tiling = tiling_of (&p) };
+  int blocks = ((job.tiling.total + LANES - 1) / LANES + 3) / 4 * 4;
+  int most = MAX (MIN_BLOCKS, CACHED / (x->stride + y->stride) / 4 * 4), parts = (blocks + most - 1) / most;
+  int size = (blocks / 4 + parts - 1) / parts * 4; /* blocks of a part: whole workgroups of 4 */
+
+  /* the gradient's taps come in falling order */
+  NddrTaps *axes[] = { &p.y, &p.x };
+  for (int i = 0; i < 2; i++)
+    if (axes[i]->step < 0)
+      *axes[i] = (NddrTaps){ 3, axes[i]->first + 2 * axes[i]->step, -axes[i]->step,
+        axes[i]->weight_first + 2 * axes[i]->weight_step, -axes[i]->weight_step };
+
+  job.block = nddr_product_block (y->channels, nddr_tensor_texels (x));
+  job.n_blocks = (y->channels + job.block - 1) / job.block;
+  pack_weights (plan, &job);
+  job.tiles = tile_table (plan, &job.tiling, blocks);
+  job.patches = nddr_plan_flat (plan, "patches", NDDR_SPACE_ARENA, NDDR_F32, (gsize) POINTS * size * LANES * x->stride);
+  job.products = nddr_plan_flat (
+      plan, "products", NDDR_SPACE_ARENA, NDDR_F32, (gsize) POINTS * size * LANES * job.n_blocks * job.block);
+  for (job.branch = 0; job.branch < p.branches; job.branch++)
+    for (int first = 0; first < blocks; first += size)
+      part (plan, &job, first, MIN (size, blocks - first));
+}
