@@ -1,0 +1,534 @@
+/* Sessions: frames in, pictures out, through the public API.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "check.h"
+#include "generator.h"
+#include "pixels.h"
+
+#include <nddr/inference.h>
+#include <nddr/model.h>
+#include <nddr/nddr-session.h>
+
+#include <math.h>
+#include <string.h>
+
+#define CONFIG \
+  "{ \"backbone\": \"vgg16\", \"width\": 0.125, \"fusion\": \"nddr\", \"resize\": \"%s\", \"tasks\": [" \
+  "{ \"name\": \"segmentation\", \"kind\": \"segmentation\", \"classes\": [ { \"name\": \"wall\", \"color\": \"#b22d2d\" }," \
+  "{ \"name\": \"floor\", \"color\": \"#20c040\" }, { \"name\": \"bed\", \"color\": \"#0000ff\" }, { \"name\": \"sofa\", \"color\": \"#ffffff\" }," \
+  "{ \"name\": \"tv\", \"color\": \"#010203\" } ] }," \
+  "{ \"name\": \"normal\", \"kind\": \"normal\" }, { \"name\": \"depth\", \"kind\": \"depth\" } ]," \
+  "\"input\": { \"width\": 64, \"height\": 48, \"mean\": [0.485, 0.456, 0.406], \"std\": [0.229, 0.224, 0.225] } }"
+
+static NddrDevice *device;
+
+static NddrModel *
+make_model (const char *resize)
+{
+  g_autofree char *json = g_strdup_printf (CONFIG, resize);
+  g_autoptr (GError) error = NULL;
+  NddrConfig *config = nddr_config_parse (json, &error);
+  NddrModel *model;
+
+  g_assert_no_error (error);
+  model = nddr_model_new (config, generate_model (config, TRUNK_NORM), &error);
+  g_assert_no_error (error);
+  return model;
+}
+
+static NddrSession *
+make_session (NddrModel *model, const NddrSessionOptions *options)
+{
+  g_autoptr (GError) error = NULL;
+  NddrSession *session = nddr_session_new (device, model, options, &error);
+
+  g_assert_no_error (error);
+  return session;
+}
+
+/* ---- frames and pictures in memory of their own, with strides wider than their rows */
+
+typedef struct
+{
+  NddrFrame frame;
+  guint8 *memory;
+} Picture;
+
+static void
+picture_clear (Picture *picture)
+{
+  g_clear_pointer (&picture->memory, g_free);
+}
+
+static Picture
+make_picture (NddrPixelFormat format, guint width, guint height, guint32 seed)
+{
+  Picture picture = { 0 };
+  NddrPacking packing;
+  gsize at = 0;
+
+  nddr_packing (format, width, height, &packing);
+  picture.memory = g_malloc (packing.bytes * 2 + 4096);
+  for (gsize i = 0; i < packing.bytes * 2 + 4096; i++)
+    picture.memory[i] = (i + seed * 7919) * 2654435761u >> 24;
+  for (int p = 0; p < packing.n_planes; p++) {
+    picture.frame.planes[p] = picture.memory + at;
+    picture.frame.strides[p] = packing.row_bytes[p] + 5;
+    at += (gsize) picture.frame.strides[p] * packing.rows[p] + 3;
+  }
+  g_assert_cmpuint (at, <=, packing.bytes * 2 + 4096);
+  return picture;
+}
+
+static const NddrFrame *
+frame_of (const Picture *picture)
+{
+  return &picture->frame;
+}
+
+static guint64
+submit (NddrSession *session, const Picture *picture, const double *opacities, gboolean reuse)
+{
+  g_autoptr (GError) error = NULL;
+  guint64 ticket = nddr_session_submit (session, frame_of (picture), opacities, reuse, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (ticket, >, 0);
+  return ticket;
+}
+
+static void
+wait_for (NddrSession *session, guint64 ticket, const NddrFrame *results, NddrTiming *timing)
+{
+  g_autoptr (GError) error = NULL;
+
+  nddr_session_wait (session, ticket, results, timing, &error);
+  g_assert_no_error (error);
+}
+
+static void
+set_frames (NddrSession *session, const NddrFrameFormat *input, const NddrOutput *outputs, guint n_outputs)
+{
+  g_autoptr (GError) error = NULL;
+
+  nddr_session_set_frames (session, input, outputs, n_outputs, &error);
+  g_assert_no_error (error);
+}
+
+/* Fails unless @ok is FALSE and @error of @code, its message containing @part; clears it. */
+static void
+expect (gboolean ok, GError **error, int code, const char *part)
+{
+  g_assert_false (ok);
+  g_assert_error (*error, NDDR_ERROR, code);
+  if (!strstr ((*error)->message, part))
+    g_error ("the message \"%s\" does not say \"%s\"", (*error)->message, part);
+  g_clear_error (error);
+}
+
+/* what HEAD gives of each task */
+typedef struct
+{
+  guint width, height, channels;
+  float *values;
+  Picture picture;
+} Head;
+
+static Head
+make_head (NddrSession *session, const char *task)
+{
+  Head head = { 0 };
+
+  g_assert_true (nddr_session_get_head_size (session, task, &head.width, &head.height, &head.channels));
+  head.values = g_new0 (float, head.width * head.height * head.channels);
+  head.picture.memory = (guint8 *) head.values;
+  head.picture.frame.planes[0] = head.picture.memory;
+  head.picture.frame.strides[0] = 4 * head.width * head.channels;
+  return head;
+}
+
+static double *
+head_values (const Head *head)
+{
+  double *values = g_new (double, head->width * head->height * head->channels);
+
+  for (guint i = 0; i < head->width * head->height * head->channels; i++)
+    values[i] = head->values[i];
+  return values;
+}
+
+/* ---- what comes out */
+
+/* The heads that the network has for an image that the reference prepared, [h][w][3]. */
+static void
+compare_heads (NddrModel *model, double *image, Head *heads, double bound)
+{
+  const NddrConfig *config = nddr_model_get_config (model);
+  NddrCheck *check = check_begin (nddr_device_get_traits (device)->family, FALSE);
+  NddrTensor *input = check_map (check, "input", 1, 1, config->input_height, config->input_width, 3);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrNetwork) network = nddr_network_new (config, nddr_model_get_tensors (model), NULL, &error);
+  NddrInference *inference;
+
+  g_assert_no_error (error);
+  inference = nddr_inference_append (check_plan (check), network, input);
+  check_ready (check);
+  nddr_inference_upload (inference, network, nddr_model_get_tensors (model), check_program (check), &error);
+  g_assert_no_error (error);
+  check_run (check, 1 << NDDR_PHASE_PACK);
+  check_fill (check, input, image);
+  check_run (check, 1 << NDDR_PHASE_NETWORK);
+  for (guint t = 0; t < config->n_tasks; t++) {
+    g_autofree double *got = head_values (&heads[t]), *want = check_fetch (check, inference->heads[t].tensor);
+    gsize n = heads[t].width * heads[t].height * heads[t].channels;
+    double difference = 0, norm = 0;
+
+    g_assert_cmpuint (inference->heads[t].tensor->branches, ==, 1);
+    g_assert_cmpuint (check_elements (inference->heads[t].tensor), ==, n);
+    for (gsize i = 0; i < n; i++) {
+      difference += (got[i] - want[i]) * (got[i] - want[i]);
+      norm += want[i] * want[i];
+    }
+    g_assert_cmpfloat (norm, >, 0);
+    g_assert_cmpfloat (sqrt (difference / norm), <=, bound);
+  }
+  nddr_inference_free (inference);
+  check_end (check);
+}
+
+static const NddrFrameFormat inputs[] = {
+  { NDDR_PIXEL_RGBA, 75, 51, .full_range = TRUE },
+  { NDDR_PIXEL_I420, 15, 11, .2126, .0722, FALSE, TRUE, FALSE },
+  { NDDR_PIXEL_NV12, 349, 287, .299, .114, TRUE, FALSE, FALSE },
+  { NDDR_PIXEL_BGR, 1, 1, .full_range = TRUE },
+};
+
+static const NddrOutput outputs[] = {
+  { "segmentation", NDDR_VIEW_HEAD, NDDR_PIXEL_FLOAT },  { "normal", NDDR_VIEW_HEAD, NDDR_PIXEL_FLOAT },
+  { "depth", NDDR_VIEW_HEAD, NDDR_PIXEL_FLOAT },         { "segmentation", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBA },
+  { "normal", NDDR_VIEW_OVERLAY, NDDR_PIXEL_BGRA },      { "depth", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBX },
+  { "segmentation", NDDR_VIEW_RAW, NDDR_PIXEL_GRAY8 },   { "normal", NDDR_VIEW_RAW, NDDR_PIXEL_RGB },
+  { "depth", NDDR_VIEW_RAW, NDDR_PIXEL_GRAY16_LE },      { "segmentation", NDDR_VIEW_MAP, NDDR_PIXEL_BGRX },
+};
+#define N_OUTPUTS G_N_ELEMENTS (outputs)
+
+typedef struct
+{
+  const char *resize;
+  NddrPrecision precision;
+  double bound; /* of a head against that of a float32 network */
+} Mode;
+
+/* One frame through every output: heads against the network's own, pictures against the reference's drawing of the heads. */
+static void
+test_pictures (gconstpointer data)
+{
+  const Mode *mode = data;
+  g_autoptr (NddrModel) model = make_model (mode->resize);
+  const NddrConfig *config = nddr_model_get_config (model);
+  NddrSessionOptions options = { .precision = mode->precision };
+  g_autoptr (NddrSession) session = NULL;
+
+  if (mode->precision == NDDR_PRECISION_FP16 && !check_can (NDDR_FAMILY_GPU, TRUE)) {
+    g_test_skip ("this device cannot store 16-bit floats");
+    return;
+  }
+  session = make_session (model, &options);
+  for (guint f = 0; f < G_N_ELEMENTS (inputs); f++) {
+    Picture frame = make_picture (inputs[f].format, inputs[f].width, inputs[f].height, f), pictures[N_OUTPUTS];
+    NddrFrame results[N_OUTPUTS];
+    double opacities[N_OUTPUTS];
+    Head heads[3];
+    NddrTiming timing = { 0 };
+    g_autofree double *image = NULL;
+
+    for (guint i = 0; i < 3; i++) {
+      heads[i] = make_head (session, outputs[i].task);
+      pictures[i] = heads[i].picture;
+    }
+    for (guint i = 3; i < N_OUTPUTS; i++)
+      pictures[i] = make_picture (outputs[i].format, inputs[f].width, inputs[f].height, 0);
+    for (guint i = 0; i < N_OUTPUTS; i++) {
+      results[i] = pictures[i].frame;
+      opacities[i] = i / (double) N_OUTPUTS;
+    }
+    set_frames (session, &inputs[f], outputs, N_OUTPUTS);
+    wait_for (session, submit (session, &frame, opacities, FALSE), results, &timing);
+    g_assert_cmpuint (timing.compute, >, 0);
+
+    image = reference_ingest (&inputs[f], frame_of (&frame), config->input_width, config->input_height, config->mean, config->std);
+    compare_heads (model, image, heads, mode->bound);
+    for (guint i = 3; i < N_OUTPUTS; i++) {
+      const Head *head = &heads[i % 3];
+      const NddrTask *task = nddr_model_find_task (model, outputs[i].task);
+      g_autofree double *values = head_values (head);
+      ReferenceView view = { values, head->height, head->width, head->channels, task->kind, task->classes, config->resize, outputs[i].view,
+        &inputs[f], frame_of (&frame), opacities[i] };
+      g_autofree char *wrong = reference_check_picture (&view, outputs[i].format, results[i].planes[0], results[i].strides[0]);
+
+      if (wrong)
+        g_error ("frame %u, output %u: %s", f, i, wrong);
+    }
+    for (guint i = 0; i < N_OUTPUTS; i++)
+      picture_clear (&pictures[i]);
+    picture_clear (&frame);
+  }
+}
+
+/* ---- order, slots, reuse */
+
+static void
+test_slots (void)
+{
+  g_autoptr (NddrModel) model = make_model ("half-pixel");
+  NddrSessionOptions options = { .slots = 3 };
+  g_autoptr (NddrSession) session = make_session (model, &options);
+  NddrFrameFormat input = { NDDR_PIXEL_RGBA, 33, 17, .full_range = TRUE };
+  NddrOutput output = { "normal", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBA };
+  double opacity = 0;
+  Picture frames[5], result = make_picture (NDDR_PIXEL_RGBA, 33, 17, 0);
+  g_autoptr (GError) error = NULL;
+  guint64 next = 1;
+
+  for (guint i = 0; i < 5; i++)
+    frames[i] = make_picture (NDDR_PIXEL_RGBA, 33, 17, i + 1);
+  expect (nddr_session_submit (session, frame_of (&frames[0]), NULL, FALSE, &error) != 0, &error, NDDR_ERROR_ARGUMENT, "set_frames");
+  set_frames (session, &input, &output, 1);
+  expect (nddr_session_wait (session, 1, NULL, NULL, &error), &error, NDDR_ERROR_ARGUMENT, "none is in flight");
+  for (guint round = 0; round < 3; round++) {
+    for (guint i = 0; i < 3; i++)
+      g_assert_cmpuint (submit (session, &frames[(next + i) % 5], &opacity, FALSE), ==, next + i);
+    expect (nddr_session_submit (session, frame_of (&frames[0]), &opacity, FALSE, &error) != 0, &error, NDDR_ERROR_ARGUMENT, "3 slots");
+    expect (nddr_session_wait (session, next + 1, NULL, NULL, &error), &error, NDDR_ERROR_ARGUMENT, "comes first");
+    expect (nddr_session_set_frames (session, &input, &output, 1, &error), &error, NDDR_ERROR_ARGUMENT, "3 frames are in flight");
+    for (guint i = 0; i < 3; i++, next++) {
+      wait_for (session, next, round == 1 ? NULL : &result.frame, NULL);
+      for (guint y = 0; y < 17 && round != 1; y++) /* at opacity 0 the frame itself, but for alpha */
+        for (guint x = 0; x < 33 * 4; x++)
+          g_assert_cmpint (result.memory[y * result.frame.strides[0] + x], ==,
+              x % 4 == 3 ? 255 : frames[next % 5].memory[y * frames[next % 5].frame.strides[0] + x]);
+    }
+  }
+  submit (session, &frames[0], NULL, FALSE); /* freed while it is in flight */
+  for (guint i = 0; i < 5; i++)
+    picture_clear (&frames[i]);
+  picture_clear (&result);
+}
+
+static void
+test_reuse (void)
+{
+  g_autoptr (NddrModel) model = make_model ("half-pixel");
+  g_autoptr (NddrSession) session = make_session (model, NULL);
+  NddrFrameFormat input = { NDDR_PIXEL_GRAY8, 40, 30, .full_range = TRUE };
+  NddrOutput both[2] = { { "depth", NDDR_VIEW_HEAD, NDDR_PIXEL_FLOAT }, { "depth", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBA } };
+  double opacities[2] = { 0, 0 };
+  Head first = make_head (session, "depth"), again = make_head (session, "depth"), other = make_head (session, "depth");
+  Picture a = make_picture (NDDR_PIXEL_GRAY8, 40, 30, 1), b = make_picture (NDDR_PIXEL_GRAY8, 40, 30, 2), shown = make_picture (NDDR_PIXEL_RGBA, 40, 30, 0);
+  NddrFrame results[2] = { first.picture.frame, { { NULL } } };
+  gsize bytes = 4 * first.width * first.height * first.channels;
+  guint64 ticket;
+
+  memset (b.memory, 0, 20 * b.frame.strides[0]); /* unlike the other in more than noise */
+  set_frames (session, &input, both, 2);
+  wait_for (session, submit (session, &a, opacities, TRUE), results, NULL); /* nothing to reuse yet: computed */
+  results[0] = again.picture.frame;
+  results[1] = shown.frame;
+  ticket = submit (session, &b, opacities, TRUE);
+  wait_for (session, ticket, results, NULL);
+  g_assert_cmpmem (first.values, bytes, again.values, bytes);
+  for (guint x = 0; x < 40; x++) /* over the new frame */
+    g_assert_cmpint (shown.memory[25 * shown.frame.strides[0] + 4 * x], ==, b.memory[25 * b.frame.strides[0] + x]);
+  results[0] = other.picture.frame;
+  wait_for (session, submit (session, &b, opacities, FALSE), results, NULL);
+  g_assert_cmpint (memcmp (first.values, other.values, bytes), !=, 0);
+  set_frames (session, &input, both, 2); /* and forgotten when frames are set */
+  results[0] = again.picture.frame;
+  wait_for (session, submit (session, &b, opacities, TRUE), results, NULL);
+  g_assert_cmpmem (other.values, bytes, again.values, bytes);
+  picture_clear (&a);
+  picture_clear (&b);
+  picture_clear (&shown);
+  g_free (first.values);
+  g_free (again.values);
+  g_free (other.values);
+}
+
+typedef struct
+{
+  NddrSession *session;
+  Picture *frames;
+  GAsyncQueue *tickets;
+  GMutex mutex;
+  GCond freed;
+  guint free_slots;
+} Pump;
+
+static gpointer
+pump_thread (gpointer data)
+{
+  Pump *pump = data;
+  double opacity = 0;
+
+  for (guint i = 0; i < 40; i++) {
+    g_mutex_lock (&pump->mutex);
+    while (pump->free_slots == 0)
+      g_cond_wait (&pump->freed, &pump->mutex);
+    pump->free_slots--;
+    g_mutex_unlock (&pump->mutex);
+    g_async_queue_push (pump->tickets, GSIZE_TO_POINTER ((gsize) submit (pump->session, &pump->frames[i % 3], &opacity, i % 2)));
+  }
+  return NULL;
+}
+
+/* One thread submits while another waits. */
+static void
+test_threads (void)
+{
+  g_autoptr (NddrModel) model = make_model ("half-pixel");
+  g_autoptr (NddrSession) session = make_session (model, NULL);
+  NddrFrameFormat input = { NDDR_PIXEL_BGRX, 16, 4, .full_range = TRUE };
+  NddrOutput output = { "segmentation", NDDR_VIEW_OVERLAY, NDDR_PIXEL_BGRX };
+  Picture frames[3], result = make_picture (NDDR_PIXEL_BGRX, 16, 4, 0);
+  Pump pump = { .session = session, .frames = frames, .tickets = g_async_queue_new (), .free_slots = 2 };
+  GThread *thread;
+
+  g_mutex_init (&pump.mutex);
+  g_cond_init (&pump.freed);
+  for (guint i = 0; i < 3; i++)
+    frames[i] = make_picture (NDDR_PIXEL_BGRX, 16, 4, i);
+  set_frames (session, &input, &output, 1);
+  thread = g_thread_new ("pump", pump_thread, &pump);
+  for (guint i = 0; i < 40; i++) {
+    guint64 ticket = GPOINTER_TO_SIZE (g_async_queue_pop (pump.tickets));
+
+    g_assert_cmpuint (ticket, ==, i + 1);
+    wait_for (session, ticket, &result.frame, NULL);
+    for (guint x = 0; x < 16 * 4; x++)
+      g_assert_cmpint (result.memory[x], ==, x % 4 == 3 ? 255 : frames[i % 3].memory[x]);
+    g_mutex_lock (&pump.mutex);
+    pump.free_slots++;
+    g_cond_signal (&pump.freed);
+    g_mutex_unlock (&pump.mutex);
+  }
+  g_thread_join (thread);
+  g_async_queue_unref (pump.tickets);
+  g_mutex_clear (&pump.mutex);
+  g_cond_clear (&pump.freed);
+  for (guint i = 0; i < 3; i++)
+    picture_clear (&frames[i]);
+  picture_clear (&result);
+}
+
+/* ---- choices and errors */
+
+static void
+test_options (void)
+{
+  static const char *const normal_alone[] = { "normal", NULL }, *const unknown[] = { "edges", NULL }, *const none[] = { NULL };
+  g_autoptr (NddrModel) model = make_model ("half-pixel");
+  const struct
+  {
+    NddrSessionOptions options;
+    const char *says;
+  } bad[] = {
+    { { .width = 31, .height = 48 }, "31x48" },
+    { { .width = 64, .height = 20000 }, "64x20000" },
+    { { .slots = 9 }, "1 to 8" },
+    { { .tasks = unknown }, "segmentation, normal, depth" },
+    { { .tasks = none }, "no task" },
+  };
+  NddrSessionOptions options = { .width = 80, .height = 33, .tasks = normal_alone };
+  g_autoptr (NddrSession) session = NULL;
+  g_autoptr (GError) error = NULL;
+  guint width, height, channels;
+
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    expect (nddr_session_new (device, model, &bad[i].options, &error) != NULL, &error, NDDR_ERROR_ARGUMENT, bad[i].says);
+  session = make_session (model, &options);
+  g_assert_true (nddr_session_get_head_size (session, "normal", &width, &height, &channels));
+  g_assert_cmpuint (width, ==, 10);
+  g_assert_cmpuint (height, ==, 5);
+  g_assert_cmpuint (channels, ==, 3);
+  g_assert_false (nddr_session_get_head_size (session, "depth", &width, &height, &channels));
+  g_assert_false (nddr_session_get_head_size (session, "edges", NULL, NULL, NULL));
+}
+
+static void
+test_frames (void)
+{
+  static const char *const two[] = { "segmentation", "depth", NULL };
+  g_autoptr (NddrModel) model = make_model ("half-pixel");
+  NddrSessionOptions options = { .tasks = two };
+  g_autoptr (NddrSession) session = make_session (model, &options);
+  NddrFrameFormat input = { NDDR_PIXEL_NV12, 10, 10 };
+  NddrOutput output = { "depth", NDDR_VIEW_RAW, NDDR_PIXEL_GRAY16_LE };
+  const struct
+  {
+    NddrFrameFormat input;
+    NddrOutput output;
+    const char *says;
+  } bad[] = {
+    { { NDDR_PIXEL_GRAY16_LE, 10, 10 }, output, "GRAY16_LE" },
+    { { NDDR_PIXEL_RGBA, 0, 10 }, output, "0x10" },
+    { { NDDR_PIXEL_RGBA, 10, 20000 }, output, "10x20000" },
+    { { NDDR_PIXEL_NV12, 10, 10, .7, .3 }, output, "luma coefficients" },
+    { { NDDR_PIXEL_NV12, 10, 10, NAN, .3 }, output, "luma coefficients" },
+    { input, { "normal", NDDR_VIEW_MAP, NDDR_PIXEL_RGBA }, "segmentation, depth" },
+    { input, { "edges", NDDR_VIEW_MAP, NDDR_PIXEL_RGBA }, "edges" },
+    { input, { NULL, NDDR_VIEW_MAP, NDDR_PIXEL_RGBA }, "task" },
+    { input, { "depth", NDDR_VIEW_RAW, NDDR_PIXEL_RGB }, "GRAY16_LE" },
+    { input, { "segmentation", NDDR_VIEW_MAP, NDDR_PIXEL_RGB }, "RGBA, BGRA, RGBx or BGRx" },
+    { input, { "segmentation", NDDR_VIEW_HEAD, NDDR_PIXEL_GRAY8 }, "FLOAT" },
+  };
+  Picture frame = make_picture (NDDR_PIXEL_NV12, 10, 10, 1), picture = make_picture (NDDR_PIXEL_GRAY16_LE, 10, 10, 0);
+  NddrFrame broken = frame.frame;
+  g_autoptr (GError) error = NULL;
+
+  set_frames (session, &input, &output, 1);
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    expect (nddr_session_set_frames (session, &bad[i].input, &bad[i].output, 1, &error), &error, NDDR_ERROR_ARGUMENT, bad[i].says);
+  broken.planes[1] = NULL;
+  expect (nddr_session_submit (session, &broken, NULL, FALSE, &error) != 0, &error, NDDR_ERROR_ARGUMENT, "plane 1");
+  broken = frame.frame;
+  broken.strides[0] = 9;
+  expect (nddr_session_submit (session, &broken, NULL, FALSE, &error) != 0, &error, NDDR_ERROR_ARGUMENT, "stride of 9");
+  wait_for (session, submit (session, &frame, NULL, FALSE), &picture.frame, NULL); /* what was set stands */
+
+  set_frames (session, &input, NULL, 0); /* nothing to show */
+  for (int i = 0; i < 3; i++)
+    wait_for (session, submit (session, &frame, NULL, FALSE), NULL, NULL);
+  picture_clear (&frame);
+  picture_clear (&picture);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const Mode modes[] = {
+    { "half-pixel", NDDR_PRECISION_FP32, 1e-5 },
+    { "align-corners", NDDR_PRECISION_FP32, 1e-5 },
+    { "asymmetric", NDDR_PRECISION_AUTO, 2e-2 },
+    { "half-pixel", NDDR_PRECISION_FP16, 2e-2 },
+  };
+  static const char *const names[] = { "auto", "fp32", "fp16" };
+  g_autoptr (GError) error = NULL;
+  int status;
+
+  check_init (&argc, &argv);
+  device = nddr_device_open (NULL, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < G_N_ELEMENTS (modes); i++) {
+    g_autofree char *path = g_strdup_printf ("/session/pictures/%s/%s", modes[i].resize, names[modes[i].precision]);
+
+    g_test_add_data_func (path, &modes[i], test_pictures);
+  }
+  g_test_add_func ("/session/slots", test_slots);
+  g_test_add_func ("/session/reuse", test_reuse);
+  g_test_add_func ("/session/threads", test_threads);
+  g_test_add_func ("/session/options", test_options);
+  g_test_add_func ("/session/frames", test_frames);
+  status = g_test_run ();
+  nddr_device_unref (device);
+  return check_finish (status);
+}
