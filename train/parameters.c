@@ -1,0 +1,248 @@
+/* See parameters.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/parameters.h>
+
+#include <string.h>
+
+#define ALIGN 64 /* elements: 256 bytes, what a part of a tensor starts at, and what has one group */
+
+static gsize
+align_up (gsize n)
+{
+  return (n + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static void
+slot_clear (gpointer data)
+{
+  g_free (((NddrSlot *) data)->name);
+}
+
+static NddrGroup
+layer_group (const NddrLayer *layer, gboolean weight)
+{
+  switch (layer->role)
+    {
+    case NDDR_ROLE_FUSION:
+    case NDDR_ROLE_SHORTCUT:
+      return weight ? NDDR_GROUP_FUSION_WEIGHT : NDDR_GROUP_FUSION;
+    case NDDR_ROLE_HEAD:
+      return weight ? NDDR_GROUP_HEAD_WEIGHT : NDDR_GROUP_HEAD;
+    case NDDR_ROLE_HEAD_LAST:
+      return weight ? NDDR_GROUP_LAST_WEIGHT : NDDR_GROUP_LAST_BIAS;
+    case NDDR_ROLE_TRUNK:
+    default:
+      return weight ? NDDR_GROUP_TRUNK_WEIGHT : NDDR_GROUP_TRUNK;
+    }
+}
+
+/* A slot for each branch's tensor; they lie one after the other, from @offset. Returns the part's elements. */
+static gsize
+add_slots (NddrParameters *p, const NddrLayer *layer, char **bases, const char *suffix, gboolean running, gsize offset, NddrGroup group,
+    guint n_dims, const gint64 *dims)
+{
+  gsize n = 1;
+  for (guint d = 0; d < n_dims; d++)
+    n *= dims[d];
+  for (int b = 0; b < layer->branches; b++)
+    {
+      NddrSlot slot = { g_strconcat (bases[b], suffix, NULL), running, offset + b * n, n, n_dims, { 0 }, group };
+      memcpy (slot.dims, dims, n_dims * sizeof *dims);
+      g_array_append_val (p->slots, slot);
+    }
+  return n * layer->branches;
+}
+
+/* Where a layer's parts lie, in elements; the count 0 where it has no such part. */
+typedef struct
+{
+  struct { gsize offset, n; } weight, bias, scale, shift, mean, var;
+} Layout;
+
+static void
+lay_out (NddrParameters *p, const NddrNetwork *network, Layout *layouts, gsize *n_params, gsize *n_running)
+{
+  for (int i = 0; i < p->n_layers; i++)
+    {
+      const NddrLayer *layer = nddr_network_layer (network, i);
+      Layout *l = &layouts[i];
+      if (layer->kind != NDDR_LAYER_CONVOLUTION && layer->kind != NDDR_LAYER_DEPTHWISE)
+        continue;
+      gint64 out = nddr_network_value (network, layer->output)->channels;
+      gint64 in = layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (network, layer);
+      const gint64 dims[4] = { out, in, layer->kernel, layer->kernel };
+      NddrGroup other = layer_group (layer, FALSE);
+
+#define PLACE(part, bases, suffix, flag, total, group, n_dims) \
+  (l->part.offset = *(total), l->part.n = add_slots (p, layer, bases, suffix, flag, *(total), group, n_dims, dims), *(total) += align_up (l->part.n))
+      PLACE (weight, layer->names, ".weight", FALSE, n_params, layer_group (layer, TRUE), 4);
+      if (layer->bias)
+        PLACE (bias, layer->names, ".bias", FALSE, n_params, other, 1);
+      if (layer->norm)
+        {
+          PLACE (scale, layer->norms, ".weight", FALSE, n_params, other, 1);
+          PLACE (shift, layer->norms, ".bias", FALSE, n_params, other, 1);
+          PLACE (mean, layer->norms, ".running_mean", TRUE, n_running, other, 1);
+          PLACE (var, layer->norms, ".running_var", TRUE, n_running, other, 1);
+        }
+#undef PLACE
+    }
+}
+
+static NddrTensor *
+make_part (NddrPlan *plan, NddrTensor *whole, const char *label, const char *what, gsize offset, gsize n)
+{
+  if (!whole || n == 0)
+    return NULL;
+  g_autofree char *name = g_strdup_printf ("%s.%s", label, what);
+  return nddr_plan_part (plan, whole, name, offset * sizeof (float), n);
+}
+
+NddrParameters *
+nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn, gboolean adamw)
+{
+  NddrParameters *p = g_new0 (NddrParameters, 1);
+  p->n_layers = network->layers->len;
+  p->layers = g_new0 (NddrLayerParameters, p->n_layers);
+  p->slots = g_array_new (FALSE, FALSE, sizeof (NddrSlot));
+  g_array_set_clear_func (p->slots, slot_clear);
+
+  g_autofree Layout *layouts = g_new0 (Layout, p->n_layers);
+  gsize n_params = 0, n_running = 0;
+  lay_out (p, network, layouts, &n_params, &n_running);
+
+  p->params = nddr_plan_flat (plan, "params", NDDR_SPACE_PARAMS, NDDR_F32, n_params);
+  if (n_running)
+    p->running = nddr_plan_flat (plan, "running", NDDR_SPACE_STATE, NDDR_F32, n_running);
+  if (learn)
+    {
+      p->gradients = nddr_plan_flat (plan, "gradients", NDDR_SPACE_STATE, NDDR_F32, n_params);
+      p->moment1 = nddr_plan_flat (plan, "moment1", NDDR_SPACE_STATE, NDDR_F32, n_params);
+      if (adamw)
+        p->moment2 = nddr_plan_flat (plan, "moment2", NDDR_SPACE_STATE, NDDR_F32, n_params);
+      g_autofree guint32 *groups = g_new0 (guint32, n_params / ALIGN);
+      for (guint s = 0; s < p->slots->len; s++)
+        {
+          const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
+          for (gsize k = slot->offset / ALIGN; !slot->running && k * ALIGN < slot->offset + slot->n; k++)
+            groups[k] = slot->group;
+        }
+      p->groups = nddr_plan_table (plan, "groups", groups, n_params / ALIGN * sizeof *groups);
+    }
+
+  for (int i = 0; i < p->n_layers; i++)
+    {
+      const char *label = nddr_network_layer (network, i)->label;
+      const Layout *l = &layouts[i];
+      p->layers[i] = (NddrLayerParameters){
+        .weight = make_part (plan, p->params, label, "weight", l->weight.offset, l->weight.n),
+        .bias = make_part (plan, p->params, label, "bias", l->bias.offset, l->bias.n),
+        .scale = make_part (plan, p->params, label, "scale", l->scale.offset, l->scale.n),
+        .shift = make_part (plan, p->params, label, "shift", l->shift.offset, l->shift.n),
+        .dweight = make_part (plan, p->gradients, label, "dweight", l->weight.offset, l->weight.n),
+        .dbias = make_part (plan, p->gradients, label, "dbias", l->bias.offset, l->bias.n),
+        .dscale = make_part (plan, p->gradients, label, "dscale", l->scale.offset, l->scale.n),
+        .dshift = make_part (plan, p->gradients, label, "dshift", l->shift.offset, l->shift.n),
+        .mean = make_part (plan, p->running, label, "mean", l->mean.offset, l->mean.n),
+        .var = make_part (plan, p->running, label, "var", l->var.offset, l->var.n),
+      };
+    }
+  return p;
+}
+
+void
+nddr_parameters_free (NddrParameters *parameters)
+{
+  if (!parameters)
+    return;
+  g_array_unref (parameters->slots);
+  g_free (parameters->layers);
+  g_free (parameters);
+}
+
+static const NddrTensor *
+whole_of (const NddrParameters *p, NddrParametersKind kind, gboolean running)
+{
+  switch (kind)
+    {
+    case NDDR_PARAMETERS_GRADIENTS:
+      return running ? NULL : p->gradients;
+    case NDDR_PARAMETERS_MOMENT1:
+      return running ? NULL : p->moment1;
+    case NDDR_PARAMETERS_MOMENT2:
+      return running ? NULL : p->moment2;
+    case NDDR_PARAMETERS_VALUES:
+    default:
+      return running ? p->running : p->params;
+    }
+}
+
+gboolean
+nddr_parameters_write (const NddrParameters *p, NddrProgram *program, NddrParametersKind kind, const NddrTensors *tensors, const char *prefix,
+    GError **error)
+{
+  for (int running = 0; running < 2; running++)
+    {
+      const NddrTensor *whole = whole_of (p, kind, running);
+      if (!whole)
+        continue;
+      g_autofree float *data = g_malloc0 (whole->bytes);
+      for (guint s = 0; s < p->slots->len; s++)
+        {
+          const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
+          if (slot->running != running)
+            continue;
+          g_autofree char *name = g_strconcat (prefix, slot->name, NULL);
+          const NddrArray *array = nddr_tensors_find (tensors, name);
+          if (!array || array->n_elements != slot->n)
+            {
+              g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor %s is %s, but the network needs %" G_GSIZE_FORMAT " elements of it", name,
+                  array ? "of another size" : "missing", slot->n);
+              return FALSE;
+            }
+          memcpy (data + slot->offset, array->data, slot->n * sizeof (float));
+        }
+      if (!nddr_program_write (program, whole, 0, data, whole->bytes, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean
+nddr_parameters_read (const NddrParameters *p, NddrProgram *program, NddrParametersKind kind, NddrTensors *tensors, const char *prefix, GError **error)
+{
+  g_autofree float *values = NULL, *running = NULL;
+  const NddrTensor *wholes[2] = { whole_of (p, kind, FALSE), whole_of (p, kind, TRUE) };
+  if (wholes[0])
+    values = g_malloc (wholes[0]->bytes);
+  if (wholes[1])
+    running = g_malloc (wholes[1]->bytes);
+  const float *data[2] = { values, running };
+  if (wholes[0] && !nddr_program_read (program, wholes[0], 0, values, wholes[0]->bytes, error))
+    return FALSE;
+  if (wholes[1] && !nddr_program_read (program, wholes[1], 0, running, wholes[1]->bytes, error))
+    return FALSE;
+  for (guint s = 0; s < p->slots->len; s++)
+    {
+      const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
+      if (!data[slot->running])
+        continue;
+      g_autofree char *name = g_strconcat (prefix, slot->name, NULL);
+      NddrArray *array = nddr_array_new (name, slot->n_dims, slot->dims);
+      memcpy (array->data, data[slot->running] + slot->offset, slot->n * sizeof (float));
+      nddr_tensors_take (tensors, array);
+    }
+  return TRUE;
+}
+
+gboolean
+nddr_parameters_reset (const NddrParameters *p, NddrProgram *program, GError **error)
+{
+  const NddrTensor *wholes[] = { p->gradients, p->moment1, p->moment2 };
+  g_autofree guint8 *zeros = g_malloc0 (p->params->bytes);
+  for (guint i = 0; i < G_N_ELEMENTS (wholes); i++)
+    if (wholes[i] && !nddr_program_write (program, wholes[i], 0, zeros, wholes[i]->bytes, error))
+      return FALSE;
+  return TRUE;
+}

@@ -1,0 +1,555 @@
+/* See training.h.
+ *
+ * A value that several layers read gets its gradient in parts, from the last reader to the first, branch by branch: the first
+ * part of a branch writes, the others add.  Where that cannot be said branch by branch, or nobody reads a branch, the gradient is
+ * zeroed first and every part adds.  All this is known before anything is appended: see find_zeroed().
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/training.h>
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_BRANCHES 64 /* bits of a mask */
+
+/* Some consecutive branches of a value that a layer reads. */
+typedef struct
+{
+  int value, first, count;
+  int input; /* which of the layer's inputs; -1: its residual */
+} Read;
+
+typedef struct
+{
+  NddrConvolution convolution;
+  NddrDepthwise depthwise;
+  NddrNorm norm;
+  NddrActivate activate;
+  NddrPool pool;
+  NddrResize resize;
+  NddrBranches *inputs; /* convolution's */
+  gboolean activated;   /* an activate step follows a convolution without normalisation */
+} LayerOps;
+
+typedef struct
+{
+  NddrPlan *plan;
+  const NddrNetwork *network;
+  const NddrTrainingOptions *options;
+  NddrTraining *training;
+  int *widths, *heights;  /* of values */
+  int *root;              /* for each value: itself, or the value that a resize to the same size leaves as it is */
+  NddrTensor **values, **gradients;
+  guint64 *written;       /* for each value: the branches whose gradient has been written */
+  gboolean *zeroed;       /* for each value: its gradient starts at zero */
+  LayerOps *ops;
+  guint32 n_dropouts;
+} Builder;
+
+static guint64
+mask_of (int first, int count)
+{
+  return (count >= 64 ? ~G_GUINT64_CONSTANT (0) : (G_GUINT64_CONSTANT (1) << count) - 1) << first;
+}
+
+/* Whether input @k and those after it are the branches k, k + 1, … of one value, each read by all of the layer's branches. */
+static gboolean
+is_fusion (const NddrLayer *layer)
+{
+  for (int k = 0; k < layer->n_inputs; k++)
+    if (layer->inputs[k].step != 0 || layer->inputs[k].value != layer->inputs[0].value || layer->inputs[k].first != layer->inputs[0].first + k)
+      return FALSE;
+  return layer->n_inputs > 1;
+}
+
+/* What a layer reads of values that have a gradient.  Returns how many; @reads has room for n_inputs + 1. */
+static int
+list_reads (const Builder *b, const NddrLayer *layer, Read *reads)
+{
+  int n = 0;
+  if (layer->residual.value > 0)
+    reads[n++] = (Read){ b->root[layer->residual.value], layer->residual.first, layer->residual.step ? layer->branches : 1, -1 };
+  if (is_fusion (layer) && layer->inputs[0].value > 0)
+    {
+      reads[n++] = (Read){ b->root[layer->inputs[0].value], layer->inputs[0].first, layer->n_inputs, 0 };
+      return n;
+    }
+  for (int k = 0; k < layer->n_inputs; k++)
+    if (layer->inputs[k].value > 0)
+      reads[n++] = (Read){ b->root[layer->inputs[k].value], layer->inputs[k].first, layer->inputs[k].step ? layer->branches : 1, k };
+  return n;
+}
+
+static gboolean
+is_alias (const Builder *b, const NddrLayer *layer)
+{
+  return layer->kind == NDDR_LAYER_RESIZE && b->root[layer->output] != layer->output;
+}
+
+/* Resizes that change nothing are left out: their output is their input. */
+static void
+find_roots (Builder *b)
+{
+  for (guint v = 0; v < b->network->values->len; v++)
+    b->root[v] = v;
+  for (guint i = 0; i < b->network->layers->len; i++)
+    {
+      const NddrLayer *layer = nddr_network_layer (b->network, i);
+      if (layer->kind != NDDR_LAYER_RESIZE)
+        continue;
+      int from = layer->inputs[0].value, to = layer->output;
+      if (b->widths[from] == b->widths[to] && b->heights[from] == b->heights[to])
+        b->root[to] = b->root[from];
+    }
+}
+
+static void
+find_zeroed (Builder *b)
+{
+  guint n_values = b->network->values->len;
+  g_autofree guint64 *written = g_new0 (guint64, n_values);
+  for (int t = 0; t < b->training->n_tasks; t++)
+    written[b->root[b->network->heads[t].value]] |= mask_of (b->network->heads[t].first, 1);
+  for (int i = b->network->layers->len - 1; i >= 0; i--)
+    {
+      const NddrLayer *layer = nddr_network_layer (b->network, i);
+      g_autofree Read *reads = g_new (Read, layer->n_inputs + 1);
+      int n = is_alias (b, layer) ? 0 : list_reads (b, layer, reads);
+      for (int r = 0; r < n; r++)
+        {
+          guint64 mask = mask_of (reads[r].first, reads[r].count), before = written[reads[r].value] & mask;
+          b->zeroed[reads[r].value] |= before != 0 && before != mask;
+          written[reads[r].value] |= mask;
+        }
+    }
+  for (guint v = 1; v < n_values; v++)
+    b->zeroed[v] |= written[v] != 0 && written[v] != mask_of (0, nddr_network_value (b->network, v)->branches);
+}
+
+/* The gradient of @value, about to be written on some branches; *accumulate: whether they hold a part already. */
+static NddrTensor *
+gradient_of (Builder *b, int value, int first, int count, gboolean *accumulate)
+{
+  value = b->root[value];
+  if (!b->gradients[value])
+    {
+      const NddrTensor *t = b->values[value];
+      g_autofree char *name = g_strconcat ("d ", t->name, NULL);
+      b->gradients[value] = nddr_plan_map (b->plan, name, t->branches, t->batch, t->height, t->width, t->channels);
+      if (b->zeroed[value])
+        {
+          nddr_zero (b->plan, b->gradients[value]);
+          b->written[value] = ~G_GUINT64_CONSTANT (0);
+        }
+    }
+  guint64 mask = mask_of (first, count);
+  if (accumulate)
+    *accumulate = (b->written[value] & mask) != 0;
+  b->written[value] |= mask;
+  return b->gradients[value];
+}
+
+static NddrBranches
+branches_of (const Builder *b, const NddrInput *input)
+{
+  if (input->value < 0)
+    return (NddrBranches){ NULL, 0, 1 };
+  return (NddrBranches){ b->values[b->root[input->value]], input->first, input->step };
+}
+
+static NddrTensor *
+make_map (Builder *b, const NddrLayer *layer, const char *suffix)
+{
+  g_autofree char *name = g_strconcat (layer->label, suffix, NULL);
+  int v = layer->output;
+  return nddr_plan_map (b->plan, name, layer->branches, b->options->batch, b->heights[v], b->widths[v], nddr_network_value (b->network, v)->channels);
+}
+
+/* ---- forward */
+
+static void
+append_convolution (Builder *b, int i)
+{
+  const NddrLayer *layer = nddr_network_layer (b->network, i);
+  const NddrLayerParameters *p = &b->training->parameters->layers[i];
+  LayerOps *ops = &b->ops[i];
+  gboolean dropout = layer->dropout && b->options->dropout > 0;
+  float low = layer->activation == NDDR_ACTIVATION_NONE ? -INFINITY : 0;
+  float high = layer->activation == NDDR_ACTIVATION_RELU6 ? 6 : INFINITY;
+  NddrBranches residual = branches_of (b, &layer->residual), none = { NULL, 0, 1 };
+  ops->activated = !layer->norm && (layer->activation != NDDR_ACTIVATION_NONE || dropout);
+  NddrTensor *raw = make_map (b, layer, layer->norm || ops->activated ? ".raw" : "");
+  NddrTensor *output = layer->norm || ops->activated ? make_map (b, layer, "") : raw;
+  guint32 dropout_layer = dropout ? b->n_dropouts++ : 0;
+
+  if (layer->kind == NDDR_LAYER_DEPTHWISE)
+    {
+      ops->depthwise = (NddrDepthwise){
+        .output = NDDR_BRANCHES (raw), .input = branches_of (b, &layer->inputs[0]), .branches = layer->branches, .weight = p->weight, .bias = p->bias,
+        .stride = layer->stride, .dilation = layer->dilation, .low = -INFINITY, .high = INFINITY, .pack_phase = NDDR_TRAINING_PACK,
+      };
+      nddr_depthwise_forward (b->plan, &ops->depthwise);
+    }
+  else
+    {
+      ops->inputs = g_new (NddrBranches, layer->n_inputs);
+      for (int k = 0; k < layer->n_inputs; k++)
+        ops->inputs[k] = branches_of (b, &layer->inputs[k]);
+      ops->convolution = (NddrConvolution){
+        .output = NDDR_BRANCHES (raw), .branches = layer->branches, .inputs = ops->inputs, .n_inputs = layer->n_inputs, .weight = p->weight,
+        .bias = p->bias, .residual = layer->norm ? none : residual, .kernel = layer->kernel, .stride = layer->stride, .dilation = layer->dilation,
+        .low = -INFINITY, .high = INFINITY, .pack_phase = NDDR_TRAINING_PACK,
+      };
+      nddr_convolution_forward (b->plan, &ops->convolution);
+    }
+
+  if (layer->norm)
+    {
+      ops->norm = (NddrNorm){
+        .input = raw, .output = output, .residual = residual, .weight = p->scale, .bias = p->shift, .running_mean = p->mean, .running_var = p->var,
+        .eps = b->network->norm_eps, .momentum = b->options->bn_momentum, .low = low, .high = high,
+        .dropout = dropout ? b->options->dropout : 0, .dropout_layer = dropout_layer, .random = b->training->random,
+      };
+      nddr_norm_forward (b->plan, &ops->norm);
+    }
+  else if (ops->activated)
+    {
+      ops->activate = (NddrActivate){
+        .input = raw, .output = output, .low = low, .high = high,
+        .dropout = dropout ? b->options->dropout : 0, .dropout_layer = dropout_layer, .random = b->training->random,
+      };
+      nddr_activate_forward (b->plan, &ops->activate);
+    }
+  raw->keep = !b->options->learn && layer->role == NDDR_ROLE_FUSION;
+  b->training->raw[i] = raw;
+  b->values[layer->output] = output;
+}
+
+static void
+append_forward (Builder *b, int i)
+{
+  const NddrLayer *layer = nddr_network_layer (b->network, i);
+  LayerOps *ops = &b->ops[i];
+  b->plan->label = g_intern_string (layer->label);
+  switch (layer->kind)
+    {
+    case NDDR_LAYER_CONVOLUTION:
+    case NDDR_LAYER_DEPTHWISE:
+      append_convolution (b, i);
+      break;
+    case NDDR_LAYER_MAX_POOL:
+    case NDDR_LAYER_AVERAGE_POOL:
+      b->values[layer->output] = make_map (b, layer, "");
+      ops->pool = (NddrPool){
+        .output = b->values[layer->output], .input = b->values[b->root[layer->inputs[0].value]], .average = layer->kind == NDDR_LAYER_AVERAGE_POOL,
+        .stride = layer->stride, .padding = b->network->pool_padding,
+      };
+      nddr_pool_forward (b->plan, &ops->pool);
+      break;
+    case NDDR_LAYER_RESIZE:
+      if (is_alias (b, layer))
+        break;
+      b->values[layer->output] = make_map (b, layer, "");
+      ops->resize = (NddrResize){
+        .output = b->values[layer->output], .input = b->values[b->root[layer->inputs[0].value]], .mode = b->network->resize,
+      };
+      nddr_resize_forward (b->plan, &ops->resize);
+      break;
+    }
+}
+
+/* The image is written where the host can, but convolutions read maps of the arena, with zeros around them. */
+static void
+append_image (Builder *b)
+{
+  const NddrTrainingOptions *o = b->options;
+  b->plan->label = g_intern_string ("image");
+  b->training->image = nddr_plan_tensor (b->plan, "image", NDDR_SPACE_INPUT, NDDR_F32, 1, o->batch, o->height, o->width, 3);
+  b->values[0] = nddr_plan_map (b->plan, "input", 1, o->batch, o->height, o->width, 3);
+  NddrActivate copy = { .input = b->training->image, .output = b->values[0], .low = -INFINITY, .high = INFINITY };
+  nddr_activate_forward (b->plan, &copy);
+}
+
+/* ---- losses: forward, and the gradient of the heads */
+
+static NddrTensor *
+make_label (Builder *b, const NddrTask *task, int height, int width)
+{
+  g_autofree char *name = g_strconcat (task->name, ".label", NULL);
+  gsize pixels = (gsize) b->options->batch * height * width;
+  switch (task->kind)
+    {
+    case NDDR_TASK_SEGMENTATION:
+      return nddr_plan_flat (b->plan, name, NDDR_SPACE_INPUT, NDDR_BYTES, pixels);
+    case NDDR_TASK_NORMAL:
+      return nddr_plan_flat (b->plan, name, NDDR_SPACE_INPUT, NDDR_F32, pixels * 4);
+    case NDDR_TASK_DEPTH:
+    default:
+      return nddr_plan_flat (b->plan, name, NDDR_SPACE_INPUT, NDDR_F32, pixels);
+    }
+}
+
+static void
+append_loss (Builder *b, const NddrConfig *config, int t)
+{
+  const NddrTask *task = &config->tasks[t];
+  const NddrInput *head = &b->network->heads[t];
+  NddrTrainingTask *out = &b->training->tasks[t];
+  NddrTensor *value = b->values[b->root[head->value]];
+  g_autofree char *label = g_strconcat ("loss.", task->name, NULL);
+  g_autofree char *scale_name = g_strconcat (task->name, ".scale", NULL);
+  b->plan->label = g_intern_string (label);
+  b->plan->phase = NDDR_TRAINING_FORWARD;
+
+  gboolean upsample = b->options->input_resolution;
+  out->width = upsample ? b->options->width : value->width;
+  out->height = upsample ? b->options->height : value->height;
+  out->label = make_label (b, task, out->height, out->width);
+  out->scale = nddr_plan_flat (b->plan, scale_name, NDDR_SPACE_INPUT, NDDR_F32, 2);
+  out->loss = nddr_plan_flat (b->plan, label, NDDR_SPACE_OUTPUT, NDDR_F32, 1);
+
+  gboolean accumulate;
+  NddrLoss loss = { .kind = task->kind, .label = out->label, .scale = out->scale, .loss = out->loss };
+  if (!upsample)
+    {
+      NddrTensor *gradient = gradient_of (b, head->value, head->first, 1, NULL);
+      loss.prediction = (NddrBranches){ value, head->first, 1 };
+      loss.gradient = (NddrBranches){ gradient, head->first, 1 };
+      nddr_loss (b->plan, &loss);
+      return;
+    }
+  NddrTensor *large = nddr_plan_map (b->plan, "upsampled", value->branches, value->batch, out->height, out->width, value->channels);
+  NddrTensor *dlarge = nddr_plan_map (b->plan, "d upsampled", value->branches, value->batch, out->height, out->width, value->channels);
+  NddrResize resize = { .output = large, .input = value, .mode = b->network->resize };
+  nddr_resize_forward (b->plan, &resize);
+  loss.prediction = NDDR_BRANCHES (large);
+  loss.gradient = NDDR_BRANCHES (dlarge);
+  nddr_loss (b->plan, &loss);
+  b->plan->phase = NDDR_TRAINING_BACKWARD;
+  NddrTensor *gradient = gradient_of (b, head->value, 0, value->branches, &accumulate);
+  nddr_resize_backward (b->plan, &resize, gradient, dlarge, accumulate);
+}
+
+/* ---- backward */
+
+/* Input gradients of a dense convolution: those of a fusion's inputs, which lie side by side, in one call. */
+static void
+append_convolution_gradients (Builder *b, const NddrLayer *layer, const LayerOps *ops, NddrTensor *dy)
+{
+  g_autofree Read *reads = g_new (Read, layer->n_inputs + 1);
+  int n = list_reads (b, layer, reads);
+  for (int r = 0; r < n; r++)
+    {
+      if (reads[r].input < 0)
+        continue;
+      gboolean accumulate;
+      int k = reads[r].input, step = layer->inputs[k].step;
+      NddrTensor *dx = gradient_of (b, reads[r].value, reads[r].first, reads[r].count, &accumulate);
+      gboolean fusion = is_fusion (layer);
+      nddr_convolution_backward_data (b->plan, &ops->convolution, k, fusion ? layer->n_inputs : 1, (NddrBranches){ dx, reads[r].first, step },
+          NDDR_BRANCHES (dy), accumulate);
+    }
+}
+
+static void
+append_residual_gradient (Builder *b, const NddrLayer *layer, NddrTensor *dy)
+{
+  gboolean accumulate;
+  NddrTensor *dx = gradient_of (b, layer->residual.value, layer->residual.first, layer->branches, &accumulate);
+  NddrResize copy = { .output = dy, .input = dx, .mode = NDDR_RESIZE_HALF_PIXEL }; /* of the same size: its gradient is dy itself */
+  nddr_resize_backward (b->plan, &copy, dx, dy, accumulate);
+}
+
+static void
+append_layer_gradient (Builder *b, int i, NddrTensor *dz)
+{
+  const NddrLayer *layer = nddr_network_layer (b->network, i);
+  const NddrLayerParameters *p = &b->training->parameters->layers[i];
+  LayerOps *ops = &b->ops[i];
+  gboolean has_residual = layer->residual.value > 0, accumulate = FALSE;
+  if (layer->norm)
+    {
+      NddrBranches dresidual = { NULL, 0, 1 };
+      if (has_residual)
+        {
+          dresidual.tensor = gradient_of (b, layer->residual.value, layer->residual.first, layer->branches, &accumulate);
+          dresidual.first = layer->residual.first;
+        }
+      nddr_norm_backward (b->plan, &ops->norm, dz, dz, p->dscale, p->dshift, dresidual, accumulate);
+    }
+  else
+    {
+      if (ops->activated)
+        nddr_activate_backward (b->plan, &ops->activate, dz, dz);
+      if (has_residual)
+        append_residual_gradient (b, layer, dz);
+    }
+
+  if (layer->kind == NDDR_LAYER_CONVOLUTION)
+    {
+      nddr_convolution_backward_weight (b->plan, &ops->convolution, NDDR_BRANCHES (dz), p->dweight, p->dbias);
+      append_convolution_gradients (b, layer, ops, dz);
+      return;
+    }
+  nddr_depthwise_backward_weight (b->plan, &ops->depthwise, NDDR_BRANCHES (dz), p->dweight, p->dbias);
+  if (layer->inputs[0].value > 0)
+    {
+      NddrTensor *dx = gradient_of (b, layer->inputs[0].value, layer->inputs[0].first, layer->branches, &accumulate);
+      nddr_depthwise_backward_data (b->plan, &ops->depthwise, (NddrBranches){ dx, layer->inputs[0].first, 1 }, NDDR_BRANCHES (dz), accumulate);
+    }
+}
+
+static void
+append_backward (Builder *b, int i)
+{
+  const NddrLayer *layer = nddr_network_layer (b->network, i);
+  if (is_alias (b, layer) || !b->gradients[b->root[layer->output]])
+    return; /* nothing that is learnt from reads it */
+  NddrTensor *dz = b->gradients[b->root[layer->output]], *dx;
+  gboolean accumulate;
+  b->plan->label = g_intern_string (layer->label);
+  switch (layer->kind)
+    {
+    case NDDR_LAYER_CONVOLUTION:
+    case NDDR_LAYER_DEPTHWISE:
+      append_layer_gradient (b, i, dz);
+      break;
+    case NDDR_LAYER_MAX_POOL:
+    case NDDR_LAYER_AVERAGE_POOL:
+      if (layer->inputs[0].value == 0)
+        break;
+      dx = gradient_of (b, layer->inputs[0].value, 0, layer->branches, &accumulate);
+      nddr_pool_backward (b->plan, &b->ops[i].pool, dx, dz, accumulate);
+      break;
+    case NDDR_LAYER_RESIZE:
+      if (layer->inputs[0].value == 0)
+        break;
+      dx = gradient_of (b, layer->inputs[0].value, 0, layer->branches, &accumulate);
+      nddr_resize_backward (b->plan, &b->ops[i].resize, dx, dz, accumulate);
+      break;
+    }
+}
+
+/* Where the parameters are more than a binding may span, a part of them at a time. */
+static void
+append_update (Builder *b)
+{
+  const NddrTrainingOptions *o = b->options;
+  const NddrParameters *p = b->training->parameters;
+  gsize n = p->params->bytes / sizeof (float), chunk = b->plan->traits.max_storage_range / sizeof (float) / 4096 * 4096;
+  b->plan->phase = NDDR_TRAINING_UPDATE;
+  b->plan->label = g_intern_string ("optimizer");
+  for (gsize from = 0; from < n; from += chunk)
+    {
+      gsize count = MIN (chunk, n - from);
+#define PART(whole, unit) ((whole) && count < n ? nddr_plan_part (b->plan, (whole), #whole, from / (unit) * sizeof (float), count / (unit)) : (whole))
+      NddrOptimizer optimizer = {
+        .params = PART (p->params, 1), .gradients = PART (p->gradients, 1), .moment1 = PART (p->moment1, 1), .moment2 = PART (p->moment2, 1),
+        .groups = PART (p->groups, 64), .rates = b->training->rates, .n_groups = NDDR_N_GROUPS, .adamw = o->adamw,
+        .momentum = o->momentum, .beta1 = o->beta1, .beta2 = o->beta2, .adam_eps = o->adam_eps,
+      };
+#undef PART
+      nddr_optimizer_step (b->plan, &optimizer);
+    }
+}
+
+/* ---- the whole */
+
+/* What the steps above take for granted. */
+static gboolean
+check (const Builder *b, GError **error)
+{
+  for (guint i = 0; i < b->network->layers->len; i++)
+    {
+      const NddrLayer *layer = nddr_network_layer (b->network, i);
+      gboolean pools = layer->kind == NDDR_LAYER_MAX_POOL || layer->kind == NDDR_LAYER_AVERAGE_POOL || layer->kind == NDDR_LAYER_RESIZE;
+      gboolean fine = layer->branches <= MAX_BRANCHES && layer->residual.step <= 1;
+      for (int k = 0; k < layer->n_inputs; k++)
+        fine &= layer->inputs[k].step == 0 || layer->inputs[k].step == 1;
+      if (pools)
+        fine &= layer->inputs[0].first == 0 && layer->inputs[0].step == 1;
+      for (int k = 1; layer->has_bias && k < layer->branches; k++)
+        if (layer->has_bias[k] != layer->has_bias[0] || layer->has_norm[k] != layer->has_norm[0])
+          {
+            g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s and %s are trained side by side, but only one of them has a %s: start all tasks "
+                "from files of one kind", layer->names[0], layer->names[k], layer->has_bias[k] != layer->has_bias[0] ? "bias" : "normalisation");
+            return FALSE;
+          }
+      if (!fine)
+        {
+          g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "layer %s reads its inputs in a way that cannot be trained", layer->label);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static void
+builder_clear (Builder *b)
+{
+  for (int i = 0; i < (b->ops ? b->training->n_layers : 0); i++)
+    g_free (b->ops[i].inputs);
+  g_free (b->widths);
+  g_free (b->heights);
+  g_free (b->root);
+  g_free (b->values);
+  g_free (b->gradients);
+  g_free (b->written);
+  g_free (b->zeroed);
+  g_free (b->ops);
+}
+
+NddrTraining *
+nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConfig *config, const NddrTrainingOptions *options, GError **error)
+{
+  guint n_values = network->values->len;
+  g_autoptr (NddrTraining) training = g_new0 (NddrTraining, 1);
+  training->n_layers = network->layers->len;
+  training->n_tasks = network->n_tasks;
+  training->tasks = g_new0 (NddrTrainingTask, training->n_tasks);
+  training->raw = g_new0 (NddrTensor *, training->n_layers);
+  Builder b = {
+    .plan = plan, .network = network, .options = options, .training = training,
+    .root = g_new0 (int, n_values), .values = g_new0 (NddrTensor *, n_values), .gradients = g_new0 (NddrTensor *, n_values),
+    .written = g_new0 (guint64, n_values), .zeroed = g_new0 (gboolean, n_values), .ops = g_new0 (LayerOps, training->n_layers),
+  };
+  if (!check (&b, error))
+    {
+      builder_clear (&b);
+      return NULL;
+    }
+  nddr_network_sizes (network, options->width, options->height, &b.widths, &b.heights);
+  find_roots (&b);
+  find_zeroed (&b);
+
+  training->parameters = nddr_parameters_new (plan, network, options->learn, options->adamw);
+  if (options->dropout > 0)
+    training->random = nddr_plan_flat (plan, "random", NDDR_SPACE_INPUT, NDDR_F32, 4);
+  plan->phase = NDDR_TRAINING_FORWARD;
+  append_image (&b);
+  for (int i = 0; i < training->n_layers; i++)
+    append_forward (&b, i);
+  if (options->learn)
+    {
+      training->rates = nddr_plan_flat (plan, "rates", NDDR_SPACE_INPUT, NDDR_F32, (NDDR_N_GROUPS + 1) * 4);
+      for (int t = 0; t < training->n_tasks; t++)
+        append_loss (&b, config, t);
+      plan->phase = NDDR_TRAINING_BACKWARD;
+      for (int i = training->n_layers - 1; i >= 0; i--)
+        append_backward (&b, i);
+      append_update (&b);
+    }
+  builder_clear (&b);
+  return g_steal_pointer (&training);
+}
+
+void
+nddr_training_free (NddrTraining *training)
+{
+  if (!training)
+    return;
+  nddr_parameters_free (training->parameters);
+  g_free (training->tasks);
+  g_free (training->raw);
+  g_free (training);
+}

@@ -1,0 +1,58 @@
+/* A network at one size, as a plan that trains it: the layers forward with batch statistics, the tasks' losses, every layer's
+ * gradient in reverse, and the optimiser.
+ *
+ *   image ─► layers ─► heads ─► losses ─► gradients of values, back to the first layer
+ *                                            └─► gradients of parameters ─► parameters
+ *
+ * Without learning it is the forward pass alone, which is what measuring activations needs.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <train/parameters.h>
+
+#include <nddr/config.h>
+#include <nddr/ops/ops.h>
+
+G_BEGIN_DECLS
+
+/* Phases, in the order in which a step runs them. */
+enum { NDDR_TRAINING_PACK, NDDR_TRAINING_FORWARD, NDDR_TRAINING_BACKWARD, NDDR_TRAINING_UPDATE };
+#define NDDR_TRAINING_STEP 0xf /* all of them */
+
+typedef struct
+{
+  int batch, width, height;  /* of what the network sees */
+  gboolean learn;            /* else the forward pass alone */
+  gboolean input_resolution; /* losses at the image's size, heads' outputs upsampled; else at the heads' size */
+  double dropout, bn_momentum;
+  gboolean adamw;            /* else SGD with momentum */
+  double momentum, beta1, beta2, adam_eps;
+} NddrTrainingOptions;
+
+typedef struct
+{
+  NddrTensor *label;  /* INPUT, [batch][height][width]: see NddrLoss */
+  NddrTensor *scale;  /* INPUT: 1 / valid pixels, weight */
+  NddrTensor *loss;   /* OUTPUT, one float */
+  int width, height;  /* of the labels */
+} NddrTrainingTask;
+
+typedef struct
+{
+  NddrParameters *parameters;
+  NddrTensor *image;       /* INPUT, [1][batch][height][width][3], normalised */
+  NddrTensor *random;      /* INPUT, 4 words: seed, step; NULL without dropout */
+  NddrTensor *rates;       /* INPUT, [NDDR_N_GROUPS + 1][4]: see NddrOptimizer */
+  NddrTrainingTask *tasks; /* for each task of the config */
+  NddrTensor **raw;        /* for each layer: what its convolution gives, before normalisation and activation; fusion layers' are kept where !learn */
+  int n_layers, n_tasks;
+} NddrTraining;
+
+/** Appends to @plan.  @network must outlive the training. */
+NddrTraining *nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConfig *config, const NddrTrainingOptions *options,
+    GError **error);
+void nddr_training_free (NddrTraining *training);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrTraining, nddr_training_free)
+
+G_END_DECLS
