@@ -1,0 +1,176 @@
+/* Training configurations: defaults, checks, messages, writing and reading back, schedules.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/recipe.h>
+
+#include <math.h>
+#include <string.h>
+
+static const NddrClass classes[] = { { (char *) "floor", 0x102030 }, { (char *) "wall", 0xfefdfc } };
+
+/* The error of `--set @set` must hold @part. */
+static void
+expect_error (const char *set, const char *part)
+{
+  g_autoptr (GError) error = NULL;
+  const char *const sets[] = { set, NULL };
+  g_autoptr (NddrRecipe) recipe = nddr_recipe_load (NULL, sets, &error);
+  g_autoptr (NddrConfig) config = recipe ? nddr_recipe_make_config (recipe, classes, G_N_ELEMENTS (classes), &error) : NULL;
+  g_assert_null (config);
+  g_assert_nonnull (error);
+  if (!strstr (error->message, part))
+    g_error ("--set %s: \"%s\" does not say \"%s\"", set, error->message, part);
+}
+
+static NddrRecipe *
+load (const char *const *sets)
+{
+  g_autoptr (GError) error = NULL;
+  NddrRecipe *recipe = nddr_recipe_load (NULL, sets, &error);
+  g_assert_no_error (error);
+  return recipe;
+}
+
+static void
+test_defaults (void)
+{
+  g_autoptr (NddrRecipe) recipe = load (NULL);
+  g_autoptr (GError) error = NULL;
+  g_assert_cmpint (recipe->steps, ==, 20001);
+  g_assert_cmpint (recipe->batch, ==, 10);
+  g_assert_cmpint (recipe->crop.width, ==, 321);
+  g_assert_cmpint (recipe->input.height, ==, 480);
+  g_assert_cmpfloat (recipe->lr_fusion, ==, 100);
+  g_assert_cmpfloat (recipe->weight_decay, ==, 0.00025);
+  g_assert_cmpfloat (nddr_recipe_task_weight (recipe, "normal"), ==, 20);
+  g_assert_cmpfloat (nddr_recipe_task_weight (recipe, "depth"), ==, 1);
+  g_autoptr (NddrConfig) config = nddr_recipe_make_config (recipe, classes, G_N_ELEMENTS (classes), &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (config->backbone, ==, NDDR_BACKBONE_VGG16);
+  g_assert_cmpuint (config->n_tasks, ==, 2);
+  g_assert_cmpuint (config->tasks[0].n_classes, ==, 2);
+  g_assert_cmpstr (config->tasks[0].classes[1].name, ==, "wall");
+  g_assert_cmphex (config->tasks[0].classes[1].color, ==, 0xfefdfc);
+  g_assert_cmpfloat (config->mean[2], ==, 0.406);
+  g_assert_true (config->shortcut);
+}
+
+static void
+test_errors (void)
+{
+  expect_error ("trian.lr=1", "the nearest is [train]");
+  expect_error ("train.lrate=1", "no key lrate in section [train]; the nearest is");
+  expect_error ("train.weight_deacy=1", "the nearest is weight_decay in [train]");
+  expect_error ("data.lr=1", "no key lr in section [data]");
+  expect_error ("train.lr", "section.key=value");
+  expect_error ("train.lr=fast", "expected a number");
+  expect_error ("train.lr=0", "above 0");
+  expect_error ("train.batch=2.5", "a whole number from 1");
+  expect_error ("train.steps=0", "a whole number from 1");
+  expect_error ("train.optimizer=adam", "one of sgd,adamw");
+  expect_error ("train.precision=mixed", "fp32");
+  expect_error ("train.dropout=1", "from 0 to 0.999");
+  expect_error ("data.mirror=yes", "true or false");
+  expect_error ("data.crop=321", "WIDTHxHEIGHT");
+  expect_error ("data.crop=16x16", "from 32");
+  expect_error ("data.scale=1.5;0.5", "the smaller first");
+  expect_error ("data.scale=1", "two numbers");
+  expect_error ("loss.depth=1", "no key depth in section [loss]");
+  expect_error ("loss.weighting=dwa", "fixed");
+  expect_error ("model.fusion_init=1", "xavier");
+  expect_error ("model.mean=0.5", "three numbers");
+  expect_error ("model.backbone=vgg19", "backbone");
+  expect_error ("model.tasks=segmentation;segmentation", "segmentation");
+  expect_error ("model.tasks=Edges:segmentation", "Edges");
+  expect_error ("model.tasks=edges", "kind");
+  expect_error ("model.output_stride=12", "output_stride");
+}
+
+static void
+test_file (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (g_get_tmp_dir (), "nddr-test-recipe.ini", NULL), *text = NULL, *again = NULL, *what = NULL;
+  const char *const sets[] = { "train.batch=3", NULL }, *const more[] = { "train.val_every=5", NULL }, *const other[] = { "train.lr=0.25", NULL };
+  g_file_set_contents (path, "# a comment\n[model]\ntasks = seg:segmentation; depth\nfusion = none\nmean = 0.5 0.5 0.5\n[loss]\ndepth = 0.125\nseg = 3\n"
+      "[train]\nlr = 0.0003\nbatch = 7\n[data]\nscale = 0.7;1.6\n", -1, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrRecipe) recipe = nddr_recipe_load (path, sets, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (recipe->batch, ==, 3);
+  g_assert_cmpfloat (recipe->lr, ==, 0.0003);
+  g_assert_cmpfloat (recipe->scale[1], ==, 1.6);
+  g_assert_cmpfloat (nddr_recipe_task_weight (recipe, "seg"), ==, 3);
+  g_assert_cmpfloat (nddr_recipe_task_weight (recipe, "depth"), ==, 0.125);
+
+  text = nddr_recipe_to_text (recipe);
+  g_file_set_contents (path, text, -1, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrRecipe) back = nddr_recipe_load (path, NULL, &error);
+  g_assert_no_error (error);
+  again = nddr_recipe_to_text (back);
+  g_assert_cmpstr (text, ==, again);
+  g_assert_true (nddr_recipe_same_training (recipe, back, &what));
+
+  g_autoptr (NddrRecipe) later = nddr_recipe_load (path, more, &error);
+  g_assert_true (nddr_recipe_same_training (recipe, later, &what));
+  g_autoptr (NddrRecipe) faster = nddr_recipe_load (path, other, &error);
+  g_assert_false (nddr_recipe_same_training (recipe, faster, &what));
+  g_assert_cmpstr (what, ==, "[train] lr was 0.0003 and is 0.25");
+}
+
+static void
+test_file_errors (void)
+{
+  static const struct { const char *text, *part; } rows[] = {
+    { "[model\n", "" },
+    { "lr = 1\n", "" },
+    { "[optimizer]\nlr = 1\n", "no section [optimizer]" },
+    { "[train]\nlr = 1\nbatchsize = 2\n", "the nearest is batch in [train]" },
+    { "[loss]\nedges = 2\n", "no key edges in section [loss]" },
+  };
+  g_autofree char *path = g_build_filename (g_get_tmp_dir (), "nddr-test-recipe-errors.ini", NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_assert_true (g_file_set_contents (path, rows[i].text, -1, NULL));
+      g_autoptr (NddrRecipe) recipe = nddr_recipe_load (path, NULL, &error);
+      g_assert_null (recipe);
+      g_assert_true (g_str_has_prefix (error->message, path));
+      g_assert_nonnull (strstr (error->message, rows[i].part));
+    }
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrRecipe) recipe = nddr_recipe_load ("no-such-folder/recipe.ini", NULL, &error);
+  g_assert_null (recipe);
+  g_assert_nonnull (strstr (error->message, "no-such-folder/recipe.ini"));
+}
+
+/* interface: step t = 0, 1, … uses lr * (1 - t / steps)^power */
+static void
+test_schedules (void)
+{
+  const char *const poly[] = { "train.lr=0.5", "train.steps=10", "train.power=0.9", NULL };
+  const char *const cosine[] = { "train.lr=0.5", "train.steps=10", "train.schedule=cosine", NULL };
+  const char *const constant[] = { "train.lr=0.5", "train.steps=10", "train.schedule=constant", NULL };
+  g_autoptr (NddrRecipe) a = load (poly);
+  g_autoptr (NddrRecipe) b = load (cosine);
+  g_autoptr (NddrRecipe) c = load (constant);
+  for (int t = 0; t < 10; t++)
+    {
+      g_assert_cmpfloat_with_epsilon (nddr_recipe_rate (a, t), 0.5 * pow (1 - t / 10.0, 0.9), 1e-12);
+      g_assert_cmpfloat_with_epsilon (nddr_recipe_rate (b, t), 0.25 * (1 + cos (M_PI * t / 10)), 1e-12);
+      g_assert_cmpfloat (nddr_recipe_rate (c, t), ==, 0.5);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/recipe/defaults", test_defaults);
+  g_test_add_func ("/recipe/errors", test_errors);
+  g_test_add_func ("/recipe/file", test_file);
+  g_test_add_func ("/recipe/file-errors", test_file_errors);
+  g_test_add_func ("/recipe/schedules", test_schedules);
+  return g_test_run ();
+}

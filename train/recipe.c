@@ -1,0 +1,514 @@
+/* See recipe.h.  The keys are rows of one table: reading, checking, writing and comparing walk it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/recipe.h>
+
+#include <math.h>
+#include <string.h>
+
+typedef enum { TEXT, INTEGER, REAL, FLAG, CHOICE, SIZE, RANGE } Kind;
+
+typedef struct
+{
+  const char *section, *name;
+  Kind kind;
+  gsize offset;
+  const char *initial;
+  double min, max;     /* INTEGER, REAL, RANGE */
+  const char *choices; /* CHOICE: by comma; the value is the index */
+  gboolean free;       /* may differ between a run and its resumption */
+} Key;
+
+#define AT(field) G_STRUCT_OFFSET (NddrRecipe, field)
+#define HUGE_STEPS 1e9
+
+static const Key keys[] = {
+  { "model", "backbone", TEXT, AT (backbone), "vgg16" },
+  { "model", "width", TEXT, AT (width), "1.0" },
+  { "model", "head_width", TEXT, AT (head_width), "" },
+  { "model", "fusion", TEXT, AT (fusion), "nddr" },
+  { "model", "shortcut", TEXT, AT (shortcut), "true" },
+  { "model", "head", TEXT, AT (head), "" },
+  { "model", "tasks", TEXT, AT (tasks), "segmentation;normal" },
+  { "model", "input", SIZE, AT (input), "640x480", 32, 16384 },
+  { "model", "output_stride", TEXT, AT (output_stride), "8" },
+  { "model", "norm_eps", TEXT, AT (norm_eps), "1e-5" },
+  { "model", "pool_padding", TEXT, AT (pool_padding), "both" },
+  { "model", "resize", TEXT, AT (resize), "half-pixel" },
+  { "model", "mean", TEXT, AT (mean), "0.485;0.456;0.406" },
+  { "model", "std", TEXT, AT (std), "0.229;0.224;0.225" },
+  { "model", "fusion_init", TEXT, AT (fusion_init), "0.9;0.1" },
+  { "model", "fusion_norm_init", CHOICE, AT (fusion_norm_init), "auto", 0, 0, "auto,one,data" },
+  { "data", "train", TEXT, AT (train), "nddr:datasets/nyu_v2,training" },
+  { "data", "val", TEXT, AT (val), "nddr:datasets/nyu_v2,testing" },
+  { "data", "scale", RANGE, AT (scale), "0.5;1.5", 0.01, 100 },
+  { "data", "mirror", FLAG, AT (mirror), "true" },
+  { "data", "crop", SIZE, AT (crop), "321x321", 32, 16384 },
+  { "data", "brightness", REAL, AT (brightness), "0", 0, 1 },
+  { "data", "contrast", REAL, AT (contrast), "0", 0, 1 },
+  { "data", "saturation", REAL, AT (saturation), "0", 0, 1 },
+  { "data", "shuffle", FLAG, AT (shuffle), "true" },
+  { "data", "seed", INTEGER, AT (seed), "1234", 0, 9e15 },
+  { "train", "steps", INTEGER, AT (steps), "20001", 1, HUGE_STEPS },
+  { "train", "batch", INTEGER, AT (batch), "10", 1, 4096 },
+  { "train", "optimizer", CHOICE, AT (optimizer), "sgd", 0, 0, "sgd,adamw" },
+  { "train", "lr", REAL, AT (lr), "0.001", 0, 1000 },
+  { "train", "momentum", REAL, AT (momentum), "0.9", 0, 0.999999 },
+  { "train", "beta1", REAL, AT (beta1), "0.9", 0, 0.999999 },
+  { "train", "beta2", REAL, AT (beta2), "0.999", 0, 0.999999 },
+  { "train", "adam_eps", REAL, AT (adam_eps), "1e-8", 0, 1 },
+  { "train", "schedule", CHOICE, AT (schedule), "poly", 0, 0, "poly,cosine,constant" },
+  { "train", "power", REAL, AT (power), "0.9", 0, 100 },
+  { "train", "weight_decay", REAL, AT (weight_decay), "0.00025", 0, 1000 },
+  { "train", "dropout", REAL, AT (dropout), "0.5", 0, 0.999 },
+  { "train", "bn_momentum", REAL, AT (bn_momentum), "0.05", 0, 1 },
+  { "train", "lr_fusion", REAL, AT (lr_fusion), "100", 0, 1e6 },
+  { "train", "lr_head", REAL, AT (lr_head), "1", 0, 1e6 },
+  { "train", "lr_head_weight", REAL, AT (lr_head_weight), "10", 0, 1e6 },
+  { "train", "lr_head_bias", REAL, AT (lr_head_bias), "20", 0, 1e6 },
+  { "train", "precision", CHOICE, AT (precision), "auto", 0, 0, "auto,fp32,mixed" },
+  { "train", "val_every", INTEGER, AT (val_every), "1000", 0, HUGE_STEPS, NULL, TRUE },
+  { "train", "checkpoint_every", INTEGER, AT (checkpoint_every), "500", 1, HUGE_STEPS, NULL, TRUE },
+  { "train", "best", TEXT, AT (best), "loss", 0, 0, NULL, TRUE },
+  { "train", "half", FLAG, AT (half), "false", 0, 0, NULL, TRUE },
+  { "loss", "weighting", CHOICE, AT (weighting), "fixed", 0, 0, "fixed,uncertainty,dwa" },
+  { "loss", "sluice_penalty", REAL, AT (sluice_penalty), "0.1", 0, 1e6 },
+  { "loss", "resolution", CHOICE, AT (resolution), "head", 0, 0, "head,input" },
+  { "about", "license", TEXT, AT (license), "", 0, 0, NULL, TRUE },
+  { "about", "description", TEXT, AT (description), "", 0, 0, NULL, TRUE },
+  { "about", "trained_on", TEXT, AT (trained_on), "", 0, 0, NULL, TRUE },
+};
+
+/* The loss weights of tasks are keys of [loss] too, under the tasks' names; these have other starts than 1. */
+static const struct { const char *task; double weight; } usual_weights[] = { { "segmentation", 1 }, { "normal", 20 } };
+
+/* ---- values */
+
+static gpointer
+field (const NddrRecipe *recipe, const Key *key)
+{
+  return (char *) recipe + key->offset;
+}
+
+G_GNUC_PRINTF (5, 6)
+static gboolean
+fail (GError **error, const char *section, const char *name, const char *value, const char *format, ...)
+{
+  va_list args;
+  va_start (args, format);
+  g_autofree char *expected = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[%s] %s is \"%s\": expected %s", section, name, value, expected);
+  return FALSE;
+}
+
+/* A number that is all of @text. */
+static gboolean
+parse_number (const char *text, double *number)
+{
+  char *end = NULL;
+  *number = g_ascii_strtod (text, &end);
+  return end != text && *end == '\0' && isfinite (*number);
+}
+
+/* "a;b;…", blanks allowed too: exactly @n numbers. */
+static gboolean
+parse_numbers (const char *text, int n, double *numbers)
+{
+  g_auto (GStrv) words = g_strsplit_set (text, "; ", -1);
+  int found = 0;
+  for (int i = 0; words[i]; i++)
+    {
+      if (words[i][0] == '\0')
+        continue;
+      if (found == n || !parse_number (words[i], &numbers[found++]))
+        return FALSE;
+    }
+  return found == n;
+}
+
+static gboolean
+parse_size (const char *text, NddrSize *size)
+{
+  char *end = NULL;
+  guint64 width = g_ascii_strtoull (text, &end, 10);
+  if (!g_ascii_isdigit (text[0]) || *end != 'x' || !g_ascii_isdigit (end[1]) || width > G_MAXINT)
+    return FALSE;
+  guint64 height = g_ascii_strtoull (end + 1, &end, 10);
+  *size = (NddrSize){ width, MIN (height, G_MAXINT) };
+  return *end == '\0';
+}
+
+static int
+find_choice (const char *choices, const char *text)
+{
+  g_auto (GStrv) names = g_strsplit (choices, ",", -1);
+  for (int i = 0; names[i]; i++)
+    if (g_str_equal (names[i], text))
+      return i;
+  return -1;
+}
+
+static gboolean
+set_value (NddrRecipe *recipe, const Key *key, const char *text, GError **error)
+{
+  gpointer at = field (recipe, key);
+  double number = 0, pair[2];
+  NddrSize size;
+  int choice;
+  switch (key->kind)
+    {
+    case TEXT:
+      g_free (*(char **) at);
+      *(char **) at = g_strdup (text);
+      return TRUE;
+    case INTEGER:
+      if (!parse_number (text, &number) || number != floor (number) || number < key->min || number > key->max)
+        return fail (error, key->section, key->name, text, "a whole number from %.0f to %.0f", key->min, key->max);
+      *(gint64 *) at = number;
+      return TRUE;
+    case REAL:
+      if (!parse_number (text, &number) || number < key->min || number > key->max)
+        return fail (error, key->section, key->name, text, "a number from %g to %g", key->min, key->max);
+      *(double *) at = number;
+      return TRUE;
+    case FLAG:
+      if (!g_str_equal (text, "true") && !g_str_equal (text, "false"))
+        return fail (error, key->section, key->name, text, "true or false");
+      *(gboolean *) at = text[0] == 't';
+      return TRUE;
+    case CHOICE:
+      if ((choice = find_choice (key->choices, text)) < 0)
+        return fail (error, key->section, key->name, text, "one of %s", key->choices);
+      *(int *) at = choice;
+      return TRUE;
+    case SIZE:
+      if (!parse_size (text, &size) || MIN (size.width, size.height) < key->min || MAX (size.width, size.height) > key->max)
+        return fail (error, key->section, key->name, text, "WIDTHxHEIGHT, each from %.0f to %.0f", key->min, key->max);
+      *(NddrSize *) at = size;
+      return TRUE;
+    case RANGE:
+      if (!parse_numbers (text, 2, pair) || pair[0] < key->min || pair[1] > key->max || pair[0] > pair[1])
+        return fail (error, key->section, key->name, text, "two numbers from %g to %g, the smaller first, as in %s", key->min, key->max, key->initial);
+      memcpy (at, pair, sizeof pair);
+      return TRUE;
+    }
+  return FALSE;
+}
+
+/* (transfer full): the shortest text that reads back as the same number. */
+static char *
+print_number (double number)
+{
+  char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+  for (int digits = 6; digits <= 17; digits++)
+    {
+      char format[8];
+      g_snprintf (format, sizeof format, "%%.%dg", digits);
+      g_ascii_formatd (buffer, sizeof buffer, format, number);
+      if (g_ascii_strtod (buffer, NULL) == number)
+        break;
+    }
+  return g_strdup (buffer);
+}
+
+/* (transfer full): a value as text. */
+static char *
+print_value (const NddrRecipe *recipe, const Key *key)
+{
+  gpointer at = field (recipe, key);
+  switch (key->kind)
+    {
+    case TEXT:
+      return g_strdup (*(char **) at);
+    case INTEGER:
+      return g_strdup_printf ("%" G_GINT64_FORMAT, *(gint64 *) at);
+    case REAL:
+      return print_number (*(double *) at);
+    case FLAG:
+      return g_strdup (*(gboolean *) at ? "true" : "false");
+    case CHOICE:
+      {
+        g_auto (GStrv) names = g_strsplit (key->choices, ",", -1);
+        return g_strdup (names[*(int *) at]);
+      }
+    case SIZE:
+      return g_strdup_printf ("%dx%d", ((NddrSize *) at)->width, ((NddrSize *) at)->height);
+    case RANGE:
+    default:
+      {
+        g_autofree char *low = print_number (((double *) at)[0]), *high = print_number (((double *) at)[1]);
+        return g_strconcat (low, ";", high, NULL);
+      }
+    }
+}
+
+/* ---- names */
+
+/* Letters to change, insert or drop to make one word of the other. */
+static guint
+edit_distance (const char *a, const char *b)
+{
+  gsize n = strlen (b);
+  g_autofree guint *row = g_new (guint, n + 1);
+  for (gsize j = 0; j <= n; j++)
+    row[j] = j;
+  for (gsize i = 0; a[i]; i++)
+    {
+      guint diagonal = row[0]++;
+      for (gsize j = 0; j < n; j++)
+        {
+          guint change = diagonal + (a[i] != b[j]);
+          diagonal = row[j + 1];
+          row[j + 1] = MIN (change, MIN (row[j], row[j + 1]) + 1);
+        }
+    }
+  return row[n];
+}
+
+static gboolean
+fail_unknown (const char *section, const char *name, GError **error)
+{
+  const Key *nearest = NULL;
+  guint nearest_distance = G_MAXUINT;
+  gboolean section_known = FALSE;
+  g_autofree char *full = g_strconcat (section, ".", name ? name : "", NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    {
+      section_known |= g_str_equal (keys[i].section, section);
+      g_autofree char *candidate = g_strconcat (keys[i].section, ".", name ? keys[i].name : "", NULL);
+      guint distance = edit_distance (full, candidate);
+      if (distance < nearest_distance)
+        {
+          nearest = &keys[i];
+          nearest_distance = distance;
+        }
+    }
+  if (!section_known || !name)
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "there is no section [%s]; the nearest is [%s]", section, nearest->section);
+  else
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "there is no key %s in section [%s]; the nearest is %s in [%s]", name, section,
+        nearest->name, nearest->section);
+  return FALSE;
+}
+
+static const Key *
+find_key (const char *section, const char *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    if (g_str_equal (keys[i].section, section) && g_str_equal (keys[i].name, name))
+      return &keys[i];
+  return NULL;
+}
+
+/* Names of the recipe's tasks, without their kinds. */
+static char **
+task_names (const NddrRecipe *recipe)
+{
+  char **names = g_strsplit (recipe->tasks, ";", -1);
+  for (int i = 0; names[i]; i++)
+    {
+      char *colon = strchr (names[i], ':');
+      if (colon)
+        *colon = '\0';
+      g_strstrip (names[i]);
+    }
+  return names;
+}
+
+static void
+put_weight (NddrRecipe *recipe, const char *task, double weight)
+{
+  g_hash_table_replace (recipe->weights, g_strdup (task), g_memdup2 (&weight, sizeof weight));
+}
+
+static gboolean
+set_by_name (NddrRecipe *recipe, const char *section, const char *name, const char *text, GError **error)
+{
+  const Key *key = find_key (section, name);
+  if (key)
+    return set_value (recipe, key, text, error);
+  g_auto (GStrv) tasks = task_names (recipe);
+  gboolean usual = g_str_equal (name, "segmentation") || g_str_equal (name, "normal");
+  if (!g_str_equal (section, "loss") || !(usual || g_strv_contains ((const char *const *) tasks, name)))
+    return fail_unknown (section, name, error);
+  double weight;
+  if (!parse_number (text, &weight) || weight < 0)
+    return fail (error, section, name, text, "the weight of that task's loss, 0 or more");
+  put_weight (recipe, name, weight);
+  return TRUE;
+}
+
+/* ---- reading */
+
+static gboolean
+apply_file (NddrRecipe *recipe, GKeyFile *file, GError **error)
+{
+  g_auto (GStrv) sections = g_key_file_get_groups (file, NULL);
+  /* tasks first: the names of loss weights depend on them */
+  g_autofree char *tasks = g_key_file_get_string (file, "model", "tasks", NULL);
+  if (tasks && !set_by_name (recipe, "model", "tasks", tasks, error))
+    return FALSE;
+  for (int s = 0; sections[s]; s++)
+    {
+      gboolean known = FALSE;
+      for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+        known |= g_str_equal (keys[i].section, sections[s]);
+      if (!known)
+        return fail_unknown (sections[s], NULL, error);
+      g_auto (GStrv) names = g_key_file_get_keys (file, sections[s], NULL, NULL);
+      for (int k = 0; names && names[k]; k++)
+        {
+          g_autofree char *value = g_key_file_get_string (file, sections[s], names[k], error);
+          if (!value)
+            return FALSE;
+          if (!set_by_name (recipe, sections[s], names[k], g_strstrip (value), error))
+            return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static gboolean
+apply_set (NddrRecipe *recipe, const char *set, GError **error)
+{
+  const char *dot = strchr (set, '.'), *equals = strchr (set, '=');
+  if (!dot || !equals || dot > equals || dot == set || equals == dot + 1)
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--set %s: expected section.key=value, as in train.lr=0.01", set);
+      return FALSE;
+    }
+  g_autofree char *section = g_strndup (set, dot - set), *name = g_strndup (dot + 1, equals - dot - 1);
+  return set_by_name (recipe, section, name, equals + 1, error);
+}
+
+/* What single keys cannot say. */
+static gboolean
+check (const NddrRecipe *recipe, GError **error)
+{
+  double pair[2];
+  if (recipe->precision == 2)
+    return fail (error, "train", "precision", "mixed", "fp32 or auto: this version trains in fp32 alone");
+  if (recipe->weighting != NDDR_WEIGHTING_FIXED)
+    return fail (error, "loss", "weighting", recipe->weighting == NDDR_WEIGHTING_DWA ? "dwa" : "uncertainty",
+        "fixed: this version has no other way of weighting tasks");
+  if (!g_str_equal (recipe->fusion_init, "xavier") && !parse_numbers (recipe->fusion_init, 2, pair))
+    return fail (error, "model", "fusion_init", recipe->fusion_init, "two numbers, as in 0.9;0.1, or xavier");
+  if (recipe->lr <= 0)
+    return fail (error, "train", "lr", "0", "a rate above 0");
+  return TRUE;
+}
+
+static NddrRecipe *
+new_recipe (void)
+{
+  NddrRecipe *recipe = g_new0 (NddrRecipe, 1);
+  recipe->weights = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    {
+      gboolean fine = set_value (recipe, &keys[i], keys[i].initial, NULL);
+      g_assert (fine);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (usual_weights); i++)
+    put_weight (recipe, usual_weights[i].task, usual_weights[i].weight);
+  return recipe;
+}
+
+NddrRecipe *
+nddr_recipe_load (const char *path, const char *const *sets, GError **error)
+{
+  g_autoptr (NddrRecipe) recipe = new_recipe ();
+  if (path)
+    {
+      g_autoptr (GKeyFile) file = g_key_file_new ();
+      if (!g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, error) || !apply_file (recipe, file, error))
+        {
+          g_prefix_error (error, "%s: ", path);
+          return NULL;
+        }
+    }
+  for (int i = 0; sets && sets[i]; i++)
+    if (!apply_set (recipe, sets[i], error))
+      return NULL;
+  if (!check (recipe, error))
+    return NULL;
+  return g_steal_pointer (&recipe);
+}
+
+void
+nddr_recipe_free (NddrRecipe *recipe)
+{
+  if (!recipe)
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    if (keys[i].kind == TEXT)
+      g_free (*(char **) field (recipe, &keys[i]));
+  g_hash_table_unref (recipe->weights);
+  g_free (recipe);
+}
+
+/* ---- writing and comparing */
+
+double
+nddr_recipe_task_weight (const NddrRecipe *recipe, const char *task)
+{
+  const double *weight = g_hash_table_lookup (recipe->weights, task);
+  return weight ? *weight : 1;
+}
+
+char *
+nddr_recipe_to_text (const NddrRecipe *recipe)
+{
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    {
+      g_autofree char *value = print_value (recipe, &keys[i]);
+      g_key_file_set_string (file, keys[i].section, keys[i].name, value);
+    }
+  g_auto (GStrv) tasks = task_names (recipe);
+  for (int t = 0; tasks[t]; t++)
+    {
+      g_autofree char *weight = print_number (nddr_recipe_task_weight (recipe, tasks[t]));
+      g_key_file_set_string (file, "loss", tasks[t], weight);
+    }
+  return g_key_file_to_data (file, NULL, NULL);
+}
+
+gboolean
+nddr_recipe_same_training (const NddrRecipe *a, const NddrRecipe *b, char **what)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    {
+      g_autofree char *one = print_value (a, &keys[i]), *other = print_value (b, &keys[i]);
+      if (keys[i].free || g_str_equal (one, other))
+        continue;
+      *what = g_strdup_printf ("[%s] %s was %s and is %s", keys[i].section, keys[i].name, one, other);
+      return FALSE;
+    }
+  g_auto (GStrv) tasks = task_names (a);
+  for (int t = 0; tasks[t]; t++)
+    {
+      double one = nddr_recipe_task_weight (a, tasks[t]), other = nddr_recipe_task_weight (b, tasks[t]);
+      if (one == other)
+        continue;
+      *what = g_strdup_printf ("[loss] %s was %g and is %g", tasks[t], one, other);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+double
+nddr_recipe_rate (const NddrRecipe *recipe, gint64 t)
+{
+  double done = CLAMP ((double) t / recipe->steps, 0, 1);
+  switch (recipe->schedule)
+    {
+    case NDDR_SCHEDULE_POLY:
+      return recipe->lr * pow (1 - done, recipe->power);
+    case NDDR_SCHEDULE_COSINE:
+      return recipe->lr * 0.5 * (1 + cos (G_PI * done));
+    case NDDR_SCHEDULE_CONSTANT:
+    default:
+      return recipe->lr;
+    }
+}

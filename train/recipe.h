@@ -1,0 +1,75 @@
+/* A recipe: a training configuration, read from a key file, every key with its default and checked.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/config.h>
+
+G_BEGIN_DECLS
+
+typedef enum { NDDR_OPTIMIZER_SGD, NDDR_OPTIMIZER_ADAMW } NddrOptimizerKind;
+typedef enum { NDDR_SCHEDULE_POLY, NDDR_SCHEDULE_COSINE, NDDR_SCHEDULE_CONSTANT } NddrSchedule;
+typedef enum { NDDR_FUSION_NORM_AUTO, NDDR_FUSION_NORM_ONE, NDDR_FUSION_NORM_DATA } NddrFusionNormInit;
+typedef enum { NDDR_RESOLUTION_HEAD, NDDR_RESOLUTION_INPUT } NddrResolution;
+typedef enum { NDDR_WEIGHTING_FIXED, NDDR_WEIGHTING_UNCERTAINTY, NDDR_WEIGHTING_DWA } NddrWeighting;
+
+typedef struct { int width, height; } NddrSize;
+
+/** One key's value as written; sections and keys as docs/training.md lists them. */
+typedef struct
+{
+  /* [model]: the keys of a model file's config as text, in order; nddr_recipe_make_config() reads them */
+  char *backbone, *width, *head_width, *fusion, *shortcut, *head, *tasks, *output_stride, *norm_eps, *pool_padding, *resize, *mean, *std;
+  NddrSize input;
+  char *fusion_init; /* "alpha;beta" or "xavier" */
+  int fusion_norm_init; /* NddrFusionNormInit */
+  /* [data] */
+  char *train, *val;
+  double scale[2];
+  gboolean mirror, shuffle;
+  NddrSize crop;
+  double brightness, contrast, saturation;
+  gint64 seed;
+  /* [train] */
+  gint64 steps, batch, val_every, checkpoint_every;
+  int optimizer, schedule; /* NddrOptimizerKind, NddrSchedule */
+  double lr, momentum, beta1, beta2, adam_eps, power, weight_decay, dropout, bn_momentum;
+  double lr_fusion, lr_head, lr_head_weight, lr_head_bias;
+  int precision; /* NddrPrecision: auto and fp32 are the same */
+  char *best;
+  gboolean half; /* models are stored as fp16 */
+  /* [loss] */
+  GHashTable *weights; /* char* -> double*: by task; read with nddr_recipe_task_weight() */
+  int weighting, resolution; /* NddrWeighting, NddrResolution */
+  double sluice_penalty;
+  /* [about]: free text for the model file */
+  char *license, *description, *trained_on;
+} NddrRecipe;
+
+/**
+ * Reads @path, then applies @sets ("section.key=value").  Unknown sections and keys are errors that name the nearest known one; values
+ * are checked.
+ * @path: (nullable): NULL: the defaults
+ * @sets: (nullable): NULL-terminated
+ */
+NddrRecipe *nddr_recipe_load (const char *path, const char *const *sets, GError **error);
+void nddr_recipe_free (NddrRecipe *recipe);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrRecipe, nddr_recipe_free)
+
+/** (transfer full): every key, so that reading it back gives the same recipe. */
+char *nddr_recipe_to_text (const NddrRecipe *recipe);
+
+/** What the [model] section means, with the classes of segmentation tasks (which all segmentation tasks share). */
+NddrConfig *nddr_recipe_make_config (const NddrRecipe *recipe, const NddrClass *classes, guint n_classes, GError **error);
+
+/** The loss weight of a task: 1 where the recipe does not say. */
+double nddr_recipe_task_weight (const NddrRecipe *recipe, const char *task);
+
+/** Whether two recipes would train the same: for resuming.  What only decides when something is written or said does not matter.
+ * On a difference FALSE, and (out) (transfer full) *what says it. */
+gboolean nddr_recipe_same_training (const NddrRecipe *a, const NddrRecipe *b, char **what);
+
+/** The learning rate of step @t = 0, 1, … before multipliers. */
+double nddr_recipe_rate (const NddrRecipe *recipe, gint64 t);
+
+G_END_DECLS
