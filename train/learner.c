@@ -1,0 +1,184 @@
+/* See learner.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/learner.h>
+
+#include <math.h>
+#include <string.h>
+
+#define MOMENT1 "moment1/"
+#define MOMENT2 "moment2/"
+
+struct _NddrLearner
+{
+  const NddrStart *start;
+  const NddrRecipe *recipe;
+  NddrTraining *training;
+  NddrProgram *program;
+};
+
+static NddrTrainingOptions
+training_options (const NddrRecipe *recipe)
+{
+  return (NddrTrainingOptions){
+    .batch = recipe->batch, .width = recipe->crop.width, .height = recipe->crop.height, .learn = TRUE,
+    .input_resolution = recipe->resolution == NDDR_RESOLUTION_INPUT, .dropout = recipe->dropout, .bn_momentum = recipe->bn_momentum,
+    .adamw = recipe->optimizer == NDDR_OPTIMIZER_ADAMW, .momentum = recipe->momentum,
+    .beta1 = recipe->beta1, .beta2 = recipe->beta2, .adam_eps = recipe->adam_eps,
+  };
+}
+
+NddrLearner *
+nddr_learner_new (NddrDevice *device, const NddrStart *start, const NddrRecipe *recipe, GError **error)
+{
+  g_autoptr (NddrLearner) learner = g_new0 (NddrLearner, 1);
+  g_autoptr (NddrPlan) plan = nddr_plan_new (nddr_device_get_traits (device));
+  NddrTrainingOptions options = training_options (recipe);
+  learner->start = start;
+  learner->recipe = recipe;
+  learner->training = nddr_training_append (plan, start->network, start->config, &options, error);
+  if (!learner->training || !nddr_plan_finish (plan, error))
+    return NULL;
+  learner->program = nddr_program_new (device, g_steal_pointer (&plan), 1, error);
+  if (!learner->program)
+    return NULL;
+  const NddrParameters *parameters = learner->training->parameters;
+  if (!nddr_parameters_write (parameters, learner->program, NDDR_PARAMETERS_VALUES, start->tensors, "", error)
+      || !nddr_parameters_reset (parameters, learner->program, error))
+    return NULL;
+  return g_steal_pointer (&learner);
+}
+
+void
+nddr_learner_free (NddrLearner *learner)
+{
+  if (!learner)
+    return;
+  g_clear_pointer (&learner->program, nddr_program_free);
+  g_clear_pointer (&learner->training, nddr_training_free);
+  g_free (learner);
+}
+
+const NddrTraining *
+nddr_learner_get_training (const NddrLearner *learner)
+{
+  return learner->training;
+}
+
+NddrProgram *
+nddr_learner_get_program (const NddrLearner *learner)
+{
+  return learner->program;
+}
+
+void
+nddr_learner_get_label_size (const NddrLearner *learner, guint *width, guint *height)
+{
+  *width = learner->training->tasks[0].width;
+  *height = learner->training->tasks[0].height;
+}
+
+NddrLabels
+nddr_learner_get_labels (const NddrLearner *learner)
+{
+  NddrLabels labels = 0;
+  for (guint t = 0; t < learner->start->config->n_tasks; t++)
+    labels |= NDDR_LABEL (learner->start->config->tasks[t].kind);
+  return labels;
+}
+
+/* ---- a step's inputs */
+
+static void
+write_rates (const NddrLearner *learner, gint64 t)
+{
+  const NddrRecipe *r = learner->recipe;
+  const double multipliers[NDDR_N_GROUPS] = {
+    [NDDR_GROUP_TRUNK_WEIGHT] = 1, [NDDR_GROUP_TRUNK] = 1, [NDDR_GROUP_FUSION_WEIGHT] = r->lr_fusion, [NDDR_GROUP_FUSION] = r->lr_fusion,
+    [NDDR_GROUP_HEAD_WEIGHT] = r->lr_head, [NDDR_GROUP_HEAD] = r->lr_head, [NDDR_GROUP_LAST_WEIGHT] = r->lr_head_weight,
+    [NDDR_GROUP_LAST_BIAS] = r->lr_head_bias,
+  };
+  const gboolean decays[NDDR_N_GROUPS] = {
+    [NDDR_GROUP_TRUNK_WEIGHT] = TRUE, [NDDR_GROUP_FUSION_WEIGHT] = TRUE, [NDDR_GROUP_HEAD_WEIGHT] = TRUE, [NDDR_GROUP_LAST_WEIGHT] = TRUE,
+  };
+  float (*rates)[4] = nddr_program_map (learner->program, learner->training->rates, 0);
+  double rate = nddr_recipe_rate (r, t);
+  for (int g = 0; g < NDDR_N_GROUPS; g++)
+    {
+      rates[g][0] = rate * multipliers[g];
+      rates[g][1] = decays[g] ? r->weight_decay : 0;
+      rates[g][2] = rates[g][3] = 0;
+    }
+  rates[NDDR_N_GROUPS][0] = 1 / (1 - pow (r->beta1, t + 1));
+  rates[NDDR_N_GROUPS][1] = 1 / (1 - pow (r->beta2, t + 1));
+  rates[NDDR_N_GROUPS][2] = rates[NDDR_N_GROUPS][3] = 0;
+}
+
+static void
+write_random (const NddrLearner *learner, gint64 t)
+{
+  if (!learner->training->random)
+    return;
+  guint64 seed = learner->recipe->seed;
+  const guint32 words[4] = { (guint32) seed, (guint32) (seed >> 32), (guint32) t, (guint32) ((guint64) t >> 32) };
+  memcpy (nddr_program_map (learner->program, learner->training->random, 0), words, sizeof words);
+}
+
+static void
+write_batch (const NddrLearner *learner, const NddrBatch *batch)
+{
+  const NddrTraining *training = learner->training;
+  const NddrConfig *config = learner->start->config;
+  memcpy (nddr_program_map (learner->program, training->image, 0), batch->image, training->image->bytes);
+  for (int t = 0; t < training->n_tasks; t++)
+    {
+      const NddrTrainingTask *task = &training->tasks[t];
+      NddrTaskKind kind = config->tasks[t].kind;
+      gsize pixels = (gsize) learner->recipe->batch * task->width * task->height;
+      gpointer label = nddr_program_map (learner->program, task->label, 0);
+      if (kind == NDDR_TASK_SEGMENTATION)
+        memcpy (label, batch->segmentation, pixels);
+      else if (kind == NDDR_TASK_NORMAL)
+        memcpy (label, batch->normal, pixels * 4 * sizeof (float));
+      else
+        memcpy (label, batch->depth, pixels * sizeof (float));
+      float *scale = nddr_program_map (learner->program, task->scale, 0);
+      scale[0] = batch->valid[kind] ? 1.0 / batch->valid[kind] : 0;
+      scale[1] = nddr_recipe_task_weight (learner->recipe, config->tasks[t].name);
+    }
+}
+
+gboolean
+nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint phases, double *losses, GError **error)
+{
+  write_batch (learner, batch);
+  write_random (learner, t);
+  write_rates (learner, t);
+  if (!nddr_program_run (learner->program, phases, error))
+    return FALSE;
+  for (int k = 0; k < learner->training->n_tasks; k++)
+    losses[k] = *(const float *) nddr_program_map (learner->program, learner->training->tasks[k].loss, 0);
+  return TRUE;
+}
+
+/* ---- reading and restoring */
+
+gboolean
+nddr_learner_read (NddrLearner *learner, gboolean moments, NddrTensors *tensors, GError **error)
+{
+  const NddrParameters *p = learner->training->parameters;
+  if (!nddr_parameters_read (p, learner->program, NDDR_PARAMETERS_VALUES, tensors, "", error))
+    return FALSE;
+  return !moments
+      || (nddr_parameters_read (p, learner->program, NDDR_PARAMETERS_MOMENT1, tensors, MOMENT1, error)
+          && nddr_parameters_read (p, learner->program, NDDR_PARAMETERS_MOMENT2, tensors, MOMENT2, error));
+}
+
+gboolean
+nddr_learner_restore (NddrLearner *learner, const NddrTensors *tensors, GError **error)
+{
+  const NddrParameters *p = learner->training->parameters;
+  return nddr_parameters_write (p, learner->program, NDDR_PARAMETERS_VALUES, tensors, "", error)
+      && nddr_parameters_write (p, learner->program, NDDR_PARAMETERS_MOMENT1, tensors, MOMENT1, error)
+      && nddr_parameters_write (p, learner->program, NDDR_PARAMETERS_MOMENT2, tensors, MOMENT2, error);
+}

@@ -1,0 +1,43 @@
+/* A learner: a network's training plan on a device, fed with batches.
+ *
+ * Not thread-safe.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <train/loader.h>
+#include <train/recipe.h>
+#include <train/start.h>
+#include <train/training.h>
+
+G_BEGIN_DECLS
+
+typedef struct _NddrLearner NddrLearner;
+
+/** Uploads @start's tensors.  @start and @recipe must outlive the learner. */
+NddrLearner *nddr_learner_new (NddrDevice *device, const NddrStart *start, const NddrRecipe *recipe, GError **error);
+void nddr_learner_free (NddrLearner *learner);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrLearner, nddr_learner_free)
+
+const NddrTraining *nddr_learner_get_training (const NddrLearner *learner);
+NddrProgram *nddr_learner_get_program (const NddrLearner *learner);
+
+/** The size of the labels that a batch must have, and what batches must hold. */
+void nddr_learner_get_label_size (const NddrLearner *learner, guint *width, guint *height);
+NddrLabels nddr_learner_get_labels (const NddrLearner *learner);
+
+/**
+ * One step, t = 0, 1, …: losses, gradients and update.  Waits for the device.
+ * @phases: bits of NDDR_TRAINING_*; NDDR_TRAINING_STEP: all
+ * @losses: (out): each task's, before its weight
+ * Returns: FALSE with @error where the device fails; a loss that is not finite is no error here
+ */
+gboolean nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint phases, double *losses, GError **error);
+
+/** Adds to @tensors the parameters and running statistics under their names; @moments: and the moments, under "moment1/NAME" and
+ * "moment2/NAME". */
+gboolean nddr_learner_read (NddrLearner *learner, gboolean moments, NddrTensors *tensors, GError **error);
+/** The way back, moments and all: goes on where another learner was read. */
+gboolean nddr_learner_restore (NddrLearner *learner, const NddrTensors *tensors, GError **error);
+
+G_END_DECLS

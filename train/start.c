@@ -1,0 +1,373 @@
+/* See start.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/random.h>
+#include <train/start.h>
+
+#include <math.h>
+#include <nddr/model.h>
+#include <string.h>
+
+/* A file given with --init. */
+typedef struct
+{
+  const char *path;
+  NddrTensors *tensors;
+  gboolean model;         /* with our own names; else a backbone's */
+  const char *trunk;      /* a model's only trunk, whatever its name; NULL where it has several */
+  NddrModel *loaded;      /* owns the tensors of a model */
+  guint used;             /* layers that started from it */
+} Source;
+
+typedef struct
+{
+  const NddrConfig *config;
+  const NddrRecipe *recipe;
+  double alpha, beta;
+  gboolean xavier;
+  Source *sources;
+  guint n_sources;
+  GString *warnings;
+} Starter;
+
+/* ---- random numbers: a stream for each tensor */
+
+static double
+random_normal (NddrRandom *r)
+{
+  double radius = sqrt (-2 * log (1 - nddr_random_unit (r)));
+  return radius * cos (2 * G_PI * nddr_random_unit (r));
+}
+
+static NddrRandom
+random_for (const Starter *s, const char *name)
+{
+  guint64 stream = 0;
+  for (const char *c = name; *c; c++)
+    stream = (stream ^ (guint8) *c) * G_GUINT64_CONSTANT (0x100000001b3);
+  return nddr_random_init (s->recipe->seed, stream, 0);
+}
+
+/* ---- new tensors */
+
+static NddrArray *
+new_array (const char *base, const char *suffix, guint n_dims, const gint64 *dims)
+{
+  g_autofree char *name = g_strconcat (base, suffix, NULL);
+  return nddr_array_new (name, n_dims, dims);
+}
+
+static void
+fill (NddrArray *array, float value)
+{
+  for (gsize i = 0; i < array->n_elements; i++)
+    array->data[i] = value;
+}
+
+static void
+fill_weight (const Starter *s, const NddrLayer *layer, int branch, NddrArray *w)
+{
+  NddrRandom r = random_for (s, w->name);
+  gsize fan_in = w->dims[1] * w->dims[2] * w->dims[3], fan_out = w->dims[0] * w->dims[2] * w->dims[3];
+  if (layer->role == NDDR_ROLE_FUSION && !s->xavier)
+    {
+      gint64 c = w->dims[0], k = w->dims[1] / c;
+      for (gint64 o = 0; o < c; o++)
+        for (gint64 source = 0; source < k; source++)
+          w->data[o * w->dims[1] + source * c + o] = source == branch ? s->alpha : s->beta / (k - 1);
+      return;
+    }
+  double bound = layer->role == NDDR_ROLE_FUSION ? sqrt (6.0 / (fan_in + fan_out)) : 1 / sqrt (fan_in);
+  for (gsize i = 0; i < w->n_elements; i++)
+    if (layer->role == NDDR_ROLE_FUSION || layer->role == NDDR_ROLE_HEAD_LAST)
+      w->data[i] = nddr_random_between (&r, -bound, bound);
+    else
+      w->data[i] = random_normal (&r) * sqrt (2.0 / fan_in);
+}
+
+static void
+start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer, int branch, NddrTensors *out)
+{
+  gint64 channels = nddr_network_value (network, layer->output)->channels;
+  gint64 in = layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (network, layer);
+  const gint64 dims[4] = { channels, in, layer->kernel, layer->kernel };
+  NddrArray *weight = new_array (layer->names[branch], ".weight", 4, dims);
+  fill_weight (s, layer, branch, weight);
+  nddr_tensors_take (out, weight);
+  if (layer->bias)
+    nddr_tensors_take (out, new_array (layer->names[branch], ".bias", 1, dims));
+  if (!layer->norm)
+    return;
+  const char *norm = layer->norms[branch];
+  NddrArray *scale = new_array (norm, ".weight", 1, dims), *var = new_array (norm, ".running_var", 1, dims);
+  fill (scale, 1);
+  fill (var, 1);
+  nddr_tensors_take (out, scale);
+  nddr_tensors_take (out, new_array (norm, ".bias", 1, dims));
+  nddr_tensors_take (out, new_array (norm, ".running_mean", 1, dims));
+  nddr_tensors_take (out, var);
+}
+
+/* ---- names in files */
+
+/* torchvision numbers VGG-16's convolutions among the activations and pools between them, and with batch norm otherwise. */
+static char *
+vgg_name (const char *ours, const NddrTensors *tensors)
+{
+  static const char *const names[] = { "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_1", "conv4_2", "conv4_3",
+    "conv5_1", "conv5_2", "conv5_3" };
+  static const int plain[] = { 0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28 };
+  static const int normed[] = { 0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40 };
+  gboolean has_norm = nddr_tensors_find (tensors, "features.1.running_mean") != NULL;
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      gsize n = strlen (names[i]);
+      if (!g_str_has_prefix (ours, names[i]) || (ours[n] != '\0' && ours[n] != '.'))
+        continue;
+      gboolean norm = g_str_equal (ours + n, ".bn");
+      return g_strdup_printf ("features.%d", (has_norm ? normed[i] : plain[i]) + (norm ? 1 : 0));
+    }
+  return g_strdup (ours);
+}
+
+/* (transfer full): the name that @base, of our network, has in @source.  Trunk layers' names begin with their task's or "shared". */
+static char *
+name_in (const Starter *s, const Source *source, const NddrLayer *layer, const char *base)
+{
+  const char *dot = strchr (base, '.');
+  const char *rest = dot ? dot + 1 : base;
+  if (!source->model)
+    return s->config->backbone == NDDR_BACKBONE_VGG16 ? vgg_name (rest, source->tensors) : g_strdup (rest);
+  g_autofree char *weight = g_strconcat (base, ".weight", NULL);
+  if (layer->role != NDDR_ROLE_TRUNK || !source->trunk || nddr_tensors_find (source->tensors, weight))
+    return g_strdup (base);
+  return g_strconcat (source->trunk, ".", rest, NULL);
+}
+
+static char *
+print_shape (guint n_dims, const gint64 *dims)
+{
+  GString *text = g_string_new ("[");
+  for (guint d = 0; d < n_dims; d++)
+    g_string_append_printf (text, "%s%" G_GINT64_FORMAT, d ? ", " : "", dims[d]);
+  g_string_append_c (text, ']');
+  return g_string_free (text, FALSE);
+}
+
+static void
+copy_as (const NddrArray *from, const char *base, const char *suffix, NddrTensors *out)
+{
+  NddrArray *array = new_array (base, suffix, from->n_dims, from->dims);
+  memcpy (array->data, from->data, from->n_elements * sizeof (float));
+  nddr_tensors_take (out, array);
+}
+
+/* One branch of a layer with exactly the tensors that @source has.  *taken: whether it has it; FALSE where it is there but does not
+ * fit. */
+static gboolean
+start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLayer *layer, int branch, NddrTensors *out, gboolean *taken,
+    GError **error)
+{
+  static const char *const norm_parts[] = { ".weight", ".bias", ".running_mean", ".running_var" };
+  *taken = FALSE;
+  g_autofree char *base = name_in (s, source, layer, layer->names[branch]);
+  g_autofree char *norm = layer->norms && layer->norms[branch] ? name_in (s, source, layer, layer->norms[branch]) : NULL;
+  g_autofree char *weight_name = g_strconcat (base, ".weight", NULL), *bias_name = g_strconcat (base, ".bias", NULL);
+  const NddrArray *weight = nddr_tensors_find (source->tensors, weight_name), *bias = nddr_tensors_find (source->tensors, bias_name);
+  if (!weight)
+    return TRUE;
+
+  gint64 channels = nddr_network_value (network, layer->output)->channels;
+  gint64 in = layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (network, layer);
+  const gint64 dims[4] = { channels, in, layer->kernel, layer->kernel };
+  if (weight->n_dims != 4 || memcmp (weight->dims, dims, sizeof dims) != 0)
+    {
+      g_autofree char *found = print_shape (weight->n_dims, weight->dims), *wanted = print_shape (4, dims);
+      if (layer->role == NDDR_ROLE_HEAD_LAST)
+        {
+          g_string_append_printf (s->warnings, "%s: %s is %s, but the network's is %s: that layer starts anew\n", source->path, weight_name, found,
+              wanted);
+          return TRUE;
+        }
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s is %s, but the network's is %s; do width, head_width, fusion and shortcut agree?",
+          source->path, weight_name, found, wanted);
+      return FALSE;
+    }
+  const NddrArray *parts[4] = { NULL };
+  guint n_parts = 0;
+  for (guint i = 0; norm && i < 4; i++)
+    {
+      g_autofree char *name = g_strconcat (norm, norm_parts[i], NULL);
+      parts[i] = nddr_tensors_find (source->tensors, name);
+      n_parts += parts[i] != NULL;
+    }
+  gboolean fits = (n_parts == 0 || n_parts == 4) && (!bias || bias->n_elements == channels);
+  for (guint i = 0; i < 4 && n_parts; i++)
+    fits &= parts[i] && parts[i]->n_elements == channels;
+  if (!fits)
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: the bias or the normalisation (%s) of %s is not whole: expected %" G_GINT64_FORMAT
+          " elements of each part", source->path, norm ? norm : "none", weight_name, channels);
+      return FALSE;
+    }
+  copy_as (weight, layer->names[branch], ".weight", out);
+  if (bias)
+    copy_as (bias, layer->names[branch], ".bias", out);
+  for (guint i = 0; i < 4 && n_parts; i++)
+    copy_as (parts[i], layer->norms[branch], norm_parts[i], out);
+  source->used++;
+  *taken = TRUE;
+  return TRUE;
+}
+
+/* ---- sources */
+
+static void
+source_clear (Source *source)
+{
+  if (source->loaded)
+    nddr_model_unref (source->loaded);
+  else
+    nddr_tensors_free (source->tensors);
+}
+
+static gboolean
+source_open (Source *source, const char *path, GError **error)
+{
+  source->path = path;
+  g_autoptr (NddrTensors) tensors = nddr_safetensors_read (path, TRUE, error);
+  if (!tensors)
+    return FALSE;
+  source->model = g_strcmp0 (g_hash_table_lookup (tensors->metadata, "format"), "nddr") == 0;
+  if (!source->model)
+    {
+      source->tensors = g_steal_pointer (&tensors);
+      return TRUE;
+    }
+  source->loaded = nddr_model_load (path, error);
+  if (!source->loaded)
+    return FALSE;
+  source->tensors = (NddrTensors *) nddr_model_get_tensors (source->loaded);
+  const NddrConfig *config = nddr_model_get_config (source->loaded);
+  if (config->fusion == NDDR_FUSION_SHARED)
+    source->trunk = "shared";
+  else if (config->n_tasks == 1)
+    source->trunk = config->tasks[0].name;
+  return TRUE;
+}
+
+/* The source for one branch of a layer: the only one, or its task's; what no one task owns starts anew where each task has its own. */
+static Source *
+source_for (const Starter *s, const NddrLayer *layer, int branch)
+{
+  if (s->n_sources == 0)
+    return NULL;
+  if (s->n_sources == 1)
+    return &s->sources[0];
+  int task = layer->tasks ? layer->tasks[branch] : -1;
+  return task >= 0 ? &s->sources[task] : NULL;
+}
+
+static gboolean
+start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, NddrTensors *out, gboolean *fresh, GError **error)
+{
+  *fresh = FALSE;
+  for (int b = 0; b < layer->branches; b++)
+    {
+      gboolean taken = FALSE;
+      Source *source = source_for (s, layer, b);
+      gboolean may_take = source && (source->model || layer->role == NDDR_ROLE_TRUNK);
+      if (may_take && !start_from (s, source, network, layer, b, out, &taken, error))
+        return FALSE;
+      if (taken)
+        continue;
+      if (source && layer->role == NDDR_ROLE_TRUNK)
+        {
+          if (source->model)
+            {
+              g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has no weights for %s: it is a model of another backbone, or of other tasks",
+                  source->path, layer->names[b]);
+              return FALSE;
+            }
+          g_string_append_printf (s->warnings, "%s has no weights for %s: that layer starts anew\n", source->path, layer->names[b]);
+        }
+      *fresh = TRUE;
+      start_anew (s, network, layer, b, out);
+    }
+  return TRUE;
+}
+
+static gboolean
+start_layers (Starter *s, NddrStart *start, GError **error)
+{
+  g_autoptr (NddrNetwork) usual = nddr_network_new (s->config, NULL, NULL, error);
+  if (!usual)
+    return FALSE;
+  start->tensors = nddr_tensors_new ();
+  start->fresh = g_new0 (gboolean, usual->layers->len);
+  for (guint i = 0; i < usual->layers->len; i++)
+    {
+      const NddrLayer *layer = nddr_network_layer (usual, i);
+      gboolean learns = layer->kind == NDDR_LAYER_CONVOLUTION || layer->kind == NDDR_LAYER_DEPTHWISE;
+      if (learns && !start_layer (s, usual, layer, start->tensors, &start->fresh[i], error))
+        return FALSE;
+    }
+  for (guint k = 0; k < s->n_sources; k++)
+    if (s->sources[k].used == 0)
+      {
+        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has none of the layers of a %s: expected a model, or that backbone's weights with "
+            "torchvision's names", s->sources[k].path, nddr_backbone_name (s->config->backbone));
+        return FALSE;
+      }
+  /* the same layers in the same order, now with the files' biases and normalisations */
+  start->network = nddr_network_new (s->config, start->tensors, NULL, error);
+  return start->network != NULL;
+}
+
+NddrStart *
+nddr_start_new (NddrConfig *config, const NddrRecipe *recipe, const char *const *inits, GError **error)
+{
+  g_autoptr (NddrStart) start = g_new0 (NddrStart, 1);
+  start->config = config;
+  guint n = inits ? g_strv_length ((char **) inits) : 0;
+  if (n > 1 && n != config->n_tasks)
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--init was given %u times for %u tasks: give it once for all, or once for each task", n,
+          config->n_tasks);
+      return NULL;
+    }
+  Starter s = { .config = config, .recipe = recipe, .sources = g_new0 (Source, n + 1), .warnings = g_string_new (NULL) };
+  s.xavier = g_str_equal (recipe->fusion_init, "xavier");
+  if (!s.xavier)
+    {
+      g_auto (GStrv) numbers = g_strsplit_set (recipe->fusion_init, "; ", 2);
+      s.alpha = g_ascii_strtod (numbers[0], NULL);
+      s.beta = g_ascii_strtod (numbers[1] ? numbers[1] : "0", NULL);
+    }
+  gboolean fine = TRUE;
+  for (guint i = 0; fine && i < n; i++)
+    {
+      fine = source_open (&s.sources[i], inits[i], error);
+      s.n_sources += fine;
+    }
+  fine = fine && start_layers (&s, start, error);
+  start->from_files = n > 0;
+  for (guint i = 0; i < s.n_sources; i++)
+    source_clear (&s.sources[i]);
+  g_free (s.sources);
+  start->warnings = g_string_free (s.warnings, s.warnings->len == 0);
+  return fine ? g_steal_pointer (&start) : NULL;
+}
+
+void
+nddr_start_free (NddrStart *start)
+{
+  if (!start)
+    return;
+  g_clear_pointer (&start->network, nddr_network_free);
+  g_clear_pointer (&start->tensors, nddr_tensors_free);
+  g_clear_pointer (&start->config, nddr_config_free);
+  g_free (start->fresh);
+  g_free (start->warnings);
+  g_free (start);
+}

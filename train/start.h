@@ -1,0 +1,33 @@
+/* Where training starts: a network and a tensor for each of its names, from files or anew.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/network.h>
+#include <train/recipe.h>
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  NddrConfig *config;
+  NddrNetwork *network;
+  NddrTensors *tensors;  /* exactly what the network has */
+  gboolean *fresh;       /* for each layer: started anew, not from a file */
+  gboolean from_files;   /* the trunks' weights were given */
+  char *warnings;        /* (nullable): lines to be shown: layers that started anew though a file was given */
+} NddrStart;
+
+/**
+ * New layers: convolutions as He et al. (normal, variance 2 / fan-in), a head's last layer uniform within 1 / sqrt (fan-in), fusion layers
+ * as the recipe's fusion_init says; all from the recipe's seed and the tensor's name, so that a layer starts the same whatever else
+ * there is.
+ *
+ * @config: taken
+ * @inits: (nullable): NULL-terminated: none; one model or backbone for all tasks; or one for each task
+ */
+NddrStart *nddr_start_new (NddrConfig *config, const NddrRecipe *recipe, const char *const *inits, GError **error);
+void nddr_start_free (NddrStart *start);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrStart, nddr_start_free)
+
+G_END_DECLS
