@@ -1,0 +1,67 @@
+/* See checkpoint.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/checkpoint.h>
+
+#include <math.h>
+
+#define FORMAT "nddr-checkpoint"
+
+static void
+set (NddrTensors *tensors, const char *key, char *value)
+{
+  g_hash_table_replace (tensors->metadata, g_strdup (key), value);
+}
+
+gboolean
+nddr_checkpoint_save (const char *path, NddrLearner *learner, gint64 step, double best, const char *recipe, const NddrConfig *config, GError **error)
+{
+  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  char number[G_ASCII_DTOSTR_BUF_SIZE];
+  if (!nddr_learner_read (learner, TRUE, tensors, error))
+    return FALSE;
+  set (tensors, "format", g_strdup (FORMAT));
+  set (tensors, "version", g_strdup ("1"));
+  set (tensors, "step", g_strdup_printf ("%" G_GINT64_FORMAT, step));
+  if (isfinite (best))
+    set (tensors, "best", g_strdup (g_ascii_dtostr (number, sizeof number, best)));
+  set (tensors, "recipe", g_strdup (recipe));
+  set (tensors, "config", nddr_config_to_json (config));
+  return nddr_safetensors_write (tensors, path, NDDR_STORE_F32, error);
+}
+
+NddrCheckpoint *
+nddr_checkpoint_load (const char *path, GError **error)
+{
+  g_autoptr (NddrCheckpoint) checkpoint = g_new0 (NddrCheckpoint, 1);
+  checkpoint->tensors = nddr_safetensors_read (path, FALSE, error);
+  if (!checkpoint->tensors)
+    return NULL;
+  GHashTable *metadata = checkpoint->tensors->metadata;
+  const char *step = g_hash_table_lookup (metadata, "step"), *best = g_hash_table_lookup (metadata, "best");
+  const char *recipe = g_hash_table_lookup (metadata, "recipe"), *config = g_hash_table_lookup (metadata, "config");
+  guint64 steps = 0;
+  if (g_strcmp0 (g_hash_table_lookup (metadata, "format"), FORMAT) != 0 || !recipe || !config
+      || !step || !g_ascii_string_to_unsigned (step, 10, 0, G_MAXINT64, &steps, NULL))
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is not a checkpoint: its metadata lacks a format of \"" FORMAT "\", a step, a recipe or "
+          "a config", path);
+      return NULL;
+    }
+  checkpoint->step = steps;
+  checkpoint->best = best ? g_ascii_strtod (best, NULL) : NAN;
+  checkpoint->recipe = g_strdup (recipe);
+  checkpoint->config = g_strdup (config);
+  return g_steal_pointer (&checkpoint);
+}
+
+void
+nddr_checkpoint_free (NddrCheckpoint *checkpoint)
+{
+  if (!checkpoint)
+    return;
+  g_clear_pointer (&checkpoint->tensors, nddr_tensors_free);
+  g_free (checkpoint->recipe);
+  g_free (checkpoint->config);
+  g_free (checkpoint);
+}

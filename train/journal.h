@@ -1,0 +1,24 @@
+/* A run's log.jsonl: one JSON object a line.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-glib/json-glib.h>
+#include <nddr/config.h>
+
+G_BEGIN_DECLS
+
+typedef struct _NddrJournal NddrJournal;
+
+/** Opens @path to append; lines of steps behind @last_step, which a run that stopped left, go first. */
+NddrJournal *nddr_journal_open (const char *path, gint64 last_step, GError **error);
+void nddr_journal_close (NddrJournal *journal);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrJournal, nddr_journal_close)
+
+/** A step's line. @losses: of the tasks, before their weights */
+gboolean nddr_journal_step (NddrJournal *journal, gint64 step, double loss, const NddrTask *tasks, guint n_tasks, const double *losses, double rate,
+    double images_per_s, GError **error);
+/** A validation's line. @metrics: as nddr_metrics_to_json() */
+gboolean nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNode *metrics, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,369 @@
+/* See trainer.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/trainer.h>
+
+#include <train/checkpoint.h>
+#include <train/evaluate.h>
+#include <train/fusion-norm.h>
+#include <train/journal.h>
+#include <train/learner.h>
+#include <train/progress.h>
+
+#include <errno.h>
+#include <math.h>
+#include <nddr/model.h>
+
+#define CACHE_BYTES ((gsize) 1 << 30) /* of decoded pictures */
+
+typedef struct
+{
+  NddrDevice *device;
+  NddrRecipe *recipe;
+  const NddrTrainerOptions *options;
+  NddrDataset *pictures, *validation; /* validation: NULL: none */
+  NddrCheckpoint *checkpoint;         /* that it goes on from; NULL */
+  NddrStart *start;
+  NddrLearner *learner;
+  NddrLoader *loader;
+  NddrJournal *journal;
+  NddrProgress progress;
+  char *recipe_text;
+  gint64 step;                        /* done */
+  double best;                        /* NAN: none yet */
+  gboolean more_is_better;
+} Trainer;
+
+static void
+trainer_clear (Trainer *t)
+{
+  g_clear_pointer (&t->loader, nddr_loader_free);
+  g_clear_pointer (&t->learner, nddr_learner_free);
+  g_clear_pointer (&t->start, nddr_start_free);
+  g_clear_pointer (&t->checkpoint, nddr_checkpoint_free);
+  g_clear_pointer (&t->journal, nddr_journal_close);
+  g_clear_pointer (&t->validation, nddr_dataset_free);
+  g_clear_pointer (&t->pictures, nddr_dataset_free);
+  g_free (t->recipe_text);
+}
+
+static char *
+in_run (const Trainer *t, const char *name)
+{
+  return g_build_filename (t->options->run, name, NULL);
+}
+
+/* ---- starting */
+
+static gboolean
+open_data (Trainer *t, GError **error)
+{
+  t->pictures = nddr_dataset_open (t->recipe->train, "train", error);
+  if (!t->pictures)
+    {
+      g_prefix_error (error, "[data] train: ");
+      return FALSE;
+    }
+  nddr_dataset_set_cache (t->pictures, CACHE_BYTES);
+  if (t->recipe->val_every == 0 || t->recipe->val[0] == '\0')
+    return TRUE;
+  t->validation = nddr_dataset_open (t->recipe->val, "val", error);
+  if (!t->validation)
+    g_prefix_error (error, "[data] val: ");
+  else
+    nddr_dataset_set_cache (t->validation, CACHE_BYTES / 4);
+  return t->validation != NULL;
+}
+
+static NddrConfig *
+make_config (const Trainer *t, GError **error)
+{
+  guint n_classes = 0, n_others = 0;
+  const NddrClass *classes = nddr_dataset_classes (t->pictures, &n_classes);
+  const NddrClass *others = t->validation ? nddr_dataset_classes (t->validation, &n_others) : NULL;
+  gboolean agree = !others || !classes || n_others == n_classes;
+  for (guint i = 0; agree && others && i < MIN (n_classes, n_others); i++)
+    agree = g_str_equal (classes[i].name, others[i].name);
+  if (!agree)
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the classes of [data] train (%u) and val (%u) differ: their classes.txt must agree", n_classes,
+          n_others);
+      return NULL;
+    }
+  g_autoptr (NddrConfig) config = nddr_recipe_make_config (t->recipe, classes, n_classes, error);
+  NddrLabels labels = nddr_dataset_labels (t->pictures);
+  for (guint k = 0; config && k < config->n_tasks; k++)
+    if (!(labels & NDDR_LABEL (config->tasks[k].kind)))
+      {
+        g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "task %s needs %s labels, but [data] train = %s has none: leave the task out, or give "
+            "the labels", config->tasks[k].name, nddr_task_kind_name (config->tasks[k].kind), t->recipe->train);
+        return NULL;
+      }
+  return g_steal_pointer (&config);
+}
+
+/* What best.safetensors is chosen by. */
+static gboolean
+check_best (Trainer *t, const NddrConfig *config, GError **error)
+{
+  if (g_str_equal (t->recipe->best, "loss"))
+    return TRUE;
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks);
+  if (nddr_metrics_knows (metrics, t->recipe->best, &t->more_is_better))
+    return TRUE;
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\": expected loss, or a score of these tasks such as %s.%s", t->recipe->best,
+      config->tasks[0].name, config->tasks[0].kind == NDDR_TASK_SEGMENTATION ? "miou" : config->tasks[0].kind == NDDR_TASK_NORMAL ? "mean" : "abs");
+  return FALSE;
+}
+
+static gboolean
+load_checkpoint (Trainer *t, GError **error)
+{
+  g_autofree char *path = in_run (t, "checkpoint.safetensors"), *config = in_run (t, "config.ini"), *what = NULL;
+  t->checkpoint = nddr_checkpoint_load (path, error);
+  if (!t->checkpoint)
+    {
+      g_prefix_error (error, "--resume: ");
+      return FALSE;
+    }
+  g_autoptr (NddrRecipe) before = nddr_recipe_load (config, NULL, error);
+  if (!before)
+    return FALSE;
+  if (t->recipe->fusion_norm_init == NDDR_FUSION_NORM_AUTO)
+    t->recipe->fusion_norm_init = before->fusion_norm_init;
+  if (!nddr_recipe_same_training (before, t->recipe, &what))
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--resume goes on with the same training, but %s; give the same configuration, or start another "
+          "run with --init %s/model.safetensors", what, t->options->run);
+      return FALSE;
+    }
+  t->step = t->checkpoint->step;
+  t->best = t->checkpoint->best;
+  return TRUE;
+}
+
+/* The network and its first weights: the checkpoint's, or the start of a new run. */
+static gboolean
+make_start (Trainer *t, NddrConfig *config, GError **error)
+{
+  if (t->checkpoint)
+    {
+      t->start = g_new0 (NddrStart, 1);
+      t->start->config = config;
+      t->start->tensors = g_steal_pointer (&t->checkpoint->tensors);
+      t->start->network = nddr_network_new (config, t->start->tensors, NULL, error);
+      return t->start->network != NULL;
+    }
+  t->start = nddr_start_new (config, t->recipe, t->options->inits, error);
+  if (!t->start)
+    return FALSE;
+  if (t->start->warnings)
+    g_printerr ("%s", t->start->warnings);
+  if (t->recipe->fusion_norm_init == NDDR_FUSION_NORM_AUTO)
+    t->recipe->fusion_norm_init = t->start->from_files ? NDDR_FUSION_NORM_DATA : NDDR_FUSION_NORM_ONE;
+  return t->recipe->fusion_norm_init != NDDR_FUSION_NORM_DATA
+      || nddr_fusion_norm_measure (t->device, t->start, t->recipe, t->pictures, error);
+}
+
+static gboolean
+make_learner (Trainer *t, GError **error)
+{
+  t->learner = nddr_learner_new (t->device, t->start, t->recipe, error);
+  if (!t->learner || (t->checkpoint && !nddr_learner_restore (t->learner, t->start->tensors, error)))
+    return FALSE;
+  const NddrRecipe *r = t->recipe;
+  NddrLoaderOptions loading = {
+    .augment = {
+      .input_width = r->input.width, .input_height = r->input.height, .scale_min = r->scale[0], .scale_max = r->scale[1], .mirror = r->mirror,
+      .width = r->crop.width, .height = r->crop.height, .brightness = r->brightness, .contrast = r->contrast, .saturation = r->saturation,
+    },
+    .batch = r->batch, .labels = nddr_learner_get_labels (t->learner), .repeat = TRUE, .shuffle = r->shuffle, .seed = r->seed, .first = t->step,
+  };
+  for (int c = 0; c < 3; c++)
+    {
+      loading.augment.mean[c] = t->start->config->mean[c];
+      loading.augment.std[c] = t->start->config->std[c];
+    }
+  nddr_learner_get_label_size (t->learner, &loading.augment.label_width, &loading.augment.label_height);
+  t->loader = nddr_loader_new (t->pictures, &loading);
+  return TRUE;
+}
+
+static gboolean
+open_run (Trainer *t, GError **error)
+{
+  g_autofree char *config = in_run (t, "config.ini"), *log = in_run (t, "log.jsonl");
+  t->recipe_text = nddr_recipe_to_text (t->recipe);
+  if (!g_file_set_contents (config, t->recipe_text, -1, error))
+    return FALSE;
+  t->journal = nddr_journal_open (log, t->step, error);
+  return t->journal != NULL;
+}
+
+static gboolean
+prepare (Trainer *t, GError **error)
+{
+  g_autofree char *checkpoint = in_run (t, "checkpoint.safetensors");
+  if (g_mkdir_with_parents (t->options->run, 0777) != 0)
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot make the folder %s: %s", t->options->run, g_strerror (errno));
+      return FALSE;
+    }
+  if (!t->options->resume && g_file_test (checkpoint, G_FILE_TEST_EXISTS))
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s holds a run already: go on with it with --resume, or choose another folder with -o",
+          t->options->run);
+      return FALSE;
+    }
+  if ((t->options->resume && !load_checkpoint (t, error)) || !open_data (t, error))
+    return FALSE;
+  NddrConfig *config = make_config (t, error);
+  return config && make_start (t, config, error) && check_best (t, t->start->config, error) && make_learner (t, error) && open_run (t, error);
+}
+
+/* ---- models and checkpoints */
+
+/* (transfer full): what has been learnt so far. */
+static NddrModel *
+make_model (const Trainer *t, GError **error)
+{
+  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  if (!nddr_learner_read (t->learner, FALSE, tensors, error))
+    return NULL;
+  const char *const about[][2] = {
+    { "license", t->recipe->license }, { "description", t->recipe->description }, { "trained_on", t->recipe->trained_on },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (about); i++)
+    if (about[i][1][0] != '\0')
+      g_hash_table_replace (tensors->metadata, g_strdup (about[i][0]), g_strdup (about[i][1]));
+  return nddr_model_new (nddr_config_copy (t->start->config), g_steal_pointer (&tensors), error);
+}
+
+static gboolean
+save_model (const Trainer *t, const NddrModel *model, const char *name, GError **error)
+{
+  g_autofree char *path = in_run (t, name);
+  return nddr_model_save (model, path, t->recipe->half ? NDDR_STORE_F16 : NDDR_STORE_F32, error);
+}
+
+static gboolean
+save_checkpoint (const Trainer *t, GError **error)
+{
+  g_autofree char *path = in_run (t, "checkpoint.safetensors");
+  g_autoptr (NddrModel) model = make_model (t, error);
+  return model && save_model (t, model, "model.safetensors", error)
+      && nddr_checkpoint_save (path, t->learner, t->step, t->best, t->recipe_text, t->start->config, error);
+}
+
+/* ---- validation */
+
+static gboolean
+show_validation (guint done, guint total, gpointer user_data)
+{
+  Trainer *t = user_data;
+  nddr_progress_update (&t->progress, done, total, "validating");
+  return !t->options->stop || !*t->options->stop;
+}
+
+/* Told to stop in the middle, it says nothing and leaves no line. */
+static gboolean
+validate (Trainer *t, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  g_autoptr (NddrModel) model = make_model (t, error);
+  if (!model)
+    return FALSE;
+  const NddrConfig *config = t->start->config;
+  g_autofree double *weights = g_new (double, config->n_tasks);
+  for (guint k = 0; k < config->n_tasks; k++)
+    weights[k] = nddr_recipe_task_weight (t->recipe, config->tasks[k].name);
+  NddrProgress training = t->progress;
+  nddr_progress_start (&t->progress, 0);
+  NddrEvaluateOptions options = { .weights = weights, .precision = NDDR_PRECISION_FP32, .progress = show_validation, .user_data = t };
+  double loss = NAN;
+  g_autoptr (NddrMetrics) metrics = nddr_evaluate (t->device, model, t->validation, &options, &loss, &problem);
+  t->progress = training;
+  if (!metrics && problem)
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+  if (!metrics)
+    return TRUE;
+  g_autoptr (JsonNode) json = nddr_metrics_to_json (metrics);
+  double score = g_str_equal (t->recipe->best, "loss") ? loss : nddr_metrics_get (metrics, t->recipe->best);
+  if (!nddr_journal_validation (t->journal, t->step, loss, json, error))
+    return FALSE;
+  if (!isfinite (score) || (isfinite (t->best) && (t->more_is_better ? score <= t->best : score >= t->best)))
+    return TRUE;
+  t->best = score;
+  return save_model (t, model, "best.safetensors", error);
+}
+
+/* ---- the run */
+
+static gboolean
+take_step (Trainer *t, double *losses, double *loss, GError **error)
+{
+  NddrBatch *batch = nddr_loader_next (t->loader, error);
+  if (!batch)
+    return FALSE;
+  const NddrConfig *config = t->start->config;
+  gboolean fine = nddr_learner_step (t->learner, batch, t->step, NDDR_TRAINING_STEP, losses, error);
+  nddr_loader_return (t->loader, batch);
+  if (!fine)
+    return FALSE;
+  *loss = 0;
+  for (guint k = 0; k < config->n_tasks; k++)
+    *loss += losses[k] * nddr_recipe_task_weight (t->recipe, config->tasks[k].name);
+  t->step++;
+  if (isfinite (*loss))
+    return TRUE;
+  g_autofree char *checkpoint = in_run (t, "checkpoint.safetensors");
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FAILED, "the loss of step %" G_GINT64_FORMAT " is not finite: a learning rate below %g may help; %s %s", t->step,
+      t->recipe->lr, checkpoint, g_file_test (checkpoint, G_FILE_TEST_EXISTS) ? "holds the last good state" : "was not written yet");
+  return FALSE;
+}
+
+static gboolean
+go_on (Trainer *t, gboolean *finished, GError **error)
+{
+  const NddrConfig *config = t->start->config;
+  g_autofree double *losses = g_new0 (double, config->n_tasks);
+  gint64 saved = t->step;
+  nddr_progress_start (&t->progress, t->step);
+  while (t->step < t->recipe->steps && !(t->options->stop && *t->options->stop))
+    {
+      double loss, rate = nddr_recipe_rate (t->recipe, t->step);
+      gint64 before = g_get_monotonic_time ();
+      if (!take_step (t, losses, &loss, error))
+        return FALSE;
+      double images_per_s = t->recipe->batch * 1e6 / MAX (g_get_monotonic_time () - before, 1);
+      if (!nddr_journal_step (t->journal, t->step, loss, config->tasks, config->n_tasks, losses, rate, images_per_s, error))
+        return FALSE;
+      g_autofree char *text = g_strdup_printf ("loss %.4f  %.1f images/s", loss, images_per_s);
+      nddr_progress_update (&t->progress, t->step, t->recipe->steps, text);
+
+      gboolean last = t->step == t->recipe->steps;
+      if (t->validation && (last || t->step % t->recipe->val_every == 0) && !validate (t, error))
+        return FALSE;
+      if (last || t->step % t->recipe->checkpoint_every == 0)
+        {
+          if (!save_checkpoint (t, error))
+            return FALSE;
+          saved = t->step;
+        }
+    }
+  *finished = t->step >= t->recipe->steps;
+  return saved == t->step || save_checkpoint (t, error);
+}
+
+gboolean
+nddr_trainer_run (NddrDevice *device, NddrRecipe *recipe, const NddrTrainerOptions *options, gboolean *finished, GError **error)
+{
+  Trainer t = { .device = device, .recipe = recipe, .options = options, .best = NAN };
+  gboolean fine = prepare (&t, error) && go_on (&t, finished, error);
+  nddr_progress_clear (&t.progress);
+  trainer_clear (&t);
+  return fine;
+}
