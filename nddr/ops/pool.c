@@ -21,16 +21,17 @@ pad_before (int n, const NddrPool *op)
   return op->padding == NDDR_POOL_SAME ? n & 1 : 0;
 }
 
+/* A walk over the windows of @op's input, with what each makes written to @result: maxima or their places. */
 static void
-max_forward (NddrPlan *plan, const NddrPool *op)
+max_windows (NddrPlan *plan, const NddrPool *op, NddrKernelId kernel, NddrTensor *result)
 {
-  const NddrTensor *x = op->input, *y = op->output;
+  const NddrTensor *x = op->input, *y = result;
   int planes = y->branches * y->batch, quads = nddr_quads (y);
   NddrLanes lanes = nddr_lanes (&plan->traits, (guint64) planes * y->height * quads, y->width, 32);
 
-  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_POOL_MAX, lanes.lanes, 1);
+  NddrStep *step = nddr_plan_step_lanes (plan, kernel, lanes.lanes, 1);
   nddr_step_read (step, 0, op->input);
-  nddr_step_write (step, 1, op->output);
+  nddr_step_write (step, 1, result);
   nddr_step_spec (step, op->stride);
   nddr_step_push_base (step, op->input, 0);
   nddr_step_push_i (step, quads);
@@ -80,5 +81,83 @@ nddr_pool_forward (NddrPlan *plan, const NddrPool *op)
   if (op->average)
     average (plan, op->output, op->input, FALSE, FALSE);
   else
-    max_forward (plan, op);
+    max_windows (plan, op, NDDR_KERNEL_POOL_MAX, op->output);
+}
+
+/* ---- backward */
+
+static void
+max_backward (NddrPlan *plan, NddrTensor *dx, NddrTensor *dy, NddrTensor *places, gboolean accumulate)
+{
+  int planes = dx->branches * dx->batch, quads = nddr_quads (dx);
+  NddrLanes lanes = nddr_lanes (&plan->traits, (guint64) planes * dx->height * quads, dx->width, 32);
+  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_POOL_MAX_BACKWARD, lanes.lanes, 1);
+
+  nddr_step_read (step, 0, dy);
+  nddr_step_read (step, 1, places);
+  nddr_step_read (step, 2, accumulate ? dx : NULL);
+  nddr_step_write (step, 3, dx);
+  nddr_step_spec (step, accumulate);
+  nddr_step_push_base (step, dy, 0);
+  nddr_step_push_base (step, places, 0);
+  nddr_step_push_base (step, dx, 0);
+  nddr_step_push_i (step, quads);
+  nddr_step_push_i (step, dx->width);
+  nddr_step_push_i (step, dx->height);
+  nddr_step_push_i (step, lanes.run);
+  nddr_step_push_i (step, lanes.segments);
+  nddr_step_push_i (step, lanes.lanes);
+  nddr_step_push_inverse (step, quads);
+  nddr_step_push_inverse (step, lanes.segments);
+  nddr_step_push_inverse (step, dx->height);
+}
+
+static void
+max_backward_halved (NddrPlan *plan, const NddrPool *op, NddrTensor *dx, NddrTensor *dy, NddrTensor *places, gboolean accumulate)
+{
+  int planes = dx->branches * dx->batch, quads = nddr_quads (dx);
+  int x_pad = pad_before (dx->width, op), y_pad = pad_before (dx->height, op);
+  int rows = (dx->height + y_pad + 1) / 2, columns = (dx->width + x_pad + 1) / 2; /* pairs */
+  NddrLanes lanes = nddr_lanes (&plan->traits, (guint64) planes * rows * quads, columns, 32);
+  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_POOL_MAX_BACKWARD_HALVED, lanes.lanes, 1);
+
+  nddr_step_read (step, 0, dy);
+  nddr_step_read (step, 1, places);
+  nddr_step_read (step, 2, accumulate ? dx : NULL);
+  nddr_step_write (step, 3, dx);
+  nddr_step_spec (step, accumulate);
+  nddr_step_push_base (step, dy, 0);
+  nddr_step_push_base (step, places, 0);
+  nddr_step_push_base (step, dx, 0);
+  nddr_step_push_i (step, quads);
+  nddr_step_push_i (step, dx->width);
+  nddr_step_push_i (step, dx->height);
+  nddr_step_push_i (step, dy->width);
+  nddr_step_push_i (step, dy->height);
+  nddr_step_push_i (step, x_pad);
+  nddr_step_push_i (step, y_pad);
+  nddr_step_push_i (step, rows);
+  nddr_step_push_i (step, lanes.run);
+  nddr_step_push_i (step, lanes.segments);
+  nddr_step_push_i (step, lanes.lanes);
+  nddr_step_push_inverse (step, quads);
+  nddr_step_push_inverse (step, lanes.segments);
+  nddr_step_push_inverse (step, rows);
+}
+
+void
+nddr_pool_backward (NddrPlan *plan, const NddrPool *op, NddrTensor *dx, NddrTensor *dy, gboolean accumulate)
+{
+  NddrTensor *places;
+
+  if (op->average) {
+    average (plan, dx, dy, TRUE, accumulate);
+    return;
+  }
+  places = nddr_plan_map (plan, "pool.places", dy->branches, dy->batch, dy->height, dy->width, dy->channels);
+  max_windows (plan, op, NDDR_KERNEL_POOL_MAX_PLACES, places);
+  if (op->stride == 1)
+    max_backward (plan, dx, dy, places, accumulate);
+  else
+    max_backward_halved (plan, op, dx, dy, places, accumulate);
 }

@@ -122,11 +122,102 @@ test_forward (gconstpointer data)
     check_forward (&bench_rows[i], family, FALSE, TRUE);
 }
 
+/* Values on a coarse grid, so that windows have ties. */
+static double *
+tied_random (gsize n, guint64 seed)
+{
+  double *values = check_random (n, seed, FALSE);
+
+  for (gsize i = 0; i < n; i++)
+    values[i] = floor (values[i] * 4) / 4;
+  return values;
+}
+
+static void
+check_backward (const Row *r, NddrFamily family, gboolean accumulate, gboolean bench)
+{
+  RefPool p = reference (r);
+  NddrCheck *c = check_begin (family, FALSE);
+  NddrTensor *before = check_map (c, "before", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *dx = check_map (c, "dx", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *after = check_map (c, "after", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *x = check_map (c, "x", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *dy = check_map (c, "dy", r->branches, r->batch, p.out_height, p.out_width, r->channels);
+  g_autofree double *in = tied_random (in_elements (&p), 1), *guard = check_random (in_elements (&p), 2, FALSE);
+  g_autofree double *gradient = check_random (out_elements (&p), 3, FALSE), *want = g_new (double, in_elements (&p));
+  g_autofree char *what = describe (r);
+  NddrPool op = { NULL, x, r->average, r->stride, r->padding };
+
+  ref_pool_backward (&p, want, in, gradient);
+  for (gsize i = 0; i < in_elements (&p) && accumulate; i++)
+    want[i] += guard[i];
+  nddr_pool_backward (check_plan (c), &op, dx, dy, accumulate);
+  check_ready (c);
+  check_fill (c, x, in);
+  check_fill (c, dy, gradient);
+  check_fill (c, dx, guard);
+  check_fill (c, before, guard);
+  check_fill (c, after, guard);
+  check_run (c, 1);
+  check_compare (c, dx, want, 1e-6, "gradient of %s", what);
+  check_compare (c, before, guard, 0, "%s: before the output", what);
+  check_compare (c, after, guard, 0, "%s: behind the output", what);
+  if (bench)
+    check_bench (c, 1, 0, 2.0 * x->bytes + dy->bytes, "gradient of %s", what);
+  check_end (c);
+}
+
+static void
+test_backward (gconstpointer data)
+{
+  NddrFamily family = GPOINTER_TO_INT (data);
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows) && check_can (family, FALSE); i++)
+    if (nddr_pool_size (rows[i].height, rows[i].stride, rows[i].padding) > 0)
+      for (int accumulate = 0; accumulate < 2; accumulate++)
+        check_backward (&rows[i], family, accumulate, FALSE);
+  for (guint i = 0; i < G_N_ELEMENTS (bench_rows) && check_benching (); i++)
+    check_backward (&bench_rows[i], family, FALSE, TRUE);
+}
+
+/* The reference's gradient against differences of its forward; no ties here: there the maximum has none. */
+static void
+test_differences (void)
+{
+  const double h = 1e-6;
+
+  for (guint k = 0; k < G_N_ELEMENTS (rows); k++) {
+    RefPool p = reference (&rows[k]);
+    gsize n = in_elements (&p), m = out_elements (&p);
+    g_autofree double *x = check_random (n, 41, FALSE), *dy = check_random (m, 42, FALSE), *dx = g_new (double, n);
+    g_autofree double *up = g_new (double, m), *down = g_new (double, m);
+
+    if (n > 1000)
+      continue;
+    ref_pool_backward (&p, dx, x, dy);
+    for (gsize i = 0; i < n; i++) {
+      double kept = x[i], slope = 0;
+
+      x[i] = kept + h;
+      ref_pool_forward (&p, up, x);
+      x[i] = kept - h;
+      ref_pool_forward (&p, down, x);
+      x[i] = kept;
+      for (gsize j = 0; j < m; j++)
+        slope += dy[j] * (up[j] - down[j]) / (2 * h);
+      g_assert_cmpfloat_with_epsilon (dx[i], slope, 1e-6);
+    }
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   check_init (&argc, &argv);
   g_test_add_data_func ("/pool/forward/software", GINT_TO_POINTER (NDDR_FAMILY_SOFTWARE), test_forward);
   g_test_add_data_func ("/pool/forward/gpu", GINT_TO_POINTER (NDDR_FAMILY_GPU), test_forward);
+  g_test_add_data_func ("/pool/backward/software", GINT_TO_POINTER (NDDR_FAMILY_SOFTWARE), test_backward);
+  g_test_add_data_func ("/pool/backward/gpu", GINT_TO_POINTER (NDDR_FAMILY_GPU), test_backward);
+  g_test_add_func ("/pool/reference/differences", test_differences);
   return check_finish (g_test_run ());
 }
