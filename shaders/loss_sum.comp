@@ -18,10 +18,8 @@ main ()
   float mean = scale[0];
   int lane = LANE_INDEX, i = min (lane, groups - 1) * count, end = min (i + count, n);
   vec4 sum = vec4 (0);
-  do {
+  for (; i < end; i++)
     sum += LOAD (parts, parts_base + i);
-    i++;
-  } while (i < end);
   if (lane >= groups)
     return;
   if (FINISH != 0)

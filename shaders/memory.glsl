@@ -12,6 +12,9 @@
 //   FETCH (name, i)               reads such a buffer (slow on software drivers)
 //   GLOBAL_INDEX                  the invocation's index along x
 //
+// A loop that lanes leave at different times must test before its body (for, while): llvmpipe of Mesa 22.3 lets lanes that are done
+// go on summing in a do-while. Where all go round equally often, do-while is the faster one: it saves a masked pass.
+//
 // In the software family one workgroup is one subgroup of 8 lanes, loads are imageLoad on a texel buffer (the cheap vector
 // load of llvmpipe) and stores go as 64-bit words. In the half variant maps hold float16: a texel is still four channels.
 

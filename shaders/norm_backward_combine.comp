@@ -21,12 +21,11 @@ main ()
   int i = group * count, end = min (i + count, runs);
   int at = parts_base + (branch * runs + i) * 2 * quads + c;
   vec4 s = vec4 (0), q = vec4 (0);
-  do {
+  for (; i < end; i++) {
     s += LOAD (parts, at);
     q += LOAD (parts, at + quads);
     at += 2 * quads;
-    i++;
-  } while (i < end);
+  }
 
   if (lane >= groups * quads)
     return;

@@ -38,6 +38,8 @@ static const Row rows[] = {
   { 1, 2, 161, 161, 16, RELU, NO_RESIDUAL, 0, IN_PLACE, 0 },
   { 1, 1, 97, 129, 192, RELU6, NO_RESIDUAL, 0, 0, 0 }, /* more than the cache: outputs are touched first */
   { 1, 3, 61, 83, 4, RELU, NO_RESIDUAL, 0, 0, 0 },     /* many runs: combined in two stages */
+  { 2, 3, 61, 83, 8, RELU, NO_RESIDUAL, 0, 0, 0 },     /* groups of uneven length side by side, and another branch behind */
+  { 2, 1, 67, 83, 3, RELU, NO_RESIDUAL, 0, 0, 0 },
 };
 
 static const Row bench_rows[] = {
