@@ -1,0 +1,58 @@
+/* The nddr tool: finds the verb.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/verb.h>
+
+#include <locale.h>
+#include <nddr/nddr.h>
+#include <stdio.h>
+
+static const struct
+{
+  const char *name;
+  int (*run) (int argc, char **argv);
+  const char *summary;
+} verbs[] = {
+  { "devices", nddr_verb_devices, "list the Vulkan devices" },
+  { "infer", nddr_verb_infer, "run a model over pictures" },
+  { "train", nddr_verb_train, "train a model as a configuration says" },
+  { "eval", nddr_verb_eval, "score a model on a data set" },
+  { "info", nddr_verb_info, "describe a model" },
+  { "bench", nddr_verb_bench, "time a model" },
+};
+
+static void
+print_help (FILE *to)
+{
+  fputs ("Usage: nddr VERB [OPTION…] …\n\nMulti-task networks (NDDR-CNN) with Vulkan: inference, training, measuring.\n\nVerbs:\n", to);
+  for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
+    fprintf (to, "  %-8s %s\n", verbs[i].name, verbs[i].summary);
+  fputs ("\nnddr VERB --help says what a verb takes; nddr --version which version this is.\n", to);
+}
+
+int
+main (int argc, char **argv)
+{
+  setlocale (LC_ALL, "");
+  if (argc < 2)
+    {
+      print_help (stderr);
+      return NDDR_EXIT_USAGE;
+    }
+  if (g_str_equal (argv[1], "--help") || g_str_equal (argv[1], "-h") || g_str_equal (argv[1], "help"))
+    {
+      print_help (stdout);
+      return NDDR_EXIT_DONE;
+    }
+  if (g_str_equal (argv[1], "--version"))
+    {
+      puts ("nddr " NDDR_VERSION);
+      return NDDR_EXIT_DONE;
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
+    if (g_str_equal (argv[1], verbs[i].name))
+      return verbs[i].run (argc - 1, argv + 1);
+  fprintf (stderr, "nddr: there is no verb %s\n\n", argv[1]);
+  print_help (stderr);
+  return NDDR_EXIT_USAGE;
+}

@@ -1,0 +1,318 @@
+/* nddr bench: times inference, or a training step.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/learner.h>
+#include <train/verb.h>
+
+#include <json-glib/json-glib.h>
+#include <nddr/inference.h>
+#include <nddr/model.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MIN_RUNS 10
+#define MAX_RUNS 200
+#define ENOUGH_SECONDS 4
+
+typedef struct
+{
+  NddrModel *model;
+  NddrDevice *device;
+  guint width, height, batch;
+  gboolean half, train;
+  /* made by one of the two below */
+  NddrProgram *program;
+  NddrNetwork *network;
+  NddrInference *inference;
+  NddrLearner *learner;
+  NddrStart *start;
+  NddrRecipe *recipe;
+  guint phases;       /* of what is timed */
+  double first_ms;
+  GArray *ms;         /* of double, sorted */
+} Bench;
+
+static void
+bench_clear (Bench *bench)
+{
+  if (bench->learner)
+    nddr_learner_free (bench->learner); /* its program too */
+  else
+    g_clear_pointer (&bench->program, nddr_program_free);
+  g_clear_pointer (&bench->inference, nddr_inference_free);
+  g_clear_pointer (&bench->start, nddr_start_free);
+  g_clear_pointer (&bench->network, nddr_network_free);
+  g_clear_pointer (&bench->recipe, nddr_recipe_free);
+  g_clear_pointer (&bench->ms, g_array_unref);
+}
+
+static gboolean
+prepare_inference (Bench *bench, GError **error)
+{
+  const NddrTensors *tensors = nddr_model_get_tensors (bench->model);
+  bench->network = nddr_network_new (nddr_model_get_config (bench->model), tensors, NULL, error);
+  if (!bench->network)
+    return FALSE;
+  g_autoptr (NddrPlan) plan = nddr_plan_new (nddr_device_get_traits (bench->device));
+  plan->activation_type = bench->half ? NDDR_F16 : NDDR_F32;
+  NddrTensor *input = nddr_plan_map (plan, "input", 1, bench->batch, bench->height, bench->width, 3);
+  bench->inference = nddr_inference_append (plan, bench->network, input);
+  if (!nddr_plan_finish (plan, error))
+    return FALSE;
+  bench->program = nddr_program_new (bench->device, g_steal_pointer (&plan), 1, error);
+  bench->phases = 1 << NDDR_PHASE_NETWORK;
+  return bench->program && nddr_inference_upload (bench->inference, bench->network, tensors, bench->program, error)
+      && nddr_program_run (bench->program, 1 << NDDR_PHASE_PACK, error);
+}
+
+/* A batch that costs what a real one does: the inputs are zeros, the losses' labels ignored.  The rates are zero. */
+static gboolean
+prepare_training (Bench *bench, GError **error)
+{
+  g_autofree char *size = g_strdup_printf ("data.crop=%ux%u", bench->width, bench->height), *batch = g_strdup_printf ("train.batch=%u", bench->batch);
+  const char *const sets[] = { size, batch, "train.optimizer=adamw", "loss.resolution=input", NULL };
+  const NddrTensors *tensors = nddr_model_get_tensors (bench->model);
+  bench->recipe = nddr_recipe_load (NULL, sets, error);
+  if (!bench->recipe)
+    return FALSE;
+  bench->start = g_new0 (NddrStart, 1);
+  bench->start->config = nddr_config_copy (nddr_model_get_config (bench->model));
+  bench->start->tensors = nddr_tensors_new ();
+  for (guint i = 0; i < tensors->arrays->len; i++)
+    {
+      const NddrArray *from = tensors->arrays->pdata[i];
+      NddrArray *array = nddr_array_new (from->name, from->n_dims, from->dims);
+      memcpy (array->data, from->data, from->n_elements * sizeof (float));
+      nddr_tensors_take (bench->start->tensors, array);
+    }
+  bench->start->network = nddr_network_new (bench->start->config, bench->start->tensors, NULL, error);
+  if (!bench->start->network)
+    return FALSE;
+  bench->learner = nddr_learner_new (bench->device, bench->start, bench->recipe, error);
+  if (!bench->learner)
+    return FALSE;
+  bench->program = nddr_learner_get_program (bench->learner);
+  bench->phases = NDDR_TRAINING_STEP;
+  return TRUE;
+}
+
+static int
+compare_doubles (gconstpointer a, gconstpointer b)
+{
+  double x = *(const double *) a, y = *(const double *) b;
+  return (x > y) - (x < y);
+}
+
+static gboolean
+time_runs (Bench *bench, gint64 started, GError **error)
+{
+  if (!nddr_program_run (bench->program, bench->phases, error))
+    return FALSE;
+  bench->first_ms = (g_get_monotonic_time () - started) / 1e3;
+  bench->ms = g_array_new (FALSE, FALSE, sizeof (double));
+  gint64 begin = g_get_monotonic_time ();
+  while (bench->ms->len < MIN_RUNS || (bench->ms->len < MAX_RUNS && g_get_monotonic_time () - begin < ENOUGH_SECONDS * G_USEC_PER_SEC))
+    {
+      gint64 before = g_get_monotonic_time ();
+      if (!nddr_program_run (bench->program, bench->phases, error))
+        return FALSE;
+      double ms = (g_get_monotonic_time () - before) / 1e3;
+      g_array_append_val (bench->ms, ms);
+    }
+  g_array_sort (bench->ms, compare_doubles);
+  return TRUE;
+}
+
+static double
+quantile (const GArray *ms, double q)
+{
+  return g_array_index (ms, double, MIN ((guint) (q * ms->len), ms->len - 1));
+}
+
+static void
+add_number (JsonBuilder *json, const char *name, double value)
+{
+  json_builder_set_member_name (json, name);
+  json_builder_add_double_value (json, value);
+}
+
+static void
+add_count (JsonBuilder *json, const char *name, gint64 value)
+{
+  json_builder_set_member_name (json, name);
+  json_builder_add_int_value (json, value);
+}
+
+static void
+add_text (JsonBuilder *json, const char *name, const char *value)
+{
+  json_builder_set_member_name (json, name);
+  json_builder_add_string_value (json, value);
+}
+
+/* ---- layers */
+
+typedef struct
+{
+  const char *label;
+  const char *kernels; /* of its steps, as first seen */
+  guint64 ns;
+  guint steps;
+} Row;
+
+/* Times by the layer that a step works for, in the order of first appearance; with @by_kernel by what runs. */
+static gboolean
+profile (Bench *bench, gboolean by_kernel, GArray **rows, GError **error)
+{
+  const NddrPlan *plan = nddr_program_get_plan (bench->program);
+  g_autofree guint64 *ns = g_new0 (guint64, plan->steps->len);
+  if (!nddr_program_profile (bench->program, bench->phases, ns, error))
+    return FALSE;
+  *rows = g_array_new (FALSE, FALSE, sizeof (Row));
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const NddrStep *step = plan->steps->pdata[i];
+      const char *key = by_kernel ? step->kernel->name : step->label ? step->label : "";
+      guint r = 0;
+      if (!(bench->phases & 1u << step->phase))
+        continue;
+      while (r < (*rows)->len && !g_str_equal (g_array_index (*rows, Row, r).label, key))
+        r++;
+      if (r == (*rows)->len)
+        g_array_append_vals (*rows, &(Row){ key, step->kernel->name, 0, 0 }, 1);
+      g_array_index (*rows, Row, r).ns += ns[i];
+      g_array_index (*rows, Row, r).steps++;
+    }
+  return TRUE;
+}
+
+static void
+print_rows (const char *title, const GArray *rows)
+{
+  printf ("\n%-40s %8s %6s\n", title, "ms", "steps");
+  for (guint r = 0; r < rows->len; r++)
+    {
+      const Row *row = &g_array_index (rows, Row, r);
+      printf ("%-40s %8.3f %6u\n", row->label, row->ns / 1e6, row->steps);
+    }
+}
+
+static void
+add_rows (JsonBuilder *json, const char *name, const GArray *rows)
+{
+  json_builder_set_member_name (json, name);
+  json_builder_begin_object (json);
+  for (guint r = 0; r < rows->len; r++)
+    add_number (json, g_array_index (rows, Row, r).label, g_array_index (rows, Row, r).ns / 1e6);
+  json_builder_end_object (json);
+}
+
+/* ---- reporting */
+
+static gboolean
+report (Bench *bench, gboolean as_json, gboolean layers, GError **error)
+{
+  const NddrPlan *plan = nddr_program_get_plan (bench->program);
+  const NddrNetwork *network = bench->train ? bench->start->network : bench->network;
+  g_autoptr (GArray) by_layer = NULL, by_kernel = NULL;
+  if (layers && (!profile (bench, FALSE, &by_layer, error) || !profile (bench, TRUE, &by_kernel, error)))
+    return FALSE;
+  NddrNetworkCost cost;
+  nddr_network_cost (network, bench->width, bench->height, &cost);
+  double median = quantile (bench->ms, 0.5), gmac = cost.macs * (double) bench->batch / 1e9;
+  double gflops = gmac * 2 * (bench->train ? 3 : 1) / (median / 1e3);
+  const char *device = nddr_device_get_info (bench->device)->name;
+  if (!as_json)
+    {
+      printf ("device      %s\nprecision   %s\ninput       %ux%u, batch %u%s\n", device, bench->half ? "fp16" : "fp32", bench->width, bench->height,
+          bench->batch, bench->train ? ", a training step" : "");
+      printf ("first       %.1f ms\nmedian      %.2f ms (%u runs)\nmin         %.2f ms\np99         %.2f ms\n", bench->first_ms, median, bench->ms->len,
+          quantile (bench->ms, 0), quantile (bench->ms, 0.99));
+      printf ("arithmetic  %.3f GMAC, %.1f GFLOP/s\nactivations %.1f MiB\nweights     %.1f MiB\n", gmac, gflops,
+          plan->space_bytes[NDDR_SPACE_ARENA] / 1048576.0, plan->space_bytes[NDDR_SPACE_WEIGHTS] / 1048576.0);
+      if (layers)
+        {
+          print_rows ("layer", by_layer);
+          print_rows ("kernel", by_kernel);
+        }
+      return TRUE;
+    }
+  g_autoptr (JsonBuilder) json = json_builder_new ();
+  json_builder_begin_object (json);
+  add_text (json, "device", device);
+  add_text (json, "precision", bench->half ? "fp16" : "fp32");
+  json_builder_set_member_name (json, "input");
+  json_builder_begin_array (json);
+  json_builder_add_int_value (json, bench->height);
+  json_builder_add_int_value (json, bench->width);
+  json_builder_end_array (json);
+  add_count (json, "batch", bench->batch);
+  add_number (json, "first_ms", bench->first_ms);
+  add_number (json, "median_ms", median);
+  add_number (json, "min_ms", quantile (bench->ms, 0));
+  add_number (json, "p99_ms", quantile (bench->ms, 0.99));
+  add_number (json, "gmac", gmac);
+  add_number (json, "gflops", gflops);
+  add_count (json, "activation_bytes", plan->space_bytes[NDDR_SPACE_ARENA]);
+  add_count (json, "weight_bytes", plan->space_bytes[NDDR_SPACE_WEIGHTS]);
+  if (layers)
+    {
+      add_rows (json, "layers", by_layer);
+      add_rows (json, "kernels", by_kernel);
+    }
+  json_builder_end_object (json);
+  g_autoptr (JsonNode) root = json_builder_get_root (json);
+  g_autofree char *text = json_to_string (root, TRUE);
+  puts (text);
+  return TRUE;
+}
+
+int
+nddr_verb_bench (int argc, char **argv)
+{
+  g_autofree char *input = NULL, *which = NULL, *precision_name = NULL;
+  gboolean json = FALSE, layers = FALSE, train = FALSE;
+  int batch = 0;
+  const GOptionEntry entries[] = {
+    { "input", 0, 0, G_OPTION_ARG_STRING, &input, "The network's input size; default: the model's", "WxH" },
+    { "batch", 0, 0, G_OPTION_ARG_INT, &batch, "Pictures at once; default 1, with --train 8", "N" },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, "auto, fp32 or fp16", "PRECISION" },
+    { "train", 0, 0, G_OPTION_ARG_NONE, &train, "Time a training step (AdamW, losses at input resolution)", NULL },
+    { "layers", 0, 0, G_OPTION_ARG_NONE, &layers, "Also by layer and by kernel", NULL },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
+    { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },
+    { NULL },
+  };
+  g_autoptr (GError) error = NULL;
+  Bench bench = { 0 };
+  NddrPrecision precision;
+  if (!nddr_verb_parse (&argc, &argv, "MODEL", "Times a model: median of at least " G_STRINGIFY (MIN_RUNS) " runs.", entries, 1, 1)
+      || !nddr_verb_parse_size ("bench", input, &bench.width, &bench.height)
+      || !nddr_verb_parse_precision ("bench", precision_name, &precision))
+    return NDDR_EXIT_USAGE;
+  if (batch < 0 || batch > 256)
+    return nddr_verb_misuse ("bench", "--batch %d: expected 1 to 256", batch);
+  if (train && precision == NDDR_PRECISION_FP16)
+    return nddr_verb_misuse ("bench", "--train runs in fp32 alone: leave --precision fp16 out");
+  g_autoptr (NddrModel) model = nddr_model_load (argv[1], &error);
+  g_autoptr (NddrDevice) device = model ? nddr_device_open (which, &error) : NULL;
+  if (!device)
+    return nddr_verb_fail ("bench", error);
+
+  const NddrTraits *traits = nddr_device_get_traits (device);
+  gboolean can_half = traits->fp16 && traits->family == NDDR_FAMILY_GPU;
+  if (precision == NDDR_PRECISION_FP16 && !can_half)
+    return nddr_verb_misuse ("bench", "--precision fp16: %s cannot store 16-bit floats, or is a software driver", nddr_device_get_info (device)->name);
+  bench.model = model;
+  bench.device = device;
+  bench.train = train;
+  bench.batch = batch ? batch : train ? 8 : 1;
+  bench.half = !train && can_half && precision != NDDR_PRECISION_FP32;
+  if (bench.width == 0)
+    nddr_model_get_input_size (model, &bench.width, &bench.height);
+  gint64 started = g_get_monotonic_time ();
+  gboolean fine = (train ? prepare_training (&bench, &error) : prepare_inference (&bench, &error)) && time_runs (&bench, started, &error)
+      && report (&bench, json, layers, &error);
+  bench_clear (&bench);
+  return fine ? NDDR_EXIT_DONE : nddr_verb_fail ("bench", error);
+}

@@ -1,0 +1,49 @@
+/* nddr devices: what Vulkan devices there are, and what each can do that matters here.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/verb.h>
+
+#include <stdio.h>
+
+static const char *
+type_name (VkPhysicalDeviceType type)
+{
+  switch (type)
+    {
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
+      return "discrete";
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU:
+      return "integrated";
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU:
+      return "virtual";
+    case VK_PHYSICAL_DEVICE_TYPE_CPU:
+      return "CPU";
+    default:
+      return "other";
+    }
+}
+
+int
+nddr_verb_devices (int argc, char **argv)
+{
+  g_autoptr (GError) error = NULL;
+  if (!nddr_verb_parse (&argc, &argv, NULL, "Lists the Vulkan devices, by the index that --device and NDDR_DEVICE take.", NULL, 0, 0))
+    return NDDR_EXIT_USAGE;
+  g_autoptr (GPtrArray) devices = nddr_device_list (&error);
+  if (!devices)
+    return nddr_verb_fail ("devices", error);
+  for (guint i = 0; i < devices->len; i++)
+    {
+      const NddrDeviceInfo *info = devices->pdata[i];
+      printf ("%u: %s\n", i, info->name);
+      printf ("   driver    %s\n", info->driver);
+      printf ("   type      %s, Vulkan %u.%u.%u\n", type_name (info->type), VK_API_VERSION_MAJOR (info->api_version),
+          VK_API_VERSION_MINOR (info->api_version), VK_API_VERSION_PATCH (info->api_version));
+      printf ("   memory    %.1f GiB\n", info->memory / 1073741824.0);
+      printf ("   subgroup  %u\n", info->subgroup_size);
+      printf ("   kernels   %s\n", info->software ? "for software drivers" : "for GPUs");
+      printf ("   fp16      %s\n", info->fp16 ? "storage" : "no");
+      printf ("   usable    %s%s\n", info->usable ? "yes" : "no: ", info->usable ? "" : info->unusable_because);
+    }
+  return NDDR_EXIT_DONE;
+}

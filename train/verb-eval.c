@@ -1,0 +1,80 @@
+/* nddr eval: a model's scores on a data set.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/evaluate.h>
+#include <train/progress.h>
+#include <train/verb.h>
+
+#include <stdio.h>
+
+static gboolean
+show (guint done, guint total, gpointer user_data)
+{
+  nddr_progress_update (user_data, done, total, "pictures");
+  return TRUE;
+}
+
+/* Numbers by name, indented under what they belong to. */
+static void
+print_scores (const char *name, JsonNode *node, int depth)
+{
+  if (!JSON_NODE_HOLDS_OBJECT (node))
+    {
+      gboolean is_number = JSON_NODE_HOLDS_VALUE (node);
+      printf ("%*s%-18s %s%.*f\n", depth * 2, "", name, is_number ? "" : "no pixels ", 4, is_number ? json_node_get_double (node) : 0.0);
+      return;
+    }
+  JsonObjectIter iter;
+  const char *member;
+  JsonNode *value;
+  if (name)
+    printf ("%*s%s\n", depth * 2, "", name);
+  json_object_iter_init_ordered (&iter, json_node_get_object (node));
+  while (json_object_iter_next_ordered (&iter, &member, &value))
+    print_scores (member, value, depth + (name != NULL));
+}
+
+int
+nddr_verb_eval (int argc, char **argv)
+{
+  g_autofree char *input = NULL, *which = NULL, *precision = NULL;
+  gboolean json = FALSE;
+  const GOptionEntry entries[] = {
+    { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
+    { "input", 0, 0, G_OPTION_ARG_STRING, &input, "The network's input size; default: the model's", "WxH" },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &precision, "auto, fp32 or fp16", "PRECISION" },
+    { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },
+    { NULL },
+  };
+  g_autoptr (GError) error = NULL;
+  NddrEvaluateOptions options = { 0 };
+  if (!nddr_verb_parse (&argc, &argv, "MODEL DATASET", "Scores a model on a data set: folder:DIR[,SPLIT] or synth:SEED,COUNT,WxH, joined by +.", entries, 2, 2)
+      || !nddr_verb_parse_size ("eval", input, &options.width, &options.height)
+      || !nddr_verb_parse_precision ("eval", precision, &options.precision))
+    return NDDR_EXIT_USAGE;
+  g_autoptr (NddrModel) model = nddr_model_load (argv[1], &error);
+  if (!model)
+    return nddr_verb_fail ("eval", error);
+  g_autoptr (NddrDataset) dataset = nddr_dataset_open (argv[2], "val", &error);
+  if (!dataset)
+    return nddr_verb_fail ("eval", error);
+  g_autoptr (NddrDevice) device = nddr_device_open (which, &error);
+  if (!device)
+    return nddr_verb_fail ("eval", error);
+
+  NddrProgress progress;
+  nddr_progress_start (&progress, 0);
+  options.progress = show;
+  options.user_data = &progress;
+  g_autoptr (NddrMetrics) metrics = nddr_evaluate (device, model, dataset, &options, NULL, &error);
+  nddr_progress_clear (&progress);
+  if (!metrics)
+    return nddr_verb_fail ("eval", error);
+  g_autoptr (JsonNode) scores = nddr_metrics_to_json (metrics);
+  g_autofree char *text = json ? json_to_string (scores, TRUE) : NULL;
+  if (json)
+    puts (text);
+  else
+    print_scores (NULL, scores, 0);
+  return NDDR_EXIT_DONE;
+}

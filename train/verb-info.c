@@ -1,0 +1,61 @@
+/* nddr info: what a model is and costs.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/model.h>
+#include <nddr/network.h>
+#include <train/verb.h>
+
+#include <stdio.h>
+
+static void
+print_tasks (const NddrConfig *config)
+{
+  for (guint t = 0; t < config->n_tasks; t++)
+    {
+      const NddrTask *task = &config->tasks[t];
+      printf ("task          %s (%s", task->name, nddr_task_kind_name (task->kind));
+      for (guint c = 0; c < task->n_classes; c++)
+        printf ("%s%s", c ? ", " : ": ", task->classes[c].name);
+      printf (")\n");
+    }
+}
+
+int
+nddr_verb_info (int argc, char **argv)
+{
+  static const char *const about[] = { "description", "trained_on", "license" };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *input = NULL;
+  const GOptionEntry entries[] = {
+    { "input", 0, 0, G_OPTION_ARG_STRING, &input, "Count for this input size; default: the model's", "WxH" },
+    { NULL },
+  };
+  guint width = 0, height = 0;
+  if (!nddr_verb_parse (&argc, &argv, "MODEL", "Says what network a model is, and what it costs.", entries, 1, 1)
+      || !nddr_verb_parse_size ("info", input, &width, &height))
+    return NDDR_EXIT_USAGE;
+  g_autoptr (NddrModel) model = nddr_model_load (argv[1], &error);
+  if (!model)
+    return nddr_verb_fail ("info", error);
+  const NddrConfig *config = nddr_model_get_config (model);
+  if (width == 0)
+    nddr_model_get_input_size (model, &width, &height);
+  g_autoptr (NddrNetwork) network = nddr_network_new (config, nddr_model_get_tensors (model), NULL, &error);
+  if (!network)
+    return nddr_verb_fail ("info", error);
+  NddrNetworkCost cost;
+  nddr_network_cost (network, width, height, &cost);
+
+  printf ("backbone      %s, width %g, output stride %u\n", nddr_backbone_name (config->backbone), config->width, config->output_stride);
+  printf ("fusion        %s%s\n", nddr_fusion_name (config->fusion), config->shortcut ? ", shortcut" : "");
+  printf ("head          %s, width %g\n", nddr_head_name (config->head), config->head_width);
+  print_tasks (config);
+  printf ("input         %ux%u\n", width, height);
+  printf ("parameters    %.3f million\n", cost.parameters / 1e6);
+  printf ("multiply-adds %.3f GMAC\n", cost.macs / 1e9);
+  printf ("activations   %.1f MiB at once\n", cost.activation_bytes / 1048576.0);
+  for (guint i = 0; i < G_N_ELEMENTS (about); i++)
+    if (nddr_model_get_metadata (model, about[i]))
+      printf ("%-13s %s\n", about[i], nddr_model_get_metadata (model, about[i]));
+  return NDDR_EXIT_DONE;
+}
