@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "train/source.h"
+#include "train/synth/synth.h"
 
 typedef struct
 {
@@ -32,11 +33,14 @@ open_source (const char *spec, const char *default_split, GError **error)
   const char *where = colon ? colon + 1 : NULL;
   if (g_str_has_prefix (spec, "folder:"))
     return nddr_folder_open (where, default_split, error);
+  if (g_str_has_prefix (spec, "synth:"))
+    return nddr_synth_open (where, error);
   if (g_str_has_prefix (spec, "nddr:") || g_str_has_prefix (spec, "nyuv2:"))
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "data set \"%s\": this version reads folder: data sets alone; bring it into that form (DIR/SPLIT/image, segmentation, normal, depth)", spec);
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "data set \"%s\": this version reads folder: and synth: data sets; bring it into "
+        "the form of a folder (DIR/SPLIT/image, segmentation, normal, depth, and DIR/classes.txt)", spec);
   else
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
-        "\"%s\" is not a data set: folder:DIR or folder:DIR,SPLIT was expected, or several joined by '+'", spec);
+        "\"%s\" is not a data set: folder:DIR[,SPLIT] or synth:SEED,COUNT,WxH was expected, or several joined by '+'", spec);
   return NULL;
 }
 

@@ -17,6 +17,7 @@ static const struct
   { "infer", nddr_verb_infer, "run a model over pictures" },
   { "train", nddr_verb_train, "train a model as a configuration says" },
   { "eval", nddr_verb_eval, "score a model on a data set" },
+  { "synth", nddr_verb_synth, "write pictures of made-up rooms, with their labels" },
   { "info", nddr_verb_info, "describe a model" },
   { "bench", nddr_verb_bench, "time a model" },
 };

@@ -16,6 +16,7 @@ int nddr_verb_devices (int argc, char **argv);
 int nddr_verb_eval (int argc, char **argv);
 int nddr_verb_infer (int argc, char **argv);
 int nddr_verb_info (int argc, char **argv);
+int nddr_verb_synth (int argc, char **argv);
 int nddr_verb_train (int argc, char **argv);
 
 /** Parses a verb's options; what is left in @argv are its arguments.
