@@ -33,7 +33,7 @@ symmetric (guint64 seed, gsize i)
 }
 
 NddrArray *
-generate_parameter (const char *name, guint n_dims, const gint64 *dims, gboolean calm)
+generate_parameter (const char *name, guint n_dims, const gint64 *dims)
 {
   NddrArray *array = nddr_array_new (name, n_dims, dims);
   guint64 seed = seed_of (name);
@@ -47,17 +47,11 @@ generate_parameter (const char *name, guint n_dims, const gint64 *dims, gboolean
     base = 1;
     scale = 0.5;
   } else if (g_str_has_suffix (name, ".weight")) {
-    base = calm ? 0.5 : 1;
-    scale = calm ? 0.125 : 0.25;
-  } else if (calm) {
-    base = 1.5;
+    base = 1;
     scale = 0.25;
   }
-  for (gsize i = 0; i < array->n_elements; i++) {
-    double r = symmetric (seed, i);
-
-    array->data[i] = (float) ((base == 1.5 && r < -0.75 ? -base : base) + r * scale);
-  }
+  for (gsize i = 0; i < array->n_elements; i++)
+    array->data[i] = (float) (base + symmetric (seed, i) * scale);
   return array;
 }
 
@@ -71,7 +65,6 @@ typedef struct
 {
   NddrTensors *tensors;
   TrunkAffine affine;
-  gboolean calm;
 } Generate;
 
 static void
@@ -81,19 +74,19 @@ generate (const NddrLayer *layer, int branch, const char *name, guint n_dims, co
   gboolean plain = layer->role == NDDR_ROLE_TRUNK && to->affine == TRUNK_BIAS;
 
   if (!plain || g_str_has_prefix (name + strlen (layer->names[branch]), ".weight"))
-    nddr_tensors_take (to->tensors, generate_parameter (name, n_dims, dims, to->calm));
+    nddr_tensors_take (to->tensors, generate_parameter (name, n_dims, dims));
   if (n_dims == 4 && layer->role == NDDR_ROLE_TRUNK && to->affine != TRUNK_NORM) {
     g_autofree char *bias = g_strconcat (layer->names[branch], ".bias", NULL);
 
-    nddr_tensors_take (to->tensors, generate_parameter (bias, 1, dims, to->calm));
+    nddr_tensors_take (to->tensors, generate_parameter (bias, 1, dims));
   }
 }
 
 NddrTensors *
-generate_model (const NddrConfig *config, TrunkAffine affine, gboolean calm)
+generate_model (const NddrConfig *config, TrunkAffine affine)
 {
   g_autoptr (NddrNetwork) network = nddr_network_new (config, NULL, NULL, NULL);
-  Generate to = { nddr_tensors_new (), affine, calm };
+  Generate to = { nddr_tensors_new (), affine };
 
   g_assert_nonnull (network);
   nddr_network_foreach_tensor (network, generate, &to);

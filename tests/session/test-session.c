@@ -31,7 +31,7 @@ make_model (const char *resize)
   NddrModel *model;
 
   g_assert_no_error (error);
-  model = nddr_model_new (config, generate_model (config, TRUNK_NORM, FALSE), &error);
+  model = nddr_model_new (config, generate_model (config, TRUNK_NORM), &error);
   g_assert_no_error (error);
   return model;
 }
