@@ -29,10 +29,10 @@ training_options (const NddrRecipe *recipe)
 }
 
 NddrLearner *
-nddr_learner_new (NddrDevice *device, const NddrStart *start, const NddrRecipe *recipe, GError **error)
+nddr_learner_new (NddrDevice *device, const NddrTraits *traits, const NddrStart *start, const NddrRecipe *recipe, GError **error)
 {
   g_autoptr (NddrLearner) learner = g_new0 (NddrLearner, 1);
-  g_autoptr (NddrPlan) plan = nddr_plan_new (nddr_device_get_traits (device));
+  g_autoptr (NddrPlan) plan = nddr_plan_new (traits ? traits : nddr_device_get_traits (device));
   NddrTrainingOptions options = training_options (recipe);
   learner->start = start;
   learner->recipe = recipe;

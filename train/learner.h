@@ -14,8 +14,9 @@ G_BEGIN_DECLS
 
 typedef struct _NddrLearner NddrLearner;
 
-/** Uploads @start's tensors.  @start and @recipe must outlive the learner. */
-NddrLearner *nddr_learner_new (NddrDevice *device, const NddrStart *start, const NddrRecipe *recipe, GError **error);
+/** Uploads @start's tensors.  @start and @recipe must outlive the learner.
+ * @traits: (nullable): what to plan for, where that is not what the device has */
+NddrLearner *nddr_learner_new (NddrDevice *device, const NddrTraits *traits, const NddrStart *start, const NddrRecipe *recipe, GError **error);
 void nddr_learner_free (NddrLearner *learner);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrLearner, nddr_learner_free)
 

@@ -168,7 +168,7 @@ make_start (Trainer *t, NddrConfig *config, GError **error)
 static gboolean
 make_learner (Trainer *t, GError **error)
 {
-  t->learner = nddr_learner_new (t->device, t->start, t->recipe, error);
+  t->learner = nddr_learner_new (t->device, NULL, t->start, t->recipe, error);
   if (!t->learner || (t->checkpoint && !nddr_learner_restore (t->learner, t->start->tensors, error)))
     return FALSE;
   const NddrRecipe *r = t->recipe;

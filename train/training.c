@@ -343,11 +343,11 @@ append_convolution_gradients (Builder *b, const NddrLayer *layer, const LayerOps
       if (reads[r].input < 0)
         continue;
       gboolean accumulate;
-      int k = reads[r].input, step = layer->inputs[k].step;
+      int k = reads[r].input;
       NddrTensor *dx = gradient_of (b, reads[r].value, reads[r].first, reads[r].count, &accumulate);
       gboolean fusion = is_fusion (layer);
-      nddr_convolution_backward_data (b->plan, &ops->convolution, k, fusion ? layer->n_inputs : 1, (NddrBranches){ dx, reads[r].first, step },
-          NDDR_BRANCHES (dy), accumulate);
+      NddrBranches to = { dx, reads[r].first, fusion ? 1 : layer->inputs[k].step };
+      nddr_convolution_backward_data (b->plan, &ops->convolution, k, fusion ? layer->n_inputs : 1, to, NDDR_BRANCHES (dy), accumulate);
     }
 }
 
