@@ -1,0 +1,213 @@
+/* See golden.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "golden.h"
+
+#include "../network/generator.h"
+
+#include <json-glib/json-glib.h>
+#include <math.h>
+#include <string.h>
+
+static NddrTensors *file;
+static NddrDevice *device;
+
+void
+golden_init (int *argc, char ***argv)
+{
+  g_autoptr (GError) error = NULL;
+  g_test_init (argc, argv, NULL);
+  g_assert_cmpint (*argc, ==, 2);
+  file = nddr_safetensors_read ((*argv)[1], FALSE, &error);
+  g_assert_no_error (error);
+  device = nddr_device_open (NULL, &error);
+  g_assert_no_error (error);
+}
+
+int
+golden_run (void)
+{
+  int status = g_test_run ();
+  g_clear_pointer (&device, nddr_device_unref);
+  g_clear_pointer (&file, nddr_tensors_free);
+  return status;
+}
+
+void
+golden_add_tests (const char *prefix, GTestDataFunc func)
+{
+  g_autoptr (GList) keys = g_list_sort (g_hash_table_get_keys (file->metadata), (GCompareFunc) strcmp);
+  for (GList *k = keys; k; k = k->next)
+    {
+      g_autofree char *training = g_strconcat (k->data, ".training", NULL), *path = g_strconcat ("/", prefix, "/", k->data, NULL);
+      if (g_hash_table_lookup (file->metadata, training))
+        g_test_add_data_func (path, k->data, func);
+    }
+}
+
+/* ---- a case */
+
+static const char *
+metadata (const char *name, const char *suffix)
+{
+  g_autofree char *key = g_strconcat (name, suffix, NULL);
+  const char *value = g_hash_table_lookup (file->metadata, key);
+  g_assert_nonnull (value);
+  return value;
+}
+
+static void
+add_set (GPtrArray *sets, JsonObject *training, const char *member, const char *key)
+{
+  char number[G_ASCII_DTOSTR_BUF_SIZE];
+  g_ptr_array_add (sets, g_strdup_printf ("%s=%s", key, g_ascii_dtostr (number, sizeof number, json_object_get_double_member (training, member))));
+}
+
+/* What trained in PyTorch, as a recipe. */
+static NddrRecipe *
+make_recipe (const NddrConfig *config, JsonObject *training)
+{
+  static const char *const same[] = { "batch", "steps", "lr", "momentum", "bn_momentum", "weight_decay", "lr_fusion", "lr_head_weight",
+    "lr_head_bias" };
+  g_autoptr (GPtrArray) sets = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GString) tasks = g_string_new ("model.tasks=");
+  g_autoptr (GError) error = NULL;
+  JsonArray *weights = json_object_get_array_member (training, "weights");
+  char number[G_ASCII_DTOSTR_BUF_SIZE];
+  for (guint t = 0; t < config->n_tasks; t++)
+    g_string_append_printf (tasks, "%s%s:%s", t ? ";" : "", config->tasks[t].name, nddr_task_kind_name (config->tasks[t].kind));
+  g_ptr_array_add (sets, g_strdup (tasks->str));
+  for (guint t = 0; t < config->n_tasks; t++)
+    g_ptr_array_add (sets, g_strdup_printf ("loss.%s=%s", config->tasks[t].name,
+        g_ascii_dtostr (number, sizeof number, json_array_get_double_element (weights, t))));
+  for (guint i = 0; i < G_N_ELEMENTS (same); i++)
+    {
+      g_autofree char *key = g_strconcat ("train.", same[i], NULL);
+      add_set (sets, training, same[i], key);
+    }
+  g_ptr_array_add (sets, g_strdup_printf ("data.crop=%ux%u", config->input_width, config->input_height));
+  g_ptr_array_add (sets, g_strdup_printf ("loss.resolution=%s", json_object_get_string_member (training, "resolution")));
+  g_ptr_array_add (sets, g_strdup ("train.schedule=constant"));
+  g_ptr_array_add (sets, g_strdup ("train.dropout=0"));
+  g_ptr_array_add (sets, NULL);
+  NddrRecipe *recipe = nddr_recipe_load (NULL, (const char *const *) sets->pdata, &error);
+  g_assert_no_error (error);
+  return recipe;
+}
+
+Golden *
+golden_load (const char *name, NddrFamily family)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonNode) node = json_from_string (metadata (name, ".training"), &error);
+  g_assert_no_error (error);
+  JsonObject *training = json_node_get_object (node);
+  Golden *golden = g_new0 (Golden, 1);
+  golden->name = name;
+  golden->gradient_exponent = json_object_get_int_member (training, "gradient_exponent");
+  golden->movement_exponent = json_object_get_int_member (training, "movement_exponent");
+  golden->start = g_new0 (NddrStart, 1);
+  golden->start->config = nddr_config_parse (metadata (name, ""), &error);
+  g_assert_no_error (error);
+  golden->start->tensors = generate_model (golden->start->config, trunk_affine_from_name (metadata (name, ".affine")), TRUE);
+  golden->start->network = nddr_network_new (golden->start->config, golden->start->tensors, NULL, &error);
+  g_assert_no_error (error);
+  golden->recipe = make_recipe (golden->start->config, training);
+  NddrTraits traits = *nddr_device_get_traits (device);
+  traits.family = family;
+  golden->learner = nddr_learner_new (device, &traits, golden->start, golden->recipe, &error);
+  g_assert_no_error (error);
+  return golden;
+}
+
+void
+golden_free (Golden *golden)
+{
+  nddr_learner_free (golden->learner);
+  nddr_start_free (golden->start);
+  nddr_recipe_free (golden->recipe);
+  g_free (golden);
+}
+
+/* ---- batches */
+
+static guint64
+count_valid (const NddrTask *task, gconstpointer label, gsize n)
+{
+  guint64 valid = 0;
+  for (gsize i = 0; i < n; i++)
+    switch (task->kind)
+      {
+      case NDDR_TASK_SEGMENTATION:
+        valid += ((const guint8 *) label)[i] != 255;
+        break;
+      case NDDR_TASK_NORMAL:
+        valid += ((const float *) label)[4 * i + 3] > 0;
+        break;
+      case NDDR_TASK_DEPTH:
+        valid += ((const float *) label)[i] > 0;
+        break;
+      }
+  return valid;
+}
+
+NddrBatch *
+golden_batch (const Golden *golden, int t)
+{
+  const NddrConfig *config = golden->start->config;
+  const NddrRecipe *recipe = golden->recipe;
+  g_autofree char *name = g_strdup_printf ("%s.%d", golden->name, t);
+  NddrBatch *batch = g_new0 (NddrBatch, 1);
+  guint width, height;
+  nddr_learner_get_label_size (golden->learner, &width, &height);
+  batch->n_samples = recipe->batch;
+  batch->image = generate_picture (name, recipe->batch, recipe->crop.height, recipe->crop.width, 4);
+  for (guint k = 0; k < config->n_tasks; k++)
+    {
+      const NddrTask *task = &config->tasks[k];
+      g_autofree char *label_name = g_strconcat (name, ".", task->name, NULL);
+      gpointer label = generate_label (label_name, task, recipe->batch, height, width);
+      batch->valid[task->kind] = count_valid (task, label, (gsize) recipe->batch * height * width);
+      if (task->kind == NDDR_TASK_SEGMENTATION)
+        batch->segmentation = label;
+      else if (task->kind == NDDR_TASK_NORMAL)
+        batch->normal = label;
+      else
+        batch->depth = label;
+    }
+  return batch;
+}
+
+void
+golden_batch_free (NddrBatch *batch)
+{
+  g_free (batch->image);
+  g_free (batch->segmentation);
+  g_free (batch->normal);
+  g_free (batch->depth);
+  g_free (batch);
+}
+
+/* ---- comparing */
+
+const NddrArray *
+golden_tensor (const Golden *golden, const char *what, const char *name)
+{
+  g_autofree char *key = g_strconcat (golden->name, "/", what, name ? "/" : "", name ? name : "", NULL);
+  return nddr_tensors_find (file, key);
+}
+
+void
+golden_distance (const NddrArray *got, const NddrArray *want, double scale, double *distance, double *norm)
+{
+  double d = 0, n = 0;
+  g_assert_cmpuint (got->n_elements, ==, want->n_elements);
+  for (gsize i = 0; i < got->n_elements; i++)
+    {
+      double w = want->data[i] * scale;
+      d += (got->data[i] - w) * (got->data[i] - w);
+      n += w * w;
+    }
+  *distance = sqrt (d);
+  *norm = sqrt (n);
+}

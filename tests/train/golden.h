@@ -1,0 +1,37 @@
+/* Training goldens: small networks, what PyTorch says of their gradients and of ten steps, and a learner that starts as PyTorch did.
+ * See tests/network/make_training_goldens.py.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <train/learner.h>
+
+typedef struct
+{
+  const char *name;
+  NddrStart *start;
+  NddrRecipe *recipe;
+  NddrLearner *learner;
+  int gradient_exponent, movement_exponent; /* stored numbers are 2^these times the truth */
+} Golden;
+
+/** Takes the file from the arguments, opens the device. */
+void golden_init (int *argc, char ***argv);
+/** g_test_run(), then closes both. */
+int golden_run (void);
+/** Adds "/PREFIX/CASE" for each case of the file, with the case's name as data. */
+void golden_add_tests (const char *prefix, GTestDataFunc func);
+
+Golden *golden_load (const char *name, NddrFamily family);
+void golden_free (Golden *golden);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Golden, golden_free)
+
+/** The batch of step t = 1, 2, …; free with golden_batch_free(). */
+NddrBatch *golden_batch (const Golden *golden, int t);
+void golden_batch_free (NddrBatch *batch);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrBatch, golden_batch_free)
+
+/** (nullable): CASE/@what, or CASE/@what/@name. */
+const NddrArray *golden_tensor (const Golden *golden, const char *what, const char *name);
+/** ||got - scale * want|| and ||scale * want||. */
+void golden_distance (const NddrArray *got, const NddrArray *want, double scale, double *distance, double *norm);
