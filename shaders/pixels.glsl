@@ -3,7 +3,8 @@
 //   #define FRAME_BINDING n   before including this: the frame's bytes, 16 a texel   [U]
 //   FRAME_PUSH                its description, first in the push constants: nddr_pixels_source() fills it
 //   Frame f = FRAME           the description in registers: a push constant read in a loop is slow on software drivers
-//   load_pixels (f, g, y, r, g, b)    pixels 4 g .. 4 g + 3 of row y; those beyond the row's end are finite and mean nothing
+//   load_pixels (f, group, y, r, g, b)    pixels 4 group .. 4 group + 3 of row y; those beyond the row's end are finite and mean nothing
+//   load_pair (f, group, pair, ...)       the same of two rows, for less than twice the price
 
 layout (constant_id = 0) const int FORMAT = 0;      // NddrPixelFormat
 layout (constant_id = 1) const bool CLAMP = false;  // values may leave [0, 1]: limited range, or a matrix
@@ -78,8 +79,9 @@ chroma_row (Frame f, int row, int g, out vec4 u, out vec4 v)
     }
 }
 
+// A group of row y, given its chroma: u and v as chroma_row() has them, between two chroma rows already.
 void
-load_pixels (Frame f, int group, int y, out vec4 r, out vec4 g, out vec4 b)
+convert (Frame f, int group, int y, vec4 u, vec4 v, out vec4 r, out vec4 g, out vec4 b)
 {
   int at = y * f.pitch;
   if (FORMAT <= PIXEL_BGR)
@@ -113,20 +115,6 @@ load_pixels (Frame f, int group, int y, out vec4 r, out vec4 g, out vec4 b)
         r = g = b = luma + f.matrix1.y;
       else
         {
-          vec4 u, v;
-          if (FORMAT == PIXEL_YUY2)
-            chroma_row (f, y, group, u, v);
-          else
-            {
-              vec4 u1, v1;
-              bool odd = (y & 1) != 0;
-              int row = y >> 1, other = odd ? min (row + 1, f.last_y) : max (row - 1, 0);
-              float weight = odd ? f.siting.w : f.siting.z;
-              chroma_row (f, row, group, u, v);
-              chroma_row (f, other, group, u1, v1);
-              u = mix (u, u1, weight);
-              v = mix (v, v1, weight);
-            }
           u = mix (u.yyzz, u.xzyw, f.siting.xyxy);
           v = mix (v.yyzz, v.xzyw, f.siting.xyxy);
           r = luma + f.matrix0.y * v + f.matrix1.y;
@@ -140,4 +128,52 @@ load_pixels (Frame f, int group, int y, out vec4 r, out vec4 g, out vec4 b)
       g = clamp (g, 0, 1);
       b = clamp (b, 0, 1);
     }
+}
+
+const bool HALF_ROWS = FORMAT == PIXEL_NV12 || FORMAT == PIXEL_I420; // a chroma row for two of luma
+
+void
+load_pixels (Frame f, int group, int y, out vec4 r, out vec4 g, out vec4 b)
+{
+  vec4 u = vec4 (0), v = vec4 (0);
+  if (HALF_ROWS)
+    {
+      vec4 u1, v1;
+      bool odd = (y & 1) != 0;
+      int row = y >> 1, other = odd ? min (row + 1, f.last_y) : max (row - 1, 0);
+      float weight = odd ? f.siting.w : f.siting.z;
+      chroma_row (f, row, group, u, v);
+      chroma_row (f, other, group, u1, v1);
+      u = mix (u, u1, weight);
+      v = mix (v, v1, weight);
+    }
+  else if (FORMAT == PIXEL_YUY2)
+    chroma_row (f, y, group, u, v);
+  convert (f, group, y, u, v, r, g, b);
+}
+
+// The same group of rows 2 pair - 1 and 2 pair, which lie between the same chroma rows: each is read once.  A row that the frame lacks
+// is given as its neighbour.
+void
+load_pair (Frame f, int group, int pair, int last_row, out vec4 r0, out vec4 g0, out vec4 b0, out vec4 r1, out vec4 g1, out vec4 b1)
+{
+  int y0 = max (2 * pair - 1, 0), y1 = min (2 * pair, last_row);
+  vec4 u0 = vec4 (0), v0 = u0, u1 = u0, v1 = u0;
+  if (HALF_ROWS)
+    {
+      vec4 ua, va, ub, vb;
+      chroma_row (f, max (pair - 1, 0), group, ua, va);
+      chroma_row (f, min (pair, f.last_y), group, ub, vb);
+      u0 = mix (ua, ub, f.siting.w);
+      v0 = mix (va, vb, f.siting.w);
+      u1 = mix (ub, ua, f.siting.z);
+      v1 = mix (vb, va, f.siting.z);
+    }
+  else if (FORMAT == PIXEL_YUY2)
+    {
+      chroma_row (f, y0, group, u0, v0);
+      chroma_row (f, y1, group, u1, v1);
+    }
+  convert (f, group, y0, u0, v0, r0, g0, b0);
+  convert (f, group, y1, u1, v1, r1, g1, b1);
 }
