@@ -250,11 +250,6 @@ gst_nddr_cnn_request_new_pad (GstElement *element, GstPadTemplate *templ, const 
     GST_WARNING_OBJECT (self, "%s is no pad name: it is src_ and a task's name, such as src_segmentation", name);
     return NULL;
   }
-  if (has_pad (self, name)) {
-    GST_WARNING_OBJECT (self, "there is a pad %s already: put a tee behind it to use it twice", name);
-    return NULL;
-  }
-
   GstPad *pad = gst_object_ref_sink (gst_nddr_pad_new (templ, name));
   if (!gst_nddr_cnn_resolve_pad (self, GST_NDDR_PAD (pad), &error)) {
     GST_WARNING_OBJECT (self, "no pad %s: %s", name, error->message);

@@ -1,7 +1,7 @@
 #version 450
 // The gradient to a depthwise 3x3's weights and bias for software drivers: stride 1 with any dilation, and stride 2 with dilation 1.
-// A lane sums one channel quad over a few rows of the result (and, with dilation d, over every d-th column), into
-// [branch][split][row][channel quad] texels: rows 0 to 8 the taps, 9 the bias.
+// A lane sums one channel quad over a few pairs of the result's rows, one dilation apart, which share some of x's rows (and, with
+// dilation d, over every d-th column), into [branch][split][row][channel quad] texels: rows 0 to 8 the taps, 9 the bias.
 //
 // It walks along x's columns and keeps the two or three values of dy that a column meets, which is less to keep than x's
 // columns would be.  Addresses outside are made negative, and read texel 0 of the arena, which is zero.
@@ -19,17 +19,23 @@ layout (push_constant) uniform Push {
   int dy_base, dy_branch;
   int residues;               // of columns: min (dilation, width)
   int splits;                 // runs * residues
-  int run;                    // rows a lane sums
-  int lines;                  // rows of the batch
+  int run;                    // pairs of rows a lane sums
+  int pairs;                  // of an image and one residue of rows
+  int image_pairs;            // of an image
+  int batch_pairs;
   int steps;                  // along x
-  float inv_quads, inv_residues, inv_height;
+  float inv_quads, inv_residues, inv_image_pairs, inv_pairs;
 };
 LOCAL_SIZE
 
 #define OUTSIDE (-0x40000000)
-#define ROW(i) int r##i; { int v = row * STRIDE + (i - 1) * d; \
-  r##i = live && uint (v) < uint (source_height) ? image + ((n * source_height + v) * source_width + left * STRIDE) * quads : OUTSIDE; }
-#define NEXT(r, o) imageLoad (x, max (r + (o), 0)); r += stride;
+#define X_ROW(i) int r##i; { int v = row * STRIDE + (i - 1) * d; \
+  r##i = live && uint (v) < uint (source_height) ? image + ((n * source_height + v) * source_width + left) * quads : OUTSIDE; }
+#define NEXT(i, o) imageLoad (x, max (r##i + (o), 0)); r##i += stride;
+#define DY_ROW(i) int q##i = live && row + i * d < height ? gradient + ((n * height + row + i * d) * width + left) * quads : OUTSIDE; \
+  vec4 before##i = vec4 (0), now##i = imageLoad (dy, max (q##i + (left < width ? 0 : OUTSIDE), 0));
+#define DY_NEXT(i) q##i += stride; vec4 after##i = imageLoad (dy, max (q##i + (column + d < width ? 0 : OUTSIDE), 0));
+#define DY_SHIFT(i) before##i = now##i; now##i = after##i;
 
 void
 main ()
@@ -40,41 +46,48 @@ main ()
   bool ok = split < splits;
 
   int image = x_base + branch * x_branch + quad, gradient = dy_base + branch * dy_branch + quad;
-  int stride = quads * d, line = first * run, j = 0, rows = run, last = steps;
+  int stride = quads * d, pair = first * run, j = 0, turns = run, last = steps;
   vec4 s0 = vec4 (0), s1 = vec4 (0), s2 = vec4 (0), s3 = vec4 (0), s4 = vec4 (0), s5 = vec4 (0), s6 = vec4 (0), s7 = vec4 (0), s8 = vec4 (0);
   vec4 s9 = vec4 (0);
   do {
-    int n = int ((float (line) + 0.5) * inv_height), row = line - n * height;
-    bool live = ok && line < lines;
-    ROW (0) ROW (1) ROW (2)
-    int q = live ? gradient + (line * width + left) * quads : OUTSIDE, column = left, k = 0;
-    vec4 before = vec4 (0), now = imageLoad (dy, max (q + (left < width ? 0 : OUTSIDE), 0));
-    do {
-      q += stride;
-      vec4 after = imageLoad (dy, max (q + (column + d < width ? 0 : OUTSIDE), 0));
-      if (STRIDE == 1) {
+    int n = int ((float (pair) + 0.5) * inv_image_pairs), rest = pair - n * image_pairs;
+    int residue = int ((float (rest) + 0.5) * inv_pairs), row = residue + (rest - residue * pairs) * 2 * d;
+    bool live = ok && pair < batch_pairs;
+    X_ROW (0) X_ROW (1) X_ROW (2) X_ROW (3)
+    DY_ROW (0) DY_ROW (1)
+    int column = left, k = 0;
+    if (STRIDE == 1) {
+      do {
+        DY_NEXT (0) DY_NEXT (1)
         int o = column < source_width ? 0 : OUTSIDE;
-        vec4 a = NEXT (r0, o) vec4 b = NEXT (r1, o) vec4 c = NEXT (r2, o)
-        s0 += a * after; s1 += a * now; s2 += a * before;
-        s3 += b * after; s4 += b * now; s5 += b * before;
-        s6 += c * after; s7 += c * now; s8 += c * before;
-      } else {
+        vec4 a = NEXT (0, o) vec4 b = NEXT (1, o) vec4 c = NEXT (2, o) vec4 e = NEXT (3, o)
+        s0 += a * after0 + b * after1; s1 += a * now0 + b * now1; s2 += a * before0 + b * before1;
+        s3 += b * after0 + c * after1; s4 += b * now0 + c * now1; s5 += b * before0 + c * before1;
+        s6 += c * after0 + e * after1; s7 += c * now0 + e * now1; s8 += c * before0 + e * before1;
+        s9 += now0 + now1;
+        DY_SHIFT (0) DY_SHIFT (1)
+        column += d;
+        k++;
+      } while (k < last);
+    } else {
+      X_ROW (4)
+      do {
+        DY_NEXT (0) DY_NEXT (1)
         int o = 2 * column + 1 < source_width ? 0 : OUTSIDE;
-        vec4 a = NEXT (r0, 0) vec4 b = NEXT (r1, 0) vec4 c = NEXT (r2, 0)
-        vec4 e = NEXT (r0, o) vec4 f = NEXT (r1, o) vec4 h = NEXT (r2, o)
-        s0 += e * after; s1 += a * now; s2 += e * now;
-        s3 += f * after; s4 += b * now; s5 += f * now;
-        s6 += h * after; s7 += c * now; s8 += h * now;
-      }
-      s9 += now;
-      before = now;
-      now = after;
-      column += d;
-      k++;
-    } while (k < last);
-    line++;
+        vec4 a0 = NEXT (0, 0) vec4 a1 = NEXT (1, 0) vec4 a2 = NEXT (2, 0) vec4 a3 = NEXT (3, 0) vec4 a4 = NEXT (4, 0)
+        vec4 b0 = NEXT (0, o) vec4 b1 = NEXT (1, o) vec4 b2 = NEXT (2, o) vec4 b3 = NEXT (3, o) vec4 b4 = NEXT (4, o)
+        s0 += b0 * after0 + b2 * after1; s1 += a0 * now0 + a2 * now1; s2 += b0 * now0 + b2 * now1;
+        s3 += b1 * after0 + b3 * after1; s4 += a1 * now0 + a3 * now1; s5 += b1 * now0 + b3 * now1;
+        s6 += b2 * after0 + b4 * after1; s7 += a2 * now0 + a4 * now1; s8 += b2 * now0 + b4 * now1;
+        s9 += now0 + now1;
+        DY_SHIFT (0) DY_SHIFT (1)
+        column++;
+        k++;
+      } while (k < last);
+    }
+    pair++;
     j++;
-  } while (j < rows);
+  } while (j < turns);
 
   int o = (branch * splits + split) * 10 * quads + quad;
   if (ok) {

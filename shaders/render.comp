@@ -9,14 +9,20 @@
 layout (constant_id = 2) const int KIND = 0;             // NddrTaskKind
 layout (constant_id = 3) const int VIEW = 0;             // NddrView
 layout (constant_id = 4) const int PICTURE_FORMAT = 0;   // NddrPixelFormat
-layout (constant_id = 5) const bool SHARED = false;      // a group's pixels lie between three columns at most
+layout (constant_id = 5) const int COLUMNS = 0;          // how a group of four pixels finds what it lies between:
+const int OWN = 0;    // each pixel has its own two columns
+const int SHARED = 1; // three columns are enough for a group
+const int SPREAD = 2; // and eight for a workgroup's eight groups: each lane loads one, and they are passed round (software drivers)
+
+layout (constant_id = 6) const int CHANNELS = 1;         // of the head
+const int QUADS = (CHANNELS + 3) / 4;                    // known beforehand, so that the loop over them is unrolled
 
 const int SEGMENTATION = 0, NORMAL = 1, DEPTH = 2;
 const int OVERLAY = 0, MAP = 1, RAW = 2;
 
 LOAD32_BUFFER (0, rows)    // [height][width][quads]
-// [groups][4]: SHARED: the first column, then the weights of three columns, a component a pixel;
-// else for each pixel its left column, its right column, the right one's weight
+// [groups][4]: OWN: left columns, right columns, the right ones' weights, a component a pixel;
+// else the first column, then the weights of three columns
 LOAD32_BUFFER (1, table)
 LOAD32_BUFFER (2, palette) // [classes]: R, G, B, 0 to 255
 layout (binding = 4) readonly buffer Opacities { float opacities[]; };
@@ -34,7 +40,7 @@ layout (push_constant) uniform Push
   FRAME_PUSH
   int rows_base, table_base, palette_base;
   int row_texels; // width * quads
-  int quads, groups, height, block;
+  int groups, height, block;
   int pitch;      // of the picture, in texels
   int index;      // of the opacity
 };
@@ -42,17 +48,35 @@ LOCAL_SIZE
 
 struct Columns
 {
-  ivec4 left, right;          // texels from a row's start
+  ivec4 left, right; // texels from a row's start; SPREAD: left.x is this lane's column, right.xyz the lanes that have the group's
   vec4 weight0, weight1, weight2;
 };
+
+#ifdef NDDR_SOFTWARE
+#define PASS(v, lane) vec4 (subgroupShuffle ((v).x, lane), subgroupShuffle ((v).y, lane), subgroupShuffle ((v).z, lane), subgroupShuffle ((v).w, lane))
+#else
+#define PASS(v, lane) (v) // never SPREAD
+#endif
 
 // Four channels at texel `at` of each pixel's place: c0 is the first channel of the four pixels.
 void
 resize (Columns t, int at, out vec4 c0, out vec4 c1, out vec4 c2, out vec4 c3)
 {
-  if (SHARED)
+  if (COLUMNS != OWN)
     {
-      vec4 a = LOAD32 (rows, at + t.left.x), b = LOAD32 (rows, at + t.left.y), c = LOAD32 (rows, at + t.left.z);
+      vec4 a = LOAD32 (rows, at + t.left.x), b, c;
+      if (COLUMNS == SPREAD)
+        {
+          vec4 own = a;
+          a = PASS (own, t.right.x);
+          b = PASS (own, t.right.y);
+          c = PASS (own, t.right.z);
+        }
+      else
+        {
+          b = LOAD32 (rows, at + t.left.y);
+          c = LOAD32 (rows, at + t.left.z);
+        }
       c0 = t.weight0 * a.x + t.weight1 * b.x + t.weight2 * c.x;
       c1 = t.weight0 * a.y + t.weight1 * b.y + t.weight2 * c.y;
       c2 = t.weight0 * a.z + t.weight1 * b.z + t.weight2 * c.z;
@@ -74,6 +98,8 @@ resize (Columns t, int at, out vec4 c0, out vec4 c1, out vec4 c2, out vec4 c3)
 void
 raise (inout vec4 best, inout ivec4 id, vec4 score, int c)
 {
+  if (c >= CHANNELS)
+    return;
   bvec4 higher = greaterThan (score, best);
   best = mix (best, score, higher);
   id = mix (id, ivec4 (c), higher);
@@ -81,7 +107,7 @@ raise (inout vec4 best, inout ivec4 id, vec4 score, int c)
 
 // The class with the highest score; the lowest of equals.
 ivec4
-arg_max (Columns t, int at, int n)
+arg_max (Columns t, int at)
 {
   ivec4 id = ivec4 (0);
   vec4 best = vec4 (uintBitsToFloat (0xff800000u));
@@ -95,21 +121,22 @@ arg_max (Columns t, int at, int n)
       raise (best, id, c2, 4 * q + 2);
       raise (best, id, c3, 4 * q + 3);
     }
-  while (++q < n);
+  while (++q < QUADS);
   return id;
 }
 
+// A colour's channel as a whole number, 0 to 255.  Where it is packed next that cuts off the fraction anyway.
 vec4
-to_byte (vec4 unit)
+whole (vec4 v)
 {
-  return floor (unit * 255.0 + 0.5);
+  return VIEW == OVERLAY ? floor (v) : v;
 }
 
 // viridis (Smith and van der Walt, Matplotlib), as the polynomial of degree six that Matt Zucker fitted to it; both are CC0.
 vec4
 polynomial (vec4 t, float a, float b, float c, float d, float e, float f, float g)
 {
-  return to_byte (clamp (a + t * (b + t * (c + t * (d + t * (e + t * (f + t * g))))), 0, 1));
+  return whole (clamp (a + t * (b + t * (c + t * (d + t * (e + t * (f + t * g))))), 0, 1) * 255.0 + 0.5);
 }
 
 void
@@ -127,7 +154,7 @@ void
 main ()
 {
   Frame f = FRAME;
-  int g = GLOBAL_INDEX, y = int (gl_WorkGroupID.y) * block, end = min (y + block, height), n = quads;
+  int g = GLOBAL_INDEX, y = int (gl_WorkGroupID.y) * block, end = min (y + block, height), n = QUADS;
   bool live = g < groups;
   int group = min (g, groups - 1), row = rows_base + y * row_texels, step = row_texels, pb = palette_base, to = y * pitch, advance = pitch;
   float opacity = 0;
@@ -136,9 +163,18 @@ main ()
 
   int e = table_base + 4 * group;
   Columns t;
-  if (SHARED)
+  if (COLUMNS != OWN)
     {
-      t.left = (int (LOAD32 (table, e).x) + ivec4 (0, 1, 2, 0)) * n;
+      ivec4 columns = int (LOAD32 (table, e).x) + ivec4 (0, 1, 2, 0);
+      t.left = columns * n;
+#ifdef NDDR_SOFTWARE
+      if (COLUMNS == SPREAD)
+        {
+          int first = subgroupShuffle (columns.x, 0), last = step / n - 1;
+          t.left.x = min (first + int (gl_SubgroupInvocationID), last) * n;
+          t.right = columns - first;
+        }
+#endif
       t.weight0 = LOAD32 (table, e + 1);
       t.weight1 = LOAD32 (table, e + 2);
       t.weight2 = LOAD32 (table, e + 3);
@@ -156,7 +192,7 @@ main ()
       ivec4 id, millimetres;
       if (KIND == SEGMENTATION)
         {
-          id = arg_max (t, row, n);
+          id = arg_max (t, row);
           if (VIEW != RAW)
             {
               vec4 c0 = LOAD32 (palette, pb + id.x), c1 = LOAD32 (palette, pb + id.y), c2 = LOAD32 (palette, pb + id.z), c3 = LOAD32 (palette, pb + id.w);
@@ -173,9 +209,9 @@ main ()
             {
               vec4 len = sqrt (red * red + green * green + blue * blue);
               vec4 scale = mix (127.5 / len, vec4 (0), lessThan (len, vec4 (1e-6)));
-              red = floor (red * scale + 128.0);
-              green = floor (green * scale + 128.0);
-              blue = floor (blue * scale + 128.0);
+              red = whole (red * scale + 128.0);
+              green = whole (green * scale + 128.0);
+              blue = whole (blue * scale + 128.0);
             }
           else if (VIEW == RAW)
             millimetres = ivec4 (clamp (red * 1000.0 + 0.5, 0, 65535));
@@ -187,9 +223,9 @@ main ()
         {
           vec4 r, g, b;
           load_pixels (f, group, y, r, g, b);
-          red = floor (mix (r * 255.0, red, opacity) + 0.5);
-          green = floor (mix (g * 255.0, green, opacity) + 0.5);
-          blue = floor (mix (b * 255.0, blue, opacity) + 0.5);
+          red = mix (r * 255.0, red, opacity) + 0.5;
+          green = mix (g * 255.0, green, opacity) + 0.5;
+          blue = mix (b * 255.0, blue, opacity) + 0.5;
         }
 
       if (PICTURE_FORMAT == PIXEL_GRAY8)

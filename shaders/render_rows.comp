@@ -1,7 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// A head's output resized along y: out[y][i] = mix (head[r0][i], head[r1][i], f), float32, channels padded to four; padding channels
-// are set to `padding`.
+// A head's output resized along y: out[y][i] = mix (head[r0][i], head[r1][i], f), float32, channels padded to four.
 #include "memory.glsl"
 
 LOAD_BUFFER (0, head)      // [source height][width][texels]
@@ -9,8 +8,7 @@ LOAD32_BUFFER (1, table) // [height]: r0, r1, f
 STORE32_BUFFER (2, rows) // [height][width][quads]
 layout (push_constant) uniform Push
 {
-  int head_base, table_base, width, texels, quads, channels, height, block;
-  float padding;
+  int head_base, table_base, width, texels, quads, height, block;
 };
 LOCAL_SIZE
 
@@ -21,14 +19,12 @@ main ()
   int x = i / quads, q = i - x * quads, tb = table_base;
   int column = head_base + min (x * texels + q, m - 1), at = y * n + i;
   bool live = i < n;
-  bvec4 beyond = greaterThanEqual (4 * q + ivec4 (0, 1, 2, 3), ivec4 (channels));
-  vec4 fill = vec4 (padding);
   do
     {
       vec4 t = LOAD32 (table, tb + y);
       vec4 a = LOAD (head, column + int (t.x) * m), b = LOAD (head, column + int (t.y) * m);
       if (live)
-        STORE32 (rows, at, mix (mix (a, b, t.z), fill, beyond));
+        STORE32 (rows, at, mix (a, b, t.z));
       at += n;
     }
   while (++y < end);

@@ -36,32 +36,38 @@ layout (push_constant) uniform Push {
 };
 LOCAL_SIZE
 
-#define LOAD_PIXEL(i) { \
-    int q = p + i; \
-    bool inside = q < pixel_count; \
-    int ax = q * xq; \
-    bool inside_x = inside; \
+// pixel q of dy, and the pixel of x under the invocation's tap that goes with it: 0 where there is none
+#define DY_AT(q) (dy_start + (q) * yq)
+#define X_AT(q, address) int address; { \
+    address = x_start + (q) * xq; \
     if (!PLAIN) { \
-      int n = int ((float (q) + 0.5) * image_inv), r = q - n * image_pixels, row = int ((float (r) + 0.5) * row_inv); \
+      int n = int ((float (q) + 0.5) * image_inv), r = (q) - n * image_pixels, row = int ((float (r) + 0.5) * row_inv); \
       int v = row * across + tap_row, u = (r - row * row_pixels) * across + tap_column; \
-      inside_x = inside && uint (v) < uint (h) && uint (u) < uint (w); \
-      ax = ((n * h + v) * w + u) * xq; \
+      address = uint (v) < uint (h) && uint (u) < uint (w) ? x_start + ((n * h + v) * w + u) * xq : 0; \
     } \
-    int ay = dy_start + q * yq; \
-    ax += x_start; \
+  }
+#define LOAD_LANE(i) { \
+    bool ok = lane_ok && p + i < pixel_count; \
+    if (SWAP) \
+      a[i] = imageLoad (dy, ok ? DY_AT (p + i) : 0); \
+    else { \
+      X_AT (p + i, at) \
+      a[i] = imageLoad (x, ok ? at : 0); \
+    } \
+  }
+#define LOAD_SHARED(i, q) { \
+    bool ok = shared_ok && q < pixel_count; \
     if (SWAP) { \
-      a[i] = imageLoad (dy, inside && lane_ok ? ay : 0); \
-      b[i] = imageLoad (x, inside_x && shared_ok ? ax : 0); \
-    } else { \
-      a[i] = imageLoad (x, inside_x && lane_ok ? ax : 0); \
-      b[i] = imageLoad (dy, inside && shared_ok ? ay : 0); \
-    } \
+      X_AT (q, at) \
+      b[i] = imageLoad (x, ok ? at : 0); \
+    } else \
+      b[i] = imageLoad (dy, ok ? DY_AT (q) : 0); \
   }
 
 #define ADD_PRODUCT(j, c, e) s[j][c] += a[0].e * b0; s[j][c] += a[1].e * b1; s[j][c] += a[2].e * b2; s[j][c] += a[3].e * b3;
 #define ADD_CHANNEL(c, l, f) { \
-    float b0 = subgroupShuffle (b[0].f, index[l]), b1 = subgroupShuffle (b[1].f, index[l]); \
-    float b2 = subgroupShuffle (b[2].f, index[l]), b3 = subgroupShuffle (b[3].f, index[l]); \
+    float b0 = subgroupShuffle (b[0].f, index[l]), b1 = subgroupShuffle (b[QUADS == 4 ? 0 : 1].f, index[QUADS == 4 ? l ^ 4 : l]); \
+    float b2 = subgroupShuffle (b[QUADS == 4 ? 1 : 2].f, index[l]), b3 = subgroupShuffle (b[QUADS == 4 ? 1 : 3].f, index[QUADS == 4 ? l ^ 4 : l]); \
     ADD_PRODUCT (0, c, x) ADD_PRODUCT (1, c, y) ADD_PRODUCT (2, c, z) ADD_PRODUCT (3, c, w) \
   }
 #define ADD_QUAD(l) ADD_CHANNEL (4 * l, l, x) ADD_CHANNEL (4 * l + 1, l, y) ADD_CHANNEL (4 * l + 2, l, z) ADD_CHANNEL (4 * l + 3, l, w)
@@ -86,21 +92,21 @@ main ()
   int branch = z / sources, source = z - branch * sources;
   uint index[8] = uint[8] (zero, zero + 1u, zero + 2u, zero + 3u, zero + 4u, zero + 5u, zero + 6u, zero + 7u);
 
-  int lane_quad = lane_tile * 8 + lane, shared_quad = shared_tile * QUADS + lane;
+  int lane_quad = lane_tile * 8 + lane, shared_quad = shared_tile * QUADS + (lane & (QUADS - 1));
   int tap = 0, x_quad = SWAP ? shared_quad : lane_quad, dy_quad = SWAP ? lane_quad : shared_quad;
   if (!SWAP) {
     tap = int ((float (lane_quad) + 0.5) * inv_x_quads);
     x_quad = lane_quad - tap * x_quads;
   }
   bool lane_ok = SWAP ? lane_quad < dy_quads : tap < kernel * kernel;
-  bool shared_ok = lane < QUADS && shared_quad < (SWAP ? x_quads : dy_quads);
+  bool shared_ok = shared_quad < (SWAP ? x_quads : dy_quads);
   int tap_y = int ((float (tap) + 0.5) * inv_kernel), tap_row = tap_y * dilation - padding, tap_column = (tap - tap_y * kernel) * dilation - padding;
   int x_start = x_base + branch * x_branch + source * x_source + x_quad, dy_start = dy_base + branch * dy_branch + dy_quad;
 
   /* in registers: pushed values are loads each time */
   int xq = x_quads, yq = dy_quads, pixel_count = pixels, image_pixels = dy_pixels, row_pixels = dy_width, h = height, w = width, across = stride;
   float image_inv = inv_dy_pixels, row_inv = inv_dy_width;
-  int step_count = steps, round_count = rounds, p = split * steps * rounds * 4, round = 0;
+  int second = lane >> 2, step_count = steps, round_count = rounds, p = split * steps * rounds * 4, round = 0;
   int o = ((z * int (gl_NumWorkGroups.y) + split) * tiles + tile) * QUADS * 16 + lane;
   float s[4][32];
   do {
@@ -110,7 +116,12 @@ main ()
     int k = 0;
     do {
       vec4 a[4], b[4];
-      LOAD_PIXEL (0) LOAD_PIXEL (1) LOAD_PIXEL (2) LOAD_PIXEL (3)
+      LOAD_LANE (0) LOAD_LANE (1) LOAD_LANE (2) LOAD_LANE (3)
+      if (QUADS == 4) { /* a load brings four quads of two pixels */
+        LOAD_SHARED (0, p + second) LOAD_SHARED (1, p + 2 + second)
+      } else {
+        LOAD_SHARED (0, p) LOAD_SHARED (1, p + 1) LOAD_SHARED (2, p + 2) LOAD_SHARED (3, p + 3)
+      }
       ADD_QUAD (0) ADD_QUAD (1) ADD_QUAD (2) ADD_QUAD (3)
       if (QUADS > 4) {
         ADD_QUAD (4) ADD_QUAD (5) ADD_QUAD (6) ADD_QUAD (7)

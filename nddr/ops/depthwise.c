@@ -318,10 +318,12 @@ static NddrTensor *
 row_sums (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, int *splits)
 {
   NddrTensor *x = op->input.tensor, *y = dy.tensor;
-  int c4 = quads (x), residues = MIN (op->dilation, x->width), lines = y->batch * y->height;
+  int c4 = quads (x), residues = MIN (op->dilation, x->width);
+  int pairs = ((y->height + op->dilation - 1) / op->dilation + 1) / 2, image_pairs = MIN (op->dilation, y->height) * pairs;
+  int batch_pairs = y->batch * image_pairs;
   int steps = op->stride == 1 ? (x->width + op->dilation - 1) / op->dilation : y->width;
   /* some 128 groups of 8 lanes or more, if there are rows for them */
-  int run = CLAMP (lines * residues * c4 / 1024, 1, MAX (1, SUM_PIXELS / steps)), runs = (lines + run - 1) / run;
+  int run = CLAMP (batch_pairs * residues * c4 / 1024, 1, MAX (1, SUM_PIXELS / (2 * steps))), runs = (batch_pairs + run - 1) / run;
 
   *splits = runs * residues;
   NddrTensor *part = partial_sums (plan, op, *splits);
@@ -341,11 +343,14 @@ row_sums (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, int *splits)
   nddr_step_push_i (step, residues);
   nddr_step_push_i (step, *splits);
   nddr_step_push_i (step, run);
-  nddr_step_push_i (step, lines);
+  nddr_step_push_i (step, pairs);
+  nddr_step_push_i (step, image_pairs);
+  nddr_step_push_i (step, batch_pairs);
   nddr_step_push_i (step, steps);
   nddr_step_push_f (step, 1.0f / c4);
   nddr_step_push_f (step, 1.0f / residues);
-  nddr_step_push_f (step, 1.0f / y->height);
+  nddr_step_push_f (step, 1.0f / image_pairs);
+  nddr_step_push_f (step, 1.0f / pairs);
   return part;
 }
 

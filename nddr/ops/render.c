@@ -5,10 +5,6 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/pixels.h>
 
-#include <math.h>
-
-#define NEVER -1e30f /* a score that no class has: what padding channels are given, so that they win no arg-max */
-
 /* Where sample @dst of @out lies among @in: between *left and *right, *weight of the right one. */
 static void
 place (NddrResizeMode mode, int in, int out, int dst, int *left, int *right, double *weight)
@@ -48,23 +44,43 @@ row_table (NddrPlan *plan, NddrResizeMode mode, int in, int out)
   return nddr_plan_table (plan, "render.rows", table, (gsize) 16 * out);
 }
 
-/* For each group of four pixels four texels, in one of two forms (shaders/render.comp): where three columns are enough for
- * every group, those and their weights, else each pixel's own two columns. */
+/* how shaders/render.comp finds the columns that pixels lie between */
+typedef enum { COLUMNS_OWN, COLUMNS_SHARED, COLUMNS_SPREAD } Columns;
+
+/* Whether @n_columns are enough for every @n_groups groups that lie side by side. */
+static gboolean
+is_within (NddrResizeMode mode, int in, int out, int n_groups, int n_columns)
+{
+  if (in < 3)
+    return FALSE;
+  for (int x = 0; x < out; x += 4 * n_groups) {
+    int first, last, unused;
+    double weight;
+
+    place (mode, in, out, x, &first, &unused, &weight);
+    place (mode, in, out, MIN (x + 4 * n_groups, out) - 1, &unused, &last, &weight);
+    if (last - MIN (first, in - 3) >= n_columns)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static Columns
+choose_columns (const NddrPlan *plan, NddrResizeMode mode, int in, int out)
+{
+  if (!is_within (mode, in, out, 1, 3))
+    return COLUMNS_OWN;
+  /* a group's three columns may begin one or two before its first where the head ends: so eight less two */
+  return plan->traits.family == NDDR_FAMILY_SOFTWARE && is_within (mode, in, out, 8, 6) ? COLUMNS_SPREAD : COLUMNS_SHARED;
+}
+
+/* For each group of four pixels four texels: left and right columns and weights, or the first column and three columns' weights. */
 static NddrTensor *
-column_table (NddrPlan *plan, NddrResizeMode mode, int in, int out, gboolean *shared)
+column_table (NddrPlan *plan, NddrResizeMode mode, int in, int out, Columns columns)
 {
   int groups = nddr_pixel_groups (out);
   g_autofree float *table = g_new0 (float, (gsize) 16 * groups);
 
-  *shared = in >= 3;
-  for (int g = 0; g < groups && *shared; g++) {
-    int first, last, unused;
-    double weight;
-
-    place (mode, in, out, 4 * g, &first, &unused, &weight);
-    place (mode, in, out, MIN (4 * g + 3, out - 1), &unused, &last, &weight);
-    *shared = last - MIN (first, in - 3) <= 2;
-  }
   for (int g = 0; g < groups; g++) {
     float *t = table + 16 * g;
     int first = 0;
@@ -74,7 +90,7 @@ column_table (NddrPlan *plan, NddrResizeMode mode, int in, int out, gboolean *sh
       double weight;
 
       place (mode, in, out, MIN (4 * g + i, out - 1), &left, &right, &weight);
-      if (*shared) {
+      if (columns != COLUMNS_OWN) {
         if (i == 0)
           t[0] = first = MIN (left, in - 3);
         t[4 + 4 * (left - first) + i] += 1 - weight;
@@ -98,6 +114,13 @@ palette_table (NddrPlan *plan, const NddrClass *classes, guint n_classes)
     for (int c = 0; c < 3; c++)
       table[4 * i + c] = classes[i].color >> (16 - 8 * c) & 255;
   return nddr_plan_table (plan, "render.palette", table, 16 * MAX (n_classes, 1));
+}
+
+/* On software drivers a workgroup has a price and two or more cores share them: as many rows each as leave some to share. */
+static int
+rows_per_lane (const NddrPlan *plan, int groups, int height)
+{
+  return plan->traits.family == NDDR_FAMILY_SOFTWARE ? CLAMP ((groups + 7) / 8 * height / 192, 4, 32) : 1;
 }
 
 /* texels of four channels before the head's own branch */
@@ -129,8 +152,9 @@ nddr_render (NddrPlan *plan, const NddrRender *op)
 {
   NddrTensor *head = op->head.tensor, *table_x, *table_y, *palette, *rows;
   int width = op->input.width, height = op->input.height, groups = nddr_pixel_groups (width), quads = (head->channels + 3) / 4;
-  gboolean software = plan->traits.family == NDDR_FAMILY_SOFTWARE, shared, overlay = op->view == NDDR_VIEW_OVERLAY;
-  int lanes = software ? 8 : 64, block = software ? 8 : 1;
+  Columns columns = choose_columns (plan, op->resize, head->width, width);
+  gboolean software = plan->traits.family == NDDR_FAMILY_SOFTWARE, overlay = op->view == NDDR_VIEW_OVERLAY;
+  int lanes = software ? 8 : 64, block = rows_per_lane (plan, groups, height);
   NddrPacking packing;
   NddrStep *step;
 
@@ -139,7 +163,7 @@ nddr_render (NddrPlan *plan, const NddrRender *op)
     return;
   }
   table_y = row_table (plan, op->resize, head->height, height);
-  table_x = column_table (plan, op->resize, head->width, width, &shared);
+  table_x = column_table (plan, op->resize, head->width, width, columns);
   palette = palette_table (plan, op->classes, op->kind == NDDR_TASK_SEGMENTATION ? op->n_classes : 0);
   rows = nddr_plan_flat (plan, "render.resized", NDDR_SPACE_ARENA, NDDR_F32, (gsize) 4 * height * head->width * quads);
   nddr_packing (op->format, width, height, &packing);
@@ -153,10 +177,8 @@ nddr_render (NddrPlan *plan, const NddrRender *op)
   nddr_step_push_i (step, head->width);
   nddr_step_push_i (step, head->stride / 4);
   nddr_step_push_i (step, quads);
-  nddr_step_push_i (step, head->channels);
   nddr_step_push_i (step, height);
   nddr_step_push_i (step, block);
-  nddr_step_push_f (step, NEVER);
 
   step = nddr_plan_step (plan, NDDR_KERNEL_RENDER, (groups + lanes - 1) / lanes, (height + block - 1) / block, 1);
   nddr_step_read (step, 0, rows);
@@ -171,12 +193,12 @@ nddr_render (NddrPlan *plan, const NddrRender *op)
   nddr_step_spec (step, op->kind);
   nddr_step_spec (step, op->view);
   nddr_step_spec (step, op->format);
-  nddr_step_spec (step, shared);
+  nddr_step_spec (step, columns);
+  nddr_step_spec (step, head->channels);
   nddr_step_push_base (step, rows, 0);
   nddr_step_push_base (step, table_x, 0);
   nddr_step_push_base (step, palette, 0);
   nddr_step_push_i (step, head->width * quads);
-  nddr_step_push_i (step, quads);
   nddr_step_push_i (step, groups);
   nddr_step_push_i (step, height);
   nddr_step_push_i (step, block);

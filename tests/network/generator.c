@@ -33,7 +33,7 @@ symmetric (guint64 seed, gsize i)
 }
 
 NddrArray *
-generate_parameter (const char *name, guint n_dims, const gint64 *dims)
+generate_parameter (const char *name, guint n_dims, const gint64 *dims, gboolean calm)
 {
   NddrArray *array = nddr_array_new (name, n_dims, dims);
   guint64 seed = seed_of (name);
@@ -47,11 +47,17 @@ generate_parameter (const char *name, guint n_dims, const gint64 *dims)
     base = 1;
     scale = 0.5;
   } else if (g_str_has_suffix (name, ".weight")) {
-    base = 1;
+    base = calm ? 0.5 : 1;
+    scale = calm ? 0.125 : 0.25;
+  } else if (calm) {
+    base = 1.5;
     scale = 0.25;
   }
-  for (gsize i = 0; i < array->n_elements; i++)
-    array->data[i] = (float) (base + symmetric (seed, i) * scale);
+  for (gsize i = 0; i < array->n_elements; i++) {
+    double r = symmetric (seed, i);
+
+    array->data[i] = (float) ((base == 1.5 && r < -0.75 ? -base : base) + r * scale);
+  }
   return array;
 }
 
@@ -65,6 +71,7 @@ typedef struct
 {
   NddrTensors *tensors;
   TrunkAffine affine;
+  gboolean calm;
 } Generate;
 
 static void
@@ -74,19 +81,19 @@ generate (const NddrLayer *layer, int branch, const char *name, guint n_dims, co
   gboolean plain = layer->role == NDDR_ROLE_TRUNK && to->affine == TRUNK_BIAS;
 
   if (!plain || g_str_has_prefix (name + strlen (layer->names[branch]), ".weight"))
-    nddr_tensors_take (to->tensors, generate_parameter (name, n_dims, dims));
+    nddr_tensors_take (to->tensors, generate_parameter (name, n_dims, dims, to->calm));
   if (n_dims == 4 && layer->role == NDDR_ROLE_TRUNK && to->affine != TRUNK_NORM) {
     g_autofree char *bias = g_strconcat (layer->names[branch], ".bias", NULL);
 
-    nddr_tensors_take (to->tensors, generate_parameter (bias, 1, dims));
+    nddr_tensors_take (to->tensors, generate_parameter (bias, 1, dims, to->calm));
   }
 }
 
 NddrTensors *
-generate_model (const NddrConfig *config, TrunkAffine affine)
+generate_model (const NddrConfig *config, TrunkAffine affine, gboolean calm)
 {
   g_autoptr (NddrNetwork) network = nddr_network_new (config, NULL, NULL, NULL);
-  Generate to = { nddr_tensors_new (), affine };
+  Generate to = { nddr_tensors_new (), affine, calm };
 
   g_assert_nonnull (network);
   nddr_network_foreach_tensor (network, generate, &to);

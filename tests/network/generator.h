@@ -11,10 +11,11 @@ typedef enum { TRUNK_NORM, TRUNK_BIAS, TRUNK_BOTH } TrunkAffine;
 
 /** "norm", "bias" or "both". */
 TrunkAffine trunk_affine_from_name (const char *name);
-/** (transfer full): every tensor of the config's network. */
-NddrTensors *generate_model (const NddrConfig *config, TrunkAffine affine);
+/** (transfer full): every tensor of the config's network.  @calm: what training goldens start from: few elements lie near a
+ * ReLU's kink. */
+NddrTensors *generate_model (const NddrConfig *config, TrunkAffine affine, gboolean calm);
 /** One tensor of a model. */
-NddrArray *generate_parameter (const char *name, guint n_dims, const gint64 *dims);
+NddrArray *generate_parameter (const char *name, guint n_dims, const gint64 *dims, gboolean calm);
 /** [batch][height][width][stride], channels 0 to 2 set, the others 0. (transfer full) */
 float *generate_picture (const char *name, int batch, int height, int width, int stride);
 /** What NddrLoss.label holds. (transfer full) */

@@ -37,7 +37,7 @@ make_model (const char *name)
   NddrModel *model;
 
   g_assert_no_error (error);
-  model = nddr_model_new (config, generate_model (config, affine), &error);
+  model = nddr_model_new (config, generate_model (config, affine, FALSE), &error);
   g_assert_no_error (error);
   return model;
 }

@@ -1,0 +1,167 @@
+/* Going to READY: which model is found, and what is said where a device or a model is not.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fixture.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+/* (transfer full): a pipeline of the element alone, @model NULL for the default one */
+static GstElement *
+pipeline_with (const char *model)
+{
+  GstElement *pipeline = gst_pipeline_new (NULL), *element = fixture_element (NULL);
+
+  g_object_set (element, "model", model, NULL);
+  gst_bin_add (GST_BIN (pipeline), element);
+  return pipeline;
+}
+
+static void
+expect_failure (GstElement *pipeline, GQuark domain, int code, const char *text)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+
+  g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_READY), ==, GST_STATE_CHANGE_FAILURE);
+  fixture_expect_error (bus, domain, code, text);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (pipeline);
+}
+
+static void
+test_no_device (void)
+{
+  if (g_test_subprocess ()) {
+    g_setenv ("VK_ICD_FILENAMES", "/nonexistent/icd.json", TRUE);
+    g_setenv ("VK_DRIVER_FILES", "/nonexistent/icd.json", TRUE);
+    expect_failure (pipeline_with (fixture_model ()), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
+        "mesa-vulkan-drivers");
+    return;
+  }
+  g_test_trap_subprocess (NULL, 60 * G_USEC_PER_SEC, G_TEST_SUBPROCESS_INHERIT_STDERR);
+  g_test_trap_assert_passed ();
+}
+
+static void
+test_no_such_device (void)
+{
+  GstElement *pipeline = pipeline_with (fixture_model ());
+  g_autoptr (GstElement) element = gst_bin_get_by_name (GST_BIN (pipeline), GST_OBJECT_NAME (GST_BIN_CHILDREN (pipeline)->data));
+
+  g_object_set (element, "device", "no device is named like this", NULL);
+  expect_failure (pipeline, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, "nddr devices");
+}
+
+static void
+test_no_such_model (void)
+{
+  expect_failure (pipeline_with ("/nonexistent/room.safetensors"), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
+      "/nonexistent/room.safetensors");
+}
+
+/* half of a model file */
+static void
+test_bad_model (void)
+{
+  g_autofree char *folder = g_dir_make_tmp ("nddr-bad-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "half.safetensors", NULL);
+  g_autofree char *bytes = NULL;
+  gsize size;
+
+  g_assert_true (g_file_get_contents (fixture_model (), &bytes, &size, NULL));
+  g_assert_true (g_file_set_contents (path, bytes, size / 2, NULL));
+  expect_failure (pipeline_with (path), GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, "half.safetensors");
+  g_remove (path);
+  g_rmdir (folder);
+}
+
+static char *
+loaded_model (GstElement *element)
+{
+  GstStructure *stats;
+
+  g_object_get (element, "stats", &stats, NULL);
+  char *model = g_strdup (gst_structure_get_string (stats, "model"));
+  gst_structure_free (stats);
+  return model;
+}
+
+/* NDDR_MODELS says where the default models are; a folder without them is passed over */
+static void
+test_default_model (void)
+{
+  g_autofree char *folder = g_dir_make_tmp ("nddr-models-XXXXXX", NULL);
+  g_autofree char *before = g_strdup (g_getenv ("NDDR_MODELS"));
+  static const char *const names[] = { "nddr-small.safetensors", "nddr-base.safetensors" };
+  g_autofree char *bytes = NULL;
+  gsize size;
+
+  g_assert_true (g_file_get_contents (fixture_model (), &bytes, &size, NULL));
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree char *path = g_build_filename (folder, names[i], NULL);
+    g_assert_true (g_file_set_contents (path, bytes, size, NULL));
+  }
+  g_setenv ("NDDR_MODELS", folder, TRUE);
+  GstElement *element = gst_object_ref_sink (fixture_element (NULL));
+  g_object_set (element, "model", NULL, NULL);
+  g_assert_cmpint (gst_element_set_state (element, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
+  g_autofree char *model = loaded_model (element);
+  g_assert_true (g_str_has_prefix (model, folder));
+  gst_element_set_state (element, GST_STATE_NULL);
+  g_autofree char *none = loaded_model (element);
+  g_assert_null (none);
+  gst_object_unref (element);
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree char *path = g_build_filename (folder, names[i], NULL);
+    g_remove (path);
+  }
+  g_rmdir (folder);
+  if (before)
+    g_setenv ("NDDR_MODELS", before, TRUE);
+  else
+    g_unsetenv ("NDDR_MODELS");
+}
+
+/* a model that is set in READY is loaded before the next frame */
+static void
+test_model_changes_in_ready (void)
+{
+  g_autofree char *folder = g_dir_make_tmp ("nddr-models-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "other.safetensors", NULL);
+  g_autofree char *bytes = NULL;
+  gsize size;
+  GstElement *element = gst_object_ref_sink (fixture_element (NULL));
+
+  g_assert_true (g_file_get_contents (fixture_model (), &bytes, &size, NULL));
+  g_assert_true (g_file_set_contents (path, bytes, size, NULL));
+  g_assert_cmpint (gst_element_set_state (element, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
+  g_object_set (element, "model", path, NULL);
+  g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_SUCCESS);
+  g_autofree char *model = loaded_model (element);
+  g_assert_cmpstr (model, ==, path);
+
+  /* one that does not load keeps the element from PAUSED, and leaves nothing half open */
+  gst_element_set_state (element, GST_STATE_READY);
+  g_remove (path);
+  g_object_set (element, "model", "/nonexistent/room.safetensors", NULL);
+  g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_FAILURE);
+  g_object_set (element, "model", fixture_model (), NULL);
+  g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_SUCCESS);
+  gst_element_set_state (element, GST_STATE_NULL);
+  gst_object_unref (element);
+  g_rmdir (folder);
+}
+
+int
+main (int argc, char **argv)
+{
+  fixture_init (&argc, &argv);
+  g_test_add_func ("/element/open/no-device", test_no_device);
+  g_test_add_func ("/element/open/no-such-device", test_no_such_device);
+  g_test_add_func ("/element/open/no-such-model", test_no_such_model);
+  g_test_add_func ("/element/open/bad-model", test_bad_model);
+  g_test_add_func ("/element/open/default-model", test_default_model);
+  g_test_add_func ("/element/open/model-changes-in-ready", test_model_changes_in_ready);
+  return fixture_run ();
+}
