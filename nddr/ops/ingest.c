@@ -54,13 +54,13 @@ nddr_ingest (NddrPlan *plan, NddrTensor *output, NddrTensor *frame, const NddrFr
 {
   int width = output->width, height = output->height, source = format->height, steps_x, steps_y;
   gboolean software = plan->traits.family == NDDR_FAMILY_SOFTWARE;
-  int lanes = software ? 8 : 64, block_x = software ? 8 : 1, block_y = software ? 4 : 1;
+  int lanes = software ? 8 : 64, pairs = source / 2 + 1, block_x = software ? 4 : 1, block_y = software ? 4 : 1;
   NddrTensor *table_x = resize_table (plan, "ingest.columns", format->width, width, TRUE, &steps_x);
   NddrTensor *table_y = resize_table (plan, "ingest.rows", source, height, FALSE, &steps_y);
   NddrTensor *rows = nddr_plan_flat (plan, "ingest.resized", NDDR_SPACE_ARENA, NDDR_F32, (gsize) 4 * source * width);
   NddrStep *step;
 
-  step = nddr_plan_step (plan, NDDR_KERNEL_INGEST_ROWS, (width + lanes - 1) / lanes, (source + block_x - 1) / block_x, 1);
+  step = nddr_plan_step (plan, NDDR_KERNEL_INGEST_ROWS, (width + lanes - 1) / lanes, (pairs + block_x - 1) / block_x, 1);
   nddr_step_read (step, 0, frame);
   nddr_step_read (step, 1, table_x);
   nddr_step_write (step, 2, rows);

@@ -502,6 +502,69 @@ test_frames (void)
   picture_clear (&picture);
 }
 
+/* With --bench: the network of the default model for software drivers over video of common formats. */
+static void
+test_bench (void)
+{
+  static const char json[] =
+    "{ \"backbone\": \"mobilenet_v2\", \"width\": 1.0, \"head_width\": 0.0625, \"output_stride\": 16, \"fusion\": \"nddr\", \"shortcut\": true,"
+    "\"tasks\": [ { \"name\": \"segmentation\", \"kind\": \"segmentation\", \"classes\": ["
+    "{\"name\":\"a\",\"color\":\"#b22d2d\"},{\"name\":\"b\",\"color\":\"#20c040\"},{\"name\":\"c\",\"color\":\"#0000ff\"},{\"name\":\"d\",\"color\":\"#ffffff\"},"
+    "{\"name\":\"e\",\"color\":\"#b20d2d\"},{\"name\":\"f\",\"color\":\"#21c040\"},{\"name\":\"g\",\"color\":\"#0010ff\"},{\"name\":\"h\",\"color\":\"#f0ffff\"},"
+    "{\"name\":\"i\",\"color\":\"#b32d2d\"},{\"name\":\"j\",\"color\":\"#20d040\"},{\"name\":\"k\",\"color\":\"#0100ff\"},{\"name\":\"l\",\"color\":\"#fff0ff\"},"
+    "{\"name\":\"m\",\"color\":\"#b22d3d\"} ] }, { \"name\": \"normal\", \"kind\": \"normal\" } ],"
+    "\"input\": { \"width\": 256, \"height\": 192, \"mean\": [0.5, 0.5, 0.5], \"std\": [0.5, 0.5, 0.5] } }";
+  static const NddrFrameFormat formats[] = { { NDDR_PIXEL_I420, 640, 480 }, { NDDR_PIXEL_RGBA, 640, 480, .full_range = TRUE }, { NDDR_PIXEL_NV12, 1920, 1080 } };
+  static const NddrOutput both[] = { { "segmentation", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBA }, { "normal", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBA } };
+  g_autoptr (GError) error = NULL;
+  NddrConfig *config = nddr_config_parse (json, &error);
+  g_autoptr (NddrModel) model = NULL;
+  g_autoptr (NddrSession) session = NULL;
+  gint64 start;
+
+  g_assert_no_error (error);
+  model = nddr_model_new (config, generate_model (config, TRUNK_NORM, FALSE), &error);
+  g_assert_no_error (error);
+  start = g_get_monotonic_time ();
+  session = make_session (model, NULL);
+  g_print ("# session: %.0f ms\n", (g_get_monotonic_time () - start) / 1e3);
+  for (guint f = 0; f < G_N_ELEMENTS (formats); f++) {
+    Picture frame = make_picture (formats[f].format, formats[f].width, formats[f].height, 1), shown[2];
+    NddrFrame results[2];
+    NddrTiming least = { G_MAXUINT64, G_MAXUINT64, G_MAXUINT64 };
+    double set, first = 0, best = G_MAXDOUBLE, total;
+
+    for (guint i = 0; i < 2; i++) {
+      shown[i] = make_picture (NDDR_PIXEL_RGBA, formats[f].width, formats[f].height, 0);
+      results[i] = shown[i].frame;
+    }
+    start = g_get_monotonic_time ();
+    set_frames (session, &formats[f], both, 2);
+    set = (g_get_monotonic_time () - start) / 1e3;
+    total = 0;
+    for (guint i = 0; i < 30; i++) {
+      NddrTiming timing;
+      double ms;
+
+      start = g_get_monotonic_time ();
+      wait_for (session, submit (session, &frame, NULL, FALSE), results, &timing);
+      ms = (g_get_monotonic_time () - start) / 1e3;
+      first = i == 0 ? ms : first;
+      best = MIN (best, ms);
+      total += ms;
+      least.upload = MIN (least.upload, timing.upload);
+      least.compute = MIN (least.compute, timing.compute);
+      least.download = MIN (least.download, timing.download);
+    }
+    g_print ("# format %d %ux%u: frames set in %.0f ms; first %.1f ms, best %.1f, mean %.1f; upload %.2f, compute %.1f, download %.2f\n",
+        formats[f].format, formats[f].width, formats[f].height, set, first, best, total / 30, least.upload / 1e6, least.compute / 1e6,
+        least.download / 1e6);
+    for (guint i = 0; i < 2; i++)
+      picture_clear (&shown[i]);
+    picture_clear (&frame);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -528,6 +591,8 @@ main (int argc, char **argv)
   g_test_add_func ("/session/threads", test_threads);
   g_test_add_func ("/session/options", test_options);
   g_test_add_func ("/session/frames", test_frames);
+  if (check_benching ())
+    g_test_add_func ("/session/bench", test_bench);
   status = g_test_run ();
   nddr_device_unref (device);
   return check_finish (status);
