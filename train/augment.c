@@ -265,7 +265,8 @@ label_source (const NddrAugment *augment, const NddrSample *sample, const Chance
 }
 
 static void
-apply_labels (const NddrAugment *augment, const NddrSample *sample, const Chance *chance, const NddrSlice *slice, guint valid[3])
+apply_labels (const NddrAugment *augment, const NddrSample *sample, const Chance *chance, const NddrSlice *slice,
+    guint valid[3])
 {
   gsize i = 0;
   for (guint y = 0; y < augment->label_height; y++)

@@ -39,7 +39,8 @@ nddr_classes_read (const char *path, guint *n, GError **error)
   if (!g_file_get_contents (path, &text, NULL, &file_error))
     {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
-          "%s: a data set with segmentation needs its classes there, a line `name #rrggbb` for each id from 0", file_error->message);
+          "%s: a data set with segmentation needs its classes there, a line `name #rrggbb` for each id from 0",
+          file_error->message);
       return NULL;
     }
 

@@ -36,8 +36,10 @@ open_source (const char *spec, const char *default_split, GError **error)
   if (g_str_has_prefix (spec, "synth:"))
     return nddr_synth_open (where, error);
   if (g_str_has_prefix (spec, "nddr:") || g_str_has_prefix (spec, "nyuv2:"))
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "data set \"%s\": this version reads folder: and synth: data sets; bring it into "
-        "the form of a folder (DIR/SPLIT/image, segmentation, normal, depth, and DIR/classes.txt)", spec);
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED,
+        "data set \"%s\": this version reads folder: and synth: data sets; bring it into "
+        "the form of a folder (DIR/SPLIT/image, segmentation, normal, depth, and DIR/classes.txt)",
+        spec);
   else
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
         "\"%s\" is not a data set: folder:DIR[,SPLIT] or synth:SEED,COUNT,WxH was expected, or several joined by '+'", spec);
@@ -75,8 +77,9 @@ same_classes (const NddrSource *a, const NddrSource *b, const char *spec, GError
 {
   if (a->n_classes != b->n_classes)
     {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has %u classes, but the data sets before it have %u: joined data sets must agree",
-          spec, b->n_classes, a->n_classes);
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+          "%s has %u classes, but the data sets before it have %u: joined data sets must agree", spec, b->n_classes,
+          a->n_classes);
       return FALSE;
     }
   for (guint i = 0; i < a->n_classes; i++)

@@ -29,7 +29,8 @@ nddr_export_begin (const char *dir, const char *split, const NddrClass *classes,
   g_autofree char *path = g_build_filename (dir, "classes.txt", NULL), *old = NULL;
   if (g_file_get_contents (path, &old, NULL, NULL) && !g_str_equal (old, text->str))
     {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is there and names other classes: choose another folder, or remove that file", path);
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
+          "%s is there and names other classes: choose another folder, or remove that file", path);
       return FALSE;
     }
   g_autoptr (GError) file_error = NULL;
@@ -47,9 +48,11 @@ nddr_export_sample (const char *dir, const char *split, const char *name, const 
   };
   for (guint i = 0; i < G_N_ELEMENTS (planes); i++)
     {
-      g_autofree char *file = g_strconcat (name, ".png", NULL), *path = g_build_filename (dir, split, folders[i], file, NULL);
+      g_autofree char *file = g_strconcat (name, ".png", NULL),
+                      *path = g_build_filename (dir, split, folders[i], file, NULL);
       if (planes[i].data
-          && !nddr_image_write_png (path, sample->width, sample->height, planes[i].channels, planes[i].bits, planes[i].data, 0, error))
+          && !nddr_image_write_png (path, sample->width, sample->height, planes[i].channels, planes[i].bits, planes[i].data,
+              0, error))
         return FALSE;
     }
   return TRUE;

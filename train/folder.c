@@ -50,7 +50,8 @@ label_path (const NddrFolder *folder, guint index, NddrTaskKind kind)
 
 /** Reads one label of the picture at @path and takes its pixels; checks its size. */
 static gpointer
-read_label (const NddrFolder *folder, guint index, NddrTaskKind kind, const NddrImage *picture, const char *picture_path, GError **error)
+read_label (const NddrFolder *folder, guint index, NddrTaskKind kind, const NddrImage *picture, const char *picture_path,
+    GError **error)
 {
   static const NddrImageContent contents[] = {
     [NDDR_TASK_SEGMENTATION] = NDDR_IMAGE_IDS,
@@ -63,8 +64,8 @@ read_label (const NddrFolder *folder, guint index, NddrTaskKind kind, const Nddr
     return NULL;
   if (label->width != picture->width || label->height != picture->height)
     {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is %ux%u, but its picture %s is %ux%u: they must have one size", path,
-          label->width, label->height, picture_path, picture->width, picture->height);
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is %ux%u, but its picture %s is %ux%u: they must have one size",
+          path, label->width, label->height, picture_path, picture->width, picture->height);
       return NULL;
     }
   if (kind == NDDR_TASK_SEGMENTATION)
@@ -160,7 +161,8 @@ list_pictures (NddrFolder *folder, GError **error)
       g_autofree char *split = g_path_get_basename (folder->folder);
       g_autofree char *splits = list_folders (dir);
       if (*splits)
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s has no split %s (no folder %s); its splits are: %s", dir, split, path, splits);
+        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s has no split %s (no folder %s); its splits are: %s", dir, split,
+            path, splits);
       else
         g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is not a folder data set: there is no folder %s", dir, path);
       return FALSE;
@@ -213,8 +215,10 @@ check_labels (NddrFolder *folder, NddrTaskKind kind, GError **error)
       g_autofree char *file = g_path_get_basename (label);
       if (!g_hash_table_contains (present, file))
         {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is missing: the picture image/%s has no %s label (without the folder %s "
-              "the data set would be one without such labels)", label, (const char *) folder->files->pdata[i], label_folders[kind], path);
+          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
+              "%s is missing: the picture image/%s has no %s label (without the folder %s "
+              "the data set would be one without such labels)",
+              label, (const char *) folder->files->pdata[i], label_folders[kind], path);
           return FALSE;
         }
     }
@@ -253,7 +257,8 @@ nddr_folder_open (const char *where, const char *default_split, GError **error)
     }
   if (!*dir || !*split || strchr (split, '/'))
     {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "\"folder:%s\" is not of the form folder:DIR or folder:DIR,SPLIT", where);
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "\"folder:%s\" is not of the form folder:DIR or folder:DIR,SPLIT",
+          where);
       return NULL;
     }
   NddrFolder *folder = g_new0 (NddrFolder, 1);

@@ -120,7 +120,8 @@ png_decode (PngReader *reader, NddrImageContent content)
   if (wrong)
     {
       g_snprintf (reader->message, sizeof reader->message, "it is a %s PNG; %s",
-          png_describe (png_get_color_type (reader->png, reader->info), png_get_bit_depth (reader->png, reader->info)), wrong);
+          png_describe (png_get_color_type (reader->png, reader->info), png_get_bit_depth (reader->png, reader->info)),
+          wrong);
       reader->is_content_wrong = TRUE;
       return FALSE;
     }
@@ -206,8 +207,8 @@ jpeg_decode (struct jpeg_decompress_struct *jpeg, JpegErrors *errors, FILE *file
   jpeg_read_header (jpeg, TRUE);
   if (jpeg->image_width > NDDR_IMAGE_MAX_SIZE || jpeg->image_height > NDDR_IMAGE_MAX_SIZE)
     {
-      g_snprintf (errors->message, sizeof errors->message, "its size, %ux%u, is beyond %d", jpeg->image_width, jpeg->image_height,
-          NDDR_IMAGE_MAX_SIZE);
+      g_snprintf (errors->message, sizeof errors->message, "its size, %ux%u, is beyond %d", jpeg->image_width,
+          jpeg->image_height, NDDR_IMAGE_MAX_SIZE);
       return FALSE;
     }
   jpeg->out_color_space = JCS_RGB;
@@ -235,7 +236,8 @@ jpeg_read_file (FILE *file, const char *path, NddrImageContent content, GError *
 {
   if (content != NDDR_IMAGE_RGB)
     {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is a JPEG file, which loses exact values: labels must be PNG", path);
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is a JPEG file, which loses exact values: labels must be PNG",
+          path);
       return NULL;
     }
   g_autoptr (NddrImage) image = g_new0 (NddrImage, 1);
@@ -297,8 +299,8 @@ png_encode (PngWriter *writer)
   png_init_io (png, writer->base.file);
   png_set_user_limits (png, NDDR_IMAGE_MAX_SIZE, NDDR_IMAGE_MAX_SIZE);
   png_set_compression_level (png, 6);
-  png_set_IHDR (png, writer->base.info, writer->width, writer->height, writer->bits, colors[writer->channels], PNG_INTERLACE_NONE,
-      PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_IHDR (png, writer->base.info, writer->width, writer->height, writer->bits, colors[writer->channels],
+      PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_write_info (png, writer->base.info);
 #if G_BYTE_ORDER == G_LITTLE_ENDIAN
   if (writer->bits == 16)
@@ -325,8 +327,8 @@ png_write_file (PngWriter *writer)
 }
 
 gboolean
-nddr_image_write_png (const char *path, guint width, guint height, guint channels, guint bits, gconstpointer data, gsize stride,
-    GError **error)
+nddr_image_write_png (const char *path, guint width, guint height, guint channels, guint bits, gconstpointer data,
+    gsize stride, GError **error)
 {
   g_return_val_if_fail (bits == 8 ? channels == 1 || channels == 3 || channels == 4 : bits == 16 && channels == 1, FALSE);
   g_autofree char *beside = g_strdup_printf ("%s.XXXXXX", path);

@@ -32,7 +32,8 @@ typedef struct
 typedef struct
 {
   guint64 number;       /* from 0 */
-  guint n_samples;      /* as many as asked for, but in the last batch of a single pass; then the slices behind them are the mean's
+  guint
+      n_samples; /* as many as asked for, but in the last batch of a single pass; then the slices behind them are the mean's
                          * colour, their labels ignored */
   guint *indices;       /* [batch]: of the samples */
   float *image;         /* [batch][height][width][4] */

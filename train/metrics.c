@@ -149,7 +149,8 @@ add_depth (Depth *s, const float *row, guint stride, const guint16 *labels, guin
 }
 
 void
-nddr_metrics_add (NddrMetrics *metrics, guint task, const NddrHeadOutput *output, NddrResizeMode resize, const NddrSample *truth)
+nddr_metrics_add (NddrMetrics *metrics, guint task, const NddrHeadOutput *output, NddrResizeMode resize,
+    const NddrSample *truth)
 {
   g_return_if_fail (task < metrics->n_tasks);
   Score *score = &metrics->scores[task];
@@ -167,7 +168,8 @@ nddr_metrics_add (NddrMetrics *metrics, guint task, const NddrHeadOutput *output
       gsize at = (gsize) i * truth->width;
       nddr_upsample_row (&x, &y, i, output->data, output->width, output->stride, blend, row);
       if (kind == NDDR_TASK_SEGMENTATION)
-        add_segmentation (&score->segmentation, score->task->n_classes, row, output->stride, truth->segmentation + at, truth->width);
+        add_segmentation (&score->segmentation, score->task->n_classes, row, output->stride, truth->segmentation + at,
+            truth->width);
       else if (kind == NDDR_TASK_NORMAL)
         add_normal (&score->normal, row, output->stride, truth->normal + 3 * at, truth->width);
       else

@@ -27,7 +27,8 @@ typedef struct
 
 /** Brings @output to the label's size by @resize, then takes its arg-max, its direction or its depth, and adds all pixels of @truth
  * that are not ignored.  A sample without that label adds nothing. */
-void nddr_metrics_add (NddrMetrics *metrics, guint task, const NddrHeadOutput *output, NddrResizeMode resize, const NddrSample *truth);
+void nddr_metrics_add (NddrMetrics *metrics, guint task, const NddrHeadOutput *output, NddrResizeMode resize,
+    const NddrSample *truth);
 
 /** A score by its name, such as "segmentation.miou", "normal.within_11.25" or "segmentation.class_iou.wall"; NAN where there is
  * none, or no pixel that it could be taken from. */

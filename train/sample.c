@@ -35,13 +35,14 @@ nddr_sample_unref (NddrSample *sample)
 gsize
 nddr_sample_bytes (const NddrSample *sample)
 {
-  gsize pixel = 3 * (sample->rgb != NULL) + (sample->segmentation != NULL) + 3 * (sample->normal != NULL) + 2 * (sample->depth != NULL);
+  gsize pixel = 3 * (sample->rgb != NULL) + (sample->segmentation != NULL) + 3 * (sample->normal != NULL)
+      + 2 * (sample->depth != NULL);
   return sizeof *sample + (gsize) sample->width * sample->height * pixel;
 }
 
 NddrLabels
 nddr_sample_labels (const NddrSample *sample)
 {
-  return (sample->segmentation ? NDDR_LABEL (NDDR_TASK_SEGMENTATION) : 0) | (sample->normal ? NDDR_LABEL (NDDR_TASK_NORMAL) : 0)
-      | (sample->depth ? NDDR_LABEL (NDDR_TASK_DEPTH) : 0);
+  return (sample->segmentation ? NDDR_LABEL (NDDR_TASK_SEGMENTATION) : 0)
+      | (sample->normal ? NDDR_LABEL (NDDR_TASK_NORMAL) : 0) | (sample->depth ? NDDR_LABEL (NDDR_TASK_DEPTH) : 0);
 }

@@ -45,8 +45,8 @@ nddr_upsample_axis_clear (NddrUpsampleAxis *axis)
 }
 
 void
-nddr_upsample_row (const NddrUpsampleAxis *x, const NddrUpsampleAxis *y, guint at, const float *input, guint width, guint stride,
-    float *restrict blend, float *restrict row)
+nddr_upsample_row (const NddrUpsampleAxis *x, const NddrUpsampleAxis *y, guint at, const float *input, guint width,
+    guint stride, float *restrict blend, float *restrict row)
 {
   gsize n = (gsize) width * stride;
   const float *low = input + y->low[at] * n, *high = input + y->high[at] * n;

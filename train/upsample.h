@@ -19,7 +19,7 @@ void nddr_upsample_axis_init (NddrUpsampleAxis *axis, guint in, guint out, NddrR
 void nddr_upsample_axis_clear (NddrUpsampleAxis *axis);
 
 /** One output row. @input: [y->n's inputs][width][stride]; @blend: room for width * stride floats; @row: [x->n][stride]. */
-void nddr_upsample_row (const NddrUpsampleAxis *x, const NddrUpsampleAxis *y, guint at, const float *input, guint width, guint stride,
-    float *blend, float *row);
+void nddr_upsample_row (const NddrUpsampleAxis *x, const NddrUpsampleAxis *y, guint at, const float *input, guint width,
+    guint stride, float *blend, float *row);
 
 G_END_DECLS

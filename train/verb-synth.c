@@ -86,14 +86,16 @@ nddr_verb_synth (int argc, char **argv)
   const GOptionEntry entries[] = {
     { "count", 0, 0, G_OPTION_ARG_INT, &count, "How many pictures; default 100", "N" },
     { "size", 0, 0, G_OPTION_ARG_STRING, &size, "Their size; default 320x240", "WxH" },
-    { "seed", 0, 0, G_OPTION_ARG_INT64, &seed, "Which pictures: the same seed makes the same ones anywhere; default 1", "S" },
+    { "seed", 0, 0, G_OPTION_ARG_INT64, &seed, "Which pictures: the same seed makes the same ones anywhere; default 1",
+        "S" },
     { "split", 0, 0, G_OPTION_ARG_STRING, &split, "The split to write; default train", "NAME" },
     { "walk", 0, 0, G_OPTION_ARG_NONE, &walk, "The frames of a walk through one room, in order", NULL },
     { "threads", 0, 0, G_OPTION_ARG_INT, &threads, "How many threads; default one for each processor", "N" },
     { NULL },
   };
   Job job = { .width = 320, .height = 240 };
-  if (!nddr_verb_parse (&argc, &argv, "DIR", "Writes pictures of made-up rooms with exact labels as a folder data set.", entries, 1, 1)
+  if (!nddr_verb_parse (&argc, &argv, "DIR", "Writes pictures of made-up rooms with exact labels as a folder data set.",
+          entries, 1, 1)
       || !nddr_verb_parse_size ("synth", size, &job.width, &job.height))
     return NDDR_EXIT_USAGE;
   if (count < 1 || count > MAX_COUNT)

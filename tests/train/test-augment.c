@@ -45,7 +45,8 @@ resized (const NddrSample *sample, int w, int h, int x, int y, double rgb[3])
   for (guint v = 0; v < sample->height; v++)
     for (guint u = 0; u < sample->width; u++)
       {
-        double wx = fmax (0, 1 - fabs (u + 0.5 - (x + 0.5) * sx) / fmax (1, sx)), wy = fmax (0, 1 - fabs (v + 0.5 - (y + 0.5) * sy) / fmax (1, sy));
+        double wx = fmax (0, 1 - fabs (u + 0.5 - (x + 0.5) * sx) / fmax (1, sx)),
+               wy = fmax (0, 1 - fabs (v + 0.5 - (y + 0.5) * sy) / fmax (1, sy));
         total += wx * wy;
         for (int c = 0; c < 3; c++)
           rgb[c] += wx * wy * sample->rgb[3 * (v * sample->width + u) + c] / 255.0;
@@ -56,7 +57,8 @@ resized (const NddrSample *sample, int w, int h, int x, int y, double rgb[3])
 
 /** Compares all of @result with the sample at @w x @h (times @factor), mirrored or not, cropped at (@left, @top). */
 static gboolean
-matches (const NddrAugment *a, const NddrSample *sample, const Result *result, int w, int h, double factor, gboolean mirror, int left, int top)
+matches (const NddrAugment *a, const NddrSample *sample, const Result *result, int w, int h, double factor, gboolean mirror,
+    int left, int top)
 {
   guint valid[3] = { 0 };
   for (guint ly = 0; ly < a->label_height; ly++)
@@ -206,7 +208,8 @@ test_same_bytes (void)
   augment.scale_max = 1.6;
   augment.mirror = TRUE;
   augment.brightness = augment.contrast = augment.saturation = 0.3;
-  Result a = apply (&augment, sample, 5, 1), b = apply (&augment, sample, 5, 1), c = apply (&augment, sample, 5, 2), d = apply (&augment, sample, 6, 1);
+  Result a = apply (&augment, sample, 5, 1), b = apply (&augment, sample, 5, 1), c = apply (&augment, sample, 5, 2),
+         d = apply (&augment, sample, 6, 1);
   gsize bytes = 40 * 30 * 16;
   g_assert_cmpmem (a.image, bytes, b.image, bytes);
   g_assert_true (memcmp (a.image, c.image, bytes) && memcmp (a.image, d.image, bytes));

@@ -175,7 +175,8 @@ static void
 break_huge (const char *folder)
 {
   g_autofree char *path = fixture_path (folder, "train/image/x.png");
-  static const guint8 header[] = { 137, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 1, 0, 0, 0, 1, 0, 0, 8, 2, 0, 0, 0 };
+  static const guint8 header[]
+      = { 137, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 1, 0, 0, 0, 1, 0, 0, 8, 2, 0, 0, 0 };
   guint8 file[sizeof header + 4];
   memcpy (file, header, sizeof header);
   guint32 crc = 0xffffffff;
@@ -339,8 +340,8 @@ test_joined (void)
 static void
 test_specs (void)
 {
-  static const char *const wrong[] = { "", "folder", "folder:", "folder:,train", "folder:/nowhere/at/all", "folder:.,a/b", "zip:x", "nddr:x,training",
-    "nyuv2:x.mat", "folder:/nowhere+" };
+  static const char *const wrong[] = { "", "folder", "folder:", "folder:,train", "folder:/nowhere/at/all", "folder:.,a/b",
+    "zip:x", "nddr:x,training", "nyuv2:x.mat", "folder:/nowhere+" };
   for (guint i = 0; i < G_N_ELEMENTS (wrong); i++)
     {
       g_autoptr (GError) error = NULL;

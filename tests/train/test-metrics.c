@@ -16,7 +16,8 @@ static const NddrTask tasks[] = {
 
 /** Outputs of the label's size: nothing is upsampled. */
 static void
-add_plain (NddrMetrics *metrics, guint task, const float *data, guint width, guint height, guint stride, const NddrSample *truth)
+add_plain (NddrMetrics *metrics, guint task, const float *data, guint width, guint height, guint stride,
+    const NddrSample *truth)
 {
   nddr_metrics_add (metrics, task, &(NddrHeadOutput) { data, width, height, stride }, NDDR_RESIZE_HALF_PIXEL, truth);
 }
@@ -71,7 +72,8 @@ test_normal_by_hand (void)
   double mean = (0 + 90 + 180 + 22.4999) / 4;
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.mean"), mean, 1e-4);
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.median"), (22.4999 + 90) / 2, 1e-4);
-  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.rmse"), sqrt ((8100 + 32400 + 22.4999 * 22.4999) / 4), 1e-3);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.rmse"), sqrt ((8100 + 32400 + 22.4999 * 22.4999) / 4),
+      1e-3);
   g_assert_cmpfloat (nddr_metrics_get (metrics, "normal.within_11.25"), ==, 0.25);
   g_assert_cmpfloat (nddr_metrics_get (metrics, "normal.within_22.5"), ==, 0.5);
   g_assert_cmpfloat (nddr_metrics_get (metrics, "normal.within_30"), ==, 0.5);
@@ -121,7 +123,10 @@ compare_doubles (gconstpointer a, gconstpointer b)
 static void
 test_upsampled (void)
 {
-  static const struct { guint w, h, out_w, out_h; } sizes[] = { { 5, 4, 31, 23 }, { 1, 1, 8, 6 }, { 7, 3, 7, 3 }, { 6, 1, 5, 17 }, { 3, 5, 1, 1 } };
+  static const struct
+  {
+    guint w, h, out_w, out_h;
+  } sizes[] = { { 5, 4, 31, 23 }, { 1, 1, 8, 6 }, { 7, 3, 7, 3 }, { 6, 1, 5, 17 }, { 3, 5, 1, 1 } };
   g_autoptr (GRand) rand = g_rand_new_with_seed (5);
   for (NddrResizeMode mode = NDDR_RESIZE_HALF_PIXEL; mode <= NDDR_RESIZE_ASYMMETRIC; mode++)
     {
@@ -162,7 +167,8 @@ test_upsampled (void)
             }
         }
       g_array_sort (angles, compare_doubles);
-      double median = (g_array_index (angles, double, (angles->len - 1) / 2) + g_array_index (angles, double, angles->len / 2)) / 2;
+      double median
+          = (g_array_index (angles, double, (angles->len - 1) / 2) + g_array_index (angles, double, angles->len / 2)) / 2;
       g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.pixel_accuracy"), right / labelled, 1e-9);
       g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.mean"), angle_sum / angles->len, 1e-4);
       g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.median"), median, 1e-4);
@@ -181,7 +187,8 @@ test_json (void)
   g_autofree char *text = json_to_string (root, FALSE);
   g_assert_cmpstr (text, ==,
       "{\"segmentation\":{\"miou\":1.0,\"pixel_accuracy\":1.0,\"class_iou\":{\"a\":1.0,\"b\":null,\"c\":null,\"d\":null}},"
-      "\"normal\":{\"mean\":null,\"median\":null,\"rmse\":null,\"within_11.25\":null,\"within_22.5\":null,\"within_30\":null},"
+      "\"normal\":{\"mean\":null,\"median\":null,\"rmse\":null,"
+      "\"within_11.25\":null,\"within_22.5\":null,\"within_30\":null},"
       "\"depth\":{\"abs\":null,\"rmse\":null,\"rel\":null}}");
   gboolean more;
   g_assert_true (nddr_metrics_knows (metrics, "normal.within_11.25", &more) && more);

@@ -67,7 +67,8 @@ V3
 some_color (NddrRandom *random, float saturation, float darkest, float brightest)
 {
   /* half of all things are somewhere from red (2) to yellow (3) */
-  float hue = chance (random, 0.5f) ? between (random, 1.8f, 3.2f) : between (random, 0, 6), value = between (random, darkest, brightest), s = saturation * between (random, 0.4f, 1);
+  float hue = chance (random, 0.5f) ? between (random, 1.8f, 3.2f) : between (random, 0, 6),
+        value = between (random, darkest, brightest), s = saturation * between (random, 0.4f, 1);
   float channels[3];
   for (int c = 0; c < 3; c++)
     {
@@ -114,7 +115,8 @@ palette_make (const Place *place, Palette *palette)
   a = chance (random, 0.5f) ? v3 (0.16f, 0.07f, 0.035f) : v3_scale (some_color (random, 0.3f, 0.2f, 0.7f), 0.7f);
   palette->leather = material_new (place, MATERIAL_PAINT, a, none, 1, 0.03f);
   a = some_color (random, 0.5f, 0.5f, 0.92f);
-  palette->bedding = material_new (place, chance (random, 0.4f) ? MATERIAL_STRIPES : chance (random, 0.3f) ? MATERIAL_CHECKS : MATERIAL_FABRIC, a,
-      v3_mix (a, v3 (0.8f, 0.78f, 0.74f), 0.7f), between (random, 0.05f, 0.16f), 0);
+  MaterialKind weave = chance (random, 0.4f) ? MATERIAL_STRIPES : chance (random, 0.3f) ? MATERIAL_CHECKS : MATERIAL_FABRIC;
+  float scale = between (random, 0.05f, 0.16f);
+  palette->bedding = material_new (place, weave, a, v3_mix (a, v3 (0.8f, 0.78f, 0.74f), 0.7f), scale, 0);
   palette->glass = material_new (place, MATERIAL_PAINT, v3 (0.2f, 0.24f, 0.25f), none, 1, 0.12f);
 }

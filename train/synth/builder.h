@@ -28,7 +28,8 @@ Place place_within (const Place *outer, V3 offset, float yaw);
 
 void build_box (const Place *place, Class class, guint16 material, V3 centre, V3 half);
 void build_round (const Place *place, Class class, guint16 material, V3 centre, V3 half, float rounding);
-void build_cylinder (const Place *place, Class class, guint16 material, V3 centre, float below, float above, float half_height);
+void
+build_cylinder (const Place *place, Class class, guint16 material, V3 centre, float below, float above, float half_height);
 void build_ellipsoid (const Place *place, Class class, guint16 material, V3 centre, V3 half);
 /** Any solid; @basis within the place, @solid without centre, basis and span. */
 void build_solid (const Place *place, Solid solid, V3 centre, const Basis *basis);

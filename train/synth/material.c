@@ -74,19 +74,23 @@ art (const Material *m, float u, float v, float eu, float ev)
 {
   float x = u / maxf (eu, 1e-3f), y = v / maxf (ev, 1e-3f);
   guint32 s = m->seed;
-  V3 warm = v3 (0.75f, 0.45f * lattice (s, 1, 0, 0) + 0.15f, 0.12f), cool = v3 (0.1f, 0.22f, 0.2f + 0.45f * lattice (s, 2, 0, 0));
+  V3 warm = v3 (0.75f, 0.45f * lattice (s, 1, 0, 0) + 0.15f, 0.12f),
+     cool = v3 (0.1f, 0.22f, 0.2f + 0.45f * lattice (s, 2, 0, 0));
   if (maxf (fabsf (x), fabsf (y)) > 0.86f && s % 3)
     return v3 (0.82f, 0.8f, 0.74f);
   if (s % 5 < 3)
     {
       float horizon = -0.25f + 0.5f * lattice (s, 3, 0, 0) + 0.35f * (noise_layers (v3 (x * 2, 0, 0), s, 3) - 0.5f);
       float far = horizon + 0.15f + 0.4f * (noise_layers (v3 (x * 3 + 9, 0, 0), s + 7, 3) - 0.4f);
-      V3 sky = v3_mix (v3_mix (warm, v3 (0.9f, 0.85f, 0.7f), 0.6f), v3_mix (cool, v3 (0.5f, 0.65f, 0.85f), 0.6f), clampf (y * 0.5f + 0.5f, 0, 1));
+      V3 sky = v3_mix (v3_mix (warm, v3 (0.9f, 0.85f, 0.7f), 0.6f), v3_mix (cool, v3 (0.5f, 0.65f, 0.85f), 0.6f),
+          clampf (y * 0.5f + 0.5f, 0, 1));
       if (y < horizon)
         return v3_scale (m->a, 0.35f + 0.6f * noise_layers (v3 (x * 7, y * 16, 2), s, 3));
-      return y < far ? v3_mix (m->b, sky, 0.45f) : v3_mix (sky, v3 (0.9f, 0.9f, 0.9f), ramp (0.55f, 0.75f, noise_layers (v3 (x * 2, y * 5, 4), s, 3)));
+      return y < far ? v3_mix (m->b, sky, 0.45f)
+                     : v3_mix (sky, v3 (0.9f, 0.9f, 0.9f), ramp (0.55f, 0.75f, noise_layers (v3 (x * 2, y * 5, 4), s, 3)));
     }
-  float blot = noise_layers (v3 (x * 1.6f, y * 1.6f, 3), s, 3), blot2 = noise_layers (v3 (x * 2.4f + 5, y * 2.4f, 3), s + 3, 2);
+  float blot = noise_layers (v3 (x * 1.6f, y * 1.6f, 3), s, 3),
+        blot2 = noise_layers (v3 (x * 2.4f + 5, y * 2.4f, 3), s + 3, 2);
   V3 ground = blot > 0.55f ? m->a : blot > 0.45f ? v3 (0.8f, 0.78f, 0.7f) : m->b;
   return blot2 > 0.6f ? warm : ground;
 }
@@ -95,7 +99,8 @@ static V3
 screen (const Material *m, float u, float v, float eu, float ev)
 {
   float x = u / maxf (eu, 1e-3f), y = v / maxf (ev, 1e-3f);
-  float field = noise_layers (v3 (x * 1.5f, y * 1.5f, 0), m->seed, 3), ball = 1 - ramp (0.25f, 0.4f, sqrtf ((x - 0.3f) * (x - 0.3f) * 2 + y * y));
+  float field = noise_layers (v3 (x * 1.5f, y * 1.5f, 0), m->seed, 3),
+        ball = 1 - ramp (0.25f, 0.4f, sqrtf ((x - 0.3f) * (x - 0.3f) * 2 + y * y));
   V3 color = v3_mix (v3_mix (m->a, m->b, clampf (y * 0.5f + 0.5f, 0, 1)), v3 (0.9f, 0.9f, 0.85f), ramp (0.5f, 0.7f, field));
   return v3_mix (color, v3 (0.8f, 0.35f, 0.15f), 0.8f * ball);
 }

@@ -153,7 +153,8 @@ mirrored (const Render *r, const Seen *seen, V3 ray, float gloss, Dice *dice)
     return v3 (0, 0, 0);
   dice_roll (dice, &u, &v);
   V3 direction = v3_mad (ray, seen->normal, 2 * facing);
-  direction = v3_unit (v3_add (direction, v3_scale (v3 (u - 0.5f, fract (u * 5 + v) - 0.5f, v - 0.5f), 0.05f * (1 - gloss) * (1 - gloss))));
+  direction = v3_unit (
+      v3_add (direction, v3_scale (v3 (u - 0.5f, fract (u * 5 + v) - 0.5f, v - 0.5f), 0.05f * (1 - gloss) * (1 - gloss))));
   if (v3_dot (direction, seen->normal) < 0.01f)
     return v3 (0, 0, 0);
   V3 color = incoming (r->scene, v3_mad (seen->point, seen->normal, OFFSET), direction, TRUE);

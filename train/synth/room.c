@@ -60,7 +60,8 @@ span_free (const Layout *layout, const Span *span)
   for (guint i = 0; i < layout->spans->len; i++)
     {
       const Span *o = &g_array_index (layout->spans, Span, i);
-      if (o->wall == span->wall && span->s0 < o->s1 + 0.05f && span->s1 > o->s0 - 0.05f && span->y0 < o->y1 + 0.02f && span->y1 > o->y0 - 0.02f)
+      if (o->wall == span->wall && span->s0 < o->s1 + 0.05f && span->s1 > o->s0 - 0.05f && span->y0 < o->y1 + 0.02f
+          && span->y1 > o->y0 - 0.02f)
         return FALSE;
     }
   return TRUE;
@@ -126,8 +127,7 @@ stand_at (Layout *layout, const Place *place, V3 size)
 static V3
 some_size (Layout *layout, V3 least, V3 most)
 {
-  NddrRandom *random = &layout->random;
-  return v3 (between (random, least.x, most.x), between (random, least.y, most.y), between (random, least.z, most.z));
+  return between3 (&layout->random, least, most);
 }
 
 /** Something along a wall. @place: where it came to stand */
@@ -148,7 +148,8 @@ static void
 add_rug (Layout *layout, const Place *place, V3 centre, V3 half)
 {
   NddrRandom *random = &layout->random;
-  guint16 pile = material_new (place, chance (random, 0.6f) ? MATERIAL_RUG : MATERIAL_CARPET, some_color (random, 0.7f, 0.25f, 0.75f), some_color (random, 0.5f, 0.4f, 0.9f), 1, 0);
+  V3 a = some_color (random, 0.7f, 0.25f, 0.75f), b = some_color (random, 0.5f, 0.4f, 0.9f);
+  guint16 pile = material_new (place, chance (random, 0.6f) ? MATERIAL_RUG : MATERIAL_CARPET, a, b, 1, 0);
   build_box (place, CLASS_FLOOR, pile, v3 (centre.x, 0.006f, centre.z), v3 (half.x, 0.006f, half.z));
 }
 
@@ -194,8 +195,8 @@ add_desk (Layout *layout)
   if (!furnish (layout, build_desk, v3 (1.1f, 0.71f, 0.58f), v3 (1.7f, 0.76f, 0.8f), &place, &size))
     return;
   V3 chair = v3 (0.55f, between (&layout->random, 0.9f, 1.15f), 0.55f);
-  Place front = place_within (&place, v3 (between (&layout->random, -0.25f, 0.1f), 0, size.z / 2 + between (&layout->random, 0.15f, 0.45f)),
-      (float) G_PI + between (&layout->random, -0.8f, 0.8f));
+  V3 before = between3 (&layout->random, v3 (-0.25f, 0, size.z / 2 + 0.15f), v3 (0.1f, 0, size.z / 2 + 0.45f));
+  Place front = place_within (&place, before, (float) G_PI + between (&layout->random, -0.8f, 0.8f));
   Place outside = place_within (&front, v3 (0, 0, -0.1f), 0);
   if (stand_at (layout, &outside, v3 (0.3f, 1, 0.3f)))
     build_office_chair (&front, chair);
@@ -211,12 +212,13 @@ add_dining_table (Layout *layout, float reach)
     size.x = size.z = between (random, 0.9f, 1.25f);
   for (int attempt = 0; attempt < 12; attempt++)
     {
-      V3 at = v3 (between (random, -reach, reach), 0, between (random, -reach, reach));
-      Place place = place_within (&layout->place, at, (chance (random, 0.5f) ? 0 : 1.5707964f) + (chance (random, 0.3f) ? between (random, -0.3f, 0.3f) : 0));
+      V3 at = between3 (random, v3 (-reach, 0, -reach), v3 (reach, 0, reach));
+      float yaw = chance (random, 0.5f) ? 0 : 1.5707964f, askew = chance (random, 0.3f) ? between (random, -0.3f, 0.3f) : 0;
+      Place place = place_within (&layout->place, at, yaw + askew);
       if (!stand_at (layout, &place, v3 (size.x + 0.5f, size.y, size.z + 0.5f)))
         continue;
       (round ? build_round_table : build_table) (&place, size);
-      V3 chair = v3 (between (random, 0.4f, 0.46f), between (random, 0.84f, 1.0f), between (random, 0.4f, 0.46f));
+      V3 chair = between3 (random, v3 (0.4f, 0.84f, 0.4f), v3 (0.46f, 1.0f, 0.46f));
       int along = size.x > 1.35f ? 2 : 1;
       guint64 look = random->state; /* chairs of one set look alike */
       for (int side = -1; side <= 1; side += 2)
@@ -224,7 +226,9 @@ add_dining_table (Layout *layout, float reach)
           {
             NddrRandom own = { look };
             float pull = between (random, -0.05f, 0.25f);
-            Place seat = place_within (&place, v3 (along == 1 ? 0 : (i - 0.5f) * size.x * 0.5f, 0, side * (size.z / 2 + pull)), (side > 0 ? (float) G_PI : 0) + between (random, -0.2f, 0.2f));
+            Place seat
+                = place_within (&place, v3 (along == 1 ? 0 : (i - 0.5f) * size.x * 0.5f, 0, side * (size.z / 2 + pull)),
+                    (side > 0 ? (float) G_PI : 0) + between (random, -0.2f, 0.2f));
             seat.random = &own;
             if (chance (random, 0.92f))
               build_chair (&seat, chair);
@@ -232,7 +236,8 @@ add_dining_table (Layout *layout, float reach)
       for (int side = -1; side <= 1; side += 2)
         {
           NddrRandom own = { look };
-          Place seat = place_within (&place, v3 (side * (size.x / 2 + between (random, 0, 0.25f)), 0, 0), side > 0 ? -1.5707964f : 1.5707964f);
+          Place seat = place_within (&place, v3 (side * (size.x / 2 + between (random, 0, 0.25f)), 0, 0),
+              side > 0 ? -1.5707964f : 1.5707964f);
           seat.random = &own;
           if (chance (random, 0.5f))
             build_chair (&seat, chair);
@@ -272,7 +277,8 @@ add_windows (Layout *layout, float daylight)
   NddrRandom *random = &layout->random;
   guint n = 1 + nddr_random_below (random, 3);
   int wall = nddr_random_below (random, 4);
-  float half_width = between (random, 0.35f, 0.95f), sill = between (random, 0.75f, 1.05f), top = minf (layout->room->scene->size.y - 0.25f, between (random, 1.95f, 2.35f));
+  float half_width = between (random, 0.35f, 0.95f), sill = between (random, 0.75f, 1.05f),
+        top = minf (layout->room->scene->size.y - 0.25f, between (random, 1.95f, 2.35f));
   V3 light = v3_scale (v3 (0.9f, 0.97f, 1.08f), daylight);
   gboolean curtains = chance (random, 0.6f);
   for (guint i = 0; i < n; i++)
@@ -287,8 +293,8 @@ add_windows (Layout *layout, float daylight)
           if (i == 0 && daylight > 0.8f && chance (random, 0.55f))
             {
               layout->room->scene->has_sun = TRUE;
-              V3 in = v3 (between (random, -0.7f, 0.7f), between (random, 0.45f, 1.0f), -1);
-              layout->room->scene->sun_direction = v3_unit (basis_out (&place.basis, v3 (in.x, in.y, -1)));
+              V3 toward = between3 (random, v3 (-0.7f, 0.45f, -1), v3 (0.7f, 1, -1));
+              layout->room->scene->sun_direction = v3_unit (basis_out (&place.basis, toward));
               layout->room->scene->sun_power = v3_scale (v3 (1, 0.9f, 0.74f), daylight * between (random, 2.5f, 5));
             }
         }
@@ -310,7 +316,11 @@ add_ceiling_lamps (Layout *layout, float power)
       float along = n == 1 ? between (random, -0.3f, 0.3f) : (i - 0.5f) * scene->size.x * 0.45f, h = scene->size.y;
       Place place = place_within (&layout->place, v3 (along, 0, between (random, -0.3f, 0.3f)), 0);
       float drop = kind == 0 ? between (random, 0.35f, 0.6f) : 0.1f, r = between (random, 0.12f, 0.22f);
-      Solid lamp = { .kind = SOLID_ELLIPSOID, .class = CLASS_OBJECTS, .material = bright, .clear = TRUE, .half = v3 (r, kind == 0 ? r : 0.07f, r) };
+      Solid lamp = { .kind = SOLID_ELLIPSOID,
+        .class = CLASS_OBJECTS,
+        .material = bright,
+        .clear = TRUE,
+        .half = v3 (r, kind == 0 ? r : 0.07f, r) };
       if (kind == 2)
         {
           lamp.kind = SOLID_BOX;
@@ -331,7 +341,8 @@ add_surfaces (Layout *layout, RoomKind kind)
   Scene *scene = layout->room->scene;
   const Place *place = &layout->place;
   V3 light, dark, none = v3 (0, 0, 0), color = some_color (random, 0.3f, 0.72f, 0.95f);
-  guint16 wall = material_new (place, MATERIAL_PAINT, v3_mix (color, v3 (0.7f, 0.68f, 0.62f), between (random, 0, 0.8f)), none, 1, 0);
+  guint16 wall
+      = material_new (place, MATERIAL_PAINT, v3_mix (color, v3 (0.7f, 0.68f, 0.62f), between (random, 0, 0.8f)), none, 1, 0);
   for (int i = 0; i < 4; i++)
     scene->wall_material[i] = wall;
   float accent = between (random, 0, 1);
@@ -339,22 +350,30 @@ add_surfaces (Layout *layout, RoomKind kind)
   if (accent < 0.25f)
     scene->wall_material[which] = material_new (place, MATERIAL_PAINT, some_color (random, 0.6f, 0.4f, 0.85f), none, 1, 0);
   else if (accent < 0.33f)
-    scene->wall_material[which] = material_new (place, MATERIAL_BRICKS, v3 (0.36f, 0.16f, 0.1f), v3 (0.5f, 0.47f, 0.43f), 0.075f, 0);
+    scene->wall_material[which]
+        = material_new (place, MATERIAL_BRICKS, v3 (0.36f, 0.16f, 0.1f), v3 (0.5f, 0.47f, 0.43f), 0.075f, 0);
   else if (accent < 0.45f)
-    scene->wall_material[which] = material_new (place, MATERIAL_STRIPES, color, v3_scale (color, 0.85f), between (random, 0.08f, 0.3f), 0);
+    scene->wall_material[which]
+        = material_new (place, MATERIAL_STRIPES, color, v3_scale (color, 0.85f), between (random, 0.08f, 0.3f), 0);
   if (kind == KITCHEN && chance (random, 0.5f))
-    scene->wall_material[which] = material_new (place, MATERIAL_TILES, v3 (0.72f, 0.71f, 0.68f), v3 (0.5f, 0.5f, 0.48f), 0.15f, 0.03f);
-  scene->ceiling_material = material_new (place, MATERIAL_PAINT, v3_scale (v3 (0.8f, 0.79f, 0.76f), between (random, 0.9f, 1.05f)), none, 1, 0);
+    scene->wall_material[which]
+        = material_new (place, MATERIAL_TILES, v3 (0.72f, 0.71f, 0.68f), v3 (0.5f, 0.5f, 0.48f), 0.15f, 0.03f);
+  scene->ceiling_material
+      = material_new (place, MATERIAL_PAINT, v3_scale (v3 (0.8f, 0.79f, 0.76f), between (random, 0.9f, 1.05f)), none, 1, 0);
 
   float floor = between (random, 0, 1);
   some_wood (random, &light, &dark);
   if (kind == KITCHEN ? floor < 0.6f : floor < 0.12f)
     {
       V3 tile = v3_mix (some_color (random, 0.25f, 0.4f, 0.85f), v3 (0.55f, 0.5f, 0.44f), 0.4f);
-      scene->floor_material = material_new (place, MATERIAL_TILES, tile, v3_scale (tile, 0.6f), between (random, 0.28f, 0.5f), 0.04f);
+      scene->floor_material
+          = material_new (place, MATERIAL_TILES, tile, v3_scale (tile, 0.6f), between (random, 0.28f, 0.5f), 0.04f);
     }
   else if (floor < 0.65f || kind == KITCHEN)
-    scene->floor_material = material_new (place, MATERIAL_PLANKS, light, dark, between (random, 0.07f, 0.14f), between (random, 0.015f, 0.05f));
+    {
+      float board = between (random, 0.07f, 0.14f);
+      scene->floor_material = material_new (place, MATERIAL_PLANKS, light, dark, board, between (random, 0.015f, 0.05f));
+    }
   else
     {
       V3 pile = v3_mix (some_color (random, 0.4f, 0.4f, 0.8f), v3 (0.4f, 0.35f, 0.28f), 0.5f);
@@ -411,10 +430,12 @@ add_hangings (Layout *layout)
   for (guint i = 0; i < n; i++)
     {
       Place place;
-      float which = between (random, 0, 1), half_width = between (random, 0.14f, 0.5f), half_height = half_width * between (random, 0.65f, 1.3f);
+      float which = between (random, 0, 1), half_width = between (random, 0.14f, 0.5f),
+            half_height = half_width * between (random, 0.65f, 1.3f);
       half_height = minf (half_height, 0.45f);
       float y = between (random, 1.45f, 1.75f);
-      if (which < 0.8f && take_span (layout, -1, half_width + 0.04f, y - half_height - 0.04f, y + half_height + 0.04f, &place))
+      if (which < 0.8f
+          && take_span (layout, -1, half_width + 0.04f, y - half_height - 0.04f, y + half_height + 0.04f, &place))
         build_picture (&place, half_width, half_height);
       else if (which >= 0.8f && which < 0.88f && take_span (layout, -1, 0.35f, 1.0f, 1.95f, &place))
         build_mirror (&place, 0.3f, 0.42f);
@@ -435,9 +456,11 @@ add_clutter (Layout *layout)
   guint n = nddr_random_below (random, 6);
   for (guint i = 0; i < n; i++)
     {
-      float w = layout->room->scene->size.x / 2 - 0.4f, d = layout->room->scene->size.z / 2 - 0.4f, s = between (random, 0.16f, 0.42f);
-      V3 size = v3 (s, s * between (random, 0.5f, 0.9f), s * between (random, 0.7f, 1));
-      Place place = place_within (&layout->place, v3 (between (random, -w, w), 0, between (random, -d, d)), between (random, -3, 3));
+      float w = layout->room->scene->size.x / 2 - 0.4f, d = layout->room->scene->size.z / 2 - 0.4f,
+            s = between (random, 0.16f, 0.42f);
+      V3 size = v3_scale (between3 (random, v3 (1, 0.5f, 0.7f), v3 (1, 0.9f, 1)), s);
+      V3 at = between3 (random, v3 (-w, 0, -d), v3 (w, 0, d));
+      Place place = place_within (&layout->place, at, between (random, -3, 3));
       if (stand_at (layout, &place, v3 (s * 1.3f, size.y, s * 1.3f)))
         builds[nddr_random_below (random, G_N_ELEMENTS (builds))] (&place, size);
     }
@@ -466,9 +489,9 @@ room_new (guint64 seed, gboolean spacious)
   Layout layout = { .random = nddr_random_init (seed, 100, 0) };
   NddrRandom *random = &layout.random;
   RoomKind kind = spacious ? LIVING : (RoomKind) nddr_random_below (random, N_KINDS);
-  V3 size = v3 (between (random, 3, 5.8f), between (random, 2.4f, 2.9f), between (random, 3, 5.8f));
+  V3 size = between3 (random, v3 (3, 2.4f, 3), v3 (5.8f, 2.9f, 5.8f));
   if (spacious)
-    size = v3 (between (random, 5.6f, 6.4f), 2.7f, between (random, 5.2f, 6));
+    size = between3 (random, v3 (5.6f, 2.7f, 5.2f), v3 (6.4f, 2.7f, 6));
   Room *room = layout.room = g_new0 (Room, 1);
   room->scene = scene_new (size);
   room->footprints = g_array_new (FALSE, FALSE, sizeof (Footprint));

@@ -44,7 +44,8 @@ scene_add_solid (Scene *scene, Solid solid)
     h.x = h.z = maxf (h.x, h.z);
   const Basis *b = &solid.basis;
   V3 span = v3 (fabsf (b->x.x) * h.x + fabsf (b->y.x) * h.y + fabsf (b->z.x) * h.z,
-      fabsf (b->x.y) * h.x + fabsf (b->y.y) * h.y + fabsf (b->z.y) * h.z, fabsf (b->x.z) * h.x + fabsf (b->y.z) * h.y + fabsf (b->z.z) * h.z);
+      fabsf (b->x.y) * h.x + fabsf (b->y.y) * h.y + fabsf (b->z.y) * h.z,
+      fabsf (b->x.z) * h.x + fabsf (b->y.z) * h.y + fabsf (b->z.z) * h.z);
   solid.low = v3_sub (solid.centre, span);
   solid.high = v3_add (solid.centre, span);
   g_array_append_val (scene->solids, solid);
@@ -288,7 +289,8 @@ meet_cylinder (const Solid *solid, const Ray *ray, float *t, V3 *normal)
 static gboolean
 meet_ellipsoid (const Solid *solid, const Ray *ray, float *t, V3 *normal)
 {
-  V3 k = v3 (1 / solid->half.x, 1 / solid->half.y, 1 / solid->half.z), o = v3_mul (ray->origin, k), d = v3_mul (ray->direction, k);
+  V3 k = v3 (1 / solid->half.x, 1 / solid->half.y, 1 / solid->half.z), o = v3_mul (ray->origin, k),
+     d = v3_mul (ray->direction, k);
   float a = v3_dot (d, d), b = v3_dot (o, d), c = v3_dot (o, o) - 1, under = b * b - a * c;
   if (under <= 0)
     return FALSE;
@@ -392,7 +394,8 @@ meet_room (const Scene *scene, V3 origin, V3 direction, Hit *hit)
       hit->normal = axis == 0 ? v3 (sign, 0, 0) : axis == 1 ? v3 (0, sign, 0) : v3 (0, 0, sign);
       hit->solid = -1 - 2 * axis - (d > 0);
       hit->class = axis != 1 ? CLASS_WALL : d > 0 ? CLASS_CEILING : CLASS_FLOOR;
-      hit->material = axis == 1 ? (d > 0 ? scene->ceiling_material : scene->floor_material) : scene->wall_material[axis + (d > 0)];
+      hit->material
+          = axis == 1 ? (d > 0 ? scene->ceiling_material : scene->floor_material) : scene->wall_material[axis + (d > 0)];
     }
   hit->half = half;
 }

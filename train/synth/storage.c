@@ -17,7 +17,8 @@ build_shelf (const Place *place, V3 size)
   NddrRandom *random = place->random;
   guint16 wood = board_material (place);
   float w = size.x / 2, d = size.z / 2, thick = 0.012f;
-  int shelves = MAX (2, floor_int (size.y / between (random, 0.3f, 0.42f)));
+  float apart = between (random, 0.3f, 0.42f);
+  int shelves = MAX (2, floor_int (size.y / apart));
   for (int side = -1; side <= 1; side += 2)
     build_box (place, CLASS_FURNITURE, wood, v3 (side * (w - thick), size.y / 2, 0), v3 (thick, size.y / 2, d));
   build_box (place, CLASS_FURNITURE, wood, v3 (0, size.y / 2, -d + 0.005f), v3 (w, size.y / 2, 0.005f));
@@ -57,11 +58,15 @@ body (const Place *place, guint16 wood, V3 centre, V3 half, float door, gboolean
   for (int i = 0; i < n; i++)
     {
       float x = centre.x - half.x + (i + 0.5f) * each;
-      build_box (place, CLASS_FURNITURE, wood, v3 (x, centre.y, centre.z + half.z + 0.008f), v3 (each / 2 - 0.004f, half.y - 0.01f, 0.009f));
+      build_box (place, CLASS_FURNITURE, wood, v3 (x, centre.y, centre.z + half.z + 0.008f),
+          v3 (each / 2 - 0.004f, half.y - 0.01f, 0.009f));
       if (knobs)
-        build_ellipsoid (place, CLASS_FURNITURE, palette->metal, v3 (x + (i & 1 ? -1 : 1) * (each / 2 - 0.05f), centre.y, centre.z + half.z + 0.03f), v3 (0.014f, 0.014f, 0.014f));
+        build_ellipsoid (place, CLASS_FURNITURE, palette->metal,
+            v3 (x + (i & 1 ? -1 : 1) * (each / 2 - 0.05f), centre.y, centre.z + half.z + 0.03f),
+            v3 (0.014f, 0.014f, 0.014f));
       else
-        build_box (place, CLASS_FURNITURE, palette->metal, v3 (x, centre.y + half.y - 0.06f, centre.z + half.z + 0.025f), v3 (0.06f, 0.005f, 0.008f));
+        build_box (place, CLASS_FURNITURE, palette->metal, v3 (x, centre.y + half.y - 0.06f, centre.z + half.z + 0.025f),
+            v3 (0.06f, 0.005f, 0.008f));
     }
 }
 
@@ -76,10 +81,12 @@ build_cabinet (const Place *place, V3 size)
       int rows = MAX (2, floor_int ((size.y - foot) / 0.22f));
       float each = (size.y - foot - 0.03f) / rows;
       for (int i = 0; i < rows; i++)
-        body (place, wood, v3 (0, foot + (i + 0.5f) * each, -0.01f), v3 (size.x / 2 - 0.01f, each / 2 - 0.001f, size.z / 2 - 0.02f), size.x > 1 ? size.x / 2 : size.x, FALSE);
+        body (place, wood, v3 (0, foot + (i + 0.5f) * each, -0.01f),
+            v3 (size.x / 2 - 0.01f, each / 2 - 0.001f, size.z / 2 - 0.02f), size.x > 1 ? size.x / 2 : size.x, FALSE);
     }
   else
-    body (place, wood, v3 (0, (foot + size.y) / 2, -0.01f), v3 (size.x / 2 - 0.01f, (size.y - foot) / 2 - 0.015f, size.z / 2 - 0.02f), 0.5f, chance (random, 0.5f));
+    body (place, wood, v3 (0, (foot + size.y) / 2, -0.01f),
+        v3 (size.x / 2 - 0.01f, (size.y - foot) / 2 - 0.015f, size.z / 2 - 0.02f), 0.5f, chance (random, 0.5f));
   build_box (place, CLASS_FURNITURE, wood, v3 (0, size.y - 0.012f, 0), v3 (size.x / 2, 0.014f, size.z / 2));
   build_box (place, CLASS_FURNITURE, wood, v3 (0, foot / 2, -0.02f), v3 (size.x / 2 - 0.03f, foot / 2, size.z / 2 - 0.05f));
   build_trinkets (place, v3 (size.x / 2, 0, size.z / 2), size.y + 0.003f, 1 + nddr_random_below (random, 4));
@@ -94,7 +101,8 @@ void
 build_wardrobe (const Place *place, V3 size)
 {
   guint16 wood = board_material (place);
-  body (place, wood, v3 (0, size.y / 2 + 0.03f, -0.01f), v3 (size.x / 2, size.y / 2 - 0.04f, size.z / 2 - 0.02f), between (place->random, 0.42f, 0.6f), TRUE);
+  body (place, wood, v3 (0, size.y / 2 + 0.03f, -0.01f), v3 (size.x / 2, size.y / 2 - 0.04f, size.z / 2 - 0.02f),
+      between (place->random, 0.42f, 0.6f), TRUE);
   build_box (place, CLASS_FURNITURE, wood, v3 (0, size.y, 0), v3 (size.x / 2 + 0.015f, 0.02f, size.z / 2 + 0.01f));
   build_box (place, CLASS_FURNITURE, wood, v3 (0, 0.035f, -0.02f), v3 (size.x / 2 - 0.01f, 0.035f, size.z / 2 - 0.04f));
   if (chance (place->random, 0.4f))
@@ -112,7 +120,8 @@ build_night_stand (const Place *place, V3 size)
   build_box (place, CLASS_FURNITURE, wood, v3 (0, size.y - 0.01f, 0), v3 (size.x / 2 + 0.01f, 0.01f, size.z / 2));
   for (int side = -1; side <= 1; side += 2)
     for (int end = -1; end <= 1; end += 2)
-      build_box (place, CLASS_FURNITURE, wood, v3 (side * (size.x / 2 - 0.03f), size.y * 0.14f, end * (size.z / 2 - 0.04f)), v3 (0.018f, size.y * 0.14f, 0.018f));
+      build_box (place, CLASS_FURNITURE, wood, v3 (side * (size.x / 2 - 0.03f), size.y * 0.14f, end * (size.z / 2 - 0.04f)),
+          v3 (0.018f, size.y * 0.14f, 0.018f));
   Place on = place_within (place, v3 (0, size.y, -0.04f), 0);
   if (chance (place->random, 0.75f))
     build_table_lamp (&on, between (place->random, 0.36f, 0.5f));
@@ -125,7 +134,8 @@ void
 build_tv_stand (const Place *place, V3 size)
 {
   guint16 wood = board_material (place);
-  body (place, wood, v3 (0, size.y / 2 + 0.02f, -0.01f), v3 (size.x / 2, size.y / 2 - 0.03f, size.z / 2 - 0.02f), 0.5f, FALSE);
+  body (place, wood, v3 (0, size.y / 2 + 0.02f, -0.01f), v3 (size.x / 2, size.y / 2 - 0.03f, size.z / 2 - 0.02f), 0.5f,
+      FALSE);
   build_box (place, CLASS_FURNITURE, wood, v3 (0, size.y, 0), v3 (size.x / 2 + 0.01f, 0.014f, size.z / 2));
   Place on = place_within (place, v3 (0, size.y + 0.014f, -0.03f), between (place->random, -0.06f, 0.06f));
   build_tv (&on, minf (size.x * 0.85f, between (place->random, 0.8f, 1.3f)));
@@ -160,9 +170,13 @@ build_fridge (const Place *place, V3 size)
   const Palette *palette = place->palette;
   guint16 skin = chance (place->random, 0.5f) ? palette->white : palette->metal;
   float split = size.y * between (place->random, 0.35f, 0.7f);
-  build_round (place, CLASS_FURNITURE, skin, v3 (0, size.y / 2 + 0.02f, -0.03f), v3 (size.x / 2, size.y / 2 - 0.02f, size.z / 2 - 0.04f), 0.015f);
-  build_round (place, CLASS_FURNITURE, skin, v3 (0, split / 2 + 0.02f, size.z / 2 - 0.04f), v3 (size.x / 2, split / 2 - 0.025f, 0.035f), 0.015f);
-  build_round (place, CLASS_FURNITURE, skin, v3 (0, (split + size.y) / 2, size.z / 2 - 0.04f), v3 (size.x / 2, (size.y - split) / 2 - 0.005f, 0.035f), 0.015f);
+  build_round (place, CLASS_FURNITURE, skin, v3 (0, size.y / 2 + 0.02f, -0.03f),
+      v3 (size.x / 2, size.y / 2 - 0.02f, size.z / 2 - 0.04f), 0.015f);
+  build_round (place, CLASS_FURNITURE, skin, v3 (0, split / 2 + 0.02f, size.z / 2 - 0.04f),
+      v3 (size.x / 2, split / 2 - 0.025f, 0.035f), 0.015f);
+  build_round (place, CLASS_FURNITURE, skin, v3 (0, (split + size.y) / 2, size.z / 2 - 0.04f),
+      v3 (size.x / 2, (size.y - split) / 2 - 0.005f, 0.035f), 0.015f);
   for (int i = -1; i <= 1; i += 2)
-    build_box (place, CLASS_FURNITURE, palette->metal, v3 (size.x / 2 - 0.05f, split + i * 0.2f, size.z / 2 + 0.02f), v3 (0.01f, 0.14f, 0.012f));
+    build_box (place, CLASS_FURNITURE, palette->metal, v3 (size.x / 2 - 0.05f, split + i * 0.2f, size.z / 2 + 0.02f),
+        v3 (0.01f, 0.14f, 0.012f));
 }

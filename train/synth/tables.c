@@ -32,9 +32,11 @@ build_table (const Place *place, V3 size)
   build_box (place, CLASS_TABLE, top, v3 (0, size.y - thick, 0), v3 (size.x / 2, thick, size.z / 2));
   four_legs (place, top == place->palette->glass ? place->palette->metal : top, size, between (place->random, 0.02f, 0.04f));
   if (chance (place->random, 0.5f))
-    build_box (place, CLASS_TABLE, top, v3 (0, size.y - 2 * thick - 0.04f, 0), v3 (size.x / 2 - 0.06f, 0.04f, size.z / 2 - 0.06f));
+    build_box (place, CLASS_TABLE, top, v3 (0, size.y - 2 * thick - 0.04f, 0),
+        v3 (size.x / 2 - 0.06f, 0.04f, size.z / 2 - 0.06f));
   if (chance (place->random, 0.25f))
-    build_box (place, CLASS_OBJECTS, place->palette->cloth2, v3 (0, size.y + 0.003f, 0), v3 (size.x * 0.48f, 0.003f, size.z * 0.2f));
+    build_box (place, CLASS_OBJECTS, place->palette->cloth2, v3 (0, size.y + 0.003f, 0),
+        v3 (size.x * 0.48f, 0.003f, size.z * 0.2f));
   build_trinkets (place, v3 (size.x / 2, 0, size.z / 2), size.y + 0.006f, nddr_random_below (place->random, 5));
 }
 
@@ -70,11 +72,13 @@ build_desk (const Place *place, V3 size)
   float drawers = chance (random, 0.7f) ? between (random, 0.35f, 0.45f) : 0;
   if (drawers > 0)
     {
-      build_box (place, CLASS_TABLE, top, v3 (w - drawers / 2, size.y / 2, 0), v3 (drawers / 2, size.y / 2 - 0.036f, d - 0.02f));
+      build_box (place, CLASS_TABLE, top, v3 (w - drawers / 2, size.y / 2, 0),
+          v3 (drawers / 2, size.y / 2 - 0.036f, d - 0.02f));
       for (int i = 0; i < 3; i++)
         {
           float y = (i + 0.5f) / 3 * (size.y - 0.1f) + 0.04f;
-          build_box (place, CLASS_TABLE, top, v3 (w - drawers / 2, y, d - 0.015f), v3 (drawers / 2 - 0.01f, size.y / 6 - 0.025f, 0.01f));
+          build_box (place, CLASS_TABLE, top, v3 (w - drawers / 2, y, d - 0.015f),
+              v3 (drawers / 2 - 0.01f, size.y / 6 - 0.025f, 0.01f));
           build_box (place, CLASS_TABLE, place->palette->metal, v3 (w - drawers / 2, y, d), v3 (0.05f, 0.006f, 0.012f));
         }
       build_box (place, CLASS_TABLE, top, v3 (-w + 0.02f, size.y / 2, 0), v3 (0.02f, size.y / 2 - 0.036f, d - 0.02f));
@@ -82,7 +86,8 @@ build_desk (const Place *place, V3 size)
   else
     four_legs (place, top, size, 0.025f);
 
-  Place on = place_within (place, v3 (between (random, -0.2f, 0.1f), size.y, -d * 0.35f), between (random, -0.2f, 0.2f));
+  V3 behind = v3 (between (random, -0.2f, 0.1f), size.y, -d * 0.35f);
+  Place on = place_within (place, behind, between (random, -0.2f, 0.2f));
   if (chance (random, 0.6f))
     build_tv (&on, between (random, 0.45f, 0.62f));
   else

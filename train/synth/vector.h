@@ -84,8 +84,20 @@ v3_across (V3 n, V3 *u, V3 *v)
   *v = v3_cross (n, *u);
 }
 
-static inline float between (NddrRandom *random, float low, float high) { return low + (high - low) * (float) nddr_random_unit (random); }
+static inline float
+between (NddrRandom *random, float low, float high)
+{
+  return low + (high - low) * (float) nddr_random_unit (random);
+}
 static inline gboolean chance (NddrRandom *random, float p) { return nddr_random_unit (random) < p; }
+
+/** A draw a component, x first.  Draws must never be arguments of one call: C leaves their order to the compiler. */
+static inline V3
+between3 (NddrRandom *random, V3 low, V3 high)
+{
+  float x = between (random, low.x, high.x), y = between (random, low.y, high.y), z = between (random, low.z, high.z);
+  return v3 (x, y, z);
+}
 
 /** A hash of lattice points, in [0, 1). */
 static inline float

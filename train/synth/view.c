@@ -10,7 +10,8 @@ stands_free (const Room *room, V3 p, float clearance)
   for (guint i = 0; i < room->footprints->len; i++)
     {
       const Footprint *f = &g_array_index (room->footprints, Footprint, i);
-      if (p.x > f->x0 - clearance && p.x < f->x1 + clearance && p.z > f->z0 - clearance && p.z < f->z1 + clearance && p.y < f->height + 0.25f)
+      if (p.x > f->x0 - clearance && p.x < f->x1 + clearance && p.z > f->z0 - clearance && p.z < f->z1 + clearance
+          && p.y < f->height + 0.25f)
         return FALSE;
     }
   return TRUE;
@@ -22,7 +23,8 @@ look_at (V3 from, V3 to, float roll, float focal)
 {
   V3 back = v3_unit (v3_sub (from, to)), x = v3_unit (v3 (back.z, 0, -back.x)), y = v3_cross (back, x);
   float c = cosine (roll), s = sine (roll);
-  return (Camera) { from, { v3_add (v3_scale (x, c), v3_scale (y, s)), v3_sub (v3_scale (y, c), v3_scale (x, s)), back }, focal };
+  return (
+      Camera){ from, { v3_add (v3_scale (x, c), v3_scale (y, s)), v3_sub (v3_scale (y, c), v3_scale (x, s)), back }, focal };
 }
 
 /** How much there is to see: many classes, few of them cut off by something close by, and not walls alone. */
@@ -60,8 +62,8 @@ room_view (const Room *room, guint64 seed)
   Camera best = look_at (v3 (half.x - 0.3f, 1.5f, half.z - 0.3f), v3 (0, 0.9f, 0), 0, focal);
   for (int i = 0; i < 40; i++)
     {
-      V3 from = v3 (between (&random, -half.x + 0.25f, half.x - 0.25f), between (&random, 1.05f, 1.75f), between (&random, -half.z + 0.25f, half.z - 0.25f));
-      V3 to = v3 (between (&random, -half.x, half.x), between (&random, 0.3f, 1.3f), between (&random, -half.z, half.z));
+      V3 from = between3 (&random, v3 (-half.x + 0.25f, 1.05f, -half.z + 0.25f), v3 (half.x - 0.25f, 1.75f, half.z - 0.25f));
+      V3 to = between3 (&random, v3 (-half.x, 0.3f, -half.z), v3 (half.x, 1.3f, half.z));
       float roll = between (&random, -0.05f, 0.05f);
       V3 way = v3_sub (to, from);
       if (way.x * way.x + way.z * way.z < 2.2f || !stands_free (room, from, 0.3f))
