@@ -12,6 +12,8 @@
 /* blocks of a part times channels, in and out: what was fastest, about 3 MB */
 #define CACHED 2600
 #define MIN_BLOCKS 16
+/* Transformed weights are four times as large, and a texel view of them all ends at 2 GiB: beyond this, layers go the direct way. */
+#define MAX_WEIGHTS ((gsize) 1 << 30)
 
 /** How the output divides into tiles.  Those of a dilated convolution take every dilation'th row and column. */
 typedef struct
@@ -45,6 +47,17 @@ weight_texels (const NddrProduct *p, int block)
   return (gint64) POINTS * rows * nddr_tensor_texels (p->sources[0].tensor);
 }
 
+static gsize
+bytes_in_weights (const NddrPlan *plan)
+{
+  gsize bytes = 0;
+  for (guint i = 0; i < plan->tensors->len; i++) {
+    const NddrTensor *t = g_ptr_array_index (plan->tensors, i);
+    bytes += t->space == NDDR_SPACE_WEIGHTS && !t->whole ? t->bytes : 0;
+  }
+  return bytes;
+}
+
 gboolean
 nddr_winograd_pays (const NddrPlan *plan, const NddrProduct *p)
 {
@@ -56,6 +69,8 @@ nddr_winograd_pays (const NddrPlan *plan, const NddrProduct *p)
   /* a part's output, at most two images, and a branch's weights must fit a binding */
   if ((y->bytes > limit && 2 * (y->bytes / y->batch / y->branches) > limit)
       || (weight_texels (p, 8) + 32 * POINTS * x->stride / 4) * 16 > limit)
+    return FALSE;
+  if (bytes_in_weights (plan) + (gsize) p->branches * weight_texels (p, 32) * 16 > MIN (MAX_WEIGHTS, plan->traits.max_texel_elements * 8))
     return FALSE;
 
   /* processor cycles, roughly: sums, transforms and their stores, the weights' own transform; direct: sums, stores */
