@@ -20,7 +20,7 @@ typedef enum
 {
   NDDR_PRECISION_AUTO, /* fp16 where it is as good as free, else fp32 */
   NDDR_PRECISION_FP32,
-  NDDR_PRECISION_FP16, /* fp16 storage, fp32 sums */
+  NDDR_PRECISION_FP16, /* fp16 storage, fp32 sums; on software drivers, which have no use for it, slow */
 } NddrPrecision;
 
 /** Memory layouts of pixels, named as GStreamer names them.  Since: 0.1 */
@@ -119,7 +119,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrSession, nddr_session_free)
  * @outputs: what to make of each; their tasks must be among the session's; may be none
  *
  * Must be called before the first submit, and again when either changes; then nothing may be in
- * flight.  On error the session keeps what it had.
+ * flight.  Runs once on an empty frame, so that the first one is not late.  On error the session keeps what it had.
  * Since: 0.1
  */
 NDDR_API gboolean nddr_session_set_frames (NddrSession *session, const NddrFrameFormat *input,
@@ -134,7 +134,7 @@ NDDR_API gboolean nddr_session_get_head_size (NddrSession *session, const char *
  * @frame: copied before this returns
  * @opacities: (nullable): for each output, 0 to 1; used by NDDR_VIEW_OVERLAY; NULL: 0.5
  * @reuse: do not run the network: show the last result that it gave over this frame.  Ignored for
- *   the first frame
+ *   the first frame after nddr_session_set_frames()
  *
  * Does not block on the device.  With all slots in flight it fails with NDDR_ERROR_ARGUMENT: the
  * caller waits for the oldest first.
