@@ -58,7 +58,8 @@ fixture_path (const char *folder, const char *format, ...)
 void
 fixture_write (const char *path, gconstpointer data, gsize bytes)
 {
-  /* not g_file_set_contents(), which waits for the disk */
+  /* a new file each time: where an old one is replaced, GLib waits for the disk, and so do some file systems */
+  g_unlink (path);
   FILE *file = fopen (path, "wb");
   g_assert_nonnull (file);
   g_assert_cmpuint (fwrite (data, 1, bytes, file), ==, bytes);
