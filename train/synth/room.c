@@ -528,9 +528,13 @@ room_new (guint64 seed, gboolean spacious)
   if (kind == DINING || (kind == KITCHEN && chance (random, 0.6f)))
     add_dining_table (&layout, 0.8f);
   add_wall_items (&layout, kind);
+  if (spacious)
+    add_wall_items (&layout, chance (random, 0.5f) ? OFFICE : DINING);
   if (spacious || (kind == LIVING && chance (random, 0.25f)))
     add_dining_table (&layout, 1.2f);
   add_hangings (&layout);
+  if (spacious)
+    add_hangings (&layout);
   add_clutter (&layout);
   set_ambient (room->scene);
   scene_finish (room->scene);
