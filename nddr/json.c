@@ -8,12 +8,12 @@
 /* Nothing that we read nests deeper than six; json-glib's parser uses the stack for each level. */
 #define MAX_DEPTH 16
 
-/* json-glib forgives comments and single quotes.  What it skips we cannot count brackets in, so we do not forgive. */
+/* json-glib forgives comments, single quotes and what follows the first value.  What it skips we cannot count brackets in, so we do not forgive. */
 static gboolean
 check_structure (const char *text, gsize length, const char *what, GError **error)
 {
   int depth = 0;
-  gboolean in_string = FALSE;
+  gboolean in_string = FALSE, ended = FALSE;
 
   for (gsize i = 0; i < length; i++) {
     char c = text[i];
@@ -25,6 +25,10 @@ check_structure (const char *text, gsize length, const char *what, GError **erro
         in_string = FALSE;
       continue;
     }
+    if (ended && !g_ascii_isspace (c)) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": something follows the object", what, i);
+      return FALSE;
+    }
     if (c == '"') {
       in_string = TRUE;
     } else if (c == '{' || c == '[') {
@@ -33,7 +37,7 @@ check_structure (const char *text, gsize length, const char *what, GError **erro
         return FALSE;
       }
     } else if (c == '}' || c == ']') {
-      depth--;
+      ended = --depth <= 0;
     } else if (c == '\0' || !strchr (" \t\r\n:,+-.0123456789Eaeflnrstu", c)) {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": a character that JSON does not have there (0x%02x)", what, i, (guint8) c);
       return FALSE;

@@ -1,0 +1,61 @@
+/* Any bytes as a model file and as a config: either is an error or is well made.
+ *
+ * An ordinary test runs it over corpus/ and changed copies of it (run-corpus.c).  To search on, with clang:
+ *
+ *   clang -g -fsanitize=fuzzer,address,undefined -I. -Ibuild $(pkg-config --cflags --libs glib-2.0 json-glib-1.0) -lm \
+ *     tests/fuzz/fuzz-model.c nddr/{error,json,tensors,safetensors,config,model,builder,vgg16,mobilenet,fusion,head,network}.c -o fuzz-model
+ *   ./fuzz-model tests/fuzz/corpus
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/model.h>
+#include <nddr/network.h>
+
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
+/* What parsed must come back the same from its own JSON, and give a network or an error. */
+static void
+try_config (const char *json)
+{
+  g_autoptr (NddrConfig) config = nddr_config_parse (json, NULL), again = NULL;
+  g_autoptr (NddrNetwork) network = NULL;
+  g_autofree char *first = NULL, *second = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (config == NULL)
+    return;
+  first = nddr_config_to_json (config);
+  again = nddr_config_parse (first, &error);
+  g_assert_no_error (error);
+  second = nddr_config_to_json (again);
+  g_assert_cmpstr (first, ==, second);
+  network = nddr_network_new (config, NULL, NULL, &error);
+  g_assert_true ((network == NULL) == (error != NULL));
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrTensors) tensors = NULL;
+  g_autoptr (NddrModel) model = NULL;
+  g_autofree char *text = g_strndup ((const char *) data, size), *path = NULL;
+  int fd = memfd_create ("model", MFD_CLOEXEC);
+
+  g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (write (fd, data, size), ==, (ssize_t) size);
+  path = g_strdup_printf ("/proc/self/fd/%d", fd);
+  tensors = nddr_safetensors_read (path, TRUE, &error);
+  g_assert_true ((tensors == NULL) == (error != NULL));
+  g_clear_error (&error);
+  model = nddr_model_load (path, &error);
+  g_assert_true ((model == NULL) == (error != NULL));
+  if (tensors != NULL && g_hash_table_contains (tensors->metadata, "config"))
+    try_config (g_hash_table_lookup (tensors->metadata, "config"));
+  close (fd);
+  try_config (text);
+  return 0;
+}
