@@ -18,9 +18,10 @@ change (GByteArray *bytes, GRand *rand)
   static const char *const pieces[] = { "\"", "[", "]", "{", "}", ",", "-1", "1e999", "99999999999999999999", "null", "\xff", "\\", "0", "\\u0000", ":" };
 
   for (int n = g_rand_int_range (rand, 1, 5); n > 0 && bytes->len > 1; n--) {
-    guint at = (guint) g_rand_int_range (rand, 0, (gint32) bytes->len), length = MIN (bytes->len - at, (guint) g_rand_int_range (rand, 1, 17));
+    guint at = (guint) g_rand_int_range (rand, 0, (gint32) bytes->len), length = (guint) g_rand_int_range (rand, 1, 17);
     const char *piece = pieces[g_rand_int_range (rand, 0, G_N_ELEMENTS (pieces))];
 
+    length = MIN (length, bytes->len - at);
     switch (g_rand_int_range (rand, 0, 4)) {
       case 0:
         bytes->data[at] ^= (guint8) (1 << g_rand_int_range (rand, 0, 8));
@@ -42,7 +43,7 @@ change (GByteArray *bytes, GRand *rand)
 int
 main (int argc, char **argv)
 {
-  int changes = argc > 2 ? atoi (argv[2]) : 3000, files = 0;
+  int changes = argc > 2 ? atoi (argv[2]) : 10000, files = 0;
   g_autoptr (GDir) dir = argc > 1 ? g_dir_open (argv[1], 0, NULL) : NULL;
   g_autoptr (GRand) rand = g_rand_new_with_seed (1);
 
