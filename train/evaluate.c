@@ -136,9 +136,9 @@ collect (Evaluation *e, guint slot, guint64 ticket, const NddrSample *truth, GEr
   return TRUE;
 }
 
-/* The next picture is read and submitted while the device works on the one before.  *stopped: @progress said so. */
+/* The next picture is read and submitted while the device works on the one before. */
 static gboolean
-run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, gboolean *stopped, GError **error)
+run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, GError **error)
 {
   guint total = nddr_dataset_size (dataset);
   g_autoptr (NddrSample) before = NULL;
@@ -171,11 +171,8 @@ run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, gb
       g_clear_pointer (&before, nddr_sample_unref);
       before = g_steal_pointer (&sample);
       ticket = next;
-      if (options->progress && !options->progress (i, total, options->user_data))
-        {
-          *stopped = TRUE;
-          return !before || nddr_session_wait (e->session, ticket, NULL, NULL, error);
-        }
+      if (options->progress)
+        options->progress (i, total, options->user_data);
     }
   return TRUE;
 }
@@ -194,7 +191,6 @@ nddr_evaluate (NddrDevice *device, NddrModel *model, NddrDataset *dataset, const
   g_autofree guint64 *loss_pixels = g_new0 (guint64, config->n_tasks);
   Evaluation e = { .model = model, .config = config, .session = session, .metrics = metrics, .n_tasks = config->n_tasks, .shapes = shapes,
     .weights = options->weights, .loss_sums = loss_sums, .loss_pixels = loss_pixels };
-  gboolean stopped = FALSE;
   for (guint t = 0; t < e.n_tasks; t++)
     nddr_session_get_head_size (session, config->tasks[t].name, &shapes[t].width, &shapes[t].height, &shapes[t].stride);
   for (int s = 0; s < SLOTS; s++)
@@ -203,7 +199,7 @@ nddr_evaluate (NddrDevice *device, NddrModel *model, NddrDataset *dataset, const
       for (guint t = 0; t < e.n_tasks; t++)
         e.heads[s][t] = g_new (float, (gsize) shapes[t].width * shapes[t].height * shapes[t].stride);
     }
-  gboolean fine = run (&e, dataset, options, &stopped, error);
+  gboolean fine = run (&e, dataset, options, error);
   if (loss && e.weights)
     *loss = total_loss (&e);
   for (int s = 0; s < SLOTS; s++)
@@ -212,5 +208,5 @@ nddr_evaluate (NddrDevice *device, NddrModel *model, NddrDataset *dataset, const
         g_free (e.heads[s][t]);
       g_free (e.heads[s]);
     }
-  return fine && !stopped ? g_steal_pointer (&metrics) : NULL;
+  return fine ? g_steal_pointer (&metrics) : NULL;
 }

@@ -15,8 +15,8 @@ typedef struct
   guint width, height; /* the network's input; 0: the model's */
   NddrPrecision precision;
   const double *weights; /* (nullable): of the tasks' losses; then *loss is computed */
-  /* (nullable): called after each picture; FALSE stops */
-  gboolean (*progress) (guint done, guint total, gpointer user_data);
+  /* (nullable): called after each picture */
+  void (*progress) (guint done, guint total, gpointer user_data);
   gpointer user_data;
 } NddrEvaluateOptions;
 
@@ -24,7 +24,7 @@ typedef struct
  * nddr_evaluate:
  * @loss: (out) (optional): the weighted sum of the tasks' losses at the labels' size, each the mean over all valid pixels
  *
- * Returns: (transfer full): the scores; NULL with @error, or without where @progress stopped it.  @model must outlive them.
+ * Returns: (transfer full): the scores.  @model must outlive them.
  */
 NddrMetrics *nddr_evaluate (NddrDevice *device, NddrModel *model, NddrDataset *dataset, const NddrEvaluateOptions *options, double *loss,
     GError **error);

@@ -85,6 +85,16 @@ fill_weight (const Starter *s, const NddrLayer *layer, int branch, NddrArray *w)
       w->data[i] = random_normal (&r) * sqrt (2.0 / fan_in);
 }
 
+/* Not zero: a normal's length is where its gradient divides, and what a head's last layer reads can be all zeros. */
+static void
+fill_bias (const Starter *s, const NddrArray *weight, NddrArray *bias)
+{
+  NddrRandom r = random_for (s, bias->name);
+  double bound = 1 / sqrt (weight->n_elements / weight->dims[0]);
+  for (gsize i = 0; i < bias->n_elements; i++)
+    bias->data[i] = nddr_random_between (&r, -bound, bound);
+}
+
 static void
 start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer, int branch, NddrTensors *out)
 {
@@ -95,7 +105,12 @@ start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer
   fill_weight (s, layer, branch, weight);
   nddr_tensors_take (out, weight);
   if (layer->bias)
-    nddr_tensors_take (out, new_array (layer->names[branch], ".bias", 1, dims));
+    {
+      NddrArray *bias = new_array (layer->names[branch], ".bias", 1, dims);
+      if (layer->role == NDDR_ROLE_HEAD_LAST)
+        fill_bias (s, weight, bias);
+      nddr_tensors_take (out, bias);
+    }
   if (!layer->norm)
     return;
   const char *norm = layer->norms[branch];

@@ -19,7 +19,7 @@ typedef struct
 } NddrStart;
 
 /**
- * New layers: convolutions as He et al. (normal, variance 2 / fan-in), a head's last layer uniform within 1 / sqrt (fan-in), fusion layers
+ * New layers: convolutions as He et al. (normal, variance 2 / fan-in), a head's last layer, its bias too, uniform within 1 / sqrt (fan-in), fusion layers
  * as the recipe's fusion_init says; all from the recipe's seed and the tensor's name, so that a layer starts the same whatever else
  * there is.
  *

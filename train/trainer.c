@@ -236,7 +236,10 @@ make_model (const Trainer *t, GError **error)
   for (guint i = 0; i < G_N_ELEMENTS (about); i++)
     if (about[i][1][0] != '\0')
       g_hash_table_replace (tensors->metadata, g_strdup (about[i][0]), g_strdup (about[i][1]));
-  return nddr_model_new (nddr_config_copy (t->start->config), g_steal_pointer (&tensors), error);
+  NddrModel *model = nddr_model_new (nddr_config_copy (t->start->config), g_steal_pointer (&tensors), error);
+  if (!model)
+    g_prefix_error (error, "after step %" G_GINT64_FORMAT ": ", t->step);
+  return model;
 }
 
 static gboolean
@@ -257,19 +260,17 @@ save_checkpoint (const Trainer *t, GError **error)
 
 /* ---- validation */
 
-static gboolean
+static void
 show_validation (guint done, guint total, gpointer user_data)
 {
   Trainer *t = user_data;
   nddr_progress_update (&t->progress, done, total, "validating");
-  return !t->options->stop || !*t->options->stop;
 }
 
-/* Told to stop in the middle, it says nothing and leaves no line. */
+/* Told to stop in the middle, it goes on to its end: a run that is resumed must not lack it. */
 static gboolean
 validate (Trainer *t, GError **error)
 {
-  g_autoptr (GError) problem = NULL;
   g_autoptr (NddrModel) model = make_model (t, error);
   if (!model)
     return FALSE;
@@ -281,15 +282,10 @@ validate (Trainer *t, GError **error)
   nddr_progress_start (&t->progress, 0);
   NddrEvaluateOptions options = { .weights = weights, .precision = NDDR_PRECISION_FP32, .progress = show_validation, .user_data = t };
   double loss = NAN;
-  g_autoptr (NddrMetrics) metrics = nddr_evaluate (t->device, model, t->validation, &options, &loss, &problem);
+  g_autoptr (NddrMetrics) metrics = nddr_evaluate (t->device, model, t->validation, &options, &loss, error);
   t->progress = training;
-  if (!metrics && problem)
-    {
-      g_propagate_error (error, g_steal_pointer (&problem));
-      return FALSE;
-    }
   if (!metrics)
-    return TRUE;
+    return FALSE;
   g_autoptr (JsonNode) json = nddr_metrics_to_json (metrics);
   double score = g_str_equal (t->recipe->best, "loss") ? loss : nddr_metrics_get (metrics, t->recipe->best);
   if (!nddr_journal_validation (t->journal, t->step, loss, json, error))

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define MIN_RUNS 10
+#define MIN_STEPS 3 /* of training */
 #define MAX_RUNS 200
 #define ENOUGH_SECONDS 4
 
@@ -111,7 +112,7 @@ time_runs (Bench *bench, gint64 started, GError **error)
   bench->first_ms = (g_get_monotonic_time () - started) / 1e3;
   bench->ms = g_array_new (FALSE, FALSE, sizeof (double));
   gint64 begin = g_get_monotonic_time ();
-  while (bench->ms->len < MIN_RUNS || (bench->ms->len < MAX_RUNS && g_get_monotonic_time () - begin < ENOUGH_SECONDS * G_USEC_PER_SEC))
+  while (bench->ms->len < (bench->train ? MIN_STEPS : MIN_RUNS) || (bench->ms->len < MAX_RUNS && g_get_monotonic_time () - begin < ENOUGH_SECONDS * G_USEC_PER_SEC))
     {
       gint64 before = g_get_monotonic_time ();
       if (!nddr_program_run (bench->program, bench->phases, error))

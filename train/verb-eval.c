@@ -7,11 +7,10 @@
 
 #include <stdio.h>
 
-static gboolean
+static void
 show (guint done, guint total, gpointer user_data)
 {
   nddr_progress_update (user_data, done, total, "pictures");
-  return TRUE;
 }
 
 /* Numbers by name, indented under what they belong to. */

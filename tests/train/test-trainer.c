@@ -1,0 +1,259 @@
+/* Whole runs on a few small pictures: what they leave behind, going on after a stop to the same bits, and how they fail.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fixture.h"
+
+#include <train/recipe.h>
+#include <train/trainer.h>
+
+#include <math.h>
+#include <nddr/model.h>
+#include <string.h>
+
+static NddrDevice *device;
+static char *folder; /* a data set of six pictures */
+
+#define STEPS 6
+
+static NddrRecipe *
+make_recipe (const char *first, ...)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) sets = g_ptr_array_new ();
+  g_autofree char *data = g_strdup_printf ("data.train=folder:%s,train", folder), *val = g_strdup_printf ("data.val=folder:%s,val", folder);
+  const char *const common[] = { data, val, "model.width=0.0625", "model.head_width=0.015625", "model.input=48x40", "data.crop=48x40", "train.batch=2",
+    "train.steps=" G_STRINGIFY (STEPS), "train.val_every=3", "train.checkpoint_every=4", "train.lr=0.0001", "data.brightness=0.2", NULL };
+  for (guint i = 0; common[i]; i++)
+    g_ptr_array_add (sets, (gpointer) common[i]);
+  va_list args;
+  va_start (args, first);
+  for (const char *set = first; set; set = va_arg (args, const char *))
+    g_ptr_array_add (sets, (gpointer) set);
+  va_end (args);
+  g_ptr_array_add (sets, NULL);
+  NddrRecipe *recipe = nddr_recipe_load (NULL, (const char *const *) sets->pdata, &error);
+  g_assert_no_error (error);
+  return recipe;
+}
+
+static char *
+read_file (const char *run, const char *name, gsize *bytes)
+{
+  g_autofree char *path = g_build_filename (run, name, NULL);
+  g_autoptr (GError) error = NULL;
+  char *text = NULL;
+  g_file_get_contents (path, &text, bytes, &error);
+  g_assert_no_error (error);
+  return text;
+}
+
+static void
+expect_same (const char *a, const char *b, const char *name)
+{
+  gsize n_a, n_b;
+  g_autofree char *one = read_file (a, name, &n_a), *other = read_file (b, name, &n_b);
+  g_assert_cmpmem (one, n_a, other, n_b);
+}
+
+/* The log without what depends on the clock. */
+static char *
+read_log (const char *run)
+{
+  g_autofree char *text = read_file (run, "log.jsonl", NULL);
+  g_autoptr (GRegex) rate = g_regex_new (",\"images_per_s\":[0-9.e+]+", 0, 0, NULL);
+  return g_regex_replace_literal (rate, text, -1, 0, "", 0, NULL);
+}
+
+static guint
+count_lines (const char *text, const char *part)
+{
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  guint n = 0;
+  for (int i = 0; lines[i]; i++)
+    n += strstr (lines[i], part) != NULL;
+  return n;
+}
+
+/* Runs; *error is the run's. */
+static gboolean
+train (NddrRecipe *recipe, const char *run, gboolean resume, const char *init, const volatile sig_atomic_t *stop, gboolean *finished, GError **error)
+{
+  const char *const inits[] = { init, NULL };
+  NddrTrainerOptions options = { .run = run, .inits = init ? inits : NULL, .resume = resume, .stop = stop };
+  return nddr_trainer_run (device, recipe, &options, finished, error);
+}
+
+/* ---- a thread that tells the run to stop once the log has so many lines */
+
+typedef struct
+{
+  char *log;
+  guint lines;
+  volatile sig_atomic_t stop;
+} Watcher;
+
+static gpointer
+watch (gpointer data)
+{
+  Watcher *watcher = data;
+  while (!watcher->stop)
+    {
+      g_autofree char *text = NULL;
+      if (g_file_get_contents (watcher->log, &text, NULL, NULL) && count_lines (text, "{") >= watcher->lines)
+        watcher->stop = 1;
+      g_usleep (500);
+    }
+  return NULL;
+}
+
+/* One run in one go; another that stops, whose log then goes on beyond its checkpoint as a killed run's does, and resumes. */
+static void
+check_resume (const char *optimizer)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *whole = fixture_path (folder, "whole-%s", optimizer), *parts = fixture_path (folder, "parts-%s", optimizer);
+  g_autofree char *set = g_strconcat ("train.optimizer=", optimizer, NULL);
+  gboolean finished = FALSE;
+  g_autoptr (NddrRecipe) first = make_recipe (set, NULL);
+  train (first, whole, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_assert_true (finished);
+
+  Watcher watcher = { .log = g_build_filename (parts, "log.jsonl", NULL), .lines = 2 };
+  GThread *thread = g_thread_new ("watch", watch, &watcher);
+  g_autoptr (NddrRecipe) second = make_recipe (set, NULL);
+  train (second, parts, FALSE, NULL, &watcher.stop, &finished, &error);
+  g_assert_no_error (error);
+  watcher.stop = 1;
+  g_thread_join (thread);
+  g_assert_false (finished);
+  g_autofree char *stopped = read_log (parts), *longer = g_strconcat (stopped, "{\"step\":100,\"loss\":1}\nhalf a li", NULL);
+  g_assert_cmpuint (count_lines (stopped, "{"), <, STEPS);
+  g_file_set_contents (watcher.log, longer, -1, &error);
+  g_assert_no_error (error);
+
+  g_autoptr (NddrRecipe) third = make_recipe (set, NULL);
+  train (third, parts, TRUE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_assert_true (finished);
+  expect_same (whole, parts, "checkpoint.safetensors");
+  expect_same (whole, parts, "model.safetensors");
+  expect_same (whole, parts, "best.safetensors");
+  expect_same (whole, parts, "config.ini");
+  g_autofree char *log = read_log (whole), *log_of_parts = read_log (parts);
+  g_assert_cmpstr (log, ==, log_of_parts);
+  g_free (watcher.log);
+}
+
+static void
+test_resume_sgd (void)
+{
+  check_resume ("sgd");
+}
+
+static void
+test_resume_adamw (void)
+{
+  check_resume ("adamw");
+}
+
+static void
+test_files (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = fixture_path (folder, "files");
+  g_autoptr (NddrRecipe) recipe = make_recipe ("about.license=none", "train.half=true", "train.best=normal.mean", NULL);
+  gboolean finished;
+  train (recipe, run, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_autofree char *log = read_log (run), *path = g_build_filename (run, "model.safetensors", NULL), *config = read_file (run, "config.ini", NULL);
+  g_assert_cmpuint (count_lines (log, "\"loss.segmentation\":"), ==, STEPS);
+  g_assert_cmpuint (count_lines (log, "\"val\":{"), ==, 2);
+  g_assert_true (g_str_has_prefix (log, "{\"step\":1,\"loss\":"));
+  g_assert_nonnull (strstr (config, "fusion_norm_init=one"));
+  g_autoptr (NddrModel) model = nddr_model_load (path, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (nddr_model_get_metadata (model, "license"), ==, "none");
+  g_assert_cmpuint (nddr_model_get_task (model, 0)->n_classes, ==, 13);
+
+  /* the same folder again; another recipe on resuming; a start from that model, whose fusion is measured no more */
+  g_autoptr (NddrRecipe) again = make_recipe (NULL, NULL);
+  g_assert_false (train (again, run, FALSE, NULL, NULL, &finished, &error));
+  g_assert_nonnull (strstr (error->message, "--resume"));
+  g_clear_error (&error);
+  g_autoptr (NddrRecipe) other = make_recipe ("train.best=normal.mean", "train.momentum=0.5", NULL);
+  g_assert_false (train (other, run, TRUE, NULL, NULL, &finished, &error));
+  g_assert_nonnull (strstr (error->message, "[train] momentum was 0.9 and is 0.5"));
+  g_clear_error (&error);
+  g_autofree char *next = fixture_path (folder, "next");
+  g_autoptr (NddrRecipe) from = make_recipe ("train.steps=1", "train.val_every=0", NULL);
+  train (from, next, FALSE, path, NULL, &finished, &error);
+  g_assert_no_error (error);
+}
+
+static void
+expect_failure (const char *name, const char *set, const char *init, const char *part)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = fixture_path (folder, "fails-%s", name);
+  g_autoptr (NddrRecipe) recipe = make_recipe (set, NULL);
+  gboolean finished;
+  g_assert_false (train (recipe, run, g_str_equal (name, "resume"), init, NULL, &finished, &error));
+  if (!strstr (error->message, part))
+    g_error ("%s: \"%s\" does not say \"%s\"", name, error->message, part);
+}
+
+static void
+test_failures (void)
+{
+  g_autofree char *model = g_build_filename (folder, "files", "model.safetensors", NULL);
+  expect_failure ("data", "data.train=folder:no-such-folder", NULL, "no-such-folder");
+  expect_failure ("best", "train.best=normal.men", NULL, "normal.men");
+  expect_failure ("resume", "train.steps=7", NULL, "checkpoint.safetensors");
+  expect_failure ("init", "train.steps=1", "no-such-model.safetensors", "no-such-model.safetensors");
+  expect_failure ("width", "model.width=0.125", model, "width");
+}
+
+/* Weights that grow a millionfold a step. */
+static void
+test_divergence (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = fixture_path (folder, "diverges");
+  g_autoptr (NddrRecipe) recipe = make_recipe ("train.lr=1000", "train.weight_decay=1000", "train.val_every=0", "train.steps=20", "train.checkpoint_every=1",
+      NULL);
+  gboolean finished;
+  g_assert_false (train (recipe, run, FALSE, NULL, NULL, &finished, &error));
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, "finite"));
+  /* the last good state is there, and holds numbers */
+  g_autofree char *path = g_build_filename (run, "model.safetensors", NULL);
+  g_clear_error (&error);
+  g_autoptr (NddrModel) model = nddr_model_load (path, &error);
+  g_assert_no_error (error);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_autoptr (GError) error = NULL;
+  device = nddr_device_open (NULL, &error);
+  g_assert_no_error (error);
+  folder = fixture_folder ();
+  for (guint i = 0; i < 8; i++)
+    {
+      g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
+      g_autofree char *name = g_strdup_printf ("%u", i);
+      fixture_write_sample (folder, i < 6 ? "train" : "val", name, sample, FALSE);
+    }
+  g_test_add_func ("/trainer/resume/sgd", test_resume_sgd);
+  g_test_add_func ("/trainer/resume/adamw", test_resume_adamw);
+  g_test_add_func ("/trainer/files", test_files);
+  g_test_add_func ("/trainer/failures", test_failures);
+  g_test_add_func ("/trainer/divergence", test_divergence);
+  int status = g_test_run ();
+  nddr_device_unref (device);
+  fixture_remove (folder);
+  return status;
+}
