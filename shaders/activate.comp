@@ -35,6 +35,9 @@ void
 main ()
 {
   uvec4 words = DROPOUT != 0 ? random : uvec4 (0);
+  int texels = texels, run = run, y_base = y_base, dz_base = dz_base;
+  uint layer = layer, threshold = threshold;
+  float low = low, high = high, scale = scale;
   int at = GROUP_INDEX * LOCAL * run + LANE_IN_GROUP;
   int k = 0;
   do {

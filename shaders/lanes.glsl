@@ -9,6 +9,9 @@
 #endif
 #define LANE_INDEX (GROUP_INDEX * LOCAL + LANE_IN_GROUP)
 
+// Push constants that a loop reads are first copied to variables of their own names ("int n = n;": the right n is still the outer):
+// within a loop, software drivers read them lane by lane.
+
 // i / n for 0 <= i, given inverse = 1 / n.  Software drivers have no vector division: there a product with the inverse is
 // exact up to 4 million lanes, and kernels give each lane many texels.
 #ifdef NDDR_SOFTWARE

@@ -9,6 +9,7 @@ void
 main ()
 {
   float factor = scale[0] * scale[1], sum = 0.0;
+  int x_base = x_base, gradient_base = gradient_base, quads = quads, pixels = pixels, run = run;
   int p = FIRST_PIXEL, k = 0;
   do {
     int safe = min (p, pixels - 1);

@@ -17,6 +17,7 @@ void
 main ()
 {
   float mean = scale[0], factor = mean * scale[1], sum = 0.0;
+  int x_base = x_base, gradient_base = gradient_base, quads = quads, pixels = pixels, run = run, channels = channels;
   int p = FIRST_PIXEL, k = 0;
   do {
     int safe = min (p, pixels - 1), at = x_base + safe * quads;

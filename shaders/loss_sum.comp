@@ -16,6 +16,7 @@ void
 main ()
 {
   float mean = scale[0];
+  int parts_base = parts_base;
   int lane = LANE_INDEX, i = min (lane, groups - 1) * count, end = min (i + count, n);
   vec4 sum = vec4 (0);
   for (; i < end; i++)

@@ -37,6 +37,10 @@ main ()
 {
   uvec4 words = DROPOUT != 0 ? random : uvec4 (0);
   int lane = LANE_INDEX, g = min (lane, lanes - 1), branch = int (gl_WorkGroupID.z);
+  int quads = quads, run = run, y_base = y_base, dz_base = dz_base, before_base = before_base, touched_base = touched_base;
+  int dresidual_base = dresidual_base;
+  uint layer = layer, threshold = threshold, zero = zero;
+  float low = low, high = high, scale = scale;
   int r = QUOTIENT (g, quads, inv_quads), c = g - r * quads;
   int p = r * run, end = min (p + run, pixels), stop = lane < lanes ? end : 0;
   int to = branch * pixels * quads + c, other = residual_base + branch * residual_pitch + c;

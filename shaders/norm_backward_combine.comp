@@ -17,6 +17,7 @@ void
 main ()
 {
   int lane = LANE_INDEX, g = min (lane, groups * quads - 1), branch = int (gl_WorkGroupID.z);
+  int quads = quads, parts_base = parts_base;
   int group = g / quads, c = g - group * quads;
   int i = group * count, end = min (i + count, runs);
   int at = parts_base + (branch * runs + i) * 2 * quads + c;

@@ -23,6 +23,9 @@ main ()
 {
   uvec4 words = DROPOUT != 0 ? random : uvec4 (0);
   int lane = LANE_INDEX, g = min (lane, lanes - 1), branch = int (gl_WorkGroupID.z);
+  int quads = quads, run = run, y_base = y_base, dz_base = dz_base;
+  uint layer = layer, threshold = threshold;
+  float low = low, high = high, scale = scale;
   int r = QUOTIENT (g, quads, inv_quads), c = g - r * quads;
   int p = r * run, end = min (p + run, pixels);
   int to = branch * pixels * quads + c, other = residual_base + branch * residual_pitch + c;

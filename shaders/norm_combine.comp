@@ -23,6 +23,7 @@ void
 main ()
 {
   int lane = LANE_INDEX, g = min (lane, groups * quads - 1), branch = int (gl_WorkGroupID.z);
+  int quads = quads, pixels = pixels, run = run, parts_base = parts_base;
   int group = g / quads, c = g - group * quads;
   int first = group * count, last = min (first + count, runs) - 1;
   int at = parts_base + (branch * runs + first) * 2 * quads + c;

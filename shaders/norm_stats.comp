@@ -21,6 +21,7 @@ void
 main ()
 {
   int lane = LANE_INDEX, g = min (lane, lanes - 1), branch = int (gl_WorkGroupID.z);
+  int quads = quads, run = run;
   int r = QUOTIENT (g, quads, inv_quads), c = g - r * quads;
   int p = r * run, end = min (p + run, pixels);
   int first = x_base + (branch * pixels + p) * quads + c, at = first;

@@ -69,6 +69,9 @@ void
 main ()
 {
   vec2 unbias = ADAMW != 0 ? rates[n_groups].xy : vec2 (0);
+  int params_base = params_base, gradients_base = gradients_base, moments1_base = moments1_base, moments2_base = moments2_base;
+  int texels = texels;
+  float keep1 = keep1, add1 = add1, keep2 = keep2, add2 = add2, eps = eps;
   MY_RATE
   int at = GROUP_INDEX * LOCAL * 16 + LANE_IN_GROUP, k = 0;
   do {

@@ -54,6 +54,7 @@ main ()
   int to = (row * width + ox) * quads + c;
   int end = lane < lanes ? width : 0;
 
+  int before_base = before_base;
   vec4 m0, m1, m2;
   COLUMN (m0, ox - 1)
   COLUMN (m1, ox)

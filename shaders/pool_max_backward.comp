@@ -49,6 +49,7 @@ main ()
   float line = float (y * width);
   int to = r1 + x * quads, end = lane < lanes ? width : 0;
 
+  int before_base = before_base;
   vec4 left = vec4 (0), middle = vec4 (0), right = vec4 (0);
   COLUMN (x - 1)
   left = middle;

@@ -60,6 +60,7 @@ main ()
   int to = (plane * height + y) * pitch + x * quads + c, end = lane < lanes ? width : 0;
   bool even_inside = y >= 0, odd_inside = y + 1 < height;
 
+  int before_base = before_base;
   vec4 even0, even1, even2 = vec4 (0), odd0, odd1, odd2 = vec4 (0);
   COLUMN (j - 1)
   int k = 0;

@@ -23,6 +23,8 @@ main ()
   int row = QUOTIENT (s, segments, inv_segments), ox = (s - row * segments) * run;
   int plane = QUOTIENT (row, out_height, inv_out_height), oy = row - plane * out_height;
 
+  int quads = quads, width = width, out_width = out_width, run = run, x_first = x_first, x_step = x_step, x_den = x_den;
+  float inv_x_den = inv_x_den;
   float fy;
   int iy = source (oy, y_first, y_step, y_den, inv_y_den, fy);
   int pitch = width * quads, r0 = x_base + (plane * height + iy) * pitch + c;

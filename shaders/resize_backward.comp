@@ -27,6 +27,9 @@ main ()
   int end = lane < lanes ? samples : 0, from = dy_base + outer * outputs * inner + c;
   int to = (outer * samples + i) * inner + c;
 
+  int inner = inner, samples = samples, outputs = outputs, run = run, first = first, step = step, den = den;
+  int before_base = before_base;
+  float inv_den = inv_den, inv_step = inv_step;
   int k = 0;
   do {
     // the outputs that lie between samples i - 1 and i + 1, or beyond the ends; one too many on either side counts nothing
