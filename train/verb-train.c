@@ -48,9 +48,12 @@ nddr_verb_train (int argc, char **argv)
     return nddr_verb_misuse ("train", "-o RUN is missing: the folder that gets the run's log, checkpoint and models");
   if (resume && inits)
     return nddr_verb_misuse ("train", "--resume and --init exclude each other: a run that goes on has its weights");
+  g_autoptr (NddrRecipe) as_written = nddr_recipe_load (argv[1], NULL, &error);
+  if (!as_written)
+    return nddr_verb_fail ("train", error);
   g_autoptr (NddrRecipe) recipe = nddr_recipe_load (argv[1], (const char *const *) sets, &error);
   if (!recipe)
-    return nddr_verb_fail ("train", error);
+    return nddr_verb_misuse ("train", "%s", error->message);
   g_autoptr (NddrDevice) device = nddr_device_open (which, &error);
   if (!device)
     return nddr_verb_fail ("train", error);

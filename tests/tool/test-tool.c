@@ -1,0 +1,307 @@
+/* The nddr tool as people use it: what it prints and writes, its exit statuses and its messages.
+ *
+ *   test-tool NDDR
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "../network/generator.h"
+#include "../train/fixture.h"
+
+#include <json-glib/json-glib.h>
+#include <math.h>
+#include <nddr/model.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <train/image.h>
+
+static char *tool;   /* its path */
+static char *folder; /* with model.safetensors, picture.png and a data set */
+
+/* Runs it in the folder with @line's words. Returns the exit status; *out and *err are what it said. */
+static int
+run (const char *line, char **out, char **err)
+{
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) words = NULL;
+  g_autofree char *whole = g_strconcat ("nddr ", line, NULL);
+  int status;
+  g_shell_parse_argv (whole, NULL, &words, &error);
+  g_assert_no_error (error);
+  g_free (words[0]);
+  words[0] = g_strdup (tool);
+  g_spawn_sync (folder, words, NULL, G_SPAWN_DEFAULT, NULL, NULL, out, err, &status, &error);
+  g_assert_no_error (error);
+  g_assert_true (WIFEXITED (status));
+  return WEXITSTATUS (status);
+}
+
+/* Runs it; it must exit with @status and say @part: on standard output where it worked, else on standard error. */
+static void
+expect (const char *line, int status, const char *part)
+{
+  g_autofree char *out = NULL, *err = NULL;
+  int got = run (line, &out, &err);
+  if (got != status || !strstr (status ? err : out, part))
+    g_error ("nddr %s: status %d, wanted %d and \"%s\"; it said:\n%s%s", line, got, status, part, out, err);
+  if (status)
+    g_assert_cmpstr (out, ==, "");
+}
+
+static char *
+in_folder (const char *name)
+{
+  return g_build_filename (folder, name, NULL);
+}
+
+static void
+test_help (void)
+{
+  static const char *const verbs[] = { "devices", "infer", "train", "eval", "synth", "info", "bench" };
+  g_autofree char *out = NULL, *err = NULL;
+  g_assert_cmpint (run ("", &out, &err), ==, 2);
+  g_assert_nonnull (strstr (err, "Usage: nddr VERB"));
+  expect ("--version", 0, "nddr 0.");
+  expect ("frobnicate", 2, "there is no verb frobnicate");
+  for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
+    {
+      g_autofree char *line = g_strconcat (verbs[i], " --help", NULL), *wrong = g_strconcat (verbs[i], " --frobnicate", NULL);
+      g_autofree char *usage = g_strconcat ("nddr ", verbs[i], NULL);
+      expect ("--help", 0, verbs[i]);
+      expect (line, 0, usage);
+      expect (wrong, 2, "--frobnicate");
+    }
+}
+
+static void
+test_devices (void)
+{
+  expect ("devices", 0, "0: ");
+  expect ("devices", 0, "usable    yes");
+  expect ("devices 1", 2, "expected no arguments");
+}
+
+static void
+test_info (void)
+{
+  expect ("info model.safetensors", 0, "backbone      mobilenet_v2, width 0.25, output stride 16");
+  expect ("info model.safetensors", 0, "task          segmentation (segmentation: wall, floor, other)");
+  expect ("info --input 128x96 model.safetensors", 0, "input         128x96");
+  expect ("info --input 16x16 model.safetensors", 2, "each from 32");
+  expect ("info no-such.safetensors", 1, "no-such.safetensors");
+  expect ("info picture.png", 1, "picture.png");
+}
+
+/* The picture that the tool wrote, of the size of the one that it read. */
+static NddrImage *
+read_result (const char *name, NddrImageContent content)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = in_folder (name);
+  NddrImage *image = nddr_image_read (path, content, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (image->width, ==, 60);
+  g_assert_cmpuint (image->height, ==, 44);
+  return image;
+}
+
+static void
+test_infer (void)
+{
+  expect ("infer model.safetensors picture.png -o one", 0, "");
+  g_autoptr (NddrImage) overlay = read_result ("one/picture.segmentation.png", NDDR_IMAGE_RGB);
+  g_autoptr (NddrImage) normals = read_result ("one/picture.normal.png", NDDR_IMAGE_RGB);
+
+  expect ("infer model.safetensors picture.png -o two --view raw,map --npy --input 96x64 --precision fp32", 0, "");
+  g_autoptr (NddrImage) ids = read_result ("two/picture.segmentation.raw.png", NDDR_IMAGE_IDS);
+  g_autoptr (NddrImage) vectors = read_result ("two/picture.normal.raw.png", NDDR_IMAGE_VECTORS);
+  g_autoptr (NddrImage) colors = read_result ("two/picture.segmentation.map.png", NDDR_IMAGE_RGB);
+  static const guint8 palette[3][3] = { { 0x10, 0x20, 0x30 }, { 0xf0, 0xe0, 0xd0 }, { 0x80, 0x00, 0x80 } };
+  for (guint i = 0; i < 60 * 44; i++)
+    {
+      guint8 id = ((guint8 *) ids->data)[i];
+      g_assert_cmpuint (id, <, 3);
+      g_assert_cmpmem (palette[id], 3, (guint8 *) colors->data + 3 * i, 3);
+      double length = 0;
+      for (int c = 0; c < 3; c++)
+        length += pow (((guint8 *) vectors->data)[3 * i + c] / 127.5 - 1, 2);
+      g_assert_cmpfloat_with_epsilon (sqrt (length), 1, 0.02);
+    }
+
+  /* the head's output: 96x64 over 16 */
+  g_autofree char *path = in_folder ("two/picture.segmentation.npy"), *npy = NULL;
+  gsize bytes;
+  g_assert_true (g_file_get_contents (path, &npy, &bytes, NULL));
+  g_assert_cmpmem (npy, 6, "\x93NUMPY", 6);
+  g_assert_nonnull (strstr (npy + 10, "'shape': (3, 4, 6)"));
+  g_assert_cmpuint (bytes % 64, ==, (3 * 4 * 6 * 4) % 64);
+
+  expect ("infer model.safetensors picture.png", 2, "-o DIR is missing");
+  expect ("infer model.safetensors -o one", 2, "expected MODEL IMAGE...");
+  expect ("infer model.safetensors picture.png -o one --view sideways", 2, "overlay, map or raw");
+  expect ("infer model.safetensors picture.png -o one --precision fp8", 2, "fp16");
+  expect ("infer model.safetensors no-such.png -o one", 1, "no-such.png");
+  expect ("infer model.safetensors model.safetensors -o one", 1, "model.safetensors");
+  expect ("infer model.safetensors picture.png -o picture.png", 1, "cannot make the folder picture.png");
+  expect ("infer model.safetensors picture.png -o one --device no-such-device", 1, "no-such-device");
+}
+
+static JsonNode *
+run_json (const char *line)
+{
+  g_autofree char *out = NULL, *err = NULL;
+  g_autoptr (GError) error = NULL;
+  int status = run (line, &out, &err);
+  if (status)
+    g_error ("nddr %s: %s", line, err);
+  JsonNode *node = json_from_string (out, &error);
+  g_assert_no_error (error);
+  return node;
+}
+
+static void
+test_eval (void)
+{
+  g_autoptr (JsonNode) node = run_json ("eval model.safetensors folder:data --json --input 64x64");
+  JsonObject *scores = json_node_get_object (node);
+  JsonObject *segmentation = json_object_get_object_member (scores, "segmentation"), *normal = json_object_get_object_member (scores, "normal");
+  double miou = json_object_get_double_member (segmentation, "miou"), mean = json_object_get_double_member (normal, "mean");
+  g_assert_cmpfloat (miou, >=, 0);
+  g_assert_cmpfloat (miou, <=, 1);
+  g_assert_true (json_object_has_member (json_object_get_object_member (segmentation, "class_iou"), "wall"));
+  g_assert_cmpfloat (mean, >, 0);
+  g_assert_cmpfloat (mean, <, 180);
+  g_assert_true (json_object_has_member (normal, "within_11.25"));
+  expect ("eval model.safetensors folder:data", 0, "pixel_accuracy");
+  expect ("eval model.safetensors folder:no-such", 1, "no-such");
+  expect ("eval model.safetensors", 2, "expected MODEL DATASET");
+}
+
+static void
+test_bench (void)
+{
+  static const char *const members[] = { "device", "precision", "input", "batch", "first_ms", "median_ms", "min_ms", "p99_ms", "gmac", "gflops",
+    "activation_bytes", "weight_bytes" };
+  static const char *const lines[] = { "bench model.safetensors --json --input 64x48 --precision fp32 --layers",
+    "bench model.safetensors --json --input 64x48 --train --batch 2" };
+  for (guint l = 0; l < G_N_ELEMENTS (lines); l++)
+    {
+      g_autoptr (JsonNode) node = run_json (lines[l]);
+      JsonObject *object = json_node_get_object (node);
+      for (guint i = 0; i < G_N_ELEMENTS (members); i++)
+        g_assert_true (json_object_has_member (object, members[i]));
+      g_assert_cmpint (json_array_get_int_element (json_object_get_array_member (object, "input"), 0), ==, 48);
+      g_assert_cmpfloat (json_object_get_double_member (object, "min_ms"), <=, json_object_get_double_member (object, "median_ms"));
+      g_assert_cmpfloat (json_object_get_double_member (object, "first_ms"), >, 0);
+      g_assert_cmpstr (json_object_get_string_member (object, "precision"), ==, "fp32");
+      g_assert_true (json_object_has_member (object, "layers") == (l == 0));
+    }
+  expect ("bench model.safetensors --batch 1000", 2, "1 to 256");
+  expect ("bench model.safetensors --train --precision fp16", 2, "fp32 alone");
+}
+
+#define SMALL "--set model.width=0.0625 --set model.head_width=0.015625 --set model.input=48x40 --set data.crop=48x40 --set train.batch=1 "
+
+static void
+test_train (void)
+{
+  g_autofree char *log = in_folder ("run/log.jsonl"), *checkpoint = in_folder ("run/checkpoint.safetensors");
+  expect ("train recipe.ini -o run " SMALL "--set train.steps=2", 0, "");
+  g_assert_true (g_file_test (log, G_FILE_TEST_EXISTS));
+  g_assert_true (g_file_test (checkpoint, G_FILE_TEST_EXISTS));
+  expect ("info run/model.safetensors", 0, "vgg16");
+  expect ("train recipe.ini -o run " SMALL "--set train.steps=2", 1, "--resume");
+  expect ("train recipe.ini", 2, "-o RUN is missing");
+  expect ("train recipe.ini -o run2 --resume --init model.safetensors", 2, "exclude each other");
+  expect ("train recipe.ini -o run2 --set train.lrate=1", 2, "no key lrate");
+  expect ("train broken.ini -o run2", 1, "broken.ini: there is no key trane in section [data]; the nearest is train in [data]");
+  expect ("train recipe.ini -o run2 --init model.safetensors", 1, "model.safetensors");
+}
+
+/* Ctrl-C: the step is finished, a checkpoint written, and the exit status says that nothing went wrong. */
+static void
+test_interrupt (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) words = NULL;
+  g_autofree char *log = in_folder ("stopped/log.jsonl"), *checkpoint = in_folder ("stopped/checkpoint.safetensors"), *text = NULL;
+  g_shell_parse_argv ("nddr train recipe.ini -o stopped " SMALL "--set train.steps=100000", NULL, &words, &error);
+  g_assert_no_error (error);
+  g_free (words[0]);
+  words[0] = g_strdup (tool);
+  GPid pid;
+  int status;
+  g_spawn_async (folder, words, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &pid, &error);
+  g_assert_no_error (error);
+  while (!g_file_get_contents (log, &text, NULL, NULL) || !strstr (text, "{\"step\":2,"))
+    {
+      g_clear_pointer (&text, g_free);
+      g_usleep (10000);
+    }
+  kill (pid, SIGINT);
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_true (WIFEXITED (status));
+  g_assert_cmpint (WEXITSTATUS (status), ==, 0);
+  g_assert_true (g_file_test (checkpoint, G_FILE_TEST_EXISTS));
+}
+
+/* ---- what the tests work on */
+
+static void
+make_model (void)
+{
+  static const char *json = "{\"backbone\":\"mobilenet_v2\",\"width\":0.25,\"head_width\":0.03125,\"fusion\":\"nddr\",\"shortcut\":true,"
+                            "\"output_stride\":16,\"tasks\":[{\"name\":\"segmentation\",\"kind\":\"segmentation\",\"classes\":["
+                            "{\"name\":\"wall\",\"color\":\"#102030\"},{\"name\":\"floor\",\"color\":\"#f0e0d0\"},{\"name\":\"other\",\"color\":\"#800080\"}]},"
+                            "{\"name\":\"normal\",\"kind\":\"normal\"}],"
+                            "\"input\":{\"width\":64,\"height\":48,\"mean\":[0.5,0.5,0.5],\"std\":[0.5,0.5,0.5]}}";
+  g_autoptr (GError) error = NULL;
+  NddrConfig *config = nddr_config_parse (json, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrModel) model = nddr_model_new (config, generate_model (config, TRUNK_NORM, FALSE), &error);
+  g_assert_no_error (error);
+  g_autofree char *path = in_folder ("model.safetensors");
+  nddr_model_save (model, path, NDDR_STORE_F32, &error);
+  g_assert_no_error (error);
+}
+
+static void
+make_folder (void)
+{
+  static const char recipe[] = "[data]\ntrain = folder:data,train\nval = folder:data,val\n[train]\nlr = 0.00001\nval_every = 0\n";
+  static const char broken[] = "[data]\ntrane = folder:data,train\n";
+  folder = fixture_folder ();
+  make_model ();
+  g_autofree char *data = fixture_path (folder, "data"), *picture = in_folder ("picture.png"), *ini = in_folder ("recipe.ini");
+  g_autofree char *wrong = in_folder ("broken.ini");
+  for (guint i = 0; i < 4; i++)
+    {
+      g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
+      g_autofree char *name = g_strdup_printf ("%u", i);
+      fixture_write_sample (data, i < 2 ? "train" : "val", name, sample, FALSE);
+      if (i == 0)
+        fixture_write_png (picture, 60, 44, 3, 8, sample->rgb);
+    }
+  fixture_write (ini, recipe, strlen (recipe));
+  fixture_write (wrong, broken, strlen (broken));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_assert_cmpint (argc, ==, 2);
+  tool = g_canonicalize_filename (argv[1], NULL);
+  make_folder ();
+  g_test_add_func ("/tool/help", test_help);
+  g_test_add_func ("/tool/devices", test_devices);
+  g_test_add_func ("/tool/info", test_info);
+  g_test_add_func ("/tool/infer", test_infer);
+  g_test_add_func ("/tool/eval", test_eval);
+  g_test_add_func ("/tool/bench", test_bench);
+  g_test_add_func ("/tool/train", test_train);
+  g_test_add_func ("/tool/interrupt", test_interrupt);
+  int status = g_test_run ();
+  fixture_remove (folder);
+  g_free (tool);
+  return status;
+}
