@@ -16,14 +16,16 @@
 /* Output that is larger is no longer in the cache when it is written: see TOUCH in the shaders. */
 #define CACHED_BYTES (6 << 20)
 
-/* Runs of the pixels of each branch, for a lane a quad. */
+/* Runs of the pixels of each branch, for a lane a quad; multiples of the @step pixels that the shader takes at a time. */
 static NddrLanes
-pixel_lanes (NddrPlan *plan, const NddrTensor *map, int longest, int *pixels)
+pixel_lanes (NddrPlan *plan, const NddrTensor *map, int longest, int step, int *pixels)
 {
   NddrLanes lanes;
 
   *pixels = map->batch * map->height * map->width;
   lanes = nddr_lanes (&plan->traits, (guint64) map->branches * nddr_quads (map), *pixels, longest);
+  lanes.run = (lanes.run + step - 1) / step * step;
+  lanes.segments = (*pixels + lanes.run - 1) / lanes.run;
   lanes.lanes = (guint64) lanes.segments * nddr_quads (map); /* branches go along z */
   return lanes;
 }
@@ -54,7 +56,7 @@ static NddrTensor *
 statistics (NddrPlan *plan, NddrTensor *x, int *runs, int *run)
 {
   int pixels;
-  NddrLanes lanes = pixel_lanes (plan, x, 1024, &pixels);
+  NddrLanes lanes = pixel_lanes (plan, x, 1024, 8, &pixels);
   NddrTensor *parts = new_parts (plan, x, lanes.segments);
   NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_STATS, lanes.lanes, x->branches);
 
@@ -119,7 +121,7 @@ apply (NddrPlan *plan, const NddrNorm *op)
   NddrTensor *x = op->input, *z = op->output, *residual = op->residual.tensor;
   gboolean touch = touches (plan, z) && z != x;
   int pixels, pitch = residual ? op->residual.step * nddr_branch_quads (residual) : 0;
-  NddrLanes lanes = pixel_lanes (plan, x, 64, &pixels);
+  NddrLanes lanes = pixel_lanes (plan, x, 64, 4, &pixels);
   NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_APPLY, lanes.lanes, x->branches);
 
   nddr_step_read (step, 0, x);
@@ -193,7 +195,7 @@ static NddrTensor *
 backward_sums (NddrPlan *plan, const NddrNorm *op, NddrTensor *dz, int *runs)
 {
   int pixels;
-  NddrLanes lanes = pixel_lanes (plan, dz, 1024, &pixels);
+  NddrLanes lanes = pixel_lanes (plan, dz, 1024, 4, &pixels);
   NddrTensor *parts = new_parts (plan, dz, lanes.segments);
   NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_BACKWARD_SUMS, lanes.lanes, dz->branches);
 
@@ -252,7 +254,7 @@ nddr_norm_backward (NddrPlan *plan, const NddrNorm *op, NddrTensor *dy, NddrTens
 
   parts = backward_sums (plan, op, dz, &runs);
   means = combine_sums (plan, op, parts, runs, dweight, dbias);
-  lanes = pixel_lanes (plan, dz, 64, &pixels);
+  lanes = pixel_lanes (plan, dz, 64, 4, &pixels);
   step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_BACKWARD_APPLY, lanes.lanes, dz->branches);
   bind_backward (step, op, dz);
   nddr_step_read (step, 5, means);
