@@ -1,0 +1,37 @@
+# bash completion for nddr
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+_nddr ()
+{
+  local cur prev verb
+  COMPREPLY=()
+  cur=${COMP_WORDS[COMP_CWORD]}
+  prev=${COMP_WORDS[COMP_CWORD - 1]}
+  verb=${COMP_WORDS[1]}
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W "devices infer train eval synth info bench --help --version" -- "$cur"))
+    return
+  fi
+  case $prev in
+    --precision) COMPREPLY=($(compgen -W "auto fp32 fp16" -- "$cur")); return ;;
+    --view) COMPREPLY=($(compgen -W "overlay map raw" -- "$cur")); return ;;
+    --split) COMPREPLY=($(compgen -W "train val" -- "$cur")); return ;;
+    -o | --output) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+    --set | --input | --batch | --count | --size | --seed | --device | --threads) return ;;
+  esac
+  if [[ $cur == -* ]]; then
+    local options=--help
+    case $verb in
+      infer) options="--help --output --view --npy --input --precision --device" ;;
+      train) options="--help --output --set --init --resume --device" ;;
+      eval) options="--help --json --input --precision --device" ;;
+      synth) options="--help --count --size --seed --split --walk --threads" ;;
+      info) options="--help --input" ;;
+      bench) options="--help --input --batch --precision --train --layers --json --device" ;;
+    esac
+    COMPREPLY=($(compgen -W "$options" -- "$cur"))
+    return
+  fi
+  COMPREPLY=($(compgen -f -- "$cur"))
+}
+complete -o filenames -F _nddr nddr
