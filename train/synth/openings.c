@@ -130,9 +130,9 @@ void
 build_mirror (const Place *place, float half_width, float half_height)
 {
   guint16 silver = material_new (place, MATERIAL_PAINT, v3 (0.05f, 0.055f, 0.055f), v3 (0, 0, 0), 1, 0.6f);
-  build_box (place, CLASS_PICTURE, place->palette->dark_wood, v3 (0, 0, 0.008f),
+  build_box (place, CLASS_OBJECTS, place->palette->dark_wood, v3 (0, 0, 0.008f),
       v3 (half_width + 0.03f, half_height + 0.03f, 0.008f));
-  build_box (place, CLASS_PICTURE, silver, v3 (0, 0, 0.018f), v3 (half_width, half_height, 0.002f));
+  build_box (place, CLASS_OBJECTS, silver, v3 (0, 0, 0.018f), v3 (half_width, half_height, 0.002f));
 }
 
 void

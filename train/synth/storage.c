@@ -158,7 +158,7 @@ build_counter (const Place *place, V3 size)
   if (size.y > 1.8f)
     body (place, wood, v3 (0, (1.42f + size.y) / 2, -d + 0.17f), v3 (w, (size.y - 1.42f) / 2, 0.16f), 0.45f, FALSE);
   float sink = between (random, -w + 0.4f, w - 0.4f);
-  build_box (place, CLASS_FURNITURE, palette->metal, v3 (sink, height + 0.018f, 0.02f), v3 (0.26f, 0.004f, 0.2f));
+  build_box (place, CLASS_OBJECTS, palette->metal, v3 (sink, height + 0.018f, 0.02f), v3 (0.26f, 0.004f, 0.2f));
   build_cylinder (place, CLASS_OBJECTS, palette->metal, v3 (sink, height + 0.15f, -d + 0.09f), 0.016f, 0.012f, 0.13f);
   build_box (place, CLASS_OBJECTS, palette->metal, v3 (sink, height + 0.27f, -d + 0.16f), v3 (0.011f, 0.011f, 0.08f));
   build_trinkets (place, v3 (w - 0.1f, 0, d - 0.12f), height + 0.022f, 3 + nddr_random_below (random, 5));
