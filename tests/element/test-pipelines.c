@@ -92,8 +92,9 @@ test_branch_that_ends_early (void)
 static void
 test_seek (void)
 {
-  GstElement *pipeline = parse ("videotestsrc num-buffers=60 ! video/x-raw,width=32,height=24,framerate=25/1 !",
-      "n.src_segmentation ! queue ! appsink name=a sync=false  n.src_normal ! queue ! appsink name=b sync=false");
+  GstElement *pipeline = parse ("videotestsrc ! video/x-raw,width=32,height=24,framerate=25/1 !",
+      "n.src_segmentation ! queue ! appsink name=a sync=false max-buffers=4  "
+      "n.src_normal ! queue ! appsink name=b sync=false max-buffers=4");
   g_autoptr (GstElement) a = gst_bin_get_by_name (GST_BIN (pipeline), "a");
   g_autoptr (GstElement) b = gst_bin_get_by_name (GST_BIN (pipeline), "b");
   GstElement *sinks[] = { a, b };
