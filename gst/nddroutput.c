@@ -45,10 +45,10 @@ note_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn flow)
   g_mutex_unlock (&self->lock);
 }
 
-static void
-fail (GstNddrCnn *self, const GError *error)
+void
+gst_nddr_output_fail (GstNddrCnn *self, const GError *error, const char *doing)
 {
-  gst_nddr_cnn_post_error (self, error, "run the network on a frame");
+  gst_nddr_cnn_post_error (self, error, doing);
   g_mutex_lock (&self->lock);
   self->flow = GST_FLOW_ERROR;
   self->broken = TRUE;
@@ -95,13 +95,6 @@ note_finished (GstNddrCnn *self, const NddrTiming *timing, gboolean inferred)
 }
 
 static void
-discard_frame (GstNddrCnn *self, Item *item)
-{
-  nddr_session_wait (self->session, item->ticket, NULL, NULL, NULL);
-  note_finished (self, NULL, FALSE);
-}
-
-static void
 output_frame (GstNddrCnn *self, Item *item)
 {
   guint n = self->outputs->len;
@@ -117,7 +110,7 @@ output_frame (GstNddrCnn *self, Item *item)
     if (pictures[i].buffer)
       gst_video_frame_unmap (&pictures[i].mapped);
   if (!ok)
-    fail (self, error);
+    gst_nddr_output_fail (self, error, "run the network on a frame");
   note_finished (self, ok ? &timing : NULL, item->inferred);
 
   for (guint i = 0; i < n; i++) {
@@ -151,18 +144,14 @@ output_event (GstNddrCnn *self, GstEvent *event)
   }
 }
 
-/* A flush keeps what later frames are described by, as `queue` does. */
+/* Frames still have a slot to give back; what a discarded event said is still known at the sink pad. */
 static void
-discard_event (GstNddrCnn *self, GstEvent *event)
+discard (GstNddrCnn *self, Item *item)
 {
-  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
-
-  if (!GST_EVENT_IS_STICKY (event) || GST_EVENT_TYPE (event) == GST_EVENT_EOS
-      || GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
+  if (item->event)
     return;
-  for (guint i = 0; i < pads->len; i++)
-    if (GST_NDDR_PAD (pads->pdata[i])->started)
-      gst_pad_store_sticky_event (pads->pdata[i], event);
+  nddr_session_wait (self->session, item->ticket, NULL, NULL, NULL);
+  note_finished (self, NULL, FALSE);
 }
 
 static gpointer
@@ -180,14 +169,16 @@ run (gpointer data)
       g_cond_wait (&self->cond, &self->lock);
       continue;
     }
-    gboolean discard = self->flushing || (!item->event && self->flow != GST_FLOW_OK);
+    gboolean useless = self->flushing || (!item->event && self->flow != GST_FLOW_OK);
     self->busy = TRUE;
     g_mutex_unlock (&self->lock);
 
-    if (item->event)
-      (discard ? discard_event : output_event) (self, item->event);
+    if (useless)
+      discard (self, item);
+    else if (item->event)
+      output_event (self, item->event);
     else
-      (discard ? discard_frame : output_frame) (self, item);
+      output_frame (self, item);
     item_free (item);
 
     g_mutex_lock (&self->lock);
@@ -244,10 +235,7 @@ gst_nddr_output_resume (GstNddrCnn *self)
     Item *item;
     while ((item = g_queue_pop_head (&self->items))) {
       g_mutex_unlock (&self->lock);
-      if (item->event)
-        discard_event (self, item->event);
-      else
-        discard_frame (self, item);
+      discard (self, item);
       item_free (item);
       g_mutex_lock (&self->lock);
     }

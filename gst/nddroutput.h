@@ -34,6 +34,9 @@ gboolean gst_nddr_output_add_event (GstNddrCnn *self, GstEvent *event);
 /** Waits until everything has been pushed.  FALSE: flushing. */
 gboolean gst_nddr_output_drain (GstNddrCnn *self);
 
+/** Posts @error, as gst_nddr_cnn_post_error(); from now on the flow is an error until READY, where all is closed. */
+void gst_nddr_output_fail (GstNddrCnn *self, const GError *error, const char *doing);
+
 /** What the pads together say. */
 GstFlowReturn gst_nddr_output_get_flow (GstNddrCnn *self);
 

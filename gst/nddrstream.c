@@ -29,6 +29,22 @@ start_stream (GstNddrCnn *self, GstNddrPad *pad)
   gst_pad_push_event (GST_PAD (pad), event);
 }
 
+/* After a flush: the queued events that it threw away described later frames, too. */
+static gboolean
+restore_sticky (GstPad *sinkpad, GstEvent **event, gpointer pad)
+{
+  switch (GST_EVENT_TYPE (*event)) {
+    case GST_EVENT_STREAM_START:
+    case GST_EVENT_CAPS:
+    case GST_EVENT_SEGMENT:
+    case GST_EVENT_EOS:
+      break;
+    default:
+      gst_pad_store_sticky_event (GST_PAD (pad), *event);
+  }
+  return TRUE;
+}
+
 static gboolean
 forward_sticky (GstPad *sinkpad, GstEvent **event, gpointer pad)
 {
@@ -153,6 +169,8 @@ settle (GstNddrCnn *self, gboolean input_changed)
   g_autoptr (GPtrArray) wanted = g_ptr_array_new_with_free_func (gst_object_unref);
   GstFlowReturn flow = GST_FLOW_OK;
 
+  if (gst_nddr_output_get_flow (self) == GST_FLOW_ERROR)
+    return GST_FLOW_ERROR;
   GST_OBJECT_LOCK (self);
   gboolean changed = input_changed || self->settings_changed;
   GST_OBJECT_UNLOCK (self);
@@ -218,6 +236,21 @@ earliest_useful (GstNddrCnn *self, double *proportion)
   return earliest;
 }
 
+/* A frame's running time and stream time; none where the stream is not measured in time. */
+static GstClockTime
+running_time (GstNddrCnn *self, GstBuffer *buffer)
+{
+  return self->segment.format == GST_FORMAT_TIME
+      ? gst_segment_to_running_time (&self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer)) : GST_CLOCK_TIME_NONE;
+}
+
+static GstClockTime
+stream_time (GstNddrCnn *self, GstBuffer *buffer)
+{
+  return self->segment.format == GST_FORMAT_TIME
+      ? gst_segment_to_stream_time (&self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer)) : GST_CLOCK_TIME_NONE;
+}
+
 /* Drops a frame that nobody could show in time any more; TRUE: it is dropped. */
 static gboolean
 drop_late_frame (GstNddrCnn *self, GstBuffer *buffer)
@@ -228,7 +261,7 @@ drop_late_frame (GstNddrCnn *self, GstBuffer *buffer)
   gboolean qos = self->settings.qos;
   GST_OBJECT_UNLOCK (self);
   GstClockTime earliest = qos ? earliest_useful (self, &proportion) : GST_CLOCK_TIME_NONE;
-  GstClockTime running = gst_segment_to_running_time (&self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+  GstClockTime running = running_time (self, buffer);
 
   if (!GST_CLOCK_TIME_IS_VALID (earliest) || !GST_CLOCK_TIME_IS_VALID (running))
     return FALSE;
@@ -244,9 +277,8 @@ drop_late_frame (GstNddrCnn *self, GstBuffer *buffer)
 
   GST_DEBUG_OBJECT (self, "drops %" GST_PTR_FORMAT ", wanted from %" GST_TIME_FORMAT " on", buffer,
       GST_TIME_ARGS (earliest));
-  GstMessage *message = gst_message_new_qos (GST_OBJECT (self), FALSE, running,
-      gst_segment_to_stream_time (&self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer)), GST_BUFFER_PTS (buffer),
-      GST_BUFFER_DURATION (buffer));
+  GstMessage *message = gst_message_new_qos (GST_OBJECT (self), FALSE, running, stream_time (self, buffer),
+      GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer));
   gst_message_set_qos_values (message, GST_CLOCK_DIFF (running, earliest), proportion, 1000000);
   gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS, processed, dropped);
   gst_element_post_message (GST_ELEMENT (self), message);
@@ -284,7 +316,7 @@ describe (GstNddrCnn *self, GstBuffer *buffer)
 static void
 get_opacities (GstNddrCnn *self, GstBuffer *buffer, double *opacities)
 {
-  GstClockTime time = gst_segment_to_stream_time (&self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+  GstClockTime time = stream_time (self, buffer);
 
   for (guint i = 0; i < self->outputs->len; i++) {
     if (GST_CLOCK_TIME_IS_VALID (time))
@@ -319,7 +351,7 @@ submit (GstNddrCnn *self, GstBuffer *buffer)
   guint64 ticket = nddr_session_submit (self->session, &frame, opacities, reuse, &error);
   gst_video_frame_unmap (&mapped);
   if (!ticket) {
-    gst_nddr_cnn_post_error (self, error, "hand a frame to the device");
+    gst_nddr_output_fail (self, error, "hand a frame to the device");
     return GST_FLOW_ERROR;
   }
   self->since_inference = reuse ? self->since_inference + 1 : 0;
@@ -404,6 +436,23 @@ reset_qos (GstNddrCnn *self)
     gst_nddr_pad_reset_qos (pads->pdata[i]);
 }
 
+static gboolean
+stop_flushing (GstNddrCnn *self, GstEvent *event)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+
+  gst_nddr_output_resume (self);
+  reset_qos (self);
+  gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
+  self->since_inference = G_MAXUINT;
+  self->discont = FALSE;
+  gboolean ok = gst_pad_event_default (self->sinkpad, GST_OBJECT (self), event);
+  for (guint i = 0; i < pads->len; i++)
+    if (GST_NDDR_PAD (pads->pdata[i])->started)
+      gst_pad_sticky_events_foreach (self->sinkpad, restore_sticky, pads->pdata[i]);
+  return ok;
+}
+
 void
 gst_nddr_cnn_reset_stream (GstNddrCnn *self)
 {
@@ -430,12 +479,7 @@ gst_nddr_cnn_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
       gst_nddr_output_flush (self);
       return gst_pad_event_default (pad, parent, event);
     case GST_EVENT_FLUSH_STOP:
-      gst_nddr_output_resume (self);
-      reset_qos (self);
-      gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
-      self->since_inference = G_MAXUINT;
-      self->discont = FALSE;
-      return gst_pad_event_default (pad, parent, event);
+      return stop_flushing (self, event);
     case GST_EVENT_STREAM_START:
       ok = set_stream (self, event);
       gst_event_unref (event);

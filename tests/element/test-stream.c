@@ -330,6 +330,7 @@ test_flush (void)
   rig_set_caps (rig, RIG_CAPS);
   for (guint n = 0; n < 3; n++)
     rig_push (rig, rig_frame (n));
+  gst_harness_push_event (rig->in, gst_event_new_tag (gst_tag_list_new (GST_TAG_TITLE, "a room", NULL)));
   g_assert_true (gst_harness_push_event (rig->in, gst_event_new_flush_start ()));
   g_assert_cmpint (rig_push (rig, rig_frame (3)), ==, GST_FLOW_FLUSHING);
   g_assert_true (gst_harness_push_event (rig->in, gst_event_new_flush_stop (TRUE)));
@@ -347,6 +348,11 @@ test_flush (void)
   for (guint n = 10; n < 13; n++)
     for (int pad = 0; pad < 2; pad++)
       expect_picture (rig, pad, n);
+  /* what was said of the stream still holds, whether the flush met it on its way or not */
+  for (int pad = 0; pad < 2; pad++) {
+    g_autoptr (GstEvent) tag = gst_pad_get_sticky_event (rig->out[pad]->sinkpad, GST_EVENT_TAG, 0);
+    g_assert_nonnull (tag);
+  }
   rig_free (rig);
 }
 
@@ -469,12 +475,13 @@ test_metas (void)
 {
   Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
   GstBuffer *frame = rig_frame (7);
+  g_autoptr (GstCaps) clock = gst_caps_new_empty_simple ("timestamp/x-test");
 
   rig_set_caps (rig, RIG_CAPS);
   GST_BUFFER_FLAG_SET (frame, GST_BUFFER_FLAG_MARKER);
   GST_BUFFER_OFFSET (frame) = 7;
   gst_buffer_add_video_region_of_interest_meta (frame, "face", 1, 2, 3, 4);
-  gst_buffer_add_reference_timestamp_meta (frame, gst_caps_new_empty_simple ("timestamp/x-test"), 1234, GST_CLOCK_TIME_NONE);
+  gst_buffer_add_reference_timestamp_meta (frame, clock, 1234, GST_CLOCK_TIME_NONE);
   rig_push (rig, frame);
 
   g_autoptr (GstBuffer) picture = rig_pull (rig, 0);
