@@ -123,6 +123,27 @@ test_default_model (void)
     g_unsetenv ("NDDR_MODELS");
 }
 
+/* a plugin that is not installed looks for the models among its sources, with no variable set */
+static void
+test_default_model_of_the_sources (void)
+{
+  g_autofree char *sources = g_strdup (g_getenv ("NDDR_MODELS"));
+  GstElement *pipeline = pipeline_with (NULL);
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+
+  g_unsetenv ("NDDR_MODELS");
+  if (gst_element_set_state (pipeline, GST_STATE_READY) == GST_STATE_CHANGE_SUCCESS) {
+    g_autofree char *model = loaded_model (GST_BIN_CHILDREN (pipeline)->data);
+    g_assert_true (g_str_has_prefix (model, sources));
+  } else {
+    /* sources without models: the error says that it was looked for there */
+    fixture_expect_error (bus, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, sources);
+  }
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (pipeline);
+  g_setenv ("NDDR_MODELS", sources, TRUE);
+}
+
 /* a model that is set in READY is loaded before the next frame */
 static void
 test_model_changes_in_ready (void)
@@ -162,6 +183,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/open/no-such-model", test_no_such_model);
   g_test_add_func ("/element/open/bad-model", test_bad_model);
   g_test_add_func ("/element/open/default-model", test_default_model);
+  g_test_add_func ("/element/open/default-model-of-the-sources", test_default_model_of_the_sources);
   g_test_add_func ("/element/open/model-changes-in-ready", test_model_changes_in_ready);
   return fixture_run ();
 }
