@@ -29,20 +29,22 @@ source_models (GstElement *element)
 char *
 gst_nddr_default_model (GstElement *element, gboolean small, GError **error)
 {
-  const char *name = small ? "nddr-small.safetensors" : "nddr-base.safetensors";
+  /* the one that suits the device, else the other: a distribution may leave one of them out */
+  const char *names[] = { small ? "nddr-small.safetensors" : "nddr-base.safetensors", small ? "nddr-base.safetensors" : "nddr-small.safetensors" };
   g_autofree char *sources = source_models (element);
   const char *folders[] = { g_getenv ("NDDR_MODELS"), NDDR_MODELS_DIR, sources };
   g_autoptr (GString) looked = g_string_new (NULL);
 
-  for (guint i = 0; i < G_N_ELEMENTS (folders); i++) {
-    if (!folders[i] || !*folders[i])
-      continue;
-    char *path = g_build_filename (folders[i], name, NULL);
-    if (g_file_test (path, G_FILE_TEST_IS_REGULAR))
-      return path;
-    g_string_append_printf (looked, "%s%s", looked->len ? ", " : "", path);
-    g_free (path);
-  }
+  for (guint n = 0; n < G_N_ELEMENTS (names); n++)
+    for (guint i = 0; i < G_N_ELEMENTS (folders); i++) {
+      if (!folders[i] || !*folders[i])
+        continue;
+      char *path = g_build_filename (folders[i], names[n], NULL);
+      if (g_file_test (path, G_FILE_TEST_IS_REGULAR))
+        return path;
+      g_string_append_printf (looked, "%s%s", looked->len ? ", " : "", path);
+      g_free (path);
+    }
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
       "no model was named, and the default one is not installed (looked for %s)", looked->str);
   return NULL;
