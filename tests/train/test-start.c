@@ -1,0 +1,338 @@
+/* Where training starts: new layers' numbers, weights from files, and fusion layers measured so that they change nothing.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fixture.h"
+
+#include <train/fusion-norm.h>
+#include <train/start.h>
+
+#include <math.h>
+#include <nddr/model.h>
+#include <nddr/nddr-session.h>
+#include <string.h>
+
+static char *folder;
+
+static const NddrClass classes[] = { { (char *) "a", 1 }, { (char *) "b", 2 }, { (char *) "c", 3 } };
+
+#define SMALL "model.width=0.125", "model.head_width=0.0625", "model.input=64x48", "train.batch=2"
+#define MOBILENET "model.backbone=mobilenet_v2", "model.output_stride=16", SMALL
+#define VGG "model.backbone=vgg16", SMALL
+
+static NddrRecipe *
+make_recipe (const char *const *sets)
+{
+  g_autoptr (GError) error = NULL;
+  NddrRecipe *recipe = nddr_recipe_load (NULL, sets, &error);
+  g_assert_no_error (error);
+  return recipe;
+}
+
+static NddrStart *
+try_start (const NddrRecipe *recipe, guint n_classes, const char *const *inits, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  NddrConfig *config = nddr_recipe_make_config (recipe, classes, n_classes, &problem);
+  g_assert_no_error (problem);
+  return nddr_start_new (config, recipe, inits, error);
+}
+
+static NddrStart *
+start (const NddrRecipe *recipe, guint n_classes, const char *const *inits)
+{
+  g_autoptr (GError) error = NULL;
+  NddrStart *made = try_start (recipe, n_classes, inits, &error);
+  g_assert_no_error (error);
+  return made;
+}
+
+static const NddrArray *
+find (const NddrStart *made, const char *name)
+{
+  const NddrArray *array = nddr_tensors_find (made->tensors, name);
+  if (!array)
+    g_error ("there is no %s", name);
+  return array;
+}
+
+static void
+expect_same (const NddrArray *a, const NddrArray *b)
+{
+  g_assert_cmpmem (a->data, a->n_elements * sizeof (float), b->data, b->n_elements * sizeof (float));
+}
+
+static gboolean
+differ (const NddrArray *a, const NddrArray *b)
+{
+  return memcmp (a->data, b->data, MIN (a->n_elements, b->n_elements) * sizeof (float)) != 0;
+}
+
+/* A start's tensors as a file: a model's, or with @trunk a backbone's: that trunk's tensors without its name. */
+static char *
+save (const NddrStart *made, const char *name, const char *trunk)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  g_autofree char *prefix = g_strconcat (trunk ? trunk : "", trunk ? "." : "", NULL);
+  char *path = fixture_path (folder, "%s", name);
+  for (guint i = 0; i < made->tensors->arrays->len; i++)
+    {
+      const NddrArray *from = made->tensors->arrays->pdata[i];
+      const char *rest = from->name + strlen (prefix);
+      if (!g_str_has_prefix (from->name, prefix) || (trunk && !g_str_has_prefix (rest, "features")))
+        continue;
+      NddrArray *array = nddr_array_new (rest, from->n_dims, from->dims);
+      memcpy (array->data, from->data, from->n_elements * sizeof (float));
+      nddr_tensors_take (tensors, array);
+    }
+  if (trunk)
+    nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error);
+  else
+    {
+      g_autoptr (NddrModel) model = nddr_model_new (nddr_config_copy (made->config), g_steal_pointer (&tensors), &error);
+      g_assert_no_error (error);
+      nddr_model_save (model, path, NDDR_STORE_F32, &error);
+    }
+  g_assert_no_error (error);
+  return path;
+}
+
+static void
+test_new (void)
+{
+  const char *const sets[] = { MOBILENET, NULL }, *const other_seed[] = { MOBILENET, "data.seed=5", NULL };
+  const char *const xavier[] = { MOBILENET, "model.fusion_init=xavier", NULL };
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  g_autoptr (NddrRecipe) second = make_recipe (other_seed);
+  g_autoptr (NddrRecipe) third = make_recipe (xavier);
+  g_autoptr (NddrStart) a = start (recipe, 3, NULL);
+  g_autoptr (NddrStart) b = start (recipe, 3, NULL);
+  g_autoptr (NddrStart) c = start (second, 3, NULL);
+  g_autoptr (NddrStart) d = start (third, 3, NULL);
+  g_autoptr (GError) error = NULL;
+  g_assert_false (a->from_files);
+  g_assert_null (a->warnings);
+  for (guint i = 0; i < a->tensors->arrays->len; i++)
+    expect_same (a->tensors->arrays->pdata[i], b->tensors->arrays->pdata[i]);
+  const char *conv = "normal.fc6.weight", *last = "segmentation.fc8.weight", *fusion = "nddr.2.normal.weight";
+  g_assert_true (differ (find (a, conv), find (c, conv)));
+  g_assert_true (differ (find (a, conv), find (a, "segmentation.fc6.weight")));
+
+  /* He: variance 2 / fan-in */
+  const NddrArray *w = find (a, conv);
+  double sum = 0, bound = 0;
+  for (gsize i = 0; i < w->n_elements; i++)
+    sum += w->data[i] * w->data[i];
+  g_assert_cmpfloat_with_epsilon (sum / w->n_elements * w->dims[1] * 9 / 2, 1, 0.05);
+  w = find (a, last);
+  for (gsize i = 0; i < w->n_elements; i++)
+    bound = MAX (bound, fabsf (w->data[i]));
+  g_assert_cmpfloat (bound, <=, 1 / sqrt (w->dims[1]));
+  g_assert_cmpfloat (bound, >, 0.8 / sqrt (w->dims[1]));
+
+  /* [C][2 C]: 0.1 I for segmentation, 0.9 I for its own */
+  w = find (a, fusion);
+  for (gint64 o = 0; o < w->dims[0]; o++)
+    for (gint64 i = 0; i < w->dims[1]; i++)
+      g_assert_cmpfloat (w->data[o * w->dims[1] + i], ==, i == o ? 0.1f : i == o + w->dims[0] ? 0.9f : 0);
+  g_assert_cmpfloat (find (d, fusion)->data[1], !=, 0);
+
+  /* what a model needs, no more and no less */
+  g_autofree char *path = save (a, "new.safetensors", NULL);
+  g_autoptr (NddrModel) model = nddr_model_load (path, &error);
+  g_assert_no_error (error);
+}
+
+static void
+test_backbone (void)
+{
+  const char *const sets[] = { MOBILENET, NULL }, *const other[] = { MOBILENET, "data.seed=7", NULL };
+  const char *const wide[] = { "model.backbone=mobilenet_v2", "model.width=0.5", NULL }, *const vgg[] = { VGG, NULL };
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  g_autoptr (NddrRecipe) second = make_recipe (other);
+  g_autoptr (NddrStart) source = start (second, 3, NULL);
+  g_autofree char *path = save (source, "backbone.safetensors", "normal");
+  const char *const inits[] = { path, NULL };
+  g_autoptr (NddrStart) made = start (recipe, 3, inits);
+  g_assert_true (made->from_files);
+  g_assert_null (made->warnings);
+  const char *const names[] = { "features.0.0.weight", "features.0.1.running_var", "features.3.conv.1.0.weight", "features.17.conv.3.bias" };
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *seg = g_strconcat ("segmentation.", names[i], NULL), *normal = g_strconcat ("normal.", names[i], NULL);
+      expect_same (find (made, seg), find (source, normal));
+      expect_same (find (made, normal), find (source, normal));
+    }
+  g_assert_true (differ (find (made, "normal.fc6.weight"), find (source, "normal.fc6.weight")));
+  for (guint i = 0; i < made->network->layers->len; i++)
+    {
+      const NddrLayer *layer = nddr_network_layer (made->network, i);
+      if (layer->names)
+        g_assert_cmpint (made->fresh[i], ==, layer->role != NDDR_ROLE_TRUNK);
+    }
+
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrRecipe) wider = make_recipe (wide);
+  g_autoptr (NddrStart) none = try_start (wider, 3, inits, &error);
+  g_assert_null (none);
+  g_assert_nonnull (strstr (error->message, "features.0.0.weight is [8, 3, 3, 3], but the network's is"));
+  g_clear_error (&error);
+  g_autoptr (NddrRecipe) another = make_recipe (vgg);
+  g_autoptr (NddrStart) wrong = try_start (another, 3, inits, &error);
+  g_assert_null (wrong);
+  g_assert_nonnull (error);
+}
+
+/* torchvision's VGG-16: biases, no normalisation; the layers that the file lacks start anew. */
+static void
+test_vgg (void)
+{
+  g_autoptr (GError) error = NULL;
+  const char *const sets[] = { VGG, NULL };
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  static const struct { const char *name; guint n; gint64 dims[4]; } rows[] = {
+    { "features.0.weight", 4, { 8, 3, 3, 3 } }, { "features.0.bias", 1, { 8 } }, { "features.5.weight", 4, { 16, 8, 3, 3 } }, { "features.5.bias", 1, { 16 } },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      NddrArray *array = nddr_array_new (rows[i].name, rows[i].n, rows[i].dims);
+      array->data[1] = 1 + i;
+      nddr_tensors_take (tensors, array);
+    }
+  g_autofree char *path = fixture_path (folder, "vgg.safetensors");
+  nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error);
+  g_assert_no_error (error);
+  const char *const inits[] = { path, NULL };
+  g_autoptr (NddrStart) made = start (recipe, 3, inits);
+  g_assert_cmpfloat (find (made, "normal.conv1_1.weight")->data[1], ==, 1);
+  g_assert_cmpfloat (find (made, "normal.conv1_1.bias")->data[1], ==, 2);
+  g_assert_cmpfloat (find (made, "segmentation.conv2_1.weight")->data[1], ==, 3);
+  g_assert_null (nddr_tensors_find (made->tensors, "normal.conv1_1.bn.weight"));
+  g_assert_nonnull (nddr_tensors_find (made->tensors, "normal.conv1_2.bn.weight"));
+  g_assert_nonnull (strstr (made->warnings, "no weights for segmentation.conv1_2"));
+}
+
+static void
+test_models (void)
+{
+  const char *const alone_s[] = { MOBILENET, "model.tasks=segmentation", "data.seed=11", NULL };
+  const char *const alone_n[] = { MOBILENET, "model.tasks=normal", "data.seed=12", NULL };
+  const char *const both[] = { MOBILENET, NULL };
+  g_autoptr (NddrRecipe) recipe_s = make_recipe (alone_s);
+  g_autoptr (NddrRecipe) recipe_n = make_recipe (alone_n);
+  g_autoptr (NddrRecipe) recipe = make_recipe (both);
+  g_autoptr (NddrStart) s = start (recipe_s, 3, NULL);
+  g_autoptr (NddrStart) n = start (recipe_n, 3, NULL);
+  g_autofree char *path_s = save (s, "s.safetensors", NULL), *path_n = save (n, "n.safetensors", NULL);
+
+  /* one for each task */
+  const char *const inits[] = { path_s, path_n, NULL }, *const three[] = { path_s, path_n, path_n, NULL };
+  g_autoptr (NddrStart) made = start (recipe, 3, inits);
+  expect_same (find (made, "segmentation.features.4.conv.2.weight"), find (s, "segmentation.features.4.conv.2.weight"));
+  expect_same (find (made, "normal.features.4.conv.2.weight"), find (n, "normal.features.4.conv.2.weight"));
+  expect_same (find (made, "normal.fc8.weight"), find (n, "normal.fc8.weight"));
+  g_assert_null (made->warnings);
+
+  /* other classes: the last layer starts anew */
+  g_autoptr (NddrStart) fewer = start (recipe, 2, inits);
+  g_assert_nonnull (strstr (fewer->warnings, "segmentation.fc8.weight is [3, 64, 1, 1], but the network's is [2, 64, 1, 1]"));
+  expect_same (find (fewer, "segmentation.fc7.weight"), find (s, "segmentation.fc7.weight"));
+
+  /* one for all: the whole model goes on as it is */
+  g_autofree char *path = save (made, "both.safetensors", NULL);
+  const char *const whole[] = { path, NULL };
+  g_autoptr (NddrStart) again = start (recipe, 3, whole);
+  for (guint i = 0; i < made->tensors->arrays->len; i++)
+    {
+      const NddrArray *array = made->tensors->arrays->pdata[i];
+      expect_same (array, find (again, array->name));
+    }
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrStart) none = try_start (recipe, 3, three, &error);
+  g_assert_null (none);
+  g_assert_nonnull (strstr (error->message, "3 times for 2 tasks"));
+}
+
+/* ---- fusion norms */
+
+/* A head's output for one picture, (transfer full). */
+static float *
+run_head (NddrDevice *device, const NddrStart *made, const NddrSample *sample, gsize *n)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = save (made, "measured.safetensors", NULL);
+  g_autoptr (NddrModel) model = nddr_model_load (path, &error);
+  g_assert_no_error (error);
+  NddrSessionOptions options = { .precision = NDDR_PRECISION_FP32 };
+  g_autoptr (NddrSession) session = nddr_session_new (device, model, &options, &error);
+  g_assert_no_error (error);
+  NddrFrameFormat format = { .format = NDDR_PIXEL_RGB, .width = sample->width, .height = sample->height, .full_range = TRUE };
+  NddrOutput output = { "normal", NDDR_VIEW_HEAD, NDDR_PIXEL_FLOAT };
+  guint width, height, channels;
+  nddr_session_set_frames (session, &format, &output, 1, &error);
+  g_assert_no_error (error);
+  nddr_session_get_head_size (session, "normal", &width, &height, &channels);
+  *n = (gsize) width * height * channels;
+  float *data = g_new (float, *n);
+  NddrFrame frame = { { sample->rgb }, { (gint) sample->width * 3 } }, result = { { (guint8 *) data }, { (gint) (width * channels * sizeof (float)) } };
+  guint64 ticket = nddr_session_submit (session, &frame, NULL, FALSE, &error);
+  nddr_session_wait (session, ticket, &result, NULL, &error);
+  g_assert_no_error (error);
+  return data;
+}
+
+static void
+test_fusion_norm (gconstpointer backbone)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *set = g_strconcat ("model.backbone=", backbone, NULL), *data = fixture_path (folder, "data-%s", (const char *) backbone);
+  g_autofree char *spec = g_strconcat ("folder:", data, NULL);
+  const char *const sets[] = { set, SMALL, NULL };
+  for (guint i = 0; i < 5; i++)
+    {
+      g_autoptr (NddrSample) sample = fixture_sample (64, 48, i);
+      g_autofree char *name = g_strdup_printf ("%u", i);
+      fixture_write_sample (data, "train", name, sample, FALSE);
+    }
+  g_autoptr (NddrDataset) dataset = nddr_dataset_open (spec, "train", &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  g_autoptr (NddrStart) made = start (recipe, 3, NULL);
+  g_autoptr (NddrSample) sample = fixture_sample (64, 48, 2);
+  gsize n;
+  g_autofree float *before = run_head (device, made, sample, &n);
+  nddr_fusion_norm_measure (device, made, recipe, dataset, &error);
+  g_assert_no_error (error);
+  g_autofree float *after = run_head (device, made, sample, &n);
+  const NddrArray *scale = find (made, "nddr.3.normal.bn.weight"), *var = find (made, "nddr.3.normal.bn.running_var");
+  g_assert_cmpfloat (scale->data[0], !=, 1);
+  g_assert_cmpfloat_with_epsilon (scale->data[0] * scale->data[0], var->data[0] + 1e-5, 1e-4 * var->data[0] + 1e-6);
+  g_assert_cmpfloat (find (made, "shortcut.normal.bn.weight")->data[0], ==, 1);
+  double difference = 0, norm = 0;
+  for (gsize i = 0; i < n; i++)
+    {
+      difference += pow (after[i] - before[i], 2);
+      norm += pow (before[i], 2);
+    }
+  g_assert_cmpfloat (norm, >, 0);
+  g_assert_cmpfloat (sqrt (difference / norm), <, 1e-3);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  folder = fixture_folder ();
+  g_test_add_func ("/start/new", test_new);
+  g_test_add_func ("/start/backbone", test_backbone);
+  g_test_add_func ("/start/vgg", test_vgg);
+  g_test_add_func ("/start/models", test_models);
+  g_test_add_data_func ("/start/fusion-norm/mobilenet_v2", "mobilenet_v2", test_fusion_norm);
+  g_test_add_data_func ("/start/fusion-norm/vgg16", "vgg16", test_fusion_norm);
+  int status = g_test_run ();
+  fixture_remove (folder);
+  return status;
+}
