@@ -1,6 +1,7 @@
 /* See journal.h.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/events.h>
 #include <train/journal.h>
 
 #include <errno.h>
@@ -11,6 +12,7 @@ struct _NddrJournal
 {
   char *path;
   FILE *file;
+  NddrEvents *events;
 };
 
 /* The step that a line of ours begins with; G_MAXINT64 where it is none. */
@@ -40,20 +42,20 @@ drop_later_lines (const char *path, gint64 last_step, GError **error)
 }
 
 NddrJournal *
-nddr_journal_open (const char *path, gint64 last_step, GError **error)
+nddr_journal_open (const char *folder, gint64 last_step, GError **error)
 {
-  if (!drop_later_lines (path, last_step, error))
+  g_autoptr (NddrJournal) journal = g_new0 (NddrJournal, 1);
+  journal->path = g_build_filename (folder, "log.jsonl", NULL);
+  if (!drop_later_lines (journal->path, last_step, error))
     return NULL;
-  FILE *file = fopen (path, "ae");
-  if (!file)
+  journal->file = fopen (journal->path, "ae");
+  if (!journal->file)
     {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot write %s: %s", path, g_strerror (errno));
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot write %s: %s", journal->path, g_strerror (errno));
       return NULL;
     }
-  NddrJournal *journal = g_new0 (NddrJournal, 1);
-  journal->path = g_strdup (path);
-  journal->file = file;
-  return journal;
+  journal->events = nddr_events_open (folder, error);
+  return journal->events ? g_steal_pointer (&journal) : NULL;
 }
 
 void
@@ -61,7 +63,9 @@ nddr_journal_close (NddrJournal *journal)
 {
   if (!journal)
     return;
-  fclose (journal->file);
+  if (journal->file)
+    fclose (journal->file);
+  g_clear_pointer (&journal->events, nddr_events_close);
   g_free (journal->path);
   g_free (journal);
 }
@@ -76,10 +80,10 @@ write_line (NddrJournal *journal, const char *line, GError **error)
 }
 
 static void
-append_number (GString *line, const char *name, const char *suffix, double number)
+append_number (GString *line, const char *name, double number)
 {
   char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-  g_string_append_printf (line, ",\"%s%s\":%s", name, suffix, g_ascii_formatd (buffer, sizeof buffer, "%.9g", number));
+  g_string_append_printf (line, ",\"%s\":%s", name, g_ascii_formatd (buffer, sizeof buffer, "%.9g", number));
 }
 
 gboolean
@@ -88,13 +92,39 @@ nddr_journal_step (NddrJournal *journal, gint64 step, double loss, const NddrTas
 {
   g_autoptr (GString) line = g_string_new (NULL);
   g_string_append_printf (line, "{\"step\":%" G_GINT64_FORMAT, step);
-  append_number (line, "loss", "", loss);
-  for (guint t = 0; t < n_tasks; t++)
-    append_number (line, "loss.", tasks[t].name, losses[t]);
-  append_number (line, "lr", "", rate);
-  append_number (line, "images_per_s", "", images_per_s);
+  append_number (line, "loss", loss);
+  gboolean fine = nddr_events_add (journal->events, step, "loss", loss, error);
+  for (guint t = 0; fine && t < n_tasks; t++)
+    {
+      g_autofree char *name = g_strconcat ("loss.", tasks[t].name, NULL);
+      append_number (line, name, losses[t]);
+      fine = nddr_events_add (journal->events, step, name, losses[t], error);
+    }
+  append_number (line, "lr", rate);
+  append_number (line, "images_per_s", images_per_s);
   g_string_append_c (line, '}');
-  return write_line (journal, line->str, error);
+  return fine && nddr_events_add (journal->events, step, "lr", rate, error) && write_line (journal, line->str, error);
+}
+
+/* The numbers of an object and of those in it, as PREFIX/NAME. */
+static gboolean
+add_scores (NddrJournal *journal, gint64 step, const char *prefix, JsonNode *node, GError **error)
+{
+  JsonObjectIter iter;
+  const char *name;
+  JsonNode *member;
+  if (JSON_NODE_HOLDS_VALUE (node))
+    return nddr_events_add (journal->events, step, prefix, json_node_get_double (node), error);
+  if (!JSON_NODE_HOLDS_OBJECT (node))
+    return TRUE; /* a score that no pixel defines */
+  json_object_iter_init (&iter, json_node_get_object (node));
+  while (json_object_iter_next (&iter, &name, &member))
+    {
+      g_autofree char *tag = g_strconcat (prefix, "/", name, NULL);
+      if (!add_scores (journal, step, tag, member, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 gboolean
@@ -103,7 +133,8 @@ nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNod
   g_autofree char *text = json_to_string (metrics, FALSE);
   g_autoptr (GString) line = g_string_new (NULL);
   g_string_append_printf (line, "{\"step\":%" G_GINT64_FORMAT ",\"val\":%s", step, text);
-  append_number (line, "val_loss", "", loss);
+  append_number (line, "val_loss", loss);
   g_string_append_c (line, '}');
-  return write_line (journal, line->str, error);
+  return add_scores (journal, step, "val", metrics, error) && nddr_events_add (journal->events, step, "val_loss", loss, error)
+      && write_line (journal, line->str, error);
 }

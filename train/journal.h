@@ -1,4 +1,4 @@
-/* A run's log.jsonl: one JSON object a line.
+/* What a run says of itself: log.jsonl, one JSON object a line, and the same numbers for TensorBoard.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -10,8 +10,8 @@ G_BEGIN_DECLS
 
 typedef struct _NddrJournal NddrJournal;
 
-/** Opens @path to append; lines of steps behind @last_step, which a run that stopped left, go first. */
-NddrJournal *nddr_journal_open (const char *path, gint64 last_step, GError **error);
+/** Opens @folder's log to append; lines of steps behind @last_step, which a run that stopped left, go first. */
+NddrJournal *nddr_journal_open (const char *folder, gint64 last_step, GError **error);
 void nddr_journal_close (NddrJournal *journal);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrJournal, nddr_journal_close)
 

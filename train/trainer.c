@@ -192,11 +192,11 @@ make_learner (Trainer *t, GError **error)
 static gboolean
 open_run (Trainer *t, GError **error)
 {
-  g_autofree char *config = in_run (t, "config.ini"), *log = in_run (t, "log.jsonl");
+  g_autofree char *config = in_run (t, "config.ini");
   t->recipe_text = nddr_recipe_to_text (t->recipe);
   if (!g_file_set_contents (config, t->recipe_text, -1, error))
     return FALSE;
-  t->journal = nddr_journal_open (log, t->step, error);
+  t->journal = nddr_journal_open (t->options->run, t->step, error);
   return t->journal != NULL;
 }
 

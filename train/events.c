@@ -1,0 +1,156 @@
+/* See events.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/events.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct _NddrEvents
+{
+  char *path;
+  FILE *file;
+};
+
+/* ---- records */
+
+/* CRC-32C (Castagnoli), bit by bit: records are short. */
+static guint32
+crc32c (const guint8 *data, gsize n)
+{
+  guint32 crc = ~0u;
+  for (gsize i = 0; i < n; i++)
+    {
+      crc ^= data[i];
+      for (int bit = 0; bit < 8; bit++)
+        crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+    }
+  return ~crc;
+}
+
+static guint32
+masked_crc (const guint8 *data, gsize n)
+{
+  guint32 crc = crc32c (data, n);
+  return GUINT32_TO_LE ((crc >> 15 | crc << 17) + 0xa282ead8u);
+}
+
+static gboolean
+write_record (NddrEvents *events, const GByteArray *message, GError **error)
+{
+  guint64 length = GUINT64_TO_LE ((guint64) message->len);
+  guint32 length_crc = masked_crc ((const guint8 *) &length, sizeof length), crc = masked_crc (message->data, message->len);
+  gboolean fine = fwrite (&length, sizeof length, 1, events->file) == 1 && fwrite (&length_crc, sizeof length_crc, 1, events->file) == 1
+      && fwrite (message->data, message->len, 1, events->file) == 1 && fwrite (&crc, sizeof crc, 1, events->file) == 1
+      && fflush (events->file) == 0;
+  if (!fine)
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot write %s: %s", events->path, g_strerror (errno));
+  return fine;
+}
+
+/* ---- protocol buffers: a field is its number and wire type, then its content */
+
+enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
+
+static void
+put_varint (GByteArray *out, guint64 value)
+{
+  do
+    {
+      guint8 byte = (value & 0x7f) | (value > 0x7f ? 0x80 : 0);
+      g_byte_array_append (out, &byte, 1);
+      value >>= 7;
+    }
+  while (value);
+}
+
+static void
+put_key (GByteArray *out, guint field, guint wire)
+{
+  put_varint (out, field << 3 | wire);
+}
+
+static void
+put_double (GByteArray *out, guint field, double value)
+{
+  guint64 bits;
+  memcpy (&bits, &value, sizeof bits);
+  bits = GUINT64_TO_LE (bits);
+  put_key (out, field, WIRE_64);
+  g_byte_array_append (out, (const guint8 *) &bits, sizeof bits);
+}
+
+static void
+put_float (GByteArray *out, guint field, float value)
+{
+  guint32 bits;
+  memcpy (&bits, &value, sizeof bits);
+  bits = GUINT32_TO_LE (bits);
+  put_key (out, field, WIRE_32);
+  g_byte_array_append (out, (const guint8 *) &bits, sizeof bits);
+}
+
+static void
+put_bytes (GByteArray *out, guint field, gconstpointer data, gsize n)
+{
+  put_key (out, field, WIRE_BYTES);
+  put_varint (out, n);
+  g_byte_array_append (out, data, n);
+}
+
+/* Event { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5 } */
+static GByteArray *
+new_event (gint64 step)
+{
+  GByteArray *event = g_byte_array_new ();
+  put_double (event, 1, g_get_real_time () / 1e6);
+  put_key (event, 2, WIRE_VARINT);
+  put_varint (event, step);
+  return event;
+}
+
+/* ---- files */
+
+NddrEvents *
+nddr_events_open (const char *folder, GError **error)
+{
+  static const char version[] = "brain.Event:2";
+  g_autoptr (NddrEvents) events = g_new0 (NddrEvents, 1);
+  g_autofree char *name = g_strdup_printf ("events.out.tfevents.%" G_GINT64_FORMAT ".nddr", g_get_real_time () / G_USEC_PER_SEC);
+  events->path = g_build_filename (folder, name, NULL);
+  events->file = fopen (events->path, "abe");
+  if (!events->file)
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot write %s: %s", events->path, g_strerror (errno));
+      return NULL;
+    }
+  g_autoptr (GByteArray) event = new_event (0);
+  put_bytes (event, 3, version, strlen (version));
+  return write_record (events, event, error) ? g_steal_pointer (&events) : NULL;
+}
+
+void
+nddr_events_close (NddrEvents *events)
+{
+  if (!events)
+    return;
+  if (events->file)
+    fclose (events->file);
+  g_free (events->path);
+  g_free (events);
+}
+
+/* Summary { repeated Value value = 1 }, Value { string tag = 1; float simple_value = 2 } */
+gboolean
+nddr_events_add (NddrEvents *events, gint64 step, const char *tag, double value, GError **error)
+{
+  g_autoptr (GByteArray) event = new_event (step);
+  g_autoptr (GByteArray) summary = g_byte_array_new ();
+  g_autoptr (GByteArray) scalar = g_byte_array_new ();
+  put_bytes (scalar, 1, tag, strlen (tag));
+  put_float (scalar, 2, value);
+  put_bytes (summary, 1, scalar->data, scalar->len);
+  put_bytes (event, 5, summary->data, summary->len);
+  return write_record (events, event, error);
+}

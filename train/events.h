@@ -1,0 +1,22 @@
+/* TensorBoard's event files: a run's scalars.
+ *
+ * Records as TensorFlow writes them: length, its masked CRC-32C, a protocol buffer (Event), the buffer's masked CRC-32C.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/nddr-error.h>
+
+G_BEGIN_DECLS
+
+typedef struct _NddrEvents NddrEvents;
+
+/** Makes a new file in @folder, its name after the time; a run that is resumed has several, which TensorBoard joins. */
+NddrEvents *nddr_events_open (const char *folder, GError **error);
+void nddr_events_close (NddrEvents *events);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrEvents, nddr_events_close)
+
+/** One number: @tag at @step. */
+gboolean nddr_events_add (NddrEvents *events, gint64 step, const char *tag, double value, GError **error);
+
+G_END_DECLS
