@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/image.h"
+#include "train/label.h"
 #include "train/source.h"
 
 #include <string.h>
@@ -48,42 +49,6 @@ label_path (const NddrFolder *folder, guint index, NddrTaskKind kind)
   return g_build_filename (folder->folder, label_folders[kind], file, NULL);
 }
 
-/** Reads one label of the picture at @path and takes its pixels; checks its size. */
-static gpointer
-read_label (const NddrFolder *folder, guint index, NddrTaskKind kind, const NddrImage *picture, const char *picture_path,
-    GError **error)
-{
-  static const NddrImageContent contents[] = {
-    [NDDR_TASK_SEGMENTATION] = NDDR_IMAGE_IDS,
-    [NDDR_TASK_NORMAL] = NDDR_IMAGE_VECTORS,
-    [NDDR_TASK_DEPTH] = NDDR_IMAGE_GRAY16,
-  };
-  g_autofree char *path = label_path (folder, index, kind);
-  g_autoptr (NddrImage) label = nddr_image_read (path, contents[kind], error);
-  if (!label)
-    return NULL;
-  if (label->width != picture->width || label->height != picture->height)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is %ux%u, but its picture %s is %ux%u: they must have one size",
-          path, label->width, label->height, picture_path, picture->width, picture->height);
-      return NULL;
-    }
-  if (kind == NDDR_TASK_SEGMENTATION)
-    {
-      const guint8 *ids = label->data;
-      gsize n = (gsize) label->width * label->height;
-      for (gsize i = 0; i < n; i++)
-        if (ids[i] >= folder->base.n_classes && ids[i] != NDDR_IGNORED)
-          {
-            g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
-                "%s has class %u at (%u, %u), but classes.txt names %u classes, 0 to %u (255 is ignored)", path, ids[i],
-                (guint) (i % label->width), (guint) (i / label->width), folder->base.n_classes, folder->base.n_classes - 1);
-            return NULL;
-          }
-    }
-  return g_steal_pointer (&label->data);
-}
-
 static NddrSample *
 folder_load (const NddrSource *source, guint index, NddrLabels labels, GError **error)
 {
@@ -99,15 +64,11 @@ folder_load (const NddrSource *source, guint index, NddrLabels labels, GError **
     {
       if (!(labels & source->labels & NDDR_LABEL (kind)))
         continue;
-      gpointer data = read_label (folder, index, kind, picture, path, error);
-      if (!data)
+      g_autofree char *label = label_path (folder, index, kind);
+      gpointer plane = nddr_label_read (label, kind, picture->width, picture->height, path, source->n_classes, error);
+      if (!plane)
         return NULL;
-      if (kind == NDDR_TASK_SEGMENTATION)
-        sample->segmentation = data;
-      else if (kind == NDDR_TASK_NORMAL)
-        sample->normal = data;
-      else
-        sample->depth = data;
+      nddr_label_take (sample, kind, plane);
     }
   return g_steal_pointer (&sample);
 }
