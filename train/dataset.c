@@ -35,14 +35,17 @@ open_source (const char *spec, const char *default_split, GError **error)
     return nddr_folder_open (where, default_split, error);
   if (g_str_has_prefix (spec, "synth:"))
     return nddr_synth_open (where, error);
-  if (g_str_has_prefix (spec, "nddr:") || g_str_has_prefix (spec, "nyuv2:"))
+  if (g_str_has_prefix (spec, "nddr:"))
+    return nddr_published_open (where, error);
+  if (g_str_has_prefix (spec, "nyuv2:"))
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED,
-        "data set \"%s\": this version reads folder: and synth: data sets; bring it into "
+        "data set \"%s\": this version does not read .mat files; bring it into "
         "the form of a folder (DIR/SPLIT/image, segmentation, normal, depth, and DIR/classes.txt)",
         spec);
   else
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
-        "\"%s\" is not a data set: folder:DIR[,SPLIT] or synth:SEED,COUNT,WxH was expected, or several joined by '+'", spec);
+        "\"%s\" is not a data set: folder:DIR[,SPLIT], nddr:DIR,LIST or synth:SEED,COUNT,WxH was expected, or several joined by "
+        "'+'", spec);
   return NULL;
 }
 

@@ -25,9 +25,14 @@ struct _NddrSource
 /** "DIR" or "DIR,SPLIT". */
 NddrSource *nddr_folder_open (const char *where, const char *default_split, GError **error);
 
+/** "DIR,LIST": the layout of the published NDDR-CNN code, described in published.c. */
+NddrSource *nddr_published_open (const char *where, GError **error);
+
 /** Frees @n classes and their names. */
 void nddr_classes_free (NddrClass *classes, guint n);
 /** (nullable): classes from a file with lines `name #rrggbb`. */
 NddrClass *nddr_classes_read (const char *path, guint *n, GError **error);
+/** (transfer full): the 40 classes of NYU Depth v2. */
+NddrClass *nddr_classes_nyu40 (guint *n);
 
 G_END_DECLS
