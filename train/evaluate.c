@@ -186,6 +186,8 @@ nddr_evaluate (NddrDevice *device, NddrModel *model, NddrDataset *dataset, const
     return NULL;
   const NddrConfig *config = nddr_model_get_config (model);
   g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks);
+  if (options->paper)
+    nddr_metrics_score_as_published (metrics);
   g_autofree NddrHeadOutput *shapes = g_new0 (NddrHeadOutput, config->n_tasks);
   g_autofree double *loss_sums = g_new0 (double, config->n_tasks);
   g_autofree guint64 *loss_pixels = g_new0 (guint64, config->n_tasks);

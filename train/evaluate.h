@@ -14,6 +14,7 @@ typedef struct
 {
   guint width, height; /* the network's input; 0: the model's */
   NddrPrecision precision;
+  gboolean paper; /* also nddr_metrics_score_as_published() */
   const double *weights; /* (nullable): of the tasks' losses; then *loss is computed */
   /* (nullable): called after each picture */
   void (*progress) (guint done, guint total, gpointer user_data);

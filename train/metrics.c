@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "train/published-normals.h"
 #include "train/upsample.h"
 
 /* Angles are counted in buckets this fine, so that the median of any number of pixels is exact to half of that. */
@@ -31,7 +32,9 @@ typedef struct
 
 typedef struct
 {
+  char *name; /* the task's, or TASK_paper */
   const NddrTask *task;
+  gboolean published; /* normals, as the published code scores them */
   Segmentation segmentation; /* that of the task's kind is used */
   Normal normal;
   Depth depth;
@@ -39,8 +42,8 @@ typedef struct
 
 struct _NddrMetrics
 {
-  Score *scores;
-  guint n_tasks;
+  Score *scores; /* of the tasks, then what nddr_metrics_score_as_published() added */
+  guint n_tasks, n_scores;
 };
 
 static const double within_degrees[3] = { 11.25, 22.5, 30 };
@@ -54,22 +57,39 @@ typedef struct
   double (*get) (const Score *score);
 } Measure;
 
+static void
+score_init (Score *score, const NddrTask *task, const char *suffix)
+{
+  *score = (Score) { .name = g_strconcat (task->name, suffix, NULL), .task = task };
+  if (task->kind == NDDR_TASK_SEGMENTATION)
+    score->segmentation.confusion = g_new0 (guint64, (gsize) task->n_classes * task->n_classes);
+  else if (task->kind == NDDR_TASK_NORMAL)
+    score->normal.buckets = g_new0 (guint32, ANGLE_BUCKETS);
+}
+
 NddrMetrics *
 nddr_metrics_new (const NddrTask *tasks, guint n_tasks)
 {
   NddrMetrics *metrics = g_new0 (NddrMetrics, 1);
   metrics->scores = g_new0 (Score, n_tasks);
-  metrics->n_tasks = n_tasks;
+  metrics->n_tasks = metrics->n_scores = n_tasks;
   for (guint i = 0; i < n_tasks; i++)
-    {
-      Score *score = &metrics->scores[i];
-      score->task = &tasks[i];
-      if (tasks[i].kind == NDDR_TASK_SEGMENTATION)
-        score->segmentation.confusion = g_new0 (guint64, (gsize) tasks[i].n_classes * tasks[i].n_classes);
-      else if (tasks[i].kind == NDDR_TASK_NORMAL)
-        score->normal.buckets = g_new0 (guint32, ANGLE_BUCKETS);
-    }
+    score_init (&metrics->scores[i], &tasks[i], "");
   return metrics;
+}
+
+void
+nddr_metrics_score_as_published (NddrMetrics *metrics)
+{
+  g_return_if_fail (metrics->n_scores == metrics->n_tasks);
+  metrics->scores = g_renew (Score, metrics->scores, 2 * metrics->n_tasks);
+  for (guint i = 0; i < metrics->n_tasks; i++)
+    if (metrics->scores[i].task->kind == NDDR_TASK_NORMAL)
+      {
+        Score *score = &metrics->scores[metrics->n_scores++];
+        score_init (score, metrics->scores[i].task, "_paper");
+        score->published = TRUE;
+      }
 }
 
 void
@@ -77,8 +97,9 @@ nddr_metrics_free (NddrMetrics *metrics)
 {
   if (!metrics)
     return;
-  for (guint i = 0; i < metrics->n_tasks; i++)
+  for (guint i = 0; i < metrics->n_scores; i++)
     {
+      g_free (metrics->scores[i].name);
       g_free (metrics->scores[i].segmentation.confusion);
       g_free (metrics->scores[i].normal.buckets);
     }
@@ -115,15 +136,47 @@ angle_between (const float *v, const double *n)
   return atan2 (sqrt (x * x + y * y + z * z), dot) * (180 / G_PI);
 }
 
-static void
-add_normal (Normal *s, const float *row, guint stride, const guint8 *labels, guint width)
+/** As the published code measures it: the angle between both vectors' encodings, the prediction's not rounded.  FALSE: unknown label. */
+static gboolean
+published_angle (const float *v, const guint8 *label, double *angle)
 {
+  guint8 theirs[3];
+  if (!nddr_published_normal_encode (label, theirs))
+    return FALSE;
+  double length = sqrt ((double) v[0] * v[0] + (double) v[1] * v[1] + (double) v[2] * v[2]);
+  double scale = length >= 1e-6 && length < INFINITY ? 1 / length : 0, n[3], norm = 0;
+  double axes[3] = { v[0], -v[2], v[1] };
+  float encoded[3];
+  for (int c = 0; c < 3; c++)
+    {
+      encoded[c] = scale > 0 ? (axes[c] * scale + 1) * 127.5 : 127.5;
+      norm += (double) theirs[c] * theirs[c];
+    }
+  norm = sqrt (norm);
+  for (int c = 0; c < 3; c++)
+    n[c] = theirs[c] / norm;
+  *angle = angle_between (encoded, n);
+  return TRUE;
+}
+
+static void
+add_normal (Score *score, const float *row, guint stride, const guint8 *labels, guint width)
+{
+  Normal *s = &score->normal;
   for (guint x = 0; x < width; x++, row += stride, labels += 3)
     {
-      double n[3];
-      if (!nddr_normal_decode (labels, n))
-        continue;
-      double angle = angle_between (row, n);
+      double n[3], angle;
+      if (score->published)
+        {
+          if (!published_angle (row, labels, &angle))
+            continue;
+        }
+      else
+        {
+          if (!nddr_normal_decode (labels, n))
+            continue;
+          angle = angle_between (row, n);
+        }
       s->n++;
       s->sum += angle;
       s->squares += angle * angle;
@@ -171,7 +224,11 @@ nddr_metrics_add (NddrMetrics *metrics, guint task, const NddrHeadOutput *output
         add_segmentation (&score->segmentation, score->task->n_classes, row, output->stride, truth->segmentation + at,
             truth->width);
       else if (kind == NDDR_TASK_NORMAL)
-        add_normal (&score->normal, row, output->stride, truth->normal + 3 * at, truth->width);
+        {
+          for (guint other = 0; other < metrics->n_scores; other++)
+            if (metrics->scores[other].task == score->task)
+              add_normal (&metrics->scores[other], row, output->stride, truth->normal + 3 * at, truth->width);
+        }
       else
         add_depth (&score->depth, row, output->stride, truth->depth + at, truth->width);
     }
@@ -279,11 +336,11 @@ static const Score *
 find_measure (const NddrMetrics *metrics, const char *name, const Measure **measure, guint *class)
 {
   *measure = NULL;
-  for (guint i = 0; i < metrics->n_tasks; i++)
+  for (guint i = 0; i < metrics->n_scores; i++)
     {
       const Score *score = &metrics->scores[i];
-      gsize length = strlen (score->task->name);
-      if (strncmp (name, score->task->name, length) || name[length] != '.')
+      gsize length = strlen (score->name);
+      if (strncmp (name, score->name, length) || name[length] != '.')
         continue;
       const char *rest = name + length + 1;
       for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
@@ -340,10 +397,10 @@ nddr_metrics_to_json (const NddrMetrics *metrics)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   json_builder_begin_object (builder);
-  for (guint i = 0; i < metrics->n_tasks; i++)
+  for (guint i = 0; i < metrics->n_scores; i++)
     {
       const Score *score = &metrics->scores[i];
-      json_builder_set_member_name (builder, score->task->name);
+      json_builder_set_member_name (builder, score->name);
       json_builder_begin_object (builder);
       for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
         if (measures[m].kind == score->task->kind)

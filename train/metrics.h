@@ -17,6 +17,11 @@ NddrMetrics *nddr_metrics_new (const NddrTask *tasks, guint n_tasks);
 void nddr_metrics_free (NddrMetrics *metrics);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrMetrics, nddr_metrics_free)
 
+/** Scores normals twice from now on: also as the published NDDR-CNN code does, so that its tables can be compared.  There both vectors
+ * are its 8-bit encoding, around 127.5 instead of 0, which makes all angles smaller, about by half; and labels that are zero vectors count.
+ * Those scores are called TASK_paper.  To be called before anything is added. */
+void nddr_metrics_score_as_published (NddrMetrics *metrics);
+
 /** A head's output for one picture, as the network gives it. */
 typedef struct
 {

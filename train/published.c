@@ -12,6 +12,7 @@
 
 #include "train/image.h"
 #include "train/label.h"
+#include "train/published-normals.h"
 #include "train/source.h"
 
 /* A line of a list. */
@@ -60,30 +61,6 @@ clear_entry (gpointer data)
 
 /* ---- reading a sample */
 
-/** One axis from their code to ours, round ((n + 1) * 127.5): theirs means (code - 127) / 127.5, which lies half-way between two of
- * ours: the one nearer to 0 is taken, so that zero vectors stay shorter than any that counts. */
-static guint8
-convert_axis (guint8 code)
-{
-  return code < 127 ? code + 1 : code;
-}
-
-/** Theirs: right, forward, up.  Ours: right, up, toward the camera. */
-static void
-convert_normals (guint8 *normals, gsize pixels)
-{
-  for (guint8 *p = normals; p < normals + 3 * pixels; p += 3)
-    if (p[0] == 255 && p[1] == 255 && p[2] == 255)
-      memset (p, 128, 3);
-    else
-      {
-        guint8 right = convert_axis (p[0]), forward = convert_axis (p[1]), up = convert_axis (p[2]);
-        p[0] = right;
-        p[1] = up;
-        p[2] = 255 - forward;
-      }
-}
-
 static NddrSample *
 published_load (const NddrSource *source, guint index, NddrLabels labels, GError **error)
 {
@@ -112,7 +89,8 @@ published_load (const NddrSource *source, guint index, NddrLabels labels, GError
           return NULL;
         }
       if (kind == NDDR_TASK_NORMAL)
-        convert_normals (plane, (gsize) picture->width * picture->height);
+        for (gsize p = 0; p < (gsize) picture->width * picture->height; p++)
+          nddr_published_normal_decode (plane + 3 * p, plane + 3 * p);
       nddr_label_take (sample, kind, plane);
     }
   return g_steal_pointer (&sample);

@@ -33,20 +33,30 @@ print_scores (const char *name, JsonNode *node, int depth)
     print_scores (member, value, depth + (name != NULL));
 }
 
+static gboolean
+has_normals (const NddrConfig *config)
+{
+  for (guint t = 0; t < config->n_tasks; t++)
+    if (config->tasks[t].kind == NDDR_TASK_NORMAL)
+      return TRUE;
+  return FALSE;
+}
+
 int
 nddr_verb_eval (int argc, char **argv)
 {
   g_autofree char *input = NULL, *which = NULL, *precision = NULL;
   gboolean json = FALSE;
+  NddrEvaluateOptions options = { 0 };
   const GOptionEntry entries[] = {
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
+    { "paper", 0, 0, G_OPTION_ARG_NONE, &options.paper, "Score normals also as the published code does: TASK_paper, angles of 8-bit codes", NULL },
     { "input", 0, 0, G_OPTION_ARG_STRING, &input, "The network's input size; default: the model's", "WxH" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision, "auto, fp32 or fp16", "PRECISION" },
     { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },
     { NULL },
   };
   g_autoptr (GError) error = NULL;
-  NddrEvaluateOptions options = { 0 };
   if (!nddr_verb_parse (&argc, &argv, "MODEL DATASET", "Scores a model on a data set: folder:DIR[,SPLIT], nddr:DIR,LIST or synth:SEED,COUNT,WxH, joined by +.", entries, 2, 2)
       || !nddr_verb_parse_size ("eval", input, &options.width, &options.height)
       || !nddr_verb_parse_precision ("eval", precision, &options.precision))
@@ -54,6 +64,8 @@ nddr_verb_eval (int argc, char **argv)
   g_autoptr (NddrModel) model = nddr_model_load (argv[1], &error);
   if (!model)
     return nddr_verb_fail ("eval", error);
+  if (options.paper && !has_normals (nddr_model_get_config (model)))
+    return nddr_verb_misuse ("eval", "--paper is about normals, and %s has no such task", argv[1]);
   g_autoptr (NddrDataset) dataset = nddr_dataset_open (argv[2], "val", &error);
   if (!dataset)
     return nddr_verb_fail ("eval", error);

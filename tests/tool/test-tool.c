@@ -171,7 +171,8 @@ test_eval (void)
   g_assert_cmpfloat (mean, >, 0);
   g_assert_cmpfloat (mean, <, 180);
   g_assert_true (json_object_has_member (normal, "within_11.25"));
-  expect ("eval model.safetensors folder:data", 0, "pixel_accuracy");
+  g_assert_false (json_object_has_member (scores, "normal_paper"));
+  expect ("eval model.safetensors folder:data --paper", 0, "normal_paper");
   expect ("eval model.safetensors folder:no-such", 1, "no-such");
   expect ("eval model.safetensors", 2, "expected MODEL DATASET");
 }

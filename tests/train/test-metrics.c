@@ -6,6 +6,7 @@
 
 #include "fixture.h"
 #include "train/metrics.h"
+#include "train/published-normals.h"
 
 static NddrClass classes[] = { { "a", 0 }, { "b", 0 }, { "c", 0 }, { "d", 0 } };
 static const NddrTask tasks[] = {
@@ -176,6 +177,72 @@ test_upsampled (void)
     }
 }
 
+/** What the published code computes, from labels in its own encoding, against vectors in our axes: the angle of the codes as they are. */
+static void
+test_published (void)
+{
+  enum { N = 4000 };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (9);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  nddr_metrics_score_as_published (metrics);
+  g_autoptr (NddrSample) truth = nddr_sample_new (N, 1);
+  truth->normal = g_malloc (3 * N);
+  g_autofree float *vectors = g_new (float, 3 * N);
+  g_autoptr (GArray) angles = g_array_new (FALSE, FALSE, sizeof (double));
+  double sum = 0, squares = 0, within = 0;
+  for (int i = 0; i < N; i++)
+    {
+      double label[3], length = 0;
+      guint8 code[3];
+      for (int c = 0; c < 3; c++)
+        {
+          label[c] = g_rand_double_range (rand, -1, 1);
+          vectors[3 * i + c] = label[c] + g_rand_double_range (rand, -0.7, 0.7);
+          length += label[c] * label[c];
+        }
+      for (int c = 0; c < 3; c++)
+        code[c] = floor ((label[c] / sqrt (length) + 1) / 2 * 255);
+      if (i % 10 == 0)
+        memset (code, 255, 3);
+      else if (i % 10 == 1)
+        memset (code, 127, 3);
+      nddr_published_normal_decode (code, truth->normal + 3 * i);
+      if (i % 10 == 0)
+        continue;
+      /* the prediction: right, up, backward are ours; right, forward, up theirs */
+      const float *v = vectors + 3 * i;
+      double norm = sqrt (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
+      double p[3] = { (v[0] / norm + 1) * 127.5, (-v[2] / norm + 1) * 127.5, (v[1] / norm + 1) * 127.5 }, dot = 0, pp = 0, cc = 0;
+      for (int c = 0; c < 3; c++)
+        {
+          dot += p[c] * code[c];
+          pp += p[c] * p[c];
+          cc += (double) code[c] * code[c];
+        }
+      double angle = acos (CLAMP (dot / sqrt (pp * cc), -1, 1)) * 180 / G_PI;
+      g_array_append_val (angles, angle);
+      sum += angle;
+      squares += angle * angle;
+      within += angle <= 22.5;
+    }
+  add_plain (metrics, 1, vectors, N, 1, 3, truth);
+  g_array_sort (angles, compare_doubles);
+  double median = (g_array_index (angles, double, (angles->len - 1) / 2) + g_array_index (angles, double, angles->len / 2)) / 2;
+  /* a code of 126 comes back as 127 */
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal_paper.mean"), sum / angles->len, 0.01);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal_paper.median"), median, 0.05);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal_paper.rmse"), sqrt (squares / angles->len), 0.01);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal_paper.within_22.5"), within / angles->len, 0.002);
+  /* and the true angles, beside it, are those without it, and larger */
+  g_autoptr (NddrMetrics) plain = nddr_metrics_new (tasks, 3);
+  add_plain (plain, 1, vectors, N, 1, 3, truth);
+  g_assert_cmpfloat (nddr_metrics_get (plain, "normal.mean"), ==, nddr_metrics_get (metrics, "normal.mean"));
+  g_assert_cmpfloat (nddr_metrics_get (plain, "normal.mean"), >, 1.4 * sum / angles->len);
+  g_assert_true (isnan (nddr_metrics_get (plain, "normal_paper.mean")));
+  g_autoptr (JsonNode) root = nddr_metrics_to_json (metrics);
+  g_assert_true (json_object_has_member (json_object_get_object_member (json_node_get_object (root), "normal_paper"), "within_11.25"));
+}
+
 static void
 test_json (void)
 {
@@ -206,6 +273,7 @@ main (int argc, char **argv)
   g_test_add_func ("/metrics/normal", test_normal_by_hand);
   g_test_add_func ("/metrics/depth", test_depth_by_hand);
   g_test_add_func ("/metrics/upsampled", test_upsampled);
+  g_test_add_func ("/metrics/published", test_published);
   g_test_add_func ("/metrics/json", test_json);
   return g_test_run ();
 }
