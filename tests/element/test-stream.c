@@ -391,6 +391,40 @@ test_flush_unblocks (void)
   rig_free (rig);
 }
 
+static Rig *flushed_rig;
+static GstPadChainFunction harness_chain;
+
+static GstFlowReturn
+flush_then_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  GstSegment segment;
+
+  gst_pad_set_chain_function (pad, harness_chain);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (flushed_rig->in, gst_event_new_flush_start ());
+  gst_harness_push_event (flushed_rig->in, gst_event_new_flush_stop (TRUE));
+  gst_harness_push_event (flushed_rig->in, gst_event_new_segment (&segment));
+  return harness_chain (pad, parent, buffer);
+}
+
+/* somebody downstream seeks when a frame reaches it, in the thread that pushed it */
+static void
+test_flush_from_a_push (void)
+{
+  Rig *rig = flushed_rig = rig_new ("max-in-flight=4", "segmentation", "raw", NULL);
+
+  rig_set_caps (rig, RIG_CAPS);
+  harness_chain = GST_PAD_CHAINFUNC (rig->out[0]->sinkpad);
+  gst_pad_set_chain_function (rig->out[0]->sinkpad, flush_then_chain);
+  rig_push (rig, rig_frame (0));
+  expect_picture (rig, 0, 0);
+  for (guint n = 1; n < 4; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    expect_picture (rig, 0, n);
+  }
+  rig_free (rig);
+}
+
 static GstFlowReturn
 answer_eos (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
@@ -574,6 +608,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/stream/no-common-format", test_no_common_format);
   g_test_add_func ("/element/stream/flush", test_flush);
   g_test_add_func ("/element/stream/flush-unblocks", test_flush_unblocks);
+  g_test_add_func ("/element/stream/flush-from-a-push", test_flush_from_a_push);
   g_test_add_func ("/element/stream/branch-at-eos", test_branch_at_eos);
   g_test_add_func ("/element/stream/branch-not-linked", test_branch_not_linked);
   g_test_add_func ("/element/stream/pad-added-while-playing", test_pad_added_while_playing);
