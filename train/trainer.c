@@ -150,6 +150,16 @@ make_start (Trainer *t, NddrConfig *config, GError **error)
     {
       t->start = g_new0 (NddrStart, 1);
       t->start->config = config;
+      g_autoptr (NddrConfig) before = nddr_config_parse (t->checkpoint->config, error);
+      g_autofree char *was = before ? nddr_config_to_json (before) : NULL, *is = nddr_config_to_json (config);
+      if (!before)
+        return FALSE;
+      if (!g_str_equal (was, is))
+        {
+          g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--resume: the network was %s and is %s; have the classes of the training data changed?",
+              was, is);
+          return FALSE;
+        }
       t->start->tensors = g_steal_pointer (&t->checkpoint->tensors);
       t->start->network = nddr_network_new (config, t->start->tensors, NULL, error);
       return t->start->network != NULL;

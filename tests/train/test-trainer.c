@@ -185,6 +185,12 @@ test_files (void)
   g_assert_false (train (other, run, TRUE, NULL, NULL, &finished, &error));
   g_assert_nonnull (strstr (error->message, "[train] momentum was 0.9 and is 0.5"));
   g_clear_error (&error);
+  fixture_write_classes (folder, 14);
+  g_autoptr (NddrRecipe) same = make_recipe ("train.best=normal.mean", NULL);
+  g_assert_false (train (same, run, TRUE, NULL, NULL, &finished, &error));
+  g_assert_nonnull (strstr (error->message, "have the classes of the training data changed?"));
+  g_clear_error (&error);
+  fixture_write_classes (folder, 13);
   g_autofree char *next = fixture_path (folder, "next");
   g_autoptr (NddrRecipe) from = make_recipe ("train.steps=1", "train.val_every=0", NULL);
   train (from, next, FALSE, path, NULL, &finished, &error);
