@@ -10,6 +10,7 @@ G_BEGIN_DECLS
 typedef enum { NDDR_OPTIMIZER_SGD, NDDR_OPTIMIZER_ADAMW } NddrOptimizerKind;
 typedef enum { NDDR_SCHEDULE_POLY, NDDR_SCHEDULE_COSINE, NDDR_SCHEDULE_CONSTANT } NddrSchedule;
 typedef enum { NDDR_FUSION_NORM_AUTO, NDDR_FUSION_NORM_ONE, NDDR_FUSION_NORM_DATA } NddrFusionNormInit;
+typedef enum { NDDR_HEAD_INIT_FILE, NDDR_HEAD_INIT_NEW } NddrHeadInit;
 typedef enum { NDDR_RESOLUTION_HEAD, NDDR_RESOLUTION_INPUT } NddrResolution;
 typedef enum { NDDR_WEIGHTING_FIXED, NDDR_WEIGHTING_UNCERTAINTY, NDDR_WEIGHTING_DWA } NddrWeighting;
 
@@ -23,6 +24,7 @@ typedef struct
   NddrSize input;
   char *fusion_init; /* "alpha;beta" or "xavier" */
   int fusion_norm_init; /* NddrFusionNormInit */
+  int head_init; /* NddrHeadInit */
   /* [data] */
   char *train, *val;
   double scale[2];

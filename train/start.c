@@ -286,12 +286,13 @@ source_for (const Starter *s, const NddrLayer *layer, int branch)
 static gboolean
 start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, NddrTensors *out, gboolean *fresh, GError **error)
 {
+  gboolean is_head = layer->role == NDDR_ROLE_HEAD || layer->role == NDDR_ROLE_HEAD_LAST;
   *fresh = FALSE;
   for (int b = 0; b < layer->branches; b++)
     {
       gboolean taken = FALSE;
       Source *source = source_for (s, layer, b);
-      gboolean may_take = source && (source->model || layer->role == NDDR_ROLE_TRUNK);
+      gboolean may_take = source && (source->model ? !(is_head && s->recipe->head_init == NDDR_HEAD_INIT_NEW) : layer->role == NDDR_ROLE_TRUNK);
       if (may_take && !start_from (s, source, network, layer, b, out, &taken, error))
         return FALSE;
       if (taken)

@@ -248,7 +248,25 @@ test_models (void)
       const NddrArray *array = made->tensors->arrays->pdata[i];
       expect_same (array, find (again, array->name));
     }
+
+  /* with wider heads: an error, but for heads that start anew by intention; all else is the file's */
+  const char *const wider[] = { MOBILENET, "model.head_width=0.125", NULL }, *const anew[] = { MOBILENET, "model.head_width=0.125", "model.head_init=new", NULL };
+  g_autoptr (NddrRecipe) recipe_wider = make_recipe (wider);
+  g_autoptr (NddrRecipe) recipe_anew = make_recipe (anew);
   g_autoptr (GError) error = NULL;
+  g_autoptr (NddrStart) refused = try_start (recipe_wider, 3, whole, &error);
+  g_assert_null (refused);
+  g_assert_nonnull (strstr (error->message, "fc6.weight is [64, "));
+  g_clear_error (&error);
+  g_autoptr (NddrStart) heads = start (recipe_anew, 3, whole);
+  g_assert_null (heads->warnings);
+  for (guint i = 0; i < heads->tensors->arrays->len; i++)
+    {
+      const NddrArray *array = heads->tensors->arrays->pdata[i];
+      if (!strstr (array->name, ".fc"))
+        expect_same (array, find (made, array->name));
+    }
+  g_assert_cmpint (find (heads, "normal.fc6.weight")->dims[0], ==, 128);
   g_autoptr (NddrStart) none = try_start (recipe, 3, three, &error);
   g_assert_null (none);
   g_assert_nonnull (strstr (error->message, "3 times for 2 tasks"));
