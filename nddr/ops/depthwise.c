@@ -4,6 +4,7 @@
  * of its own for software drivers: they walk along rows, so that each column is loaded once.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/ops/lanes.h>
 #include <nddr/ops/ops.h>
 
 #include <math.h>
@@ -12,9 +13,6 @@
 #define BIAS_ROW 9
 #define ZERO_ROW 10
 #define SUM_ROWS 10    /* taps, bias: what a weight gradient sums */
-
-/* A map that is this much or more is read before it is written on software drivers: its lines then come in a batch. */
-#define TOUCH_BYTES (6 << 20)
 
 /* Pixels that one partial sum of a weight gradient adds: more would cost accuracy, less time. */
 #define SUM_PIXELS 1024
@@ -128,7 +126,7 @@ general_pass (NddrPlan *plan, const Pass *p)
 static gboolean
 bind_pass (NddrStep *step, const Pass *p)
 {
-  gboolean touch = p->accumulate || p->to.tensor->bytes >= TOUCH_BYTES;
+  gboolean touch = p->accumulate || p->to.tensor->bytes >= NDDR_TOUCH_BYTES;
 
   nddr_step_read (step, 0, p->from.tensor);
   nddr_step_read (step, 1, p->packed);

@@ -13,8 +13,6 @@
 /* More runs than this are combined in two stages: one lane adds so many parts one after the other. */
 #define SOFTWARE_PARTS 256
 #define GPU_PARTS 64
-/* Output that is larger is no longer in the cache when it is written: see TOUCH in the shaders. */
-#define CACHED_BYTES (6 << 20)
 
 /* Runs of the pixels of each branch, for a lane a quad; multiples of the @step pixels that the shader takes at a time. */
 static NddrLanes
@@ -49,7 +47,7 @@ parts_at_once (NddrPlan *plan, int runs)
 static gboolean
 touches (NddrPlan *plan, const NddrTensor *output)
 {
-  return plan->traits.family == NDDR_FAMILY_SOFTWARE && output->bytes > CACHED_BYTES;
+  return plan->traits.family == NDDR_FAMILY_SOFTWARE && output->bytes >= NDDR_TOUCH_BYTES;
 }
 
 static NddrTensor *
