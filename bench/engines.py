@@ -1,0 +1,85 @@
+# Who is timed: us and the peers.  An engine is a name, whether it is here, and a command that prints the milliseconds of a run.
+#
+# Each turn of an engine is a process of its own, so that none inherits another's threads, caches or memory.
+#
+# SPDX-License-Identifier: LGPL-2.1-or-later
+import importlib.util
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).parent
+
+
+def output(command, **environment):
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[0]}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+class Nddr:
+    """This project's tool; its element for jobs that are videos."""
+
+    name = "nddr"
+
+    def __init__(self, build, device, precision):
+        self.tool, self.plugins = build / "train" / "nddr", build / "gst"
+        self.device, self.precision = device, precision
+
+    def missing(self, job):
+        if job.element:
+            return "" if shutil.which("gst-launch-1.0") and (self.plugins / "libgstnddr.so").exists() else "gst-launch-1.0 and the plugin"
+        return "" if self.tool.exists() else f"{self.tool}: build the project first"
+
+    def run(self, job, model):
+        """Milliseconds of a run, and what else the tool says of it."""
+        if job.element:
+            return self.video(job, model), {}
+        command = [str(self.tool), "bench", str(model), "--json", "--batch", str(job.batch)]
+        command += ["--train"] if job.train else ["--precision", self.precision]
+        command += ["--device", self.device] if self.device else []
+        said = json.loads(output(command))
+        return said["median_ms"], said
+
+    def video(self, job, model, few=20, many=120):
+        """Milliseconds a frame: what @many frames take longer than @few."""
+        def seconds(frames):
+            width, height = job.element
+            device = [f"device={self.device}"] if self.device else []
+            before = time.monotonic()
+            output(["gst-launch-1.0", "-q", "videotestsrc", f"num-buffers={frames}", "!", f"video/x-raw,format=RGBA,width={width},height={height}",
+                    "!", "nddrcnn", f"model={model}", "name=n", *device, "n.src_segmentation", "!", "queue", "!", "fakesink", "sync=false",
+                    "n.src_normal", "!", "queue", "!", "fakesink", "sync=false"], GST_PLUGIN_PATH=str(self.plugins))
+            return time.monotonic() - before
+        short = seconds(few)
+        return (seconds(many) - short) * 1e3 / (many - few)
+
+
+class Torch:
+    """PyTorch on the processor or on CUDA: traced and frozen (which folds batch normalisation), in its better layout."""
+
+    name = "pytorch"
+
+    def __init__(self, python):
+        self.python = python
+
+    def missing(self, job):
+        if job.element:
+            return "no element"
+        return "" if subprocess.run([self.python, "-c", "import torch, numpy"], capture_output=True).returncode == 0 else f"{self.python}: no torch"
+
+    def run(self, job, model):
+        # glibc gives large blocks back to the system and takes them again at every layer; PyTorch is faster without
+        keep = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "4294967296", "MALLOC_TOP_PAD_": "268435456"}
+        said = json.loads(output([self.python, str(HERE / "time_torch.py"), job.name], **keep))
+        return said["median_ms"], said
+
+
+def here(build, device, precision):
+    python = sys.executable if importlib.util.find_spec("torch") else "/usr/bin/python3"
+    return [Nddr(build, device, precision), Torch(python)]
