@@ -38,14 +38,10 @@ open_source (const char *spec, const char *default_split, GError **error)
   if (g_str_has_prefix (spec, "nddr:"))
     return nddr_published_open (where, error);
   if (g_str_has_prefix (spec, "nyuv2:"))
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED,
-        "data set \"%s\": this version does not read .mat files; bring it into "
-        "the form of a folder (DIR/SPLIT/image, segmentation, normal, depth, and DIR/classes.txt)",
-        spec);
-  else
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
-        "\"%s\" is not a data set: folder:DIR[,SPLIT], nddr:DIR,LIST or synth:SEED,COUNT,WxH was expected, or several joined by "
-        "'+'", spec);
+    return nddr_nyuv2_open (where, default_split, error);
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
+      "\"%s\" is not a data set: folder:DIR[,SPLIT], nddr:DIR,LIST, nyuv2:FILE.mat[,SPLIT][,CLASSES] or synth:SEED,COUNT,WxH was expected, or several "
+      "joined by '+'", spec);
   return NULL;
 }
 

@@ -12,9 +12,9 @@ typedef struct _NddrDataset NddrDataset;
 
 /**
  * nddr_dataset_open:
- * @spec: "folder:DIR[,SPLIT]", "nddr:DIR,LIST" or "synth:SEED,COUNT,WxH"; several joined by '+' are one data set after
- *   another
- * @default_split: what a folder without SPLIT means: "train" or "val"
+ * @spec: "folder:DIR[,SPLIT]", "nddr:DIR,LIST", "nyuv2:FILE.mat[,SPLIT][,CLASSES]" or "synth:SEED,COUNT,WxH"; several joined by '+' are one
+ *   data set after another
+ * @default_split: what a folder without SPLIT means: "train" or "val", which is "test" for nyuv2
  *
  * Lists what is there and checks that each picture has its labels; the files themselves are read by nddr_dataset_load().  Parts with
  * segmentation must agree on their classes.

@@ -1,7 +1,8 @@
-/* The 40 classes of NYU Depth v2 that papers score, in their published order and spelling.
+/* The 40 classes of NYU Depth v2 that papers score, in their published order and spelling, and the 13 that they are brought to.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/source.h"
+#include "train/synth/synth.h"
 
 /* Colours are ours: hues a golden section apart, so that neighbours in the list are easily told apart. */
 static const struct
@@ -60,3 +61,20 @@ nddr_classes_nyu40 (guint *n)
     classes[i] = (NddrClass) { g_strdup (nyu_classes[i].name), nyu_classes[i].color };
   return classes;
 }
+
+NddrClass *
+nddr_classes_nyu13 (guint *n)
+{
+  *n = N_CLASSES;
+  NddrClass *classes = g_new0 (NddrClass, *n);
+  for (guint i = 0; i < *n; i++)
+    classes[i] = (NddrClass) { g_strdup (nddr_synth_classes[i].name), nddr_synth_classes[i].color };
+  return classes;
+}
+
+const guint8 nddr_nyu13_of_nyu40[NDDR_NYU40_CLASSES] = {
+  CLASS_WALL, CLASS_FLOOR, CLASS_FURNITURE, CLASS_BED, CLASS_CHAIR, CLASS_SOFA, CLASS_TABLE, CLASS_WALL, CLASS_WINDOW, CLASS_FURNITURE,
+  CLASS_PICTURE, CLASS_FURNITURE, CLASS_WINDOW, CLASS_TABLE, CLASS_FURNITURE, CLASS_WINDOW, CLASS_FURNITURE, CLASS_OBJECTS, CLASS_OBJECTS, CLASS_FLOOR,
+  CLASS_OBJECTS, CLASS_CEILING, CLASS_BOOKS, CLASS_FURNITURE, CLASS_TV, CLASS_OBJECTS, CLASS_OBJECTS, CLASS_OBJECTS, CLASS_OBJECTS, CLASS_OBJECTS,
+  CLASS_OBJECTS, CLASS_FURNITURE, CLASS_OBJECTS, CLASS_OBJECTS, CLASS_OBJECTS, CLASS_OBJECTS, CLASS_OBJECTS, CLASS_OBJECTS, CLASS_FURNITURE, CLASS_OBJECTS,
+};
