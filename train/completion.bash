@@ -24,7 +24,7 @@ _nddr ()
     case $verb in
       infer) options="--help --output --view --npy --input --precision --device" ;;
       train) options="--help --output --set --init --resume --device" ;;
-      eval) options="--help --json --paper --input --precision --device" ;;
+      eval) options="--help --json --paper --skip-broken --input --precision --device" ;;
       synth) options="--help --count --size --seed --split --walk --threads" ;;
       info) options="--help --input" ;;
       bench) options="--help --input --batch --precision --train --layers --json --device" ;;

@@ -14,6 +14,8 @@ typedef struct
   NddrLabels labels; /* that it was loaded for */
 } CacheEntry;
 
+#define MAX_BROKEN_RUN 100
+
 struct _NddrDataset
 {
   GPtrArray *sources;        /* of NddrSource */
@@ -24,7 +26,23 @@ struct _NddrDataset
   GMutex lock; /* of what follows */
   CacheEntry *cache;
   gsize cache_room;
+  gboolean skip;      /* broken samples */
+  GHashTable *broken; /* number -> Broken */
+  GString *news;      /* of broken samples, not yet asked for */
 };
+
+typedef struct
+{
+  NddrLabels labels; /* that it was loaded for */
+  GError *error;
+} Broken;
+
+static void
+free_broken (gpointer data)
+{
+  g_error_free (((Broken *) data)->error);
+  g_free (data);
+}
 
 static NddrSource *
 open_source (const char *spec, const char *default_split, GError **error)
@@ -106,6 +124,8 @@ nddr_dataset_open (const char *spec, const char *default_split, GError **error)
   g_autoptr (NddrDataset) dataset = g_new0 (NddrDataset, 1);
   g_mutex_init (&dataset->lock);
   dataset->sources = g_ptr_array_new_with_free_func (free_source);
+  dataset->broken = g_hash_table_new_full (NULL, NULL, NULL, free_broken);
+  dataset->news = g_string_new (NULL);
 
   g_autoptr (GPtrArray) parts = split_spec (spec);
   for (guint i = 0; i < parts->len; i++)
@@ -134,6 +154,8 @@ nddr_dataset_free (NddrDataset *dataset)
     nddr_sample_unref (dataset->cache[i].sample);
   g_free (dataset->cache);
   g_ptr_array_unref (dataset->sources);
+  g_hash_table_unref (dataset->broken);
+  g_string_free (dataset->news, TRUE);
   g_mutex_clear (&dataset->lock);
   g_free (dataset);
 }
@@ -218,4 +240,104 @@ nddr_dataset_load (NddrDataset *dataset, guint index, NddrLabels labels, GError 
   if (sample)
     cache_add (dataset, index, sample, labels);
   return sample;
+}
+
+/* ---- broken samples */
+
+void
+nddr_dataset_set_skip (NddrDataset *dataset, gboolean skip)
+{
+  g_mutex_lock (&dataset->lock);
+  dataset->skip = skip;
+  g_mutex_unlock (&dataset->lock);
+}
+
+/** Notes that sample @index is broken, if @problem says so and broken ones are skipped. FALSE: it is an error. */
+static gboolean
+note_broken (NddrDataset *dataset, guint index, NddrLabels labels, const GError *problem)
+{
+  if (!g_error_matches (problem, NDDR_ERROR, NDDR_ERROR_FILE) && !g_error_matches (problem, NDDR_ERROR, NDDR_ERROR_FORMAT))
+    return FALSE;
+  g_mutex_lock (&dataset->lock);
+  gboolean skip = dataset->skip;
+  if (skip && !g_hash_table_contains (dataset->broken, GUINT_TO_POINTER (index)))
+    {
+      Broken *broken = g_new (Broken, 1);
+      *broken = (Broken) { labels, g_error_copy (problem) };
+      g_hash_table_insert (dataset->broken, GUINT_TO_POINTER (index), broken);
+      g_string_append_printf (dataset->news, "%s\n", problem->message);
+    }
+  g_mutex_unlock (&dataset->lock);
+  return skip;
+}
+
+/** (transfer full): what is known to be wrong with sample @index and @labels; NULL: nothing. */
+static GError *
+find_broken (NddrDataset *dataset, guint index, NddrLabels labels)
+{
+  g_mutex_lock (&dataset->lock);
+  const Broken *broken = dataset->skip ? g_hash_table_lookup (dataset->broken, GUINT_TO_POINTER (index)) : NULL;
+  GError *problem = broken && (broken->labels & ~labels) == 0 ? g_error_copy (broken->error) : NULL;
+  g_mutex_unlock (&dataset->lock);
+  return problem;
+}
+
+/** As nddr_dataset_load(), but NULL with *@broken where the sample is to be skipped. */
+static NddrSample *
+load_or_skip (NddrDataset *dataset, guint index, NddrLabels labels, GError **broken, GError **error)
+{
+  GError *problem = find_broken (dataset, index, labels);
+  NddrSample *sample = problem ? NULL : nddr_dataset_load (dataset, index, labels, &problem);
+  if (sample)
+    return sample;
+  g_propagate_error (note_broken (dataset, index, labels, problem) ? broken : error, problem);
+  return NULL;
+}
+
+NddrSample *
+nddr_dataset_load_sound (NddrDataset *dataset, guint *index, NddrLabels labels, GError **error)
+{
+  g_autoptr (GError) first = NULL;
+  guint most = MIN (dataset->size, MAX_BROKEN_RUN);
+  for (guint i = 0; i < most; i++)
+    {
+      guint at = (*index + i) % dataset->size;
+      g_autoptr (GError) broken = NULL;
+      NddrSample *sample = load_or_skip (dataset, at, labels, &broken, error);
+      if (sample)
+        *index = at;
+      if (sample || !broken)
+        return sample;
+      if (!first)
+        first = g_steal_pointer (&broken);
+    }
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%u samples in a row are broken, too many to skip; the first: %s", most, first->message);
+  return NULL;
+}
+
+NddrSample *
+nddr_dataset_next (NddrDataset *dataset, guint *index, NddrLabels labels, GError **error)
+{
+  while (*index < dataset->size)
+    {
+      g_autoptr (GError) broken = NULL;
+      NddrSample *sample = load_or_skip (dataset, (*index)++, labels, &broken, error);
+      if (sample || !broken)
+        return sample;
+    }
+  return NULL;
+}
+
+guint
+nddr_dataset_count_broken (NddrDataset *dataset, char **news)
+{
+  g_mutex_lock (&dataset->lock);
+  guint n = g_hash_table_size (dataset->broken);
+  if (news)
+    {
+      *news = dataset->news->len ? g_strdup (dataset->news->str) : NULL;
+      g_string_truncate (dataset->news, 0);
+    }
+  g_mutex_unlock (&dataset->lock);
+  return n;
 }

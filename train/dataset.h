@@ -39,4 +39,21 @@ void nddr_dataset_set_cache (NddrDataset *dataset, gsize bytes);
 /** (transfer full): sample @index with those of @labels that it has.  Errors name the file. */
 NddrSample *nddr_dataset_load (NddrDataset *dataset, guint index, NddrLabels labels, GError **error);
 
+/* ---- broken samples: those with a file that cannot be read or is not what it should be */
+
+/** Whether the functions below skip broken samples; at first they do not. */
+void nddr_dataset_set_skip (NddrDataset *dataset, gboolean skip);
+
+/** (transfer full): sample *@index, or in place of a broken one the first behind it that is not; after the last comes the first.  *@index becomes
+ * its number.  Which one that is depends on the files alone.  A hundred broken ones in a row are an error, and so are all. */
+NddrSample *nddr_dataset_load_sound (NddrDataset *dataset, guint *index, NddrLabels labels, GError **error);
+
+/** (transfer full): for one pass: sample *@index, or in place of a broken one the first behind it that is not.  *@index becomes the number behind that.
+ * NULL without @error: there is none. */
+NddrSample *nddr_dataset_next (NddrDataset *dataset, guint *index, NddrLabels labels, GError **error);
+
+/** How many were found and skipped so far.
+ * @news: (out) (optional) (transfer full): what is wrong with those found since it was last asked for, a line each; NULL: there are none */
+guint nddr_dataset_count_broken (NddrDataset *dataset, char **news);
+
 G_END_DECLS

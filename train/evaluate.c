@@ -136,26 +136,41 @@ collect (Evaluation *e, guint slot, guint64 ticket, const NddrSample *truth, GEr
   return TRUE;
 }
 
+/* What the model's tasks need. */
+static NddrLabels
+wanted_labels (const Evaluation *e)
+{
+  NddrLabels labels = 0;
+  for (guint t = 0; t < e->n_tasks; t++)
+    labels |= NDDR_LABEL (e->config->tasks[t].kind);
+  return labels;
+}
+
 /* The next picture is read and submitted while the device works on the one before. */
 static gboolean
 run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, GError **error)
 {
-  guint total = nddr_dataset_size (dataset);
+  guint total = nddr_dataset_size (dataset), at = 0, n_submitted = 0;
   g_autoptr (NddrSample) before = NULL;
   guint64 ticket = 0;
-  for (guint i = 0; i <= total; i++)
+  for (gboolean more = TRUE; more;)
     {
-      g_autoptr (NddrSample) sample = NULL;
+      g_autoptr (GError) problem = NULL;
+      g_autoptr (NddrSample) sample = nddr_dataset_next (dataset, &at, wanted_labels (e), &problem);
       guint64 next = 0;
-      if (i < total)
+      more = sample != NULL;
+      if (problem)
         {
-          sample = nddr_dataset_load (dataset, i, NDDR_LABELS_ALL, error);
-          if (!sample)
-            return FALSE;
+          g_propagate_error (error, g_steal_pointer (&problem));
+          return FALSE;
+        }
+      guint slot_before = (n_submitted + 1) % SLOTS;
+      if (sample)
+        {
           gboolean other_size = sample->width != e->width || sample->height != e->height;
           if (other_size && before)
             {
-              if (!collect (e, (i + 1) % SLOTS, ticket, before, error))
+              if (!collect (e, slot_before, ticket, before, error))
                 return FALSE;
               g_clear_pointer (&before, nddr_sample_unref);
             }
@@ -165,16 +180,20 @@ run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, GE
           next = nddr_session_submit (e->session, &frame, NULL, FALSE, error);
           if (!next)
             return FALSE;
+          n_submitted++;
         }
-      if (before && !collect (e, (i + 1) % SLOTS, ticket, before, error))
+      if (before && !collect (e, slot_before, ticket, before, error))
         return FALSE;
       g_clear_pointer (&before, nddr_sample_unref);
       before = g_steal_pointer (&sample);
       ticket = next;
       if (options->progress)
-        options->progress (i, total, options->user_data);
+        options->progress (at, total, options->user_data);
     }
-  return TRUE;
+  if (n_submitted)
+    return TRUE;
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "every one of the %u samples is broken", total);
+  return FALSE;
 }
 
 NddrMetrics *

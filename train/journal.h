@@ -15,9 +15,11 @@ NddrJournal *nddr_journal_open (const char *folder, gint64 last_step, GError **e
 void nddr_journal_close (NddrJournal *journal);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrJournal, nddr_journal_close)
 
-/** A step's line. @losses: of the tasks, before their weights */
+/** A step's line.
+ * @losses: of the tasks, before their weights
+ * @n_skipped: its pictures that stand for broken ones; not written where 0 */
 gboolean nddr_journal_step (NddrJournal *journal, gint64 step, double loss, const NddrTask *tasks, guint n_tasks, const double *losses, double rate,
-    double images_per_s, GError **error);
+    double images_per_s, guint n_skipped, GError **error);
 /** A validation's line. @metrics: as nddr_metrics_to_json() */
 gboolean nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNode *metrics, GError **error);
 

@@ -18,6 +18,7 @@ typedef struct
   guint slot;
   guint64 epoch;
   guint valid[3];
+  gboolean skipped; /* another sample took the place of a broken one */
 } Job;
 
 struct _Batch
@@ -128,11 +129,13 @@ do_job (gpointer data, gpointer user_data)
   Job *job = data;
   NddrLoader *loader = user_data;
   Batch *batch = job->batch;
-  guint index = batch->base.indices[job->slot];
+  guint index = batch->base.indices[job->slot]; /* which chance goes by, whatever sample takes its place */
   g_autoptr (GError) error = NULL;
-  g_autoptr (NddrSample) sample = nddr_dataset_load (loader->dataset, index, loader->options.labels, &error);
+  g_autoptr (NddrSample) sample
+      = nddr_dataset_load_sound (loader->dataset, &batch->base.indices[job->slot], loader->options.labels, &error);
   if (sample)
     {
+      job->skipped = batch->base.indices[job->slot] != index;
       NddrSlice slice = batch_slice (loader, batch, job->slot);
       nddr_augment_apply (&loader->options.augment, sample, loader->options.seed, job->epoch, index, &slice, job->valid);
     }
@@ -267,9 +270,13 @@ nddr_loader_next (NddrLoader *loader, GError **error)
     }
 
   memset (batch->base.valid, 0, sizeof batch->base.valid);
+  batch->base.n_skipped = 0;
   for (guint slot = 0; slot < batch->base.n_samples; slot++)
-    for (int kind = 0; kind < 3; kind++)
-      batch->base.valid[kind] += batch->jobs[slot].valid[kind];
+    {
+      for (int kind = 0; kind < 3; kind++)
+        batch->base.valid[kind] += batch->jobs[slot].valid[kind];
+      batch->base.n_skipped += batch->jobs[slot].skipped;
+    }
   start_batches (loader);
   return &batch->base;
 }

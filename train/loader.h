@@ -2,7 +2,7 @@
  *
  * Batches come in a fixed order that depends on nothing but the options, whatever the number of threads: batch t holds the samples
  * t * batch … of the epochs' permutations written one after the other.  So a run that stopped goes on where it was by
- * starting at its step.
+ * starting at its step.  That holds where broken samples are skipped, too: what takes a sample's place follows from the files.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -36,6 +36,7 @@ typedef struct
       n_samples; /* as many as asked for, but in the last batch of a single pass; then the slices behind them are the mean's
                          * colour, their labels ignored */
   guint *indices;       /* [batch]: of the samples */
+  guint n_skipped;      /* samples that were broken, in whose place others are: see nddr_dataset_load_sound() */
   float *image;         /* [batch][height][width][4] */
   guint8 *segmentation; /* [batch][label_height][label_width]; NULL where not wanted, as the next two */
   float *normal;        /* [batch][label_height][label_width][4] */

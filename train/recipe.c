@@ -50,6 +50,7 @@ static const Key keys[] = {
   { "data", "saturation", REAL, AT (saturation), "0", 0, 1 },
   { "data", "shuffle", FLAG, AT (shuffle), "true" },
   { "data", "seed", INTEGER, AT (seed), "1234", 0, 9e15 },
+  { "data", "broken", CHOICE, AT (broken), "skip", 0, 0, "skip,stop", TRUE },
   { "train", "steps", INTEGER, AT (steps), "20001", 1, HUGE_STEPS },
   { "train", "batch", INTEGER, AT (batch), "10", 1, 4096 },
   { "train", "optimizer", CHOICE, AT (optimizer), "sgd", 0, 0, "sgd,adamw" },

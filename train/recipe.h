@@ -14,6 +14,8 @@ typedef enum { NDDR_HEAD_INIT_FILE, NDDR_HEAD_INIT_NEW } NddrHeadInit;
 typedef enum { NDDR_RESOLUTION_HEAD, NDDR_RESOLUTION_INPUT } NddrResolution;
 typedef enum { NDDR_WEIGHTING_FIXED, NDDR_WEIGHTING_UNCERTAINTY, NDDR_WEIGHTING_DWA } NddrWeighting;
 
+typedef enum { NDDR_BROKEN_SKIP, NDDR_BROKEN_STOP } NddrBroken;
+
 typedef struct { int width, height; } NddrSize;
 
 /** One key's value as written; sections and keys as docs/training.md lists them. */
@@ -32,6 +34,7 @@ typedef struct
   NddrSize crop;
   double brightness, contrast, saturation;
   gint64 seed;
+  int broken; /* NddrBroken */
   /* [train] */
   gint64 steps, batch, val_every, checkpoint_every;
   int optimizer, schedule; /* NddrOptimizerKind, NddrSchedule */

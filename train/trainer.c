@@ -31,6 +31,7 @@ typedef struct
   char *recipe_text;
   gint64 step;                        /* done */
   double best;                        /* NAN: none yet */
+  guint n_skipped;                    /* pictures of the last step that stand for broken ones */
   gboolean more_is_better;
 } Trainer;
 
@@ -65,14 +66,30 @@ open_data (Trainer *t, GError **error)
       return FALSE;
     }
   nddr_dataset_set_cache (t->pictures, CACHE_BYTES);
+  nddr_dataset_set_skip (t->pictures, t->recipe->broken == NDDR_BROKEN_SKIP);
   if (t->recipe->val_every == 0 || t->recipe->val[0] == '\0')
     return TRUE;
   t->validation = nddr_dataset_open (t->recipe->val, "val", error);
   if (!t->validation)
-    g_prefix_error (error, "[data] val: ");
-  else
-    nddr_dataset_set_cache (t->validation, CACHE_BYTES / 4);
-  return t->validation != NULL;
+    {
+      g_prefix_error (error, "[data] val: ");
+      return FALSE;
+    }
+  nddr_dataset_set_cache (t->validation, CACHE_BYTES / 4);
+  nddr_dataset_set_skip (t->validation, t->recipe->broken == NDDR_BROKEN_SKIP);
+  return TRUE;
+}
+
+/* Names the broken samples that were met since the last call. */
+static void
+report_broken (Trainer *t, NddrDataset *dataset, const char *key)
+{
+  g_autofree char *news = NULL;
+  guint n = nddr_dataset_count_broken (dataset, &news);
+  if (!news)
+    return;
+  nddr_progress_clear (&t->progress);
+  g_printerr ("%s[data] %s: skipped, %u of %u samples so far\n", news, key, n, nddr_dataset_size (dataset));
 }
 
 static NddrConfig *
@@ -294,6 +311,7 @@ validate (Trainer *t, GError **error)
   double loss = NAN;
   g_autoptr (NddrMetrics) metrics = nddr_evaluate (t->device, model, t->validation, &options, &loss, error);
   t->progress = training;
+  report_broken (t, t->validation, "val");
   if (!metrics)
     return FALSE;
   g_autoptr (JsonNode) json = nddr_metrics_to_json (metrics);
@@ -312,8 +330,10 @@ static gboolean
 take_step (Trainer *t, double *losses, double *loss, GError **error)
 {
   NddrBatch *batch = nddr_loader_next (t->loader, error);
+  report_broken (t, t->pictures, "train");
   if (!batch)
     return FALSE;
+  t->n_skipped = batch->n_skipped;
   const NddrConfig *config = t->start->config;
   gboolean fine = nddr_learner_step (t->learner, batch, t->step, NDDR_TRAINING_STEP, losses, error);
   nddr_loader_return (t->loader, batch);
@@ -345,7 +365,7 @@ go_on (Trainer *t, gboolean *finished, GError **error)
       if (!take_step (t, losses, &loss, error))
         return FALSE;
       double images_per_s = t->recipe->batch * 1e6 / MAX (g_get_monotonic_time () - before, 1);
-      if (!nddr_journal_step (t->journal, t->step, loss, config->tasks, config->n_tasks, losses, rate, images_per_s, error))
+      if (!nddr_journal_step (t->journal, t->step, loss, config->tasks, config->n_tasks, losses, rate, images_per_s, t->n_skipped, error))
         return FALSE;
       g_autofree char *text = g_strdup_printf ("loss %.4f  %.1f images/s", loss, images_per_s);
       nddr_progress_update (&t->progress, t->step, t->recipe->steps, text);

@@ -46,11 +46,12 @@ int
 nddr_verb_eval (int argc, char **argv)
 {
   g_autofree char *input = NULL, *which = NULL, *precision = NULL;
-  gboolean json = FALSE;
+  gboolean json = FALSE, skip = FALSE;
   NddrEvaluateOptions options = { 0 };
   const GOptionEntry entries[] = {
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "paper", 0, 0, G_OPTION_ARG_NONE, &options.paper, "Score normals also as the published code does: TASK_paper, angles of 8-bit codes", NULL },
+    { "skip-broken", 0, 0, G_OPTION_ARG_NONE, &skip, "Leave out samples whose files are broken, and say which; else they are an error", NULL },
     { "input", 0, 0, G_OPTION_ARG_STRING, &input, "The network's input size; default: the model's", "WxH" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision, "auto, fp32 or fp16", "PRECISION" },
     { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },
@@ -69,6 +70,7 @@ nddr_verb_eval (int argc, char **argv)
   g_autoptr (NddrDataset) dataset = nddr_dataset_open (argv[2], "val", &error);
   if (!dataset)
     return nddr_verb_fail ("eval", error);
+  nddr_dataset_set_skip (dataset, skip);
   g_autoptr (NddrDevice) device = nddr_device_open (which, &error);
   if (!device)
     return nddr_verb_fail ("eval", error);
@@ -79,6 +81,10 @@ nddr_verb_eval (int argc, char **argv)
   options.user_data = &progress;
   g_autoptr (NddrMetrics) metrics = nddr_evaluate (device, model, dataset, &options, NULL, &error);
   nddr_progress_clear (&progress);
+  g_autofree char *broken = NULL;
+  guint n_broken = nddr_dataset_count_broken (dataset, &broken);
+  if (broken)
+    g_printerr ("%snddr eval: skipped %u of %u samples\n", broken, n_broken, nddr_dataset_size (dataset));
   if (!metrics)
     return nddr_verb_fail ("eval", error);
   g_autoptr (JsonNode) scores = nddr_metrics_to_json (metrics);

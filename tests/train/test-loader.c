@@ -156,6 +156,125 @@ test_broken_sample (void)
   fixture_write (path, good, bytes);
 }
 
+/** Broken samples skipped: in their place the next that is sound, whatever the threads, the cache and where the loader starts. */
+static void
+test_skipping (void)
+{
+  static const char *const broken[] = { "train/image/2.png", "train/depth/3.png", "train/normal/6.png" };
+  static const guint instead[SAMPLES] = { 0, 1, 4, 4, 4, 5, 0 };
+  char *good[G_N_ELEMENTS (broken)] = { NULL };
+  gsize bytes[G_N_ELEMENTS (broken)];
+  guint order[3 * SAMPLES]; /* while all are sound */
+  {
+    g_autoptr (NddrDataset) dataset = open_dataset ();
+    NddrLoaderOptions o = options (3);
+    g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
+    for (guint t = 0; t < SAMPLES; t++)
+      {
+        NddrBatch *batch = nddr_loader_next (loader, NULL);
+        memcpy (order + 3 * t, batch->indices, 3 * sizeof (guint));
+        nddr_loader_return (loader, batch);
+      }
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (broken); i++)
+    {
+      g_autofree char *path = fixture_path (folder, "%s", broken[i]);
+      g_assert_true (g_file_get_contents (path, &good[i], &bytes[i], NULL));
+      fixture_write (path, good[i], bytes[i] - 20);
+    }
+
+  g_autoptr (GPtrArray) sums = g_ptr_array_new_with_free_func (g_free);
+  for (guint first = 0; first < SAMPLES; first++)
+    {
+      g_autoptr (NddrDataset) dataset = open_dataset ();
+      nddr_dataset_set_skip (dataset, TRUE);
+      nddr_dataset_set_cache (dataset, first % 2 ? 0 : 2000);
+      NddrLoaderOptions o = options (3);
+      o.threads = 1 + first % 4;
+      o.prefetch = 1 + first % 3;
+      o.first = first;
+      g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
+      for (guint t = first; t < SAMPLES; t++)
+        {
+          g_autoptr (GError) error = NULL;
+          NddrBatch *batch = nddr_loader_next (loader, &error);
+          g_assert_no_error (error);
+          guint skipped = 0;
+          for (guint i = 0; i < 3; i++)
+            {
+              guint wanted = order[3 * t + i];
+              g_assert_cmpuint (batch->indices[i], ==, instead[wanted]);
+              skipped += instead[wanted] != wanted;
+            }
+          g_assert_cmpuint (batch->n_skipped, ==, skipped);
+          char *sum = checksum (batch, 3);
+          if (first == 0)
+            g_ptr_array_add (sums, sum);
+          else
+            {
+              g_assert_cmpstr (sum, ==, sums->pdata[t]);
+              g_free (sum);
+            }
+          nddr_loader_return (loader, batch);
+        }
+      if (first > 0)
+        continue;
+      g_autofree char *news = NULL, *more = NULL;
+      g_assert_cmpuint (nddr_dataset_count_broken (dataset, &news), ==, 3);
+      g_assert_true (strstr (news, "image/2.png") && strstr (news, "depth/3.png") && strstr (news, "normal/6.png"));
+      g_assert_cmpuint (nddr_dataset_count_broken (dataset, &more), ==, 3);
+      g_assert_null (more);
+
+      /* one pass leaves them out */
+      guint at = 0, seen = 0;
+      g_autoptr (NddrSample) sample = NULL;
+      while ((sample = nddr_dataset_next (dataset, &at, NDDR_LABELS_ALL, NULL)))
+        {
+          static const guint sound[] = { 0, 1, 4, 5 };
+          g_assert_cmpuint (at, ==, sound[seen++] + 1);
+          g_clear_pointer (&sample, nddr_sample_unref);
+        }
+      g_assert_cmpuint (seen, ==, 4);
+      /* where only the depth of a sample is broken, the rest can still be had */
+      guint three = 3;
+      sample = nddr_dataset_load_sound (dataset, &three, NDDR_LABEL (NDDR_TASK_NORMAL), NULL);
+      g_assert_cmpuint (three, ==, 3);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (broken); i++)
+    {
+      g_autofree char *path = fixture_path (folder, "%s", broken[i]);
+      fixture_write (path, good[i], bytes[i]);
+      g_free (good[i]);
+    }
+}
+
+static void
+test_all_broken (void)
+{
+  char *other = fixture_folder ();
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (NddrSample) sample = fixture_sample (14, 11, i);
+      g_autofree char *name = g_strdup_printf ("%u", i), *path = fixture_path (other, "train/image/%u.png", i);
+      fixture_write_sample (other, "train", name, sample, FALSE);
+      fixture_write (path, "nothing", 7);
+    }
+  g_autofree char *spec = g_strdup_printf ("folder:%s", other);
+  g_autoptr (NddrDataset) dataset = nddr_dataset_open (spec, "train", NULL);
+  nddr_dataset_set_skip (dataset, TRUE);
+  NddrLoaderOptions o = options (2);
+  g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
+  g_autoptr (GError) error = NULL;
+  g_assert_null (nddr_loader_next (loader, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
+  g_assert_nonnull (strstr (error->message, "3 samples in a row are broken"));
+  guint at = 0;
+  g_autoptr (GError) none = NULL;
+  g_assert_null (nddr_dataset_next (dataset, &at, 0, &none));
+  g_assert_no_error (none);
+  fixture_remove (other);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -170,6 +289,8 @@ main (int argc, char **argv)
   g_test_add_func ("/loader/order", test_order);
   g_test_add_func ("/loader/single-pass", test_single_pass);
   g_test_add_func ("/loader/broken-sample", test_broken_sample);
+  g_test_add_func ("/loader/skipping", test_skipping);
+  g_test_add_func ("/loader/all-broken", test_all_broken);
   int status = g_test_run ();
   fixture_remove (folder);
   return status;

@@ -108,11 +108,10 @@ watch (gpointer data)
 
 /* One run in one go; another that stops, whose log then goes on beyond its checkpoint as a killed run's does, and resumes. */
 static void
-check_resume (const char *optimizer)
+check_resume (const char *name, const char *set)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *whole = fixture_path (folder, "whole-%s", optimizer), *parts = fixture_path (folder, "parts-%s", optimizer);
-  g_autofree char *set = g_strconcat ("train.optimizer=", optimizer, NULL);
+  g_autofree char *whole = fixture_path (folder, "whole-%s", name), *parts = fixture_path (folder, "parts-%s", name);
   gboolean finished = FALSE;
   g_autoptr (NddrRecipe) first = make_recipe (set, NULL);
   train (first, whole, FALSE, NULL, NULL, &finished, &error);
@@ -148,13 +147,55 @@ check_resume (const char *optimizer)
 static void
 test_resume_sgd (void)
 {
-  check_resume ("sgd");
+  check_resume ("sgd", "train.optimizer=sgd");
 }
 
 static void
 test_resume_adamw (void)
 {
-  check_resume ("adamw");
+  check_resume ("adamw", "train.optimizer=adamw");
+}
+
+/** Replaces half of a file by nothing, and puts it back. */
+static void
+spoil (const char *file, char **good, gsize *bytes)
+{
+  g_autofree char *path = fixture_path (folder, "%s", file);
+  if (*good)
+    fixture_write (path, *good, *bytes);
+  else
+    {
+      g_assert_true (g_file_get_contents (path, good, bytes, NULL));
+      fixture_write (path, *good, *bytes / 2);
+    }
+}
+
+/** Broken files are left out, and a run that was interrupted leaves out the same; or they stop the run, as it was told. */
+static void
+test_resume_broken (void)
+{
+  static const char *const files[] = { "train/image/2.png", "train/normal/3.png", "val/segmentation/7.png" };
+  char *good[G_N_ELEMENTS (files)] = { NULL };
+  gsize bytes[G_N_ELEMENTS (files)];
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
+    spoil (files[i], &good[i], &bytes[i]);
+  check_resume ("broken", "data.broken=skip");
+  g_autofree char *run = fixture_path (folder, "whole-broken"), *stopped = fixture_path (folder, "stopped"), *log = read_log (run);
+  g_assert_cmpuint (count_lines (log, "\"skipped\":"), >=, 2); /* two of six, in six steps of two */
+  g_assert_cmpuint (count_lines (log, "\"loss.normal\":"), ==, STEPS);
+  g_assert_cmpuint (count_lines (log, "\"val\":{"), ==, 2);
+
+  g_autoptr (NddrRecipe) recipe = make_recipe ("data.broken=stop", NULL);
+  g_autoptr (GError) error = NULL;
+  gboolean finished;
+  g_assert_false (train (recipe, stopped, FALSE, NULL, NULL, &finished, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
+  g_assert_true (strstr (error->message, "image/2.png") || strstr (error->message, "normal/3.png"));
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
+    {
+      spoil (files[i], &good[i], &bytes[i]);
+      g_free (good[i]);
+    }
 }
 
 static void
@@ -255,6 +296,7 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/trainer/resume/sgd", test_resume_sgd);
   g_test_add_func ("/trainer/resume/adamw", test_resume_adamw);
+  g_test_add_func ("/trainer/resume/broken", test_resume_broken);
   g_test_add_func ("/trainer/files", test_files);
   g_test_add_func ("/trainer/failures", test_failures);
   g_test_add_func ("/trainer/divergence", test_divergence);
