@@ -132,6 +132,43 @@ typedef struct
 void nddr_resize_forward (NddrPlan *plan, const NddrResize *op);
 void nddr_resize_backward (NddrPlan *plan, const NddrResize *op, NddrTensor *dx, NddrTensor *dy, gboolean accumulate);
 
+/* ---- mix.c: weighted sums of maps */
+
+/** Branches mixed with each other: each branch's channels are cut into parts, and each part of the output is the sum over all parts of
+ * the inputs, each times a weight of its own: for each channel (y[r][c] = sum over q of w[c][r][q] x[q][c]) or for all
+ * (w[r][q]).  A branch's parts are side by side in r and q. */
+typedef struct
+{
+  NddrBranches output;   /* written */
+  int branches;
+  NddrBranches input;    /* n_inputs branches, of the output's shape */
+  int n_inputs;
+  int parts;             /* of a branch: 1, or 2 where its channels are a multiple of 8 */
+  gboolean each_channel;
+  NddrTensor *weight;    /* PARAMS, flat: each_channel: [channels / parts][branches * parts][n_inputs * parts]; else without the first */
+  int pack_phase;
+} NddrMix;
+void nddr_mix_forward (NddrPlan *plan, const NddrMix *op);
+/** @dx: the n_inputs branches' gradients. */
+void nddr_mix_backward_data (NddrPlan *plan, const NddrMix *op, NddrBranches dx, NddrBranches dy, gboolean accumulate);
+/** dw: flat as op->weight.  Summed in a fixed order. */
+void nddr_mix_backward_weight (NddrPlan *plan, const NddrMix *op, NddrBranches dy, NddrTensor *dw);
+
+/** Several maps of each branch: y[b] = sum over i of w[b][i] x_i[b]. */
+typedef struct
+{
+  NddrBranches output;         /* written; no input lies in it */
+  int branches;
+  const NddrBranches *inputs;  /* n_inputs, of the output's shape */
+  int n_inputs;
+  NddrTensor *weight;          /* PARAMS, flat: [branches][n_inputs] */
+  int pack_phase;
+} NddrBlend;
+void nddr_blend_forward (NddrPlan *plan, const NddrBlend *op);
+/** The gradient of input @i. */
+void nddr_blend_backward_data (NddrPlan *plan, const NddrBlend *op, int i, NddrBranches dx, NddrBranches dy, gboolean accumulate);
+void nddr_blend_backward_weight (NddrPlan *plan, const NddrBlend *op, NddrBranches dy, NddrTensor *dw);
+
 /* ---- loss.c: a task's loss and its gradient.  Outputs and labels have one size here; see resize for input resolution */
 
 typedef struct
