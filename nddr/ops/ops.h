@@ -184,6 +184,20 @@ typedef struct
 /** Softmax cross-entropy; 1 - cos (the prediction's length clamped below at 1e-8, PyTorch's cosine_similarity); absolute error. */
 void nddr_loss (NddrPlan *plan, const NddrLoss *op);
 
+/* ---- overlap.c: a penalty on a convolution's weights */
+
+/** The squared Frobenius norm of A B^T, summed over branches: A and B are the first and the second half of a branch's filters, a row
+ * each. */
+typedef struct
+{
+  NddrTensor *weight;   /* PARAMS, flat: [branches][rows][columns]; rows: a multiple of 8 */
+  int branches, rows, columns;
+  NddrTensor *scale;    /* INPUT, float [2]: 1, the penalty's factor */
+  NddrTensor *overlap;  /* OUTPUT, float [1]: the norm, times the former */
+  NddrTensor *dweight;  /* STATE, flat: its gradient, times the factor, is added */
+} NddrOverlap;
+void nddr_overlap (NddrPlan *plan, const NddrOverlap *op);
+
 /* ---- optimizer.c: parameters in PARAMS, gradients and moments in STATE: flat tensors of one length */
 
 typedef struct
