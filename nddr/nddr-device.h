@@ -23,6 +23,7 @@ typedef struct
   guint32 subgroup_size;
   gboolean software;      /* a software driver: the other family of kernels */
   gboolean fp16;          /* can store 16-bit floats in buffers */
+  guint32 matrix[3];      /* cooperative matrices of 16-bit floats with 32-bit sums: rows, columns, depth; 0: none */
   gboolean usable;        /* meets what libnddr needs */
   char *unusable_because; /* or NULL */
 } NddrDeviceInfo;

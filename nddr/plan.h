@@ -14,6 +14,12 @@
 
 G_BEGIN_DECLS
 
+/** Of cooperative matrices: [m][k] x [k][n], 16-bit floats, sums in 32 bits. */
+typedef struct
+{
+  guint32 m, n, k; /* 0: the device has none */
+} NddrMatrixSize;
+
 /** What a plan must know of a device. */
 typedef struct
 {
@@ -25,6 +31,8 @@ typedef struct
   guint32 max_groups[3];
   guint32 max_shared;      /* bytes */
   guint32 max_invocations;
+  NddrMatrixSize matrix;
+  guint32 cores;           /* that take workgroups, each of them several; 0: unknown */
 } NddrTraits;
 
 /** What lavapipe and a modest GPU have, for tests and printing. */

@@ -43,6 +43,10 @@ nddr_verb_devices (int argc, char **argv)
       printf ("   subgroup  %u\n", info->subgroup_size);
       printf ("   kernels   %s\n", info->software ? "for software drivers" : "for GPUs");
       printf ("   fp16      %s\n", info->fp16 ? "storage" : "no");
+      if (info->matrix[0])
+        printf ("   matrices  %u x %u x %u, fp16 with fp32 sums\n", info->matrix[0], info->matrix[1], info->matrix[2]);
+      else
+        printf ("   matrices  no\n");
       printf ("   usable    %s%s\n", info->usable ? "yes" : "no: ", info->usable ? "" : info->unusable_because);
     }
   return NDDR_EXIT_DONE;

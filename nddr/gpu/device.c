@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/device.h>
 
+#include <nddr/gpu/matrix.h>
 #include <nddr/gpu/pipeline.h>
 #include <nddr/program.h>
 
@@ -42,6 +43,23 @@ nddr_vk_check (VkResult result, const char *doing, GError **error)
   else if (result == VK_ERROR_INCOMPATIBLE_DRIVER)
     code = NDDR_ERROR_NO_DEVICE;
   g_set_error (error, NDDR_ERROR, code, "%s: %s (VkResult %d)", doing, result_name (result), result);
+  return FALSE;
+}
+
+gboolean
+nddr_vk_has_extension (VkPhysicalDevice physical, const char *name)
+{
+  g_autofree VkExtensionProperties *extensions = NULL;
+  guint32 n = 0;
+
+  if (vkEnumerateDeviceExtensionProperties (physical, NULL, &n, NULL) != VK_SUCCESS)
+    return FALSE;
+  extensions = g_new0 (VkExtensionProperties, n + 1);
+  if (vkEnumerateDeviceExtensionProperties (physical, NULL, &n, extensions) != VK_SUCCESS)
+    return FALSE;
+  for (guint32 i = 0; i < n; i++)
+    if (strcmp (extensions[i].extensionName, name) == 0)
+      return TRUE;
   return FALSE;
 }
 
@@ -193,8 +211,26 @@ fits_software_family (VkPhysicalDevice physical, const VkPhysicalDevicePropertie
       (uint_format.bufferFeatures & VK_FORMAT_FEATURE_STORAGE_TEXEL_BUFFER_BIT);
 }
 
+/* how many cores take workgroups, where the maker says it */
+static guint32
+count_cores (VkPhysicalDevice physical)
+{
+  VkPhysicalDeviceShaderSMBuiltinsPropertiesNV nvidia = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV };
+  VkPhysicalDeviceShaderCorePropertiesAMD amd = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_CORE_PROPERTIES_AMD };
+  VkPhysicalDeviceProperties2 query = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2 };
+
+  if (nddr_vk_has_extension (physical, VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME))
+    query.pNext = &nvidia;
+  else if (nddr_vk_has_extension (physical, VK_AMD_SHADER_CORE_PROPERTIES_EXTENSION_NAME))
+    query.pNext = &amd;
+  else
+    return 0;
+  vkGetPhysicalDeviceProperties2 (physical, &query);
+  return nvidia.shaderSMCount + amd.shaderEngineCount * amd.shaderArraysPerEngineCount * amd.computeUnitsPerShaderArray;
+}
+
 static void
-query_capabilities (VkPhysicalDevice physical, Capabilities *c)
+query_capabilities (VkInstance instance, VkPhysicalDevice physical, Capabilities *c)
 {
   VkPhysicalDeviceProperties properties;
   VkPhysicalDeviceMemoryProperties memory;
@@ -235,7 +271,12 @@ query_capabilities (VkPhysicalDevice physical, Capabilities *c)
         properties.limits.maxComputeWorkGroupCount[2] },
     .max_shared = properties.limits.maxComputeSharedMemorySize,
     .max_invocations = properties.limits.maxComputeWorkGroupInvocations,
+    .matrix = nddr_matrix_query (instance, physical),
+    .cores = count_cores (physical),
   };
+  c->info.matrix[0] = c->traits.matrix.m;
+  c->info.matrix[1] = c->traits.matrix.n;
+  c->info.matrix[2] = c->traits.matrix.k;
   if (!find_queue_family (physical, c))
     c->info.unusable_because = g_strdup ("has no queue that computes");
   c->info.usable = !c->info.unusable_because;
@@ -258,14 +299,14 @@ info_free (gpointer data)
 
 /* (transfer full) what there is: of NddrDeviceInfo */
 static GPtrArray *
-list_of (const GArray *devices)
+list_of (VkInstance instance, const GArray *devices)
 {
   GPtrArray *list = g_ptr_array_new_with_free_func (info_free);
 
   for (guint i = 0; i < devices->len; i++) {
     Capabilities c;
 
-    query_capabilities (g_array_index (devices, VkPhysicalDevice, i), &c);
+    query_capabilities (instance, g_array_index (devices, VkPhysicalDevice, i), &c);
     g_ptr_array_add (list, g_memdup2 (&c.info, sizeof c.info));
   }
   return list;
@@ -282,7 +323,7 @@ nddr_device_list (GError **error)
     return NULL;
   devices = physical_devices (instance, error);
   if (devices)
-    list = list_of (devices);
+    list = list_of (instance, devices);
   vkDestroyInstance (instance, NULL);
   return list;
 }
@@ -379,14 +420,14 @@ choose (const GPtrArray *list, const char *which, GError **error)
 /* ---- opening */
 
 static NddrDevice *
-device_alloc (VkPhysicalDevice physical)
+device_alloc (VkInstance instance, VkPhysicalDevice physical)
 {
   NddrDevice *device = g_new0 (NddrDevice, 1);
   Capabilities c;
 
   g_atomic_ref_count_init (&device->refs);
   g_mutex_init (&device->queue_mutex);
-  query_capabilities (physical, &c);
+  query_capabilities (instance, physical, &c);
   device->physical_device = physical;
   device->info = c.info;
   device->traits = c.traits;
@@ -406,6 +447,7 @@ create_device (NddrDevice *device, GError **error)
     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES,
     .storageBuffer16BitAccess = device->info.fp16,
   };
+  NddrMatrixFeatures matrix;
   VkPhysicalDeviceFeatures supported;
   VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &half };
   VkDeviceQueueCreateInfo queue = {
@@ -423,6 +465,12 @@ create_device (NddrDevice *device, GError **error)
 
   vkGetPhysicalDeviceFeatures (device->physical_device, &supported);
   features.features.shaderInt64 = supported.shaderInt64;
+  if (device->traits.matrix.m) {
+    features.pNext = nddr_matrix_features_chain (&matrix, &half);
+    nddr_matrix_features_enable (&matrix);
+    info.enabledExtensionCount = NDDR_N_MATRIX_EXTENSIONS;
+    info.ppEnabledExtensionNames = nddr_matrix_extensions;
+  }
   if (!nddr_vk_check (vkCreateDevice (device->physical_device, &info, NULL, &device->device), "creating a Vulkan device", error))
     return FALSE;
   vkGetDeviceQueue (device->device, device->queue_family, 0, &device->queue);
@@ -442,14 +490,14 @@ nddr_device_open (const char *which, GError **error)
     return NULL;
   devices = physical_devices (instance, error);
   if (devices) {
-    list = list_of (devices);
+    list = list_of (instance, devices);
     chosen = choose (list, which, error);
   }
   if (chosen < 0) {
     vkDestroyInstance (instance, NULL);
     return NULL;
   }
-  device = device_alloc (g_array_index (devices, VkPhysicalDevice, chosen));
+  device = device_alloc (instance, g_array_index (devices, VkPhysicalDevice, chosen));
   device->instance = instance;
   if (validation_wanted ()) {
     PFN_vkCreateDebugUtilsMessengerEXT create =
@@ -468,7 +516,7 @@ nddr_device_open (const char *which, GError **error)
 NddrDevice *
 nddr_device_import (const NddrDeviceImport *import, GError **error)
 {
-  NddrDevice *device = device_alloc (import->physical_device);
+  NddrDevice *device = device_alloc (import->instance, import->physical_device);
 
   device->lent = TRUE;
   device->import = *import;
@@ -477,6 +525,8 @@ nddr_device_import (const NddrDeviceImport *import, GError **error)
   device->queue = import->queue;
   device->queue_family = import->queue_family;
   device->traits.fp16 = device->info.fp16 = import->storage_16bit && device->info.fp16;
+  device->traits.matrix = (NddrMatrixSize){ 0 }; /* their features are not enabled there */
+  memset (device->info.matrix, 0, sizeof device->info.matrix);
   if (!import->shader_int64 && device->traits.family == NDDR_FAMILY_SOFTWARE) {
     device->traits.family = NDDR_FAMILY_GPU;
     device->info.software = FALSE;

@@ -39,6 +39,9 @@ struct _NddrDevice
 /** FALSE with @error set where @result is not VK_SUCCESS. @doing: what was being done, as in "allocating 4 MiB". */
 gboolean nddr_vk_check (VkResult result, const char *doing, GError **error);
 
+/** Whether the driver offers a device extension. */
+gboolean nddr_vk_has_extension (VkPhysicalDevice physical, const char *name);
+
 /** Submits under the queue's lock, its owner's too where it is lent. */
 gboolean nddr_device_submit (NddrDevice *device, const VkSubmitInfo *submit, VkFence fence, GError **error);
 
