@@ -1,8 +1,8 @@
 /* Kernels: the compute shaders, as rows of a table (shaders/meson.build).
  *
- * A kernel has up to three variants: for GPUs in fp32 and fp16 storage, and for software drivers.  Shaders
- * are compiled at build time, once a variant, with -DNDDR_GPU, -DNDDR_GPU -DNDDR_HALF or -DNDDR_SOFTWARE.  Choosing one is
- * nddr_kernel_find() and nothing else.
+ * A kernel has up to three variants: for GPUs in fp32 and fp16 storage, and for software drivers; those on cooperative matrices
+ * have one alone.  Shaders are compiled at build time, once a variant, with -DNDDR_GPU, -DNDDR_GPU -DNDDR_HALF or -DNDDR_SOFTWARE.
+ * Choosing one is nddr_kernel_find() and nothing else.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -20,7 +20,7 @@ typedef struct
 {
   NddrKernelId id;
   const char *name;     /* of the shader file, and what is printed */
-  const char *variant;  /* "gpu", "gpu-fp16", "software" */
+  const char *variant;  /* "gpu", "half", "software", "matrix" */
   const char *bindings; /* a letter each: S storage buffer, T rgba32f storage texel buffer (software family;
                          * the GPU variants see an S there), U rgba32ui storage texel buffer (likewise) */
   const guint32 *spirv;

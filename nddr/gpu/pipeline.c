@@ -83,6 +83,10 @@ create_pipeline (NddrDevice *device, NddrPipeline *p, GError **error)
     .codeSize = p->kernel->spirv_bytes,
     .pCode = p->kernel->spirv,
   };
+  VkPipelineShaderStageRequiredSubgroupSizeCreateInfoEXT subgroup = {
+    .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO_EXT,
+    .requiredSubgroupSize = device->traits.subgroup_size,
+  };
   VkComputePipelineCreateInfo info = {
     .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
     .stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
@@ -95,6 +99,10 @@ create_pipeline (NddrDevice *device, NddrPipeline *p, GError **error)
 
   for (int i = 0; i < p->n_spec; i++)
     entries[i] = (VkSpecializationMapEntry){ .constantID = i, .offset = i * 4, .size = 4 };
+  if (g_str_equal (p->kernel->variant, "matrix")) { /* a matrix is spread over a whole subgroup */
+    info.stage.pNext = &subgroup;
+    info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT_EXT;
+  }
   if (!nddr_vk_check (vkCreateShaderModule (device->device, &module_info, NULL, &info.stage.module), doing, error))
     return FALSE;
   ok = nddr_vk_check (vkCreateComputePipelines (device->device, device->pipeline_cache, 1, &info, NULL, &p->pipeline), doing, error);

@@ -1,6 +1,6 @@
-/* Dense convolution on GPUs: an implicit matrix product through shared memory, forward and backward.
- *
- * A quad is four channels: a vec4, or in fp16 an f16vec4.
+/* Dense convolution on GPUs: an implicit matrix product through shared memory, forward and backward.  Two kernels make it, alike
+ * but for the unit that they count in: gpu_conv in quads, four channels, a vec4 or in fp16 an f16vec4; matrix_conv, for halves where the device
+ * has cooperative matrices, in octs, eight channels.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/convolution.h>
@@ -29,7 +29,7 @@ typedef struct
   gboolean flip;
   int kernel, stride, dilation, divide;
   float low, high;
-  int pack_phase;
+  int pack_phase, variant;
 } Product;
 
 static int
@@ -38,10 +38,17 @@ quads (const NddrTensor *t)
   return t->stride / 4;
 }
 
+/* a branch, in units of @unit channels */
+static int
+branch_units (const NddrTensor *t, int unit)
+{
+  return t->batch * t->height * t->width * (t->stride / unit);
+}
+
 static int
 branch_quads (const NddrTensor *t)
 {
-  return t->batch * t->height * t->width * quads (t);
+  return branch_units (t, 4);
 }
 
 static int
@@ -138,21 +145,43 @@ bind_source (NddrStep *step, NddrTensor **bound, int *n_bound, NddrTensor *tenso
   return (*n_bound)++;
 }
 
+/* A step of one kernel or the other; @unit: what it counts channels in. */
+static NddrStep *
+append_kernel (NddrPlan *plan, const Product *p, int *unit)
+{
+  const NddrTensor *y = p->output.tensor;
+  int pixels = y->batch * y->height * y->width, m, n;
+  NddrMatrixTile tile = { 0 };
+  NddrStep *step;
+
+  if (plan->activation_type == NDDR_F16)
+    tile = nddr_matrix_tile (&plan->traits, pixels, y->stride, p->branches, p->variant);
+  if (tile.m) {
+    *unit = 8;
+    step = nddr_plan_step (plan, NDDR_KERNEL_MATRIX_CONV, groups (pixels, tile.m), groups (y->stride, tile.n), p->branches);
+    for (guint i = 0; i < G_N_ELEMENTS (tile.spec); i++)
+      nddr_step_spec (step, tile.spec[i]);
+    return step;
+  }
+  *unit = 4;
+  choose_tile (plan, pixels, y->stride, p->branches, &m, &n);
+  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_CONV, groups (pixels, m), groups (y->stride, n), p->branches);
+  nddr_step_spec (step, m * n / 16);
+  nddr_step_spec (step, m);
+  nddr_step_spec (step, n);
+  return step;
+}
+
 static void
 append_dispatch (NddrPlan *plan, const Product *p)
 {
   NddrTensor *packed = pack_weights (plan, p), *bias = p->bias ? pack_bias (plan, p) : NULL;
   const NddrTensor *x = p->sources[0].input.tensor;
   NddrTensor *y = p->output.tensor, *bound[MAX_TENSORS];
-  int pixels = y->batch * y->height * y->width, m, n, n_bound = 0;
+  int unit, n_bound = 0;
   g_autofree gint32 *table = g_new (gint32, p->n_sources * 4);
-  NddrStep *step;
+  NddrStep *step = append_kernel (plan, p, &unit);
 
-  choose_tile (plan, pixels, y->stride, p->branches, &m, &n);
-  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_CONV, groups (pixels, m), groups (y->stride, n), p->branches);
-  nddr_step_spec (step, m * n / 16);
-  nddr_step_spec (step, m);
-  nddr_step_spec (step, n);
   nddr_step_read (step, 0, packed);
   nddr_step_read (step, 1, bias);
   nddr_step_read (step, 2, p->residual.tensor);
@@ -161,20 +190,20 @@ append_dispatch (NddrPlan *plan, const Product *p)
     const NddrBranches *input = &p->sources[s].input;
 
     table[4 * s] = bind_source (step, bound, &n_bound, input->tensor);
-    table[4 * s + 1] = input->first * branch_quads (input->tensor);
-    table[4 * s + 2] = input->step * branch_quads (input->tensor);
-    table[4 * s + 3] = quads (input->tensor);
+    table[4 * s + 1] = input->first * branch_units (input->tensor, unit);
+    table[4 * s + 2] = input->step * branch_units (input->tensor, unit);
+    table[4 * s + 3] = input->tensor->stride / unit;
   }
   nddr_step_read (step, 4, nddr_plan_table (plan, "sources", table, p->n_sources * 16));
   nddr_step_push_i (step, x->height);
   nddr_step_push_i (step, x->width);
   nddr_step_push_i (step, y->height);
   nddr_step_push_i (step, y->width);
-  nddr_step_push_i (step, pixels);
+  nddr_step_push_i (step, y->batch * y->height * y->width);
   nddr_step_push_i (step, y->channels);
-  nddr_step_push_i (step, quads (y));
+  nddr_step_push_i (step, y->stride / unit);
   nddr_step_push_i (step, p->n_sources);
-  nddr_step_push_i (step, row_quads (p));
+  nddr_step_push_i (step, row_quads (p) * 4 / unit);
   nddr_step_push_i (step, p->kernel);
   nddr_step_push_i (step, p->stride);
   nddr_step_push_i (step, p->dilation);
@@ -183,10 +212,10 @@ append_dispatch (NddrPlan *plan, const Product *p)
   nddr_step_push_f (step, p->high);
   nddr_step_push_i (step, bias != NULL);
   nddr_step_push_i (step, p->residual.tensor != NULL);
-  nddr_step_push_i (step, p->output.first * branch_quads (y));
-  nddr_step_push_i (step, p->output.step * branch_quads (y));
-  nddr_step_push_i (step, p->residual.first * branch_quads (y));
-  nddr_step_push_i (step, p->residual.step * branch_quads (y));
+  nddr_step_push_i (step, p->output.first * branch_units (y, unit));
+  nddr_step_push_i (step, p->output.step * branch_units (y, unit));
+  nddr_step_push_i (step, p->residual.first * branch_units (y, unit));
+  nddr_step_push_i (step, p->residual.step * branch_units (y, unit));
 }
 
 /* how many of the first sources lie in at most MAX_TENSORS tensors */
@@ -265,6 +294,7 @@ nddr_convolution_gpu_forward (NddrPlan *plan, const NddrConvolution *op)
     .low = op->low,
     .high = op->high,
     .pack_phase = op->pack_phase,
+    .variant = op->variant,
   };
 
   for (int s = 0; s < op->n_inputs; s++)

@@ -25,4 +25,19 @@ void nddr_convolution_gpu_backward_data (NddrPlan *plan, const NddrConvolution *
     gboolean accumulate);
 void nddr_convolution_gpu_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
 
+/* convolution-matrix.c */
+
+/** What a workgroup of matrix_conv makes, and the kernel's specialization constants. */
+typedef struct
+{
+  int m, n; /* pixels, output channels; 0: there is none */
+  guint32 spec[10];
+} NddrMatrixTile;
+
+/** How many there are to try. */
+int nddr_matrix_tiles (void);
+/** The tile for an output of @pixels and @channels in each branch; @variant: 0: a choice, else one of 1 .. nddr_matrix_tiles ().  None (m = 0)
+ * where the device has no cooperative matrices, or the variant does not fit it. */
+NddrMatrixTile nddr_matrix_tile (const NddrTraits *traits, int pixels, int channels, int branches, int variant);
+
 G_END_DECLS

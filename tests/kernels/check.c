@@ -56,6 +56,12 @@ check_can (NddrFamily family, gboolean half)
   return (family == NDDR_FAMILY_GPU || traits->family == family) && (!half || (family == NDDR_FAMILY_GPU && traits->fp16));
 }
 
+NddrMatrixSize
+check_matrix (void)
+{
+  return nddr_device_get_traits (device)->matrix;
+}
+
 NddrCheck *
 check_begin (NddrFamily family, gboolean half)
 {

@@ -26,6 +26,9 @@ gboolean check_benching (void);
 /** Whether the device can run @family (with @half): the GPU family runs on all, the software family on software drivers. */
 gboolean check_can (NddrFamily family, gboolean half);
 
+/** The device's cooperative matrices; all 0 where it has none. */
+NddrMatrixSize check_matrix (void);
+
 NddrCheck *check_begin (NddrFamily family, gboolean half);
 void check_end (NddrCheck *check);
 NddrPlan *check_plan (NddrCheck *check);

@@ -4,6 +4,8 @@
 #include "check.h"
 #include "convolution.h"
 
+#include <nddr/ops/convolution.h>
+
 #include <math.h>
 
 #define MAX_INPUTS 8
@@ -61,21 +63,35 @@ static const Row rows[] = {
 
 typedef struct
 {
+  const char *name;
   NddrFamily family;
-  gboolean half;
+  gboolean half, matrix; /* on cooperative matrices, each of the tiles in turn */
   double bound;
 } Variant;
 
 static const Variant variants[] = {
-  { NDDR_FAMILY_SOFTWARE, FALSE, 1e-5 },
-  { NDDR_FAMILY_GPU, FALSE, 1e-5 },
-  { NDDR_FAMILY_GPU, TRUE, 1e-3 },
+  { "software", NDDR_FAMILY_SOFTWARE, FALSE, FALSE, 1e-5 },
+  { "gpu", NDDR_FAMILY_GPU, FALSE, FALSE, 1e-5 },
+  { "fp16", NDDR_FAMILY_GPU, TRUE, FALSE, 1e-3 },
+  /* the reference is given the rounded inputs and weights: what remains is the output's own rounding, 2^-11 at most and a third of that on
+   * average, and the sums' in 32 bits */
+  { "matrix", NDDR_FAMILY_GPU, TRUE, TRUE, 5e-4 },
 };
+
+/** A plan for the kernels that @v means, whatever else the device has. */
+static NddrCheck *
+begin (const Variant *v)
+{
+  NddrCheck *c = check_begin (v->family, v->half);
+  if (!v->matrix)
+    check_plan (c)->traits.matrix = (NddrMatrixSize){ 0 };
+  return c;
+}
 
 static char *
 row_name (const Row *row, const Variant *v)
 {
-  GString *s = g_string_new (v->family == NDDR_FAMILY_SOFTWARE ? "software" : v->half ? "fp16" : "gpu");
+  GString *s = g_string_new (v->name);
   g_string_append_printf (s, " %dx%d %dx%d ", row->branches, row->batch, row->height, row->width);
   for (int i = 0; i < MAX_INPUTS && row->in[i]; i++)
     g_string_append_printf (s, i ? "+%d" : "%d", row->in[i]);
@@ -224,11 +240,12 @@ count_steps (const NddrPlan *plan, NddrKernelId kernel)
   return n;
 }
 
-/** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high: maps are done in parts. */
+/** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high: maps are done in parts.  @tile: of those on
+ * matrices; 0: the one that is chosen. */
 static void
-test_row (const Row *row, const Variant *v, gboolean narrow)
+test_row (const Row *row, const Variant *v, gboolean narrow, int tile)
 {
-  NddrCheck *c = check_begin (v->family, v->half);
+  NddrCheck *c = begin (v);
   NddrPlan *plan = check_plan (c);
   NddrTraits traits = plan->traits;
   NddrBranches dy, dx[MAX_INPUTS], sum[MAX_INPUTS];
@@ -236,6 +253,7 @@ test_row (const Row *row, const Variant *v, gboolean narrow)
   Case k;
 
   case_init (&k, c, row, v->half);
+  k.op.variant = tile;
   if (narrow) {
     plan->traits.max_storage_range = row->flags & WINOGRAD ? 1900 << 10 : 2048;
     plan->traits.max_groups[1] = 3;
@@ -258,6 +276,7 @@ test_row (const Row *row, const Variant *v, gboolean narrow)
     }
   }
   plan->traits = traits;
+  g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_CONV) > 0, ==, v->matrix);
   if (row->flags & WINOGRAD && v->family == NDDR_FAMILY_SOFTWARE)
     g_assert_cmpint (count_steps (plan, NDDR_KERNEL_WINOGRAD_OUT), >=, 3 * row->branches);
   check_ready (c);
@@ -297,7 +316,7 @@ test (gconstpointer data)
     return;
   }
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
-    test_row (&rows[i], v, FALSE);
+    test_row (&rows[i], v, FALSE, 0);
 }
 
 static void
@@ -309,7 +328,20 @@ test_narrow (gconstpointer data)
     return;
   }
   for (guint i = 0; i < G_N_ELEMENTS (rows); i += 3)
-    test_row (&rows[i], v, TRUE);
+    test_row (&rows[i], v, TRUE, 0);
+}
+
+static void
+test_tiles (gconstpointer data)
+{
+  const Variant *v = data;
+  for (int tile = 1; tile <= nddr_matrix_tiles (); tile++) {
+    NddrCheck *c = begin (v);
+    gboolean fits = nddr_matrix_tile (&check_plan (c)->traits, 1, 1, 1, tile).m > 0;
+    check_end (c);
+    for (guint i = tile % 2; fits && i < G_N_ELEMENTS (rows); i += 2)
+      test_row (&rows[i], v, FALSE, tile);
+  }
 }
 
 /* What the networks are made of: times are of forward, and of the gradient of the input. */
@@ -356,7 +388,7 @@ bench (gconstpointer data)
     g_test_skip ("not on this device");
     return;
   }
-  NddrCheck *c = check_begin (v->family, v->half);
+  NddrCheck *c = begin (v);
   NddrPlan *plan = check_plan (c);
   g_autofree char *name = row_name (row, v);
   NddrBranches dx, dy;
@@ -390,8 +422,9 @@ main (int argc, char **argv)
   check_init (&argc, &argv);
   for (guint i = 0; i < G_N_ELEMENTS (variants); i++) {
     const Variant *v = &variants[i];
-    const char *name = v->family == NDDR_FAMILY_SOFTWARE ? "software" : v->half ? "fp16" : "gpu";
-    g_autofree char *path = g_strdup_printf ("/convolution/%s", name), *narrow = g_strdup_printf ("/convolution/%s/narrow", name);
+    g_autofree char *path = g_strdup_printf ("/convolution/%s", v->name), *narrow = g_strdup_printf ("/convolution/%s/narrow", v->name);
+    if (v->matrix && check_matrix ().m == 0) /* as Debian 12's software driver */
+      continue;
     for (guint j = 0; check_benching () && j < G_N_ELEMENTS (bench_rows); j++) {
       Bench b = { v, &bench_rows[j] };
       g_autofree char *row = row_name (b.row, v), *time = g_strdup_printf ("/convolution/bench/%s", row);
@@ -400,7 +433,10 @@ main (int argc, char **argv)
     if (check_benching ())
       continue;
     g_test_add_data_func (path, v, test);
-    g_test_add_data_func (narrow, v, test_narrow);
+    if (v->matrix)
+      g_test_add_data_func ("/convolution/matrix/tiles", v, test_tiles);
+    else
+      g_test_add_data_func (narrow, v, test_narrow);
   }
   return check_finish (g_test_run ());
 }
