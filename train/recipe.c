@@ -61,6 +61,7 @@ static const Key keys[] = {
   { "train", "adam_eps", REAL, AT (adam_eps), "1e-8", 0, 1 },
   { "train", "schedule", CHOICE, AT (schedule), "poly", 0, 0, "poly,cosine,constant" },
   { "train", "power", REAL, AT (power), "0.9", 0, 100 },
+  { "train", "warmup", INTEGER, AT (warmup), "0", 0, HUGE_STEPS },
   { "train", "weight_decay", REAL, AT (weight_decay), "0.00025", 0, 1000 },
   { "train", "dropout", REAL, AT (dropout), "0.5", 0, 0.999 },
   { "train", "bn_momentum", REAL, AT (bn_momentum), "0.05", 0, 1 },
@@ -396,6 +397,11 @@ check (const NddrRecipe *recipe, GError **error)
         "fixed: this version has no other way of weighting tasks");
   if (!g_str_equal (recipe->fusion_init, "xavier") && !parse_numbers (recipe->fusion_init, 2, pair))
     return fail (error, "model", "fusion_init", recipe->fusion_init, "two numbers, as in 0.9;0.1, or xavier");
+  if (recipe->warmup > recipe->steps)
+    {
+      g_autofree char *warmup = g_strdup_printf ("%" G_GINT64_FORMAT, recipe->warmup);
+      return fail (error, "train", "warmup", warmup, "no more than the %" G_GINT64_FORMAT " steps", recipe->steps);
+    }
   if (recipe->lr <= 0)
     return fail (error, "train", "lr", "0", "a rate above 0");
   return TRUE;
@@ -499,8 +505,9 @@ nddr_recipe_same_training (const NddrRecipe *a, const NddrRecipe *b, char **what
   return TRUE;
 }
 
-double
-nddr_recipe_rate (const NddrRecipe *recipe, gint64 t)
+/* Without warm-up. */
+static double
+scheduled_rate (const NddrRecipe *recipe, gint64 t)
 {
   double done = CLAMP ((double) t / recipe->steps, 0, 1);
   switch (recipe->schedule)
@@ -513,4 +520,11 @@ nddr_recipe_rate (const NddrRecipe *recipe, gint64 t)
     default:
       return recipe->lr;
     }
+}
+
+double
+nddr_recipe_rate (const NddrRecipe *recipe, gint64 t)
+{
+  double rate = scheduled_rate (recipe, t);
+  return t + 1 < recipe->warmup ? rate * (t + 1) / recipe->warmup : rate;
 }

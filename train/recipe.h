@@ -36,7 +36,7 @@ typedef struct
   gint64 seed;
   int broken; /* NddrBroken */
   /* [train] */
-  gint64 steps, batch, val_every, checkpoint_every;
+  gint64 steps, batch, warmup, val_every, checkpoint_every;
   int optimizer, schedule; /* NddrOptimizerKind, NddrSchedule */
   double lr, momentum, beta1, beta2, adam_eps, power, weight_decay, dropout, bn_momentum;
   double lr_fusion, lr_head, lr_head_weight, lr_head_bias;

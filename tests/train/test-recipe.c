@@ -67,6 +67,7 @@ test_errors (void)
   expect_error ("train.lr=0", "above 0");
   expect_error ("train.batch=2.5", "a whole number from 1");
   expect_error ("train.steps=0", "a whole number from 1");
+  expect_error ("train.warmup=20002", "no more than the 20001 steps");
   expect_error ("train.optimizer=adam", "one of sgd,adamw");
   expect_error ("train.precision=mixed", "fp32");
   expect_error ("train.dropout=1", "from 0 to 0.999");
@@ -163,6 +164,21 @@ test_schedules (void)
     }
 }
 
+/* every schedule, times (t + 1) / warmup in the first steps */
+static void
+test_warmup (void)
+{
+  static const char *const schedules[] = { "train.schedule=poly", "train.schedule=cosine", "train.schedule=constant" };
+  for (guint i = 0; i < G_N_ELEMENTS (schedules); i++)
+    {
+      const char *const cold[] = { "train.steps=10", schedules[i], NULL }, *const warm[] = { "train.steps=10", "train.warmup=4", schedules[i], NULL };
+      g_autoptr (NddrRecipe) a = load (cold);
+      g_autoptr (NddrRecipe) b = load (warm);
+      for (int t = 0; t < 10; t++)
+        g_assert_cmpfloat_with_epsilon (nddr_recipe_rate (b, t), nddr_recipe_rate (a, t) * MIN (t + 1, 4) / 4, 1e-15);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -172,5 +188,6 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/file", test_file);
   g_test_add_func ("/recipe/file-errors", test_file_errors);
   g_test_add_func ("/recipe/schedules", test_schedules);
+  g_test_add_func ("/recipe/warmup", test_warmup);
   return g_test_run ();
 }
