@@ -33,6 +33,7 @@ struct _NddrDevice
   GHashTable *pipelines; /* NddrPipeline* -> itself, by kernel and constants */
   VkPipelineCache pipeline_cache;
   char *pipeline_cache_path; /* NULL: nowhere to keep it */
+  gsize pipeline_cache_size; /* of what was read from there */
   gboolean pipeline_cache_dirty;
 };
 

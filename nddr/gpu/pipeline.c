@@ -131,16 +131,32 @@ nddr_device_get_pipeline (NddrDevice *device, const NddrKernel *kernel, const gu
   return p;
 }
 
-/* ---- the cache on disk */
+/* ---- the cache on disk: what the driver gave, and a digest of it */
 
-/* Whether the driver that wrote @data was this one: VkPipelineCacheHeaderVersionOne.  Drivers should check this themselves; not
- * all survive it when they do not. */
+#define DIGEST 32
+
+static void
+digest (const char *data, gsize size, guint8 result[DIGEST])
+{
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  gsize length = DIGEST;
+
+  g_checksum_update (checksum, (const guint8 *) data, size);
+  g_checksum_get_digest (checksum, result, &length);
+}
+
+/* Whether this driver wrote the first @size bytes of @data (VkPipelineCacheHeaderVersionOne), and they still are what it wrote: a
+ * driver may trust them blindly (VUID-VkPipelineCacheCreateInfo-initialDataSize-00769). */
 static gboolean
 is_ours (const NddrDevice *device, const char *data, gsize size)
 {
   VkPipelineCacheHeaderVersionOne header;
+  guint8 expected[DIGEST];
 
   if (size < sizeof header)
+    return FALSE;
+  digest (data, size, expected);
+  if (memcmp (data + size, expected, DIGEST) != 0)
     return FALSE;
   memcpy (&header, data, sizeof header);
   return header.headerSize >= sizeof header && header.headerSize <= size &&
@@ -174,12 +190,12 @@ nddr_pipelines_init (NddrDevice *device)
   g_mutex_init (&device->pipeline_mutex);
   device->pipelines = g_hash_table_new (pipeline_hash, pipeline_equal);
   device->pipeline_cache_path = cache_path (device);
-  if (g_file_get_contents (device->pipeline_cache_path, &data, &size, NULL) && is_ours (device, data, size)) {
-    info.initialDataSize = size;
+  if (g_file_get_contents (device->pipeline_cache_path, &data, &size, NULL) && size > DIGEST && is_ours (device, data, size - DIGEST)) {
+    info.initialDataSize = device->pipeline_cache_size = size - DIGEST;
     info.pInitialData = data;
   }
   if (vkCreatePipelineCache (device->device, &info, NULL, &device->pipeline_cache) != VK_SUCCESS) {
-    info.initialDataSize = 0;
+    info.initialDataSize = device->pipeline_cache_size = 0;
     if (vkCreatePipelineCache (device->device, &info, NULL, &device->pipeline_cache) != VK_SUCCESS)
       device->pipeline_cache = VK_NULL_HANDLE;
   }
@@ -193,12 +209,14 @@ save_cache (NddrDevice *device)
   g_autoptr (GError) error = NULL;
   size_t size = 0;
 
-  if (vkGetPipelineCacheData (device->device, device->pipeline_cache, &size, NULL) != VK_SUCCESS || size == 0)
+  if (vkGetPipelineCacheData (device->device, device->pipeline_cache, &size, NULL) != VK_SUCCESS || size == 0 ||
+      size == device->pipeline_cache_size)
     return;
-  data = g_malloc (size);
+  data = g_malloc (size + DIGEST);
   if (vkGetPipelineCacheData (device->device, device->pipeline_cache, &size, data) != VK_SUCCESS)
     return;
-  if (g_mkdir_with_parents (folder, 0700) != 0 || !g_file_set_contents (device->pipeline_cache_path, data, size, &error))
+  digest (data, size, (guint8 *) data + size);
+  if (g_mkdir_with_parents (folder, 0700) != 0 || !g_file_set_contents (device->pipeline_cache_path, data, size + DIGEST, &error))
     g_debug ("the pipeline cache was not kept: %s", error ? error->message : folder);
 }
 

@@ -23,7 +23,7 @@ VkDescriptorType nddr_kernel_descriptor_type (const NddrKernel *kernel, int bind
 /** Thread-safe.  The device owns the pipeline. */
 NddrPipeline *nddr_device_get_pipeline (NddrDevice *device, const NddrKernel *kernel, const guint32 *spec, int n_spec, GError **error);
 
-/** Reads the device's cache from disk (NDDR_CACHE, else the user's cache folder); a missing or foreign file is no error. */
+/** Reads the device's cache from disk (NDDR_CACHE, else the user's cache folder); a missing, foreign or damaged file is no error. */
 void nddr_pipelines_init (NddrDevice *device);
 /** Destroys all pipelines and writes the cache back if it grew: beside, then renamed. */
 void nddr_pipelines_clear (NddrDevice *device);
