@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/verb.h>
 
+#include <errno.h>
 #include <locale.h>
 #include <nddr/nddr.h>
 #include <stdio.h>
@@ -31,10 +32,10 @@ print_help (FILE *to)
   fputs ("\nnddr VERB --help says what a verb takes; nddr --version which version this is.\n", to);
 }
 
-int
-main (int argc, char **argv)
+/* Runs the verb that the command line names; the exit status. */
+static int
+run (int argc, char **argv)
 {
-  setlocale (LC_ALL, "");
   if (argc < 2)
     {
       print_help (stderr);
@@ -56,4 +57,19 @@ main (int argc, char **argv)
   fprintf (stderr, "nddr: there is no verb %s\n\n", argv[1]);
   print_help (stderr);
   return NDDR_EXIT_USAGE;
+}
+
+/* A result that could not be written, to a full disk for one, is no result. */
+int
+main (int argc, char **argv)
+{
+  setlocale (LC_ALL, "");
+  int status = run (argc, argv);
+  gboolean lost = ferror (stdout) != 0;
+  if (fflush (stdout) != 0 || lost)
+    {
+      fprintf (stderr, "nddr: standard output cannot be written: %s\n", g_strerror (errno));
+      return status == NDDR_EXIT_DONE ? NDDR_EXIT_FAILED : status;
+    }
+  return status;
 }

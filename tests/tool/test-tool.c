@@ -53,10 +53,11 @@ in_folder (const char *name)
   return g_build_filename (folder, name, NULL);
 }
 
+static const char *const verbs[] = { "devices", "infer", "train", "eval", "synth", "info", "bench" };
+
 static void
 test_help (void)
 {
-  static const char *const verbs[] = { "devices", "infer", "train", "eval", "synth", "info", "bench" };
   g_autofree char *out = NULL, *err = NULL;
   g_assert_cmpint (run ("", &out, &err), ==, 2);
   g_assert_nonnull (strstr (err, "Usage: nddr VERB"));
@@ -69,6 +70,26 @@ test_help (void)
       expect ("--help", 0, verbs[i]);
       expect (line, 0, usage);
       expect (wrong, 2, "--frobnicate");
+    }
+}
+
+/* A result that cannot be written is a failure, whatever was computed. */
+static void
+test_full_disk (void)
+{
+  static const char *const lines[] = { "devices", "info model.safetensors", "eval model.safetensors folder:data --json", "--help" };
+  for (guint i = 0; i < G_N_ELEMENTS (lines); i++)
+    {
+      g_autofree char *line = g_strdup_printf ("/bin/sh -c '\"%s\" %s > /dev/full'", tool, lines[i]), *err = NULL;
+      g_autoptr (GError) error = NULL;
+      int status;
+      g_auto (GStrv) words = NULL;
+      g_shell_parse_argv (line, NULL, &words, &error);
+      g_assert_no_error (error);
+      g_spawn_sync (folder, words, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, &err, &status, &error);
+      g_assert_no_error (error);
+      if (!WIFEXITED (status) || WEXITSTATUS (status) != 1 || !strstr (err, "No space left"))
+        g_error ("nddr %s > /dev/full: status %d; it said: %s", lines[i], status, err);
     }
 }
 
@@ -295,6 +316,7 @@ main (int argc, char **argv)
   tool = g_canonicalize_filename (argv[1], NULL);
   make_folder ();
   g_test_add_func ("/tool/help", test_help);
+  g_test_add_func ("/tool/full-disk", test_full_disk);
   g_test_add_func ("/tool/devices", test_devices);
   g_test_add_func ("/tool/info", test_info);
   g_test_add_func ("/tool/infer", test_infer);
