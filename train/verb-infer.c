@@ -143,6 +143,26 @@ base_name (const char *path)
   return base;
 }
 
+/* Results are named after their picture: no two may be called the same. */
+static gboolean
+check_names (char **paths, int n, GError **error)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  for (int i = 0; i < n; i++)
+    {
+      g_autofree char *base = base_name (paths[i]);
+      const char *other = g_hash_table_lookup (seen, base);
+      if (other)
+        {
+          g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "the results of %s and %s would have the same names: give them in two runs, into two folders",
+              other, paths[i]);
+          return FALSE;
+        }
+      g_hash_table_insert (seen, g_steal_pointer (&base), paths[i]);
+    }
+  return TRUE;
+}
+
 static gboolean
 infer_one (Inference *inference, const char *path, GError **error)
 {
@@ -186,6 +206,8 @@ nddr_verb_infer (int argc, char **argv)
     return NDDR_EXIT_USAGE;
   if (!folder)
     return nddr_verb_misuse ("infer", "-o DIR is missing: the folder that gets the pictures");
+  if (!check_names (argv + 2, argc - 2, &error))
+    return nddr_verb_misuse ("infer", "%s", error->message);
   if (g_mkdir_with_parents (folder, 0777) != 0)
     {
       g_set_error (&error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot make the folder %s: %s", folder, g_strerror (errno));

@@ -165,6 +165,15 @@ test_infer (void)
   expect ("infer model.safetensors model.safetensors -o one", 1, "model.safetensors");
   expect ("infer model.safetensors picture.png -o picture.png", 1, "cannot make the folder picture.png");
   expect ("infer model.safetensors picture.png -o one --device no-such-device", 1, "no-such-device");
+  expect ("infer model.safetensors picture.png data/val/image/../../../picture.png -o one", 2, "the same names");
+
+  /* a result that cannot be put in its place leaves nothing beside it */
+  g_autofree char *three = in_folder ("three"), *in_the_way = in_folder ("three/picture.normal.png");
+  g_assert_cmpint (g_mkdir_with_parents (in_the_way, 0777), ==, 0);
+  expect ("infer model.safetensors picture.png -o three", 1, "picture.normal.png");
+  g_autoptr (GDir) dir = g_dir_open (three, 0, NULL);
+  for (const char *name = g_dir_read_name (dir); name; name = g_dir_read_name (dir))
+    g_assert_true (g_str_has_suffix (name, ".png"));
 }
 
 static JsonNode *
