@@ -1,6 +1,6 @@
 /* The nddr tool as people use it: what it prints and writes, its exit statuses and its messages.
  *
- *   test-tool NDDR
+ *   test-tool NDDR SOURCES
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "../network/generator.h"
@@ -15,6 +15,7 @@
 #include <train/image.h>
 
 static char *tool;   /* its path */
+static char *sources; /* the project's */
 static char *folder; /* with model.safetensors, picture.png and a data set */
 
 /* Runs it in the folder with @line's words. Returns the exit status; *out and *err are what it said. */
@@ -71,6 +72,63 @@ test_help (void)
       expect (line, 0, usage);
       expect (wrong, 2, "--frobnicate");
     }
+}
+
+/* (transfer full): the set of long options, without dashes, that @text has behind each @before */
+static GHashTable *
+find_options (const char *text, const char *before)
+{
+  GHashTable *options = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  for (const char *p = strstr (text, before); p; p = strstr (p, before))
+    {
+      p += strlen (before);
+      gsize length = strspn (p, "abcdefghijklmnopqrstuvwxyz");
+      if (length)
+        g_hash_table_add (options, g_strndup (p, length));
+    }
+  return options;
+}
+
+static void
+expect_all (GHashTable *wanted, GHashTable *got, const char *what, const char *verb)
+{
+  GHashTableIter iter;
+  gpointer option;
+  g_hash_table_iter_init (&iter, wanted);
+  while (g_hash_table_iter_next (&iter, &option, NULL))
+    if (!g_hash_table_contains (got, option))
+      g_error ("%s lacks --%s of nddr %s", what, (char *) option, verb);
+}
+
+/* The manual page and the shell's completion know the options that --help lists, and no others. */
+static void
+test_documents (void)
+{
+  g_autofree char *man_path = g_build_filename (sources, "docs", "nddr.1", NULL), *man = NULL;
+  g_autofree char *completion_path = g_build_filename (sources, "train", "completion.bash", NULL), *completion = NULL;
+  g_assert_true (g_file_get_contents (man_path, &man, NULL, NULL));
+  g_assert_true (g_file_get_contents (completion_path, &completion, NULL, NULL));
+  g_autoptr (GHashTable) in_man = find_options (man, "\\-\\-"), all = find_options ("--help", "--");
+  for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
+    {
+      g_autofree char *line = g_strconcat (verbs[i], " --help", NULL), *out = NULL, *err = NULL;
+      g_autofree char *begin = g_strconcat ("      ", verbs[i], ") options=\"", NULL);
+      g_assert_cmpint (run (line, &out, &err), ==, 0);
+      g_autoptr (GHashTable) in_help = find_options (strstr (out, "Options:"), "--");
+      const char *row = strstr (completion, begin);
+      g_autofree char *words = row ? g_strndup (row, strcspn (row, "\n")) : g_strdup ("--help");
+      g_autoptr (GHashTable) in_completion = find_options (words, "--");
+      expect_all (in_help, in_completion, "the completion", verbs[i]);
+      expect_all (in_completion, in_help, "--help", verbs[i]);
+      GHashTableIter iter;
+      gpointer option;
+      g_hash_table_iter_init (&iter, in_help);
+      while (g_hash_table_iter_next (&iter, &option, NULL))
+        g_hash_table_add (all, g_strdup (option));
+      g_hash_table_remove (in_help, "help");
+      expect_all (in_help, in_man, "the manual page", verbs[i]);
+    }
+  expect_all (in_man, all, "--help", "any verb");
 }
 
 /* A result that cannot be written is a failure, whatever was computed. */
@@ -321,10 +379,12 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_assert_cmpint (argc, ==, 2);
+  g_assert_cmpint (argc, ==, 3);
   tool = g_canonicalize_filename (argv[1], NULL);
+  sources = g_canonicalize_filename (argv[2], NULL);
   make_folder ();
   g_test_add_func ("/tool/help", test_help);
+  g_test_add_func ("/tool/documents", test_documents);
   g_test_add_func ("/tool/full-disk", test_full_disk);
   g_test_add_func ("/tool/devices", test_devices);
   g_test_add_func ("/tool/info", test_info);
@@ -336,5 +396,6 @@ main (int argc, char **argv)
   int status = g_test_run ();
   fixture_remove (folder);
   g_free (tool);
+  g_free (sources);
   return status;
 }
