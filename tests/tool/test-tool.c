@@ -263,7 +263,31 @@ test_eval (void)
   g_assert_false (json_object_has_member (scores, "normal_paper"));
   expect ("eval model.safetensors folder:data --paper", 0, "normal_paper");
   expect ("eval model.safetensors folder:no-such", 1, "no-such");
+  expect ("eval model.safetensors rooms", 1, "\"rooms\" is not a data set");
+  expect ("eval picture.png folder:data", 1, "picture.png");
   expect ("eval model.safetensors", 2, "expected MODEL DATASET");
+}
+
+static void
+test_synth (void)
+{
+  static const char *const made[] = { "image", "segmentation", "normal", "depth" };
+  expect ("synth rooms --count 2 --size 48x32 --seed 3 --split val --threads 1", 0, "");
+  for (guint i = 0; i < G_N_ELEMENTS (made); i++)
+    for (guint n = 0; n < 3; n++)
+      {
+        g_autofree char *name = g_strdup_printf ("rooms/val/%s/%04u.png", made[i], n), *path = in_folder (name);
+        g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS) == (n < 2));
+      }
+  expect ("synth", 2, "expected DIR");
+  expect ("synth rooms --count 0", 2, "1 to 1000000");
+  expect ("synth rooms --count many", 2, "many");
+  expect ("synth rooms --seed -1", 2, "0 or more");
+  expect ("synth rooms --split a/b", 2, "a folder's name");
+  expect ("synth rooms --size 8x8", 2, "each from 32");
+  expect ("synth rooms --size 48", 2, "48 is no size");
+  expect ("synth picture.png --count 1", 1, "picture.png");
+  expect ("synth data --count 1 --size 48x32", 1, "names other classes");
 }
 
 static void
@@ -325,6 +349,7 @@ test_interrupt (void)
   while (!g_file_get_contents (log, &text, NULL, NULL) || !strstr (text, "{\"step\":2,"))
     {
       g_clear_pointer (&text, g_free);
+      g_assert_cmpint (waitpid (pid, &status, WNOHANG), ==, 0); /* it is still there */
       g_usleep (10000);
     }
   kill (pid, SIGINT);
@@ -390,6 +415,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/info", test_info);
   g_test_add_func ("/tool/infer", test_infer);
   g_test_add_func ("/tool/eval", test_eval);
+  g_test_add_func ("/tool/synth", test_synth);
   g_test_add_func ("/tool/bench", test_bench);
   g_test_add_func ("/tool/train", test_train);
   g_test_add_func ("/tool/interrupt", test_interrupt);
