@@ -26,20 +26,34 @@ append_layer (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrLanes
   return nddr_network_layer (builder->network, (int) builder->network->layers->len - 1);
 }
 
-NddrLayer *
-nddr_builder_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrLanes lanes, char *label)
+static NddrLayer *
+append_weighted (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrLanes lanes, int channels, char *label)
 {
-  NddrLayer *layer = append_layer (builder, shape->kind, shape->role, lanes, shape->channels, label);
+  NddrLayer *layer = append_layer (builder, kind, role, lanes, channels, label);
 
-  layer->kernel = shape->kernel;
-  layer->stride = shape->stride;
-  layer->dilation = shape->dilation;
-  layer->activation = shape->activation;
   layer->names = g_new0 (char *, lanes.n);
   layer->norms = g_new0 (char *, lanes.n);
   layer->has_bias = g_new0 (gboolean, lanes.n);
   layer->has_norm = g_new0 (gboolean, lanes.n);
   return layer;
+}
+
+NddrLayer *
+nddr_builder_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrLanes lanes, char *label)
+{
+  NddrLayer *layer = append_weighted (builder, shape->kind, shape->role, lanes, shape->channels, label);
+
+  layer->kernel = shape->kernel;
+  layer->stride = shape->stride;
+  layer->dilation = shape->dilation;
+  layer->activation = shape->activation;
+  return layer;
+}
+
+NddrLayer *
+nddr_builder_mixture (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrLanes lanes, int channels, char *label)
+{
+  return append_weighted (builder, kind, role, lanes, channels, label);
 }
 
 static NddrLanes
@@ -106,7 +120,7 @@ file_has (const NddrBuilder *builder, const char *name, const char *part)
 void
 nddr_builder_name (NddrBuilder *builder, NddrLayer *layer, int branch, NddrAffine affine, char *name, char *norm)
 {
-  gboolean bias = affine == NDDR_AFFINE_BIAS, normed = affine != NDDR_AFFINE_BIAS;
+  gboolean bias = affine == NDDR_AFFINE_BIAS, normed = affine == NDDR_AFFINE_NORM || affine == NDDR_AFFINE_AS_FILE;
 
   if (affine == NDDR_AFFINE_AS_FILE && builder->tensors != NULL) {
     bias = file_has (builder, name, "bias");

@@ -31,6 +31,7 @@ typedef enum
   NDDR_AFFINE_AS_FILE, /* whatever the file has; in a new network a normalisation and no bias */
   NDDR_AFFINE_NORM,    /* a normalisation, no bias */
   NDDR_AFFINE_BIAS,    /* a bias, no normalisation */
+  NDDR_AFFINE_BARE,    /* neither */
 } NddrAffine;
 
 typedef struct
@@ -46,6 +47,8 @@ typedef struct
 
 /** A convolution without inputs and names. */
 NddrLayer *nddr_builder_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrLanes lanes, char *label);
+/** A MIX or BLEND without inputs and names. */
+NddrLayer *nddr_builder_mixture (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrLanes lanes, int channels, char *label);
 /** A layer without weights, on all branches of @value. (returns: its output value) */
 int nddr_builder_pool (NddrBuilder *builder, NddrLayerKind kind, int stride, int value, char *label);
 int nddr_builder_resize (NddrBuilder *builder, NddrRole role, int value, int like, char *label);
@@ -78,6 +81,14 @@ int nddr_append_nddr (NddrBuilder *builder, int i, NddrLanes lanes, int value, N
  * nddr_append_shortcut_resizes() returned. */
 int nddr_append_shortcut (NddrBuilder *builder, const int *resized, int n_stages, NddrLanes lanes);
 void nddr_append_shortcut_resizes (NddrBuilder *builder, const int *stages, int n_stages, int *resized);
+
+/* mixing.c */
+/** The cross-stitch unit stitch.@i: mixes all tasks' branches of @value, channel by channel, for the tasks of @lanes. */
+int nddr_append_stitch (NddrBuilder *builder, int i, NddrLanes lanes, int value);
+/** The unit sluice.@i: mixes the halves of all tasks' branches of @value for the tasks of @lanes. */
+int nddr_append_sluice (NddrBuilder *builder, int i, NddrLanes lanes, int value);
+/** What heads read without a shortcut: a mixture of @resized, as for nddr_append_shortcut(). */
+int nddr_append_sluice_skips (NddrBuilder *builder, const int *resized, int n_stages, NddrLanes lanes);
 
 /* head.c: appends the heads of @lanes' tasks (none of them -1) on @value */
 void nddr_append_head (NddrBuilder *builder, NddrLanes lanes, int value);

@@ -39,13 +39,12 @@ static void
 make_parameters (Walk *walk, int i, const NddrLayer *layer)
 {
   gsize outputs = (gsize) layer->branches * nddr_network_value (walk->network, layer->output)->channels;
-  gsize filter = (gsize) layer->kernel * layer->kernel;
+  gboolean convolves = layer->kind == NDDR_LAYER_CONVOLUTION || layer->kind == NDDR_LAYER_DEPTHWISE;
   g_autofree char *weight = g_strconcat (layer->label, ".weight", NULL), *bias = g_strconcat (layer->label, ".bias", NULL);
 
-  if (layer->kind == NDDR_LAYER_CONVOLUTION)
-    filter *= nddr_network_in_channels (walk->network, layer);
-  walk->inference->weights[i] = nddr_plan_flat (walk->plan, weight, NDDR_SPACE_PARAMS, NDDR_F32, outputs * filter);
-  walk->inference->biases[i] = nddr_plan_flat (walk->plan, bias, NDDR_SPACE_PARAMS, NDDR_F32, outputs);
+  walk->inference->weights[i] = nddr_plan_flat (walk->plan, weight, NDDR_SPACE_PARAMS, NDDR_F32, nddr_network_weights (walk->network, layer));
+  if (convolves)
+    walk->inference->biases[i] = nddr_plan_flat (walk->plan, bias, NDDR_SPACE_PARAMS, NDDR_F32, outputs);
 }
 
 static void
@@ -89,6 +88,42 @@ append_depthwise (Walk *walk, int i, const NddrLayer *layer, float low, float hi
   });
 }
 
+/* All branches of one value, or some of them. */
+static void
+append_mix (Walk *walk, int i, const NddrLayer *layer)
+{
+  NddrBranches input = branches_of (walk, layer->inputs[0]);
+
+  input.step = 1;
+  nddr_mix_forward (walk->plan, &(NddrMix){
+    .output = NDDR_BRANCHES (make_output (walk, layer)),
+    .branches = layer->branches,
+    .input = input,
+    .n_inputs = layer->n_inputs,
+    .parts = layer->parts,
+    .each_channel = layer->each_channel,
+    .weight = walk->inference->weights[i],
+    .pack_phase = NDDR_PHASE_PACK,
+  });
+}
+
+static void
+append_blend (Walk *walk, int i, const NddrLayer *layer)
+{
+  g_autofree NddrBranches *inputs = g_new (NddrBranches, layer->n_inputs);
+
+  for (int s = 0; s < layer->n_inputs; s++)
+    inputs[s] = branches_of (walk, layer->inputs[s]);
+  nddr_blend_forward (walk->plan, &(NddrBlend){
+    .output = NDDR_BRANCHES (make_output (walk, layer)),
+    .branches = layer->branches,
+    .inputs = inputs,
+    .n_inputs = layer->n_inputs,
+    .weight = walk->inference->weights[i],
+    .pack_phase = NDDR_PHASE_PACK,
+  });
+}
+
 static void
 append_resize (Walk *walk, const NddrLayer *layer)
 {
@@ -116,6 +151,14 @@ append_layer (Walk *walk, int i)
     case NDDR_LAYER_DEPTHWISE:
       make_parameters (walk, i, layer);
       append_depthwise (walk, i, layer, low, high);
+      break;
+    case NDDR_LAYER_MIX:
+      make_parameters (walk, i, layer);
+      append_mix (walk, i, layer);
+      break;
+    case NDDR_LAYER_BLEND:
+      make_parameters (walk, i, layer);
+      append_blend (walk, i, layer);
       break;
     case NDDR_LAYER_MAX_POOL:
     case NDDR_LAYER_AVERAGE_POOL: {
@@ -185,10 +228,11 @@ nddr_inference_upload (const NddrInference *inference, const NddrNetwork *networ
     if (weight == NULL)
       continue;
     weights = g_new (float, weight->channels);
-    biases = g_new (float, bias->channels);
+    if (bias != NULL)
+      biases = g_new (float, bias->channels);
     nddr_network_fold (network, nddr_network_layer (network, i), tensors, weights, biases);
     if (!nddr_program_write (program, weight, 0, weights, weight->channels * sizeof (float), error)
-        || !nddr_program_write (program, bias, 0, biases, bias->channels * sizeof (float), error)) {
+        || (bias != NULL && !nddr_program_write (program, bias, 0, biases, bias->channels * sizeof (float), error))) {
       g_prefix_error (error, "uploading the weights of %s: ", nddr_network_layer (network, i)->label);
       return FALSE;
     }

@@ -17,8 +17,8 @@ typedef struct
 {
   NddrTensor *input;    /* [1][batch][h][w][3], normalised */
   NddrBranches *heads;  /* for each task; tensor NULL where not requested; kept after the run */
-  NddrTensor **weights; /* for each layer of the network: PARAMS, folded, [branches][out][in][k][k]; NULL for others */
-  NddrTensor **biases;  /* [branches][out] */
+  NddrTensor **weights; /* for each layer of the network: PARAMS, as nddr_network_fold() writes them; NULL for others */
+  NddrTensor **biases;  /* [branches][out]; NULL where weights are, and for mixtures */
   int n_layers, n_tasks;
 } NddrInference;
 

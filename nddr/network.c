@@ -4,6 +4,7 @@
 #include <nddr/builder.h>
 
 #include <math.h>
+#include <string.h>
 
 #define MAX_STAGES 5
 
@@ -43,15 +44,6 @@ nddr_network_free (NddrNetwork *network)
 static const NddrBackboneLayers *
 find_backbone (const NddrConfig *config, GError **error)
 {
-  if (config->fusion == NDDR_FUSION_CROSS_STITCH || config->fusion == NDDR_FUSION_SLUICE) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "fusion \"%s\" is known, but this version of nddr builds \"none\", \"shared\" and \"nddr\"",
-        nddr_fusion_name (config->fusion));
-    return NULL;
-  }
-  if (config->head != NDDR_HEAD_LARGEFOV && config->backbone < NDDR_BACKBONE_RESNET18) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "head \"%s\" is known, but this version of nddr builds \"largefov\"", nddr_head_name (config->head));
-    return NULL;
-  }
   switch (config->backbone) {
     case NDDR_BACKBONE_VGG16:
       return &nddr_vgg16;
@@ -99,25 +91,55 @@ even_run (NddrLanes wanted)
   return n;
 }
 
-/* Shortcut and heads of the tasks that are wanted. */
+/* What mixes the tasks' branches behind stage @i; none where there is nothing to mix. */
+static int
+append_fusion (NddrBuilder *builder, const NddrBackboneLayers *backbone, int i, NddrLanes lanes, int value)
+{
+  switch (builder->config->fusion) {
+    case NDDR_FUSION_NDDR:
+      return nddr_append_nddr (builder, i, lanes, value, backbone->fusion_activation);
+    case NDDR_FUSION_CROSS_STITCH:
+      return nddr_append_stitch (builder, i, lanes, value);
+    case NDDR_FUSION_SLUICE:
+      return nddr_append_sluice (builder, i, lanes, value);
+    case NDDR_FUSION_NONE:
+    case NDDR_FUSION_SHARED:
+    default:
+      return value;
+  }
+}
+
+/* What a sluice network's penalty looks at: the last convolution of what has just been appended. */
 static void
-append_tail (NddrBuilder *builder, const int *stages, int n_stages, NddrLanes trunks, NddrLanes wanted)
+penalise_last (NddrBuilder *builder)
+{
+  int i = (int) builder->network->layers->len - 1;
+
+  while (nddr_network_layer (builder->network, i)->kind != NDDR_LAYER_CONVOLUTION)
+    i--;
+  nddr_network_layer (builder->network, i)->penalised = TRUE;
+}
+
+/* What joins stages, and heads, of the tasks that are wanted. */
+static void
+append_tail (NddrBuilder *builder, const int *stages, int n_stages, NddrLanes trunks, NddrLanes wanted, gboolean fused)
 {
   int resized[MAX_STAGES], value = stages[n_stages - 1];
-  gboolean shared = trunks.tasks[0] == -1;
+  gboolean shared = trunks.tasks[0] == -1, shortcut = builder->config->shortcut;
+  gboolean joined = shortcut || (fused && builder->config->fusion == NDDR_FUSION_SLUICE);
 
-  if (builder->config->shortcut)
+  if (joined)
     nddr_append_shortcut_resizes (builder, stages, n_stages, resized);
-  if (builder->config->shortcut && shared)
+  if (shortcut && shared)
     value = nddr_append_shortcut (builder, resized, n_stages, trunks);
-  if (!builder->config->shortcut || shared) {
+  if (!joined || shared) {
     nddr_append_head (builder, wanted, value);
     return;
   }
   while (wanted.n > 0) {
     NddrLanes run = { even_run (wanted), wanted.tasks };
 
-    value = nddr_append_shortcut (builder, resized, n_stages, run);
+    value = (shortcut ? nddr_append_shortcut : nddr_append_sluice_skips) (builder, resized, n_stages, run);
     nddr_append_head (builder, run, value);
     wanted = (NddrLanes){ wanted.n - run.n, wanted.tasks + run.n };
   }
@@ -129,7 +151,7 @@ nddr_network_new (const NddrConfig *config, const NddrTensors *tensors, const gb
   const NddrBackboneLayers *backbone = find_backbone (config, error);
   g_autofree int *all_tasks = g_new (int, config->n_tasks), *wanted_tasks = g_new (int, config->n_tasks);
   NddrLanes all = { (int) config->n_tasks, all_tasks }, wanted = { 0, wanted_tasks }, trunks;
-  gboolean fused = config->fusion == NDDR_FUSION_NDDR && config->n_tasks > 1;
+  gboolean fused = config->fusion != NDDR_FUSION_NONE && config->fusion != NDDR_FUSION_SHARED && config->n_tasks > 1;
   int stages[MAX_STAGES], value = 0, shared = -1;
   NddrBuilder builder;
 
@@ -146,11 +168,13 @@ nddr_network_new (const NddrConfig *config, const NddrTensors *tensors, const gb
   if (wanted.n > 0) {
     for (int i = 1; i <= backbone->n_stages; i++) {
       value = backbone->append_stage (&builder, i, trunks, value);
+      if (fused && config->fusion == NDDR_FUSION_SLUICE)
+        penalise_last (&builder);
       if (fused)
-        value = nddr_append_nddr (&builder, i, i < backbone->n_stages ? all : wanted, value, backbone->fusion_activation);
+        value = append_fusion (&builder, backbone, i, i < backbone->n_stages ? all : wanted, value);
       stages[i - 1] = value;
     }
-    append_tail (&builder, stages, backbone->n_stages, trunks, wanted);
+    append_tail (&builder, stages, backbone->n_stages, trunks, wanted, fused);
   }
   g_ptr_array_unref (builder.value_tasks);
   return builder.network;
@@ -161,7 +185,7 @@ nddr_network_new (const NddrConfig *config, const NddrTensors *tensors, const gb
 static gboolean
 has_weights (const NddrLayer *layer)
 {
-  return layer->kind == NDDR_LAYER_CONVOLUTION || layer->kind == NDDR_LAYER_DEPTHWISE;
+  return layer->names != NULL;
 }
 
 int
@@ -179,6 +203,60 @@ static int
 summed_channels (const NddrNetwork *network, const NddrLayer *layer)
 {
   return layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (network, layer);
+}
+
+guint
+nddr_network_weight_dims (const NddrNetwork *network, const NddrLayer *layer, int branch, gint64 dims[4])
+{
+  gint64 channels = nddr_network_value (network, layer->output)->channels;
+
+  if (!has_weights (layer) || layer->names[branch] == NULL)
+    return 0;
+  if (layer->kind == NDDR_LAYER_BLEND) {
+    dims[0] = layer->n_inputs;
+    return 1;
+  }
+  if (layer->kind == NDDR_LAYER_MIX) {
+    guint n = 0;
+
+    /* a row for each task, those that nobody asked for too */
+    if (layer->each_channel)
+      dims[n++] = channels / layer->parts;
+    dims[n++] = (gint64) layer->n_inputs * layer->parts;
+    dims[n++] = (gint64) layer->n_inputs * layer->parts;
+    return n;
+  }
+  dims[0] = channels;
+  dims[1] = summed_channels (network, layer);
+  dims[2] = dims[3] = layer->kernel;
+  return 4;
+}
+
+const char *
+nddr_layer_weight_suffix (const NddrLayer *layer)
+{
+  return layer->kind == NDDR_LAYER_BLEND ? "" : ".weight";
+}
+
+/* Weights of one channel of one branch's output. */
+static gsize
+channel_weights (const NddrNetwork *network, const NddrLayer *layer)
+{
+  if (layer->kind == NDDR_LAYER_MIX || layer->kind == NDDR_LAYER_BLEND)
+    return (gsize) layer->n_inputs * MAX (layer->parts, 1);
+  return (gsize) summed_channels (network, layer) * layer->kernel * layer->kernel;
+}
+
+gsize
+nddr_network_weights (const NddrNetwork *network, const NddrLayer *layer)
+{
+  gsize channels = (gsize) nddr_network_value (network, layer->output)->channels;
+
+  if (layer->kind == NDDR_LAYER_BLEND)
+    channels = 1;
+  else if (layer->kind == NDDR_LAYER_MIX && !layer->each_channel)
+    channels = (gsize) layer->parts;
+  return layer->branches * channels * channel_weights (network, layer);
 }
 
 /* Odd kernels padded by half their extent: ceil (n / stride). A pool padded at its end alone: floor. */
@@ -217,15 +295,17 @@ nddr_network_foreach_tensor (const NddrNetwork *network, NddrTensorFunc func, gp
   for (guint i = 0; i < network->layers->len; i++) {
     const NddrLayer *layer = nddr_network_layer (network, (int) i);
     gint64 channels = nddr_network_value (network, layer->output)->channels;
-    gint64 dims[4] = { channels, summed_channels (network, layer), layer->kernel, layer->kernel };
 
-    if (!has_weights (layer))
-      continue;
     for (int b = 0; b < layer->branches; b++) {
-      g_autofree char *weight = g_strconcat (layer->names[b], ".weight", NULL);
-      g_autofree char *bias = g_strconcat (layer->names[b], ".bias", NULL);
+      gint64 dims[4];
+      guint n_dims = nddr_network_weight_dims (network, layer, b, dims);
+      g_autofree char *weight = NULL, *bias = NULL;
 
-      func (layer, b, weight, 4, dims, user_data);
+      if (n_dims == 0)
+        continue;
+      weight = g_strconcat (layer->names[b], nddr_layer_weight_suffix (layer), NULL);
+      bias = g_strconcat (layer->names[b], ".bias", NULL);
+      func (layer, b, weight, n_dims, dims, user_data);
       if (layer->has_bias[b])
         func (layer, b, bias, 1, &channels, user_data);
       for (guint p = 0; layer->has_norm[b] && p < G_N_ELEMENTS (norm_parts); p++) {
@@ -285,7 +365,7 @@ nddr_network_cost (const NddrNetwork *network, int width, int height, NddrNetwor
     guint64 outputs = (guint64) widths[layer->output] * heights[layer->output] * layer->branches * nddr_network_value (network, layer->output)->channels;
 
     if (has_weights (layer))
-      cost->macs += outputs * summed_channels (network, layer) * layer->kernel * layer->kernel;
+      cost->macs += outputs * channel_weights (network, layer);
     alive += outputs * sizeof (float);
     cost->activation_bytes = MAX (cost->activation_bytes, alive);
     for (int v = 0; v <= layer->output; v++)
@@ -299,30 +379,57 @@ nddr_network_cost (const NddrNetwork *network, int width, int height, NddrNetwor
 /* ---- folding */
 
 static const float *
-find_data (const NddrTensors *tensors, const char *base, const char *part)
+find_data (const NddrTensors *tensors, const char *base, const char *suffix)
 {
-  g_autofree char *name = g_strconcat (base, ".", part, NULL);
+  g_autofree char *name = g_strconcat (base, suffix, NULL);
   const NddrArray *array = nddr_tensors_find (tensors, name);
 
   return array != NULL ? array->data : NULL;
+}
+
+/* The rows of the layer's tasks. */
+static void
+fold_mix (const NddrNetwork *network, const NddrLayer *layer, const NddrTensors *tensors, float *weight)
+{
+  const float *from = find_data (tensors, layer->names[0], ".weight");
+  gsize cells = layer->each_channel ? (gsize) nddr_network_value (network, layer->output)->channels / layer->parts : 1;
+  gsize columns = (gsize) layer->n_inputs * layer->parts, rows = layer->parts * columns; /* of a task */
+
+  for (gsize c = 0; c < cells; c++)
+    for (int b = 0; b < layer->branches; b++)
+      memcpy (weight + (c * layer->branches + b) * rows, from + (c * layer->n_inputs + layer->tasks[b]) * rows, rows * sizeof (float));
+}
+
+static void
+fold_blend (const NddrLayer *layer, const NddrTensors *tensors, float *weight)
+{
+  for (int b = 0; b < layer->branches; b++)
+    memcpy (weight + (gsize) b * layer->n_inputs, find_data (tensors, layer->names[b], ""), layer->n_inputs * sizeof (float));
 }
 
 void
 nddr_network_fold (const NddrNetwork *network, const NddrLayer *layer, const NddrTensors *tensors, float *weight, float *bias)
 {
   gsize channels = (gsize) nddr_network_value (network, layer->output)->channels;
-  gsize filter = (gsize) summed_channels (network, layer) * layer->kernel * layer->kernel;
+  gsize filter = channel_weights (network, layer);
 
+  if (layer->kind == NDDR_LAYER_MIX || layer->kind == NDDR_LAYER_BLEND) {
+    if (layer->kind == NDDR_LAYER_MIX)
+      fold_mix (network, layer, tensors, weight);
+    else
+      fold_blend (layer, tensors, weight);
+    return;
+  }
   for (int b = 0; b < layer->branches; b++) {
-    const float *from = find_data (tensors, layer->names[b], "weight");
-    const float *from_bias = layer->has_bias[b] ? find_data (tensors, layer->names[b], "bias") : NULL;
+    const float *from = find_data (tensors, layer->names[b], ".weight");
+    const float *from_bias = layer->has_bias[b] ? find_data (tensors, layer->names[b], ".bias") : NULL;
     const float *scale = NULL, *shift = NULL, *mean = NULL, *variance = NULL;
 
     if (layer->has_norm[b]) {
-      scale = find_data (tensors, layer->norms[b], "weight");
-      shift = find_data (tensors, layer->norms[b], "bias");
-      mean = find_data (tensors, layer->norms[b], "running_mean");
-      variance = find_data (tensors, layer->norms[b], "running_var");
+      scale = find_data (tensors, layer->norms[b], ".weight");
+      shift = find_data (tensors, layer->norms[b], ".bias");
+      mean = find_data (tensors, layer->norms[b], ".running_mean");
+      variance = find_data (tensors, layer->norms[b], ".running_var");
     }
     for (gsize c = 0; c < channels; c++) {
       double gain = layer->has_norm[b] ? scale[c] / sqrt (variance[c] + network->norm_eps) : 1;

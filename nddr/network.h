@@ -24,6 +24,8 @@ typedef enum
   NDDR_LAYER_MAX_POOL,    /* 3x3; padding never wins */
   NDDR_LAYER_AVERAGE_POOL, /* 3x3 stride 1, padding not counted */
   NDDR_LAYER_RESIZE,      /* bilinear, to the size of value `like` */
+  NDDR_LAYER_MIX,         /* branches mixed with each other by learnt weights: see NddrMix */
+  NDDR_LAYER_BLEND,       /* several maps of a branch added up by learnt weights: see NddrBlend */
 } NddrLayerKind;
 
 typedef enum { NDDR_ACTIVATION_NONE, NDDR_ACTIVATION_RELU, NDDR_ACTIVATION_RELU6 } NddrActivation;
@@ -49,7 +51,7 @@ typedef struct
   NddrLayerKind kind;
   NddrRole role;
   char *label;        /* to be printed: "conv1_1", "features.3.conv.0", "nddr.2", "fc6" */
-  NddrInput *inputs;  /* convolution: concatenated along channels, in order; others: one */
+  NddrInput *inputs;  /* convolution: concatenated along channels, in order; MIX: a value's branches; BLEND: maps; others: one */
   int n_inputs;
   NddrInput residual; /* value -1: none */
   int output;         /* value; it has `branches` branches */
@@ -60,8 +62,12 @@ typedef struct
   gboolean dropout; /* follows it in training */
   int like;         /* RESIZE: the value whose size to take */
   int fusion_stage; /* FUSION: 1 .. S */
+  int parts;        /* MIX: into how many a branch's channels are cut */
+  gboolean each_channel; /* MIX: each channel of a part has weights of its own */
+  gboolean penalised; /* training adds the overlap of the two halves of its filters */
   /* for each branch: the base name of its tensors; convolution: NAME.weight [out, in, kh, kw] (depthwise
-   * [C, 1, k, k]), NAME.bias; its normalisation: NORM.weight, .bias, .running_mean, .running_var */
+   * [C, 1, k, k]), NAME.bias; its normalisation: NORM.weight, .bias, .running_mean, .running_var.  MIX: names[0].weight is for all branches, the
+   * others are NULL; BLEND: NAME itself, [n_inputs] */
   char **names, **norms;
   /* for each branch: whether it has that; trunks that started from different files may differ, and in inference
    * the one without is a bias of zeros or a normalisation that changes nothing */
@@ -103,6 +109,13 @@ static inline NddrValue *nddr_network_value (const NddrNetwork *n, int i) { retu
 /** The channels that a convolution sums over: those of all its inputs. */
 int nddr_network_in_channels (const NddrNetwork *network, const NddrLayer *layer);
 
+/** The dimensions of the tensor of weights that @branch of @layer has in a file. Returns how many there are; 0: it has none of its own. */
+guint nddr_network_weight_dims (const NddrNetwork *network, const NddrLayer *layer, int branch, gint64 dims[4]);
+/** What follows the base name in that tensor's name. */
+const char *nddr_layer_weight_suffix (const NddrLayer *layer);
+/** How many weights all branches of @layer have together, as nddr_network_fold() writes them. */
+gsize nddr_network_weights (const NddrNetwork *network, const NddrLayer *layer);
+
 /** Sizes of all values for an input of @width x @height: arrays of values->len, (transfer full). */
 void nddr_network_sizes (const NddrNetwork *network, int width, int height, int **widths, int **heights);
 
@@ -114,14 +127,15 @@ void nddr_network_foreach_tensor (const NddrNetwork *network, NddrTensorFunc fun
 typedef struct
 {
   guint64 parameters;       /* that are trained: running statistics not counted */
-  guint64 macs;             /* of the convolutions */
+  guint64 macs;             /* of the convolutions and mixtures */
   guint64 activation_bytes; /* the most that values alive together take in fp32, the input included */
 } NddrNetworkCost;
 void nddr_network_cost (const NddrNetwork *network, int width, int height, NddrNetworkCost *cost);
 
 /** Convolution and normalisation folded into one: w' = w * g, b' = b * g + shift - mean * g with
  * g = scale / sqrt (var + eps).  @weight: [branches][out][in][k][k] (depthwise: [branches][C][1][k][k]), @bias: [branches][out],
- * both written whole.  @tensors must hold what nddr_network_foreach_tensor() names. */
+ * both written whole.  MIX: the weights of the layer's branches alone, as NddrMix has them; BLEND: as NddrBlend; no bias.  @tensors must hold what
+ * nddr_network_foreach_tensor() names. */
 void nddr_network_fold (const NddrNetwork *network, const NddrLayer *layer, const NddrTensors *tensors, float *weight, float *bias);
 
 G_END_DECLS

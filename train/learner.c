@@ -22,7 +22,7 @@ training_options (const NddrRecipe *recipe)
 {
   return (NddrTrainingOptions){
     .batch = recipe->batch, .width = recipe->crop.width, .height = recipe->crop.height, .learn = TRUE,
-    .input_resolution = recipe->resolution == NDDR_RESOLUTION_INPUT, .dropout = recipe->dropout, .bn_momentum = recipe->bn_momentum,
+    .input_resolution = recipe->resolution == NDDR_RESOLUTION_INPUT, .penalty = recipe->sluice_penalty > 0, .dropout = recipe->dropout, .bn_momentum = recipe->bn_momentum,
     .adamw = recipe->optimizer == NDDR_OPTIMIZER_ADAMW, .momentum = recipe->momentum,
     .beta1 = recipe->beta1, .beta2 = recipe->beta2, .adam_eps = recipe->adam_eps,
   };
@@ -148,12 +148,35 @@ write_batch (const NddrLearner *learner, const NddrBatch *batch)
     }
 }
 
+static void
+write_penalty (const NddrLearner *learner)
+{
+  float *scale;
+  if (!learner->training->penalty_scale)
+    return;
+  scale = nddr_program_map (learner->program, learner->training->penalty_scale, 0);
+  scale[0] = 1;
+  scale[1] = learner->recipe->sluice_penalty;
+}
+
+double
+nddr_learner_get_penalty (const NddrLearner *learner)
+{
+  const NddrTraining *training = learner->training;
+  double sum = 0;
+  for (int i = 0; i < training->n_layers; i++)
+    if (training->penalties[i])
+      sum += *(const float *) nddr_program_map (learner->program, training->penalties[i], 0);
+  return sum * learner->recipe->sluice_penalty;
+}
+
 gboolean
 nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint phases, double *losses, GError **error)
 {
   write_batch (learner, batch);
   write_random (learner, t);
   write_rates (learner, t);
+  write_penalty (learner);
   if (!nddr_program_run (learner->program, phases, error))
     return FALSE;
   for (int k = 0; k < learner->training->n_tasks; k++)

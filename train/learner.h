@@ -35,6 +35,9 @@ NddrLabels nddr_learner_get_labels (const NddrLearner *learner);
  */
 gboolean nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint phases, double *losses, GError **error);
 
+/** What the last step's gradients had besides the tasks' losses: a sluice network's penalty, times its factor; else 0. */
+double nddr_learner_get_penalty (const NddrLearner *learner);
+
 /** Adds to @tensors the parameters and running statistics under their names; @moments: and the moments, under "moment1/NAME" and
  * "moment2/NAME". */
 gboolean nddr_learner_read (NddrLearner *learner, gboolean moments, NddrTensors *tensors, GError **error);

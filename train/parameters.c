@@ -37,7 +37,7 @@ layer_group (const NddrLayer *layer, gboolean weight)
     }
 }
 
-/* A slot for each branch's tensor; they lie one after the other, from @offset. Returns the part's elements. */
+/* A slot for each branch's tensor, or the one for all; they lie one after the other, from @offset. Returns the part's elements. */
 static gsize
 add_slots (NddrParameters *p, const NddrLayer *layer, char **bases, const char *suffix, gboolean running, gsize offset, NddrGroup group,
     guint n_dims, const gint64 *dims)
@@ -45,13 +45,13 @@ add_slots (NddrParameters *p, const NddrLayer *layer, char **bases, const char *
   gsize n = 1;
   for (guint d = 0; d < n_dims; d++)
     n *= dims[d];
-  for (int b = 0; b < layer->branches; b++)
+  for (int b = 0; b < layer->branches && bases[b]; b++)
     {
       NddrSlot slot = { g_strconcat (bases[b], suffix, NULL), running, offset + b * n, n, n_dims, { 0 }, group };
       memcpy (slot.dims, dims, n_dims * sizeof *dims);
       g_array_append_val (p->slots, slot);
     }
-  return n * layer->branches;
+  return n * (bases[layer->branches - 1] ? layer->branches : 1);
 }
 
 /* Where a layer's parts lie, in elements; the count 0 where it has no such part. */
@@ -67,16 +67,15 @@ lay_out (NddrParameters *p, const NddrNetwork *network, Layout *layouts, gsize *
     {
       const NddrLayer *layer = nddr_network_layer (network, i);
       Layout *l = &layouts[i];
-      if (layer->kind != NDDR_LAYER_CONVOLUTION && layer->kind != NDDR_LAYER_DEPTHWISE)
-        continue;
-      gint64 out = nddr_network_value (network, layer->output)->channels;
-      gint64 in = layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (network, layer);
-      const gint64 dims[4] = { out, in, layer->kernel, layer->kernel };
+      gint64 dims[4];
+      guint n_dims = nddr_network_weight_dims (network, layer, 0, dims);
       NddrGroup other = layer_group (layer, FALSE);
+      if (n_dims == 0)
+        continue;
 
 #define PLACE(part, bases, suffix, flag, total, group, n_dims) \
   (l->part.offset = *(total), l->part.n = add_slots (p, layer, bases, suffix, flag, *(total), group, n_dims, dims), *(total) += align_up (l->part.n))
-      PLACE (weight, layer->names, ".weight", FALSE, n_params, layer_group (layer, TRUE), 4);
+      PLACE (weight, layer->names, nddr_layer_weight_suffix (layer), FALSE, n_params, layer_group (layer, n_dims == 4), n_dims);
       if (layer->bias)
         PLACE (bias, layer->names, ".bias", FALSE, n_params, other, 1);
       if (layer->norm)

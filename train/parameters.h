@@ -18,7 +18,7 @@ typedef enum
   NDDR_GROUP_TRUNK_WEIGHT, /* convolutions' weights: the only ones that decay */
   NDDR_GROUP_TRUNK,        /* biases and normalisations */
   NDDR_GROUP_FUSION_WEIGHT, /* fusion and shortcut layers */
-  NDDR_GROUP_FUSION,
+  NDDR_GROUP_FUSION,       /* mixtures' numbers too */
   NDDR_GROUP_HEAD_WEIGHT, /* a head's layers but the last */
   NDDR_GROUP_HEAD,
   NDDR_GROUP_LAST_WEIGHT, /* a head's last layer */

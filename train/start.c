@@ -64,10 +64,45 @@ fill (NddrArray *array, float value)
     array->data[i] = value;
 }
 
+/* Each number as its own part of the sum takes it, and as another's. */
+static void
+fill_matrix (NddrArray *w, gint64 rows, gint64 columns, double own, double other)
+{
+  for (gsize i = 0; i < w->n_elements; i++)
+    {
+      gint64 row = i / columns % rows, column = i % columns;
+      w->data[i] = row == column ? own : columns > 1 ? other / (columns - 1) : 0;
+    }
+}
+
+/* Mixtures of tasks and of stages: nearly what they would be without. */
+static void
+fill_mixture (const Starter *s, const NddrLayer *layer, NddrArray *w)
+{
+  gint64 columns = w->dims[w->n_dims - 1];
+  double bound = sqrt (6.0 / (2 * columns));
+  NddrRandom r = random_for (s, w->name);
+  if (layer->kind == NDDR_LAYER_BLEND) /* of stages: the last is its own */
+    for (gint64 i = 0; i < columns; i++)
+      w->data[i] = i == columns - 1 ? 0.9 : 0.1 / (columns - 1);
+  else if (s->xavier)
+    for (gsize i = 0; i < w->n_elements; i++)
+      w->data[i] = nddr_random_between (&r, -bound, bound);
+  else if (layer->each_channel)
+    fill_matrix (w, columns, columns, s->alpha, s->beta);
+  else
+    fill_matrix (w, columns, columns, 0.95, 0.05);
+}
+
 static void
 fill_weight (const Starter *s, const NddrLayer *layer, int branch, NddrArray *w)
 {
   NddrRandom r = random_for (s, w->name);
+  if (layer->kind == NDDR_LAYER_MIX || layer->kind == NDDR_LAYER_BLEND)
+    {
+      fill_mixture (s, layer, w);
+      return;
+    }
   gsize fan_in = w->dims[1] * w->dims[2] * w->dims[3], fan_out = w->dims[0] * w->dims[2] * w->dims[3];
   if (layer->role == NDDR_ROLE_FUSION && !s->xavier)
     {
@@ -98,10 +133,9 @@ fill_bias (const Starter *s, const NddrArray *weight, NddrArray *bias)
 static void
 start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer, int branch, NddrTensors *out)
 {
-  gint64 channels = nddr_network_value (network, layer->output)->channels;
-  gint64 in = layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (network, layer);
-  const gint64 dims[4] = { channels, in, layer->kernel, layer->kernel };
-  NddrArray *weight = new_array (layer->names[branch], ".weight", 4, dims);
+  gint64 dims[4];
+  guint n_dims = nddr_network_weight_dims (network, layer, branch, dims);
+  NddrArray *weight = new_array (layer->names[branch], nddr_layer_weight_suffix (layer), n_dims, dims);
   fill_weight (s, layer, branch, weight);
   nddr_tensors_take (out, weight);
   if (layer->bias)
@@ -153,7 +187,7 @@ name_in (const Starter *s, const Source *source, const NddrLayer *layer, const c
   const char *rest = dot ? dot + 1 : base;
   if (!source->model)
     return s->config->backbone == NDDR_BACKBONE_VGG16 ? vgg_name (rest, source->tensors) : g_strdup (rest);
-  g_autofree char *weight = g_strconcat (base, ".weight", NULL);
+  g_autofree char *weight = g_strconcat (base, nddr_layer_weight_suffix (layer), NULL);
   if (layer->role != NDDR_ROLE_TRUNK || !source->trunk || nddr_tensors_find (source->tensors, weight))
     return g_strdup (base);
   return g_strconcat (source->trunk, ".", rest, NULL);
@@ -187,17 +221,18 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
   *taken = FALSE;
   g_autofree char *base = name_in (s, source, layer, layer->names[branch]);
   g_autofree char *norm = layer->norms && layer->norms[branch] ? name_in (s, source, layer, layer->norms[branch]) : NULL;
-  g_autofree char *weight_name = g_strconcat (base, ".weight", NULL), *bias_name = g_strconcat (base, ".bias", NULL);
+  const char *suffix = nddr_layer_weight_suffix (layer);
+  g_autofree char *weight_name = g_strconcat (base, suffix, NULL), *bias_name = g_strconcat (base, ".bias", NULL);
   const NddrArray *weight = nddr_tensors_find (source->tensors, weight_name), *bias = nddr_tensors_find (source->tensors, bias_name);
   if (!weight)
     return TRUE;
 
   gint64 channels = nddr_network_value (network, layer->output)->channels;
-  gint64 in = layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (network, layer);
-  const gint64 dims[4] = { channels, in, layer->kernel, layer->kernel };
-  if (weight->n_dims != 4 || memcmp (weight->dims, dims, sizeof dims) != 0)
+  gint64 dims[4];
+  guint n_dims = nddr_network_weight_dims (network, layer, branch, dims);
+  if (weight->n_dims != n_dims || memcmp (weight->dims, dims, n_dims * sizeof *dims) != 0)
     {
-      g_autofree char *found = print_shape (weight->n_dims, weight->dims), *wanted = print_shape (4, dims);
+      g_autofree char *found = print_shape (weight->n_dims, weight->dims), *wanted = print_shape (n_dims, dims);
       if (layer->role == NDDR_ROLE_HEAD_LAST)
         {
           g_string_append_printf (s->warnings, "%s: %s is %s, but the network's is %s: that layer starts anew\n", source->path, weight_name, found,
@@ -225,7 +260,7 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
           " elements of each part", source->path, norm ? norm : "none", weight_name, channels);
       return FALSE;
     }
-  copy_as (weight, layer->names[branch], ".weight", out);
+  copy_as (weight, layer->names[branch], suffix, out);
   if (bias)
     copy_as (bias, layer->names[branch], ".bias", out);
   for (guint i = 0; i < 4 && n_parts; i++)
@@ -279,7 +314,7 @@ source_for (const Starter *s, const NddrLayer *layer, int branch)
     return NULL;
   if (s->n_sources == 1)
     return &s->sources[0];
-  int task = layer->tasks ? layer->tasks[branch] : -1;
+  int task = layer->tasks && layer->kind != NDDR_LAYER_MIX ? layer->tasks[branch] : -1;
   return task >= 0 ? &s->sources[task] : NULL;
 }
 
@@ -288,7 +323,7 @@ start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, Ndd
 {
   gboolean is_head = layer->role == NDDR_ROLE_HEAD || layer->role == NDDR_ROLE_HEAD_LAST;
   *fresh = FALSE;
-  for (int b = 0; b < layer->branches; b++)
+  for (int b = 0; b < layer->branches && layer->names[b]; b++)
     {
       gboolean taken = FALSE;
       Source *source = source_for (s, layer, b);
@@ -324,8 +359,7 @@ start_layers (Starter *s, NddrStart *start, GError **error)
   for (guint i = 0; i < usual->layers->len; i++)
     {
       const NddrLayer *layer = nddr_network_layer (usual, i);
-      gboolean learns = layer->kind == NDDR_LAYER_CONVOLUTION || layer->kind == NDDR_LAYER_DEPTHWISE;
-      if (learns && !start_layer (s, usual, layer, start->tensors, &start->fresh[i], error))
+      if (layer->names && !start_layer (s, usual, layer, start->tensors, &start->fresh[i], error))
         return FALSE;
     }
   for (guint k = 0; k < s->n_sources; k++)

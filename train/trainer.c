@@ -339,7 +339,7 @@ take_step (Trainer *t, double *losses, double *loss, GError **error)
   nddr_loader_return (t->loader, batch);
   if (!fine)
     return FALSE;
-  *loss = 0;
+  *loss = nddr_learner_get_penalty (t->learner);
   for (guint k = 0; k < config->n_tasks; k++)
     *loss += losses[k] * nddr_recipe_task_weight (t->recipe, config->tasks[k].name);
   t->step++;

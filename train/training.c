@@ -27,7 +27,9 @@ typedef struct
   NddrActivate activate;
   NddrPool pool;
   NddrResize resize;
-  NddrBranches *inputs; /* convolution's */
+  NddrMix mix;
+  NddrBlend blend;
+  NddrBranches *inputs; /* convolution's, blend's */
   gboolean activated;   /* an activate step follows a convolution without normalisation */
 } LayerOps;
 
@@ -225,6 +227,36 @@ append_convolution (Builder *b, int i)
   b->values[layer->output] = output;
 }
 
+/* Tasks' branches or a branch's stages, mixed by learnt numbers. */
+static void
+append_mixture (Builder *b, int i)
+{
+  const NddrLayer *layer = nddr_network_layer (b->network, i);
+  LayerOps *ops = &b->ops[i];
+  NddrTensor *output = make_map (b, layer, ""), *weight = b->training->parameters->layers[i].weight;
+  if (layer->kind == NDDR_LAYER_MIX)
+    {
+      ops->mix = (NddrMix){
+        .output = NDDR_BRANCHES (output), .branches = layer->branches, .input = branches_of (b, &layer->inputs[0]), .n_inputs = layer->n_inputs,
+        .parts = layer->parts, .each_channel = layer->each_channel, .weight = weight, .pack_phase = NDDR_TRAINING_PACK,
+      };
+      ops->mix.input.step = 1; /* its inputs lie side by side */
+      nddr_mix_forward (b->plan, &ops->mix);
+    }
+  else
+    {
+      ops->inputs = g_new (NddrBranches, layer->n_inputs);
+      for (int k = 0; k < layer->n_inputs; k++)
+        ops->inputs[k] = branches_of (b, &layer->inputs[k]);
+      ops->blend = (NddrBlend){
+        .output = NDDR_BRANCHES (output), .branches = layer->branches, .inputs = ops->inputs, .n_inputs = layer->n_inputs, .weight = weight,
+        .pack_phase = NDDR_TRAINING_PACK,
+      };
+      nddr_blend_forward (b->plan, &ops->blend);
+    }
+  b->values[layer->output] = output;
+}
+
 static void
 append_forward (Builder *b, int i)
 {
@@ -236,6 +268,10 @@ append_forward (Builder *b, int i)
     case NDDR_LAYER_CONVOLUTION:
     case NDDR_LAYER_DEPTHWISE:
       append_convolution (b, i);
+      break;
+    case NDDR_LAYER_MIX:
+    case NDDR_LAYER_BLEND:
+      append_mixture (b, i);
       break;
     case NDDR_LAYER_MAX_POOL:
     case NDDR_LAYER_AVERAGE_POOL:
@@ -360,6 +396,49 @@ append_residual_gradient (Builder *b, const NddrLayer *layer, NddrTensor *dy)
   nddr_resize_backward (b->plan, &copy, dx, dy, accumulate);
 }
 
+/* Adds the gradient of what a layer's filters are penalised for to that of its weights. */
+static void
+append_penalty (Builder *b, int i)
+{
+  const NddrLayer *layer = nddr_network_layer (b->network, i);
+  const NddrLayerParameters *p = &b->training->parameters->layers[i];
+  NddrTraining *training = b->training;
+  int rows = nddr_network_value (b->network, layer->output)->channels;
+  if (!layer->penalised || !b->options->penalty)
+    return;
+  if (!training->penalty_scale)
+    training->penalty_scale = nddr_plan_flat (b->plan, "penalty.scale", NDDR_SPACE_INPUT, NDDR_F32, 2);
+  training->penalties[i] = nddr_plan_flat (b->plan, "penalty", NDDR_SPACE_OUTPUT, NDDR_F32, 1);
+  nddr_overlap (b->plan, &(NddrOverlap){
+      .weight = p->weight, .branches = layer->branches, .rows = rows,
+      .columns = nddr_network_in_channels (b->network, layer) * layer->kernel * layer->kernel,
+      .scale = training->penalty_scale, .overlap = training->penalties[i], .dweight = p->dweight });
+}
+
+static void
+append_mixture_gradient (Builder *b, int i, NddrTensor *dz)
+{
+  const NddrLayer *layer = nddr_network_layer (b->network, i);
+  const NddrLayerParameters *p = &b->training->parameters->layers[i];
+  const LayerOps *ops = &b->ops[i];
+  g_autofree Read *reads = g_new (Read, layer->n_inputs + 1);
+  int n = list_reads (b, layer, reads);
+  if (layer->kind == NDDR_LAYER_MIX)
+    nddr_mix_backward_weight (b->plan, &ops->mix, NDDR_BRANCHES (dz), p->dweight);
+  else
+    nddr_blend_backward_weight (b->plan, &ops->blend, NDDR_BRANCHES (dz), p->dweight);
+  for (int r = 0; r < n; r++)
+    {
+      gboolean accumulate;
+      NddrTensor *dx = gradient_of (b, reads[r].value, reads[r].first, reads[r].count, &accumulate);
+      NddrBranches to = { dx, reads[r].first, 1 };
+      if (layer->kind == NDDR_LAYER_MIX)
+        nddr_mix_backward_data (b->plan, &ops->mix, to, NDDR_BRANCHES (dz), accumulate);
+      else
+        nddr_blend_backward_data (b->plan, &ops->blend, reads[r].input, to, NDDR_BRANCHES (dz), accumulate);
+    }
+}
+
 static void
 append_layer_gradient (Builder *b, int i, NddrTensor *dz)
 {
@@ -388,6 +467,7 @@ append_layer_gradient (Builder *b, int i, NddrTensor *dz)
   if (layer->kind == NDDR_LAYER_CONVOLUTION)
     {
       nddr_convolution_backward_weight (b->plan, &ops->convolution, NDDR_BRANCHES (dz), p->dweight, p->dbias);
+      append_penalty (b, i);
       append_convolution_gradients (b, layer, ops, dz);
       return;
     }
@@ -413,6 +493,10 @@ append_backward (Builder *b, int i)
     case NDDR_LAYER_CONVOLUTION:
     case NDDR_LAYER_DEPTHWISE:
       append_layer_gradient (b, i, dz);
+      break;
+    case NDDR_LAYER_MIX:
+    case NDDR_LAYER_BLEND:
+      append_mixture_gradient (b, i, dz);
       break;
     case NDDR_LAYER_MAX_POOL:
     case NDDR_LAYER_AVERAGE_POOL:
@@ -508,6 +592,7 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
   training->n_tasks = network->n_tasks;
   training->tasks = g_new0 (NddrTrainingTask, training->n_tasks);
   training->raw = g_new0 (NddrTensor *, training->n_layers);
+  training->penalties = g_new0 (NddrTensor *, training->n_layers);
   Builder b = {
     .plan = plan, .network = network, .options = options, .training = training,
     .root = g_new0 (int, n_values), .values = g_new0 (NddrTensor *, n_values), .gradients = g_new0 (NddrTensor *, n_values),
@@ -551,5 +636,6 @@ nddr_training_free (NddrTraining *training)
   nddr_parameters_free (training->parameters);
   g_free (training->tasks);
   g_free (training->raw);
+  g_free (training->penalties);
   g_free (training);
 }

@@ -26,6 +26,7 @@ typedef struct
   gboolean learn;            /* else the forward pass alone */
   gboolean input_resolution; /* losses at the image's size, heads' outputs upsampled; else at the heads' size */
   double dropout, bn_momentum;
+  gboolean penalty;          /* what the network penalises is part of the loss */
   gboolean adamw;            /* else SGD with momentum */
   double momentum, beta1, beta2, adam_eps;
 } NddrTrainingOptions;
@@ -46,6 +47,8 @@ typedef struct
   NddrTensor *rates;       /* INPUT, [NDDR_N_GROUPS + 1][4]: see NddrOptimizer */
   NddrTrainingTask *tasks; /* for each task of the config */
   NddrTensor **raw;        /* for each layer: what its convolution gives, before normalisation and activation; fusion layers' are kept where !learn */
+  NddrTensor *penalty_scale; /* INPUT: 1, the penalty's factor; NULL where nothing is penalised */
+  NddrTensor **penalties;  /* for each layer: OUTPUT, one float: its overlap before the factor, see NddrOverlap; NULL: none */
   int n_layers, n_tasks;
 } NddrTraining;
 

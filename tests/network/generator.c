@@ -39,7 +39,12 @@ generate_parameter (const char *name, guint n_dims, const gint64 *dims, gboolean
   guint64 seed = seed_of (name);
   double base = 0, scale = 0.125;
 
-  if (n_dims == 4) {
+  if (n_dims == 2 || n_dims == 3) { /* mixtures of tasks */
+    scale = sqrt (3.0 / (double) dims[n_dims - 1]);
+  } else if (g_str_has_prefix (name, "sluice.beta.")) {
+    base = 0.5;
+    scale = 0.25;
+  } else if (n_dims == 4) {
     scale = sqrt (6.0 / (double) (dims[1] * dims[2] * dims[3]));
   } else if (g_str_has_suffix (name, ".running_mean")) {
     scale = 0.25;

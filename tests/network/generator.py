@@ -31,14 +31,18 @@ def symmetric(name, n):
 
 
 def parameter(name, shape, calm=False):
-    """A tensor of a model: convolutions as Kaiming's uniform, normalisations near the identity.
+    """A tensor of a model: convolutions as Kaiming's uniform, normalisations near the identity, mixtures of tasks at random.
 
     calm: normalisations and biases keep most of what enters a ReLU three deviations above zero, and an eighth of the
     channels as far below.  Otherwise some element of a network always lies within rounding of a kink, and one that falls on
     the other side changes gradients by percents: then no two implementations can be compared, PyTorch's own precisions
     neither."""
     r = symmetric(name, math.prod(shape))
-    if len(shape) == 4:
+    if len(shape) in (2, 3):  # mixtures of tasks
+        r = r * math.sqrt(3.0 / shape[-1])
+    elif name.startswith("sluice.beta."):
+        r = 0.5 + r * 0.25
+    elif len(shape) == 4:
         r = r * math.sqrt(6.0 / (shape[1] * shape[2] * shape[3]))
     elif name.endswith(".running_mean"):
         r = r * 0.25

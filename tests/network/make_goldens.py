@@ -65,6 +65,14 @@ def cases():
     yield "vgg16-even", config("vgg16", "shared", True, "sn", (128, 104), width=0.125, head_width=0.03125, pool_padding="same", resize="align-corners"), "norm"
     yield "mobilenet_v2-wide", config("mobilenet_v2", "nddr", True, "sn", (128, 104), width=0.35, head_width=0.05), "norm"
     yield "mobilenet_v2-four", config("mobilenet_v2", "nddr", True, "sndn", (49, 65), width=0.25, head_width=0.03125, output_stride=16), "norm"
+    for i, (backbone, width) in enumerate((("vgg16", 0.125), ("mobilenet_v2", 0.25))):
+        for j, (fusion, shortcut) in enumerate((f, s) for f in ("cross-stitch", "sluice") for s in (False, True)):
+            yield (f"{backbone}-{fusion}{'-shortcut' if shortcut else ''}",
+                   config(backbone, fusion, shortcut, ["sn", "snd", "sn", "dsn"][(i + j) % 4], SIZES[(2 * i + j) % len(SIZES)], 5, width=width,
+                          head_width=0.03125, pool_padding=POOLS[(i + j) % 3], resize=RESIZES[(i + j) % 3], output_stride=16 if i and j % 2 else 8), "norm")
+    for fusion in ("cross-stitch", "sluice"):
+        yield f"mobilenet_v2-{fusion}-four", config("mobilenet_v2", fusion, False, "sndn", (49, 65), width=0.25, head_width=0.03125, output_stride=16), "norm"
+        yield f"vgg16-{fusion}-alone", config("vgg16", fusion, False, "n", (40, 56), width=0.125, head_width=0.03125), "norm"
 
 
 def run(name, configuration, affine):

@@ -10,14 +10,14 @@
 #   "C"                   the model's config
 #   "C.affine"            what vgg16's trunks have behind a convolution: norm, bias or both
 #   "C.training"          JSON: batch, steps, lr, momentum, bn_momentum, weight_decay, lr_fusion, lr_head_weight, lr_head_bias,
-#                         resolution (head or input), weights (of each task's loss), gradient_exponent, movement_exponent
+#                         sluice_penalty, resolution (head or input), weights (of each task's loss), gradient_exponent, movement_exponent
 #
 # and the tensors
 #
 #   C/gradient/TENSOR     d (weighted loss) / d TENSOR in the first step, times 2^gradient_exponent, fp16; the weight decay not in it
 #   C/movement/TENSOR     TENSOR after all steps less before them, times 2^movement_exponent, fp16; running statistics too. Only
 #                         where PyTorch's float32 comes within 1 % of it: a movement can be no finer than a weight's last bits
-#   C/losses              [steps, 1 + tasks]: each step's weighted sum before its update, then each task's own
+#   C/losses              [steps, 1 + tasks]: each step's weighted sum with the penalty before its update, then each task's own
 #   C/head/TASK           the first step's output, [batch, channels, h, w]
 #
 # Step t = 1, 2, … sees picture "C.t", [batch, 3, h, w], and label "C.t.TASK" at the size of the head's output or, with resolution
@@ -43,11 +43,12 @@ from make_goldens import config
 
 PATH = pathlib.Path(__file__).parent / "golden" / "training.safetensors"
 SETTINGS = {"batch": 2, "steps": 10, "lr": 3e-4, "momentum": 0.9, "bn_momentum": 0.05, "weight_decay": 2.5e-4,
-            "lr_fusion": 100, "lr_head_weight": 10, "lr_head_bias": 20}
+            "sluice_penalty": 0.1, "lr_fusion": 100, "lr_head_weight": 10, "lr_head_bias": 20}
 WEIGHTS = {"segmentation": 1, "normal": 20, "depth": 1}
 SMALL_VGG = {"width": 0.0625, "head_width": 0.015625}
 TINY_VGG = {"width": 0.03125, "head_width": 0.015625}
 SMALL_MOBILENET = {"width": 0.125, "head_width": 0.015625}
+TINY_MOBILENET = {"width": 0.0625, "head_width": 0.015625}
 
 
 def cases():
@@ -62,6 +63,9 @@ def cases():
     yield "mobilenet_v2-nddr", config("mobilenet_v2", "nddr", True, "sn", (64, 48), 5, output_stride=16, **SMALL_MOBILENET), "norm", "input"
     yield "mobilenet_v2-shared", config("mobilenet_v2", "shared", False, "snd", (64, 48), 13, **SMALL_MOBILENET), "norm", "head"
     yield "mobilenet_v2-none", config("mobilenet_v2", "none", True, "n", (57, 43), resize="asymmetric", **SMALL_MOBILENET), "norm", "input"
+    yield "vgg16-cross-stitch", config("vgg16", "cross-stitch", False, "sn", (64, 48), 5, **TINY_VGG), "norm", "head"
+    yield "vgg16-sluice", config("vgg16", "sluice", False, "snd", (61, 45), 5, resize="align-corners", **TINY_VGG), "norm", "input"
+    yield "mobilenet_v2-sluice", config("mobilenet_v2", "sluice", True, "nd", (80, 64), output_stride=16, **TINY_MOBILENET), "norm", "head"
 
 
 def is_buffer(name):
@@ -69,7 +73,7 @@ def is_buffer(name):
 
 
 def multiplier(name):
-    if name.startswith(("nddr.", "shortcut.")):
+    if name.startswith(("nddr.", "stitch.", "sluice.", "shortcut.")):
         return SETTINGS["lr_fusion"]
     if ".fc8." in name:
         return SETTINGS["lr_head_weight" if name.endswith(".weight") else "lr_head_bias"]
@@ -116,6 +120,8 @@ class Run:
         """(losses, gradients, heads) of step t, which is then taken."""
         losses, heads = self.losses(t)
         total = sum(WEIGHTS[task["kind"]] * loss for task, loss in zip(self.config["tasks"], losses))
+        if self.config["fusion"] == "sluice":
+            total = total + SETTINGS["sluice_penalty"] * self.network.penalty()
         names = [name for name in self.tensors if not is_buffer(name)]
         gradients = dict(zip(names, torch.autograd.grad(total, [self.tensors[name] for name in names])))
         with torch.no_grad():

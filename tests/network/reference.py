@@ -64,6 +64,7 @@ class Network:
         return F.batch_norm(x, mean, var, weight, bias, self.training, self.momentum, self.config["norm_eps"])
 
     def convolution(self, x, name, out, kernel=1, stride=1, dilation=1, norm=None, bias=False, groups=1):
+        self.last = name + ".weight"
         weight = self.get(name + ".weight", (out, x.shape[1] // groups, kernel, kernel))
         bias = self.get(name + ".bias", (out,)) if bias else None
         x = F.conv2d(x, weight, bias, stride, dilation * (kernel - 1) // 2, dilation, groups)
@@ -116,6 +117,38 @@ class Network:
                 mixed[task] = F.relu(mixed[task])
         return mixed
 
+    def stitch(self, features, i):
+        """stitch.i: each channel of each task from all tasks' same channel."""
+        together = torch.stack(list(features.values()), 1)  # [batch, K, C, h, w]
+        k, c = together.shape[1:3]
+        mixed = torch.einsum("cab,nbchw->nachw", self.get(f"stitch.{i + 1}.weight", (c, k, k)), together)
+        return dict(zip(features, mixed.unbind(1)))
+
+    def sluice(self, features, i):
+        """sluice.i: each half of each task from all tasks' halves."""
+        halves = torch.stack([half for x in features.values() for half in x.chunk(2, 1)], 1)
+        k = halves.shape[1]
+        mixed = torch.einsum("rq,nqchw->nrchw", self.get(f"sluice.{i + 1}.weight", (k, k)), halves)
+        return {t: mixed[:, 2 * j:2 * j + 2].flatten(1, 2) for j, t in enumerate(features)}
+
+    def skips(self, stages, t):
+        """What a sluice network's head reads: its stages, added up."""
+        h, w = stages[-1].shape[2:]
+        beta = self.get(f"sluice.beta.{t}", (len(stages),))
+        total = beta[-1] * stages[-1]
+        for i, x in enumerate(stages[:-1]):
+            x = resize(x, h, w, self.config["resize"])
+            total = total + beta[i] * self.convolution(x, f"sluice.skip.{i + 1}.{t}", stages[-1].shape[1])
+        return total
+
+    def penalty(self):
+        """How far the halves of a sluice network's filters overlap, once it has run."""
+        total = 0
+        for name in self.ends:
+            upper, lower = self.get(name, None).flatten(1).chunk(2)
+            total = total + (upper @ lower.T).square().sum()
+        return total
+
     def shortcut(self, stages, t):
         h, w = stages[-1].shape[2:]
         together = torch.cat([resize(x, h, w, self.config["resize"]) for x in stages], 1)
@@ -136,11 +169,19 @@ class Network:
         names = [task["name"] for task in config["tasks"]]
         trunks = ["shared"] if config["fusion"] == "shared" else names
         features, stages = {t: picture for t in trunks}, []
+        fuse = {"nddr": self.mix, "cross-stitch": self.stitch, "sluice": self.sluice}.get(config["fusion"]) if len(names) > 1 else None
+        self.ends = []
         for i in range(5):
-            features = {t: stage(x, t, i) for t, x in features.items()}
-            if config["fusion"] == "nddr" and len(names) > 1:
-                features = self.mix(features, i)
+            before, features = features, {}
+            for t, x in before.items():
+                features[t] = stage(x, t, i)
+                if fuse == self.sluice:
+                    self.ends.append(self.last)
+            if fuse:
+                features = fuse(features, i)
             stages.append(features)
+        if fuse == self.sluice and not config["shortcut"]:
+            features = {t: self.skips([s[t] for s in stages], t) for t in trunks}
         if config["shortcut"]:
             features = {t: self.shortcut([s[t] for s in stages], t) for t in trunks}
         return {task["name"]: self.head(features[trunks[0] if len(trunks) == 1 else task["name"]], task) for task in config["tasks"]}

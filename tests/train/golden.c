@@ -85,6 +85,7 @@ make_recipe (const NddrConfig *config, JsonObject *training)
       g_autofree char *key = g_strconcat ("train.", same[i], NULL);
       add_set (sets, training, same[i], key);
     }
+  add_set (sets, training, "sluice_penalty", "loss.sluice_penalty");
   g_ptr_array_add (sets, g_strdup_printf ("data.crop=%ux%u", config->input_width, config->input_height));
   g_ptr_array_add (sets, g_strdup_printf ("loss.resolution=%s", json_object_get_string_member (training, "resolution")));
   g_ptr_array_add (sets, g_strdup ("train.schedule=constant"));

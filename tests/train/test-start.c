@@ -143,6 +143,61 @@ test_new (void)
   g_assert_no_error (error);
 }
 
+/* Mixtures start as what they would be without, nearly. */
+static void
+test_mixtures (void)
+{
+  const char *const stitch[] = { MOBILENET, "model.tasks=segmentation;normal;depth", "model.fusion=cross-stitch", "model.fusion_init=0.8;0.3", NULL };
+  const char *const sluice[] = { MOBILENET, "model.fusion=sluice", "model.shortcut=false", NULL };
+  const char *const xavier[] = { MOBILENET, "model.fusion=sluice", "model.shortcut=false", "model.fusion_init=xavier", NULL };
+  const char *const alone_s[] = { MOBILENET, "model.tasks=segmentation", NULL }, *const alone_n[] = { MOBILENET, "model.tasks=normal", NULL };
+  g_autoptr (NddrRecipe) stitch_recipe = make_recipe (stitch);
+  g_autoptr (NddrRecipe) sluice_recipe = make_recipe (sluice);
+  g_autoptr (NddrRecipe) xavier_recipe = make_recipe (xavier);
+  g_autoptr (NddrRecipe) recipe_s = make_recipe (alone_s);
+  g_autoptr (NddrRecipe) recipe_n = make_recipe (alone_n);
+  g_autoptr (NddrStart) a = start (stitch_recipe, 3, NULL);
+  const NddrArray *w = find (a, "stitch.2.weight");
+  g_assert_cmpint (w->n_dims, ==, 3);
+  for (gsize i = 0; i < w->n_elements; i++)
+    g_assert_cmpfloat (w->data[i], ==, i % 9 % 4 == 0 ? 0.8f : 0.15f);
+
+  g_autoptr (NddrStart) b = start (sluice_recipe, 3, NULL);
+  w = find (b, "sluice.5.weight");
+  for (gsize i = 0; i < 16; i++)
+    g_assert_cmpfloat (w->data[i], ==, i % 5 == 0 ? 0.95f : (float) (0.05 / 3));
+  w = find (b, "sluice.beta.normal");
+  for (gsize i = 0; i < 5; i++)
+    g_assert_cmpfloat (w->data[i], ==, i == 4 ? 0.9f : 0.025f);
+  /* He: variance 2 / fan-in */
+  double sum = 0;
+  w = find (b, "sluice.skip.4.normal.weight");
+  for (gsize i = 0; i < w->n_elements; i++)
+    sum += w->data[i] * w->data[i];
+  g_assert_cmpfloat_with_epsilon (sum / w->n_elements * w->dims[1] / 2, 1, 0.2);
+
+  g_autoptr (NddrStart) c = start (xavier_recipe, 3, NULL);
+  g_assert_true (differ (find (b, "sluice.1.weight"), find (c, "sluice.1.weight")));
+  g_assert_cmpfloat (find (c, "sluice.beta.normal")->data[4], ==, 0.9f);
+
+  /* one model for each task: what mixes them is nobody's; a whole model goes on as it is */
+  g_autoptr (NddrStart) s = start (recipe_s, 3, NULL);
+  g_autoptr (NddrStart) n = start (recipe_n, 3, NULL);
+  g_autofree char *path_s = save (s, "alone-s.safetensors", NULL), *path_n = save (n, "alone-n.safetensors", NULL);
+  const char *const inits[] = { path_s, path_n, NULL };
+  g_autoptr (NddrStart) made = start (xavier_recipe, 3, inits);
+  expect_same (find (made, "sluice.2.weight"), find (c, "sluice.2.weight"));
+  expect_same (find (made, "normal.features.4.conv.2.weight"), find (n, "normal.features.4.conv.2.weight"));
+  g_autofree char *path = save (made, "sluice.safetensors", NULL);
+  const char *const whole[] = { path, NULL };
+  g_autoptr (NddrStart) again = start (sluice_recipe, 3, whole);
+  for (guint i = 0; i < made->tensors->arrays->len; i++)
+    {
+      const NddrArray *array = made->tensors->arrays->pdata[i];
+      expect_same (array, find (again, array->name));
+    }
+}
+
 static void
 test_backbone (void)
 {
@@ -345,6 +400,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   folder = fixture_folder ();
   g_test_add_func ("/start/new", test_new);
+  g_test_add_func ("/start/mixtures", test_mixtures);
   g_test_add_func ("/start/backbone", test_backbone);
   g_test_add_func ("/start/vgg", test_vgg);
   g_test_add_func ("/start/models", test_models);

@@ -6,6 +6,7 @@
 #include <train/recipe.h>
 #include <train/trainer.h>
 
+#include <json-glib/json-glib.h>
 #include <math.h>
 #include <nddr/model.h>
 #include <string.h>
@@ -280,6 +281,33 @@ test_divergence (void)
   g_assert_no_error (error);
 }
 
+/* The log's loss has the penalty that the weighted losses lack; both runs see the same first step. */
+static void
+test_penalty (void)
+{
+  double loss[2], sum[2];
+  for (int i = 0; i < 2; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree char *run = fixture_path (folder, "sluice-%d", i);
+      g_autoptr (NddrRecipe) recipe = make_recipe ("model.fusion=sluice", "model.shortcut=false", "train.steps=1", "train.val_every=0",
+          i ? "loss.sluice_penalty=0.25" : "loss.sluice_penalty=0", NULL);
+      gboolean finished = FALSE;
+      train (recipe, run, FALSE, NULL, NULL, &finished, &error);
+      g_assert_no_error (error);
+      g_assert_true (finished);
+      g_autofree char *log = read_log (run);
+      g_autoptr (JsonNode) node = json_from_string (log, &error);
+      g_assert_no_error (error);
+      JsonObject *line = json_node_get_object (node);
+      loss[i] = json_object_get_double_member (line, "loss");
+      sum[i] = json_object_get_double_member (line, "loss.segmentation") + 20 * json_object_get_double_member (line, "loss.normal");
+    }
+  g_assert_cmpfloat (sum[0], ==, sum[1]);
+  g_assert_cmpfloat_with_epsilon (loss[0], sum[0], 1e-6 * sum[0]);
+  g_assert_cmpfloat (loss[1] - sum[1], >, 0.01);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -300,6 +328,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/files", test_files);
   g_test_add_func ("/trainer/failures", test_failures);
   g_test_add_func ("/trainer/divergence", test_divergence);
+  g_test_add_func ("/trainer/penalty", test_penalty);
   int status = g_test_run ();
   nddr_device_unref (device);
   fixture_remove (folder);
