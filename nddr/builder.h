@@ -72,7 +72,7 @@ typedef struct
   int (*append_stage) (NddrBuilder *builder, int i, NddrLanes lanes, int value);
 } NddrBackboneLayers;
 
-extern const NddrBackboneLayers nddr_vgg16, nddr_mobilenet_v2;
+extern const NddrBackboneLayers nddr_vgg16, nddr_mobilenet_v2, nddr_resnet;
 
 /* fusion.c */
 /** The layer nddr.@i: mixes all tasks' branches of @value for the tasks of @lanes. */

@@ -1,9 +1,10 @@
-/* The head `largefov`: a 3x3 convolution that looks far, two 1x1.
+/* Heads: `largefov`, a 3x3 convolution that looks far and two 1x1; `aspp`, four 3x3 that look ever farther, added up.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/builder.h>
 
 #define HIDDEN 1024
+#define RATES 4
 
 static NddrLayer *
 append_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrLanes lanes, int value, NddrAffine affine, const char *name)
@@ -16,8 +17,8 @@ append_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, Ndd
   return layer;
 }
 
-void
-nddr_append_head (NddrBuilder *builder, NddrLanes lanes, int value)
+static void
+append_largefov (NddrBuilder *builder, NddrLanes lanes, int value)
 {
   int hidden = (int) nddr_config_scale (HIDDEN, builder->config->head_width);
   NddrConvolutionShape fc6 = { NDDR_LAYER_CONVOLUTION, NDDR_ROLE_HEAD, hidden, 3, 1, builder->config->output_stride == 16 ? 6 : 12, NDDR_ACTIVATION_RELU };
@@ -38,4 +39,35 @@ nddr_append_head (NddrBuilder *builder, NddrLanes lanes, int value)
     layer = append_convolution (builder, &fc8, (NddrLanes){ 1, &task }, value, NDDR_AFFINE_BIAS, "fc8");
     builder->network->heads[task] = (NddrInput){ layer->output, 0, 1 };
   }
+}
+
+static void
+append_aspp (NddrBuilder *builder, NddrLanes lanes, int value)
+{
+  int step = builder->config->output_stride == 16 ? 3 : 6;
+
+  for (int b = 0; b < lanes.n; b++) {
+    int task = lanes.tasks[b], sum = -1;
+
+    for (int i = 0; i < RATES; i++) {
+      NddrConvolutionShape shape = { NDDR_LAYER_CONVOLUTION, NDDR_ROLE_HEAD_LAST, (int) builder->config->tasks[task].channels, 3, 1, (i + 1) * step,
+        NDDR_ACTIVATION_NONE };
+      g_autofree char *name = g_strdup_printf ("aspp.%d", i);
+      NddrLayer *layer = append_convolution (builder, &shape, (NddrLanes){ 1, &task }, value, NDDR_AFFINE_BIAS, name);
+
+      if (sum >= 0)
+        layer->residual = (NddrInput){ sum, 0, 1 };
+      sum = layer->output;
+    }
+    builder->network->heads[task] = (NddrInput){ sum, 0, 1 };
+  }
+}
+
+void
+nddr_append_head (NddrBuilder *builder, NddrLanes lanes, int value)
+{
+  if (builder->config->head == NDDR_HEAD_ASPP)
+    append_aspp (builder, lanes, value);
+  else
+    append_largefov (builder, lanes, value);
 }

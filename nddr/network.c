@@ -42,17 +42,18 @@ nddr_network_free (NddrNetwork *network)
 /* ---- building */
 
 static const NddrBackboneLayers *
-find_backbone (const NddrConfig *config, GError **error)
+find_backbone (const NddrConfig *config)
 {
   switch (config->backbone) {
-    case NDDR_BACKBONE_VGG16:
-      return &nddr_vgg16;
     case NDDR_BACKBONE_MOBILENET_V2:
       return &nddr_mobilenet_v2;
+    case NDDR_BACKBONE_RESNET18:
+    case NDDR_BACKBONE_RESNET50:
+    case NDDR_BACKBONE_RESNET101:
+      return &nddr_resnet;
+    case NDDR_BACKBONE_VGG16:
     default:
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "backbone \"%s\" is known, but this version of nddr builds \"vgg16\" and \"mobilenet_v2\"",
-          nddr_backbone_name (config->backbone));
-      return NULL;
+      return &nddr_vgg16;
   }
 }
 
@@ -148,14 +149,14 @@ append_tail (NddrBuilder *builder, const int *stages, int n_stages, NddrLanes tr
 NddrNetwork *
 nddr_network_new (const NddrConfig *config, const NddrTensors *tensors, const gboolean *requested, GError **error)
 {
-  const NddrBackboneLayers *backbone = find_backbone (config, error);
+  const NddrBackboneLayers *backbone = find_backbone (config);
   g_autofree int *all_tasks = g_new (int, config->n_tasks), *wanted_tasks = g_new (int, config->n_tasks);
   NddrLanes all = { (int) config->n_tasks, all_tasks }, wanted = { 0, wanted_tasks }, trunks;
   gboolean fused = config->fusion != NDDR_FUSION_NONE && config->fusion != NDDR_FUSION_SHARED && config->n_tasks > 1;
   int stages[MAX_STAGES], value = 0, shared = -1;
   NddrBuilder builder;
 
-  if (backbone == NULL)
+  if (!nddr_config_validate (config, error))
     return NULL;
   for (int t = 0; t < all.n; t++) {
     all_tasks[t] = t;

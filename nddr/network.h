@@ -37,7 +37,7 @@ typedef enum
   NDDR_ROLE_FUSION,
   NDDR_ROLE_SHORTCUT,
   NDDR_ROLE_HEAD,      /* fc6, fc7 */
-  NDDR_ROLE_HEAD_LAST, /* fc8: the task's channels, no norm, no activation */
+  NDDR_ROLE_HEAD_LAST, /* fc8, aspp: the task's channels, no norm, no activation */
 } NddrRole;
 
 typedef struct

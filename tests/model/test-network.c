@@ -130,6 +130,20 @@ test_mobilenet_cost (void)
   assert_cost ("mobilenet_v2", "nd", "\"fusion\": \"shared\", \"head_width\": 0.0625,", 256, 192, trunk + 2 * head + 4 * 65, 0);
 }
 
+/* Torchvision's resnet18, 50 and 101 have 11 689 512, 25 557 032 and 44 549 160 parameters, the classifier's (512 or 2048) * 1000 + 1000 among
+ * them.  The multiply-adds are those of DeepLab-v2's ResNet-101 to 40 classes, 72.533 + 4.957 G, and of the paper's two tasks, 189.239 G, and what
+ * torchvision's stride behind layer2.0's first 1x1 convolution, not in it, adds to each trunk: 256 * 128 * (81 * 81 - 41 * 41) = 0.160 G. */
+static void
+test_resnet_cost (void)
+{
+  guint64 trunk18 = 11689512 - 513 * 1000, trunk50 = 25557032 - 2049 * 1000, trunk101 = 44549160 - 2049 * 1000;
+
+  assert_cost ("resnet18", "d", "\"fusion\": \"none\",", 321, 321, trunk18 + 4 * (512 * 9 + 1), 0);
+  assert_cost ("resnet50", "n", "\"fusion\": \"none\",", 321, 321, trunk50 + 4 * (2048 * 27 + 3), 0);
+  assert_cost ("resnet101", "s", "\"fusion\": \"none\",", 321, 321, trunk101 + 2949280, 77651);
+  assert_cost ("resnet101", "sn", "", 321, 321, 0, 189559);
+}
+
 /* The largest sum of values that are alive at once, by hand: conv1_1's and conv1_2's outputs. */
 static void
 test_activations (void)
@@ -161,6 +175,10 @@ test_sizes (void)
     { "mobilenet_v2", "\"output_stride\": 16,", 256, 192, 16, 12 },
     { "mobilenet_v2", "\"output_stride\": 16,", 45, 37, 3, 3 },
     { "mobilenet_v2", "\"shortcut\": true,", 33, 35, 5, 5 },
+    { "resnet18", "", 321, 321, 41, 41 },
+    { "resnet50", "\"output_stride\": 16,", 321, 321, 21, 21 },
+    { "resnet101", "\"pool_padding\": \"end\",", 45, 37, 6, 5 },
+    { "resnet101", "\"pool_padding\": \"end\", \"output_stride\": 16,", 49, 37, 3, 3 },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
@@ -215,6 +233,58 @@ test_mobilenet_tensors (void)
   assert_has (tensors, "shortcut.d1.weight [160,272,1,1]");
   assert_has (tensors, "d1.fc8.weight [1,512,1,1]");
   g_assert_null (strstr (tensors, "features.18"));
+}
+
+static void
+test_resnet_tensors (void)
+{
+  g_autoptr (NddrNetwork) network = make_network ("resnet50", "sd", "\"width\": 0.25, \"shortcut\": true,", NULL);
+  g_autoptr (NddrNetwork) basic = make_network ("resnet18", "n", "\"head\": \"largefov\",", NULL);
+  g_autofree char *tensors = print_tensors (network), *of_basic = print_tensors (basic);
+
+  assert_has (tensors, "segmentation.conv1.weight [16,3,7,7]");
+  assert_has (tensors, "d1.bn1.running_var [16]");
+  assert_has (tensors, "d1.layer1.0.conv1.weight [16,16,1,1]");
+  assert_has (tensors, "d1.layer1.0.downsample.0.weight [64,16,1,1]");
+  assert_has (tensors, "d1.layer1.0.downsample.1.bias [64]");
+  assert_has (tensors, "d1.layer3.5.conv2.weight [64,64,3,3]");
+  assert_has (tensors, "d1.layer4.2.bn3.weight [512]");
+  assert_has (tensors, "nddr.1.segmentation.weight [16,32,1,1]");
+  assert_has (tensors, "nddr.5.segmentation.weight [512,1024,1,1]");
+  assert_has (tensors, "shortcut.d1.weight [512,976,1,1]");
+  assert_has (tensors, "segmentation.aspp.3.weight [40,512,3,3]");
+  assert_has (tensors, "d1.aspp.0.bias [1]");
+  g_assert_null (strstr (tensors, "fc"));
+  g_assert_null (strstr (tensors, "layer1.1.downsample"));
+  g_assert_null (strstr (tensors, "layer4.3"));
+  assert_has (of_basic, "n0.layer4.1.conv2.weight [512,512,3,3]");
+  assert_has (of_basic, "n0.layer2.0.downsample.0.weight [128,64,1,1]");
+  assert_has (of_basic, "n0.fc6.weight [1024,512,3,3]");
+  g_assert_null (strstr (of_basic, "layer1.0.downsample"));
+  g_assert_null (strstr (of_basic, "conv3"));
+}
+
+/* torchvision 0.13: resnet50 (replace_stride_with_dilation = [False, True, True] and [False, False, True]): the stride and dilation of every 3x3. */
+static void
+test_resnet_dilation (void)
+{
+  static const struct { const char *more, *spacing; } rows[] = {
+    { "", "1/1 1/1 1/1 2/1 1/1 1/1 1/1 1/1 1/2 1/2 1/2 1/2 1/2 1/2 1/4 1/4 " },
+    { "\"output_stride\": 16,", "1/1 1/1 1/1 2/1 1/1 1/1 1/1 2/1 1/1 1/1 1/1 1/1 1/1 1/1 1/2 1/2 " },
+  };
+
+  for (guint r = 0; r < G_N_ELEMENTS (rows); r++) {
+    g_autoptr (NddrNetwork) network = make_network ("resnet50", "n", rows[r].more, NULL);
+    g_autoptr (GString) spacing = g_string_new (NULL);
+
+    for (guint i = 0; i < network->layers->len; i++) {
+      const NddrLayer *layer = nddr_network_layer (network, (int) i);
+
+      if (g_str_has_prefix (layer->label, "layer") && layer->kernel == 3)
+        g_string_append_printf (spacing, "%d/%d ", layer->stride, layer->dilation);
+    }
+    g_assert_cmpstr (spacing->str, ==, rows[r].spacing);
+  }
 }
 
 static void
@@ -472,15 +542,17 @@ test_fold (void)
   g_assert_cmpfloat (bias[5], ==, 4); /* 7 - 2 * 1.5 */
 }
 
+/* Parts that do not go together are an error here too. */
 static void
-test_unsupported (void)
+test_impossible (void)
 {
-  g_autoptr (NddrConfig) resnet = make_config ("resnet50", "s", "");
+  g_autoptr (NddrConfig) config = make_config ("vgg16", "s", "");
   GError *error = NULL;
 
-  g_assert_null (nddr_network_new (resnet, NULL, NULL, &error));
+  config->head = NDDR_HEAD_ASPP;
+  g_assert_null (nddr_network_new (config, NULL, NULL, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
-  g_assert_nonnull (strstr (error->message, "resnet50"));
+  g_assert_nonnull (strstr (error->message, "aspp"));
   g_clear_error (&error);
 }
 
@@ -490,10 +562,13 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/network/cost/vgg16", test_vgg_cost);
   g_test_add_func ("/network/cost/mobilenet", test_mobilenet_cost);
+  g_test_add_func ("/network/cost/resnet", test_resnet_cost);
   g_test_add_func ("/network/cost/activations", test_activations);
   g_test_add_func ("/network/sizes", test_sizes);
   g_test_add_func ("/network/tensors/vgg16", test_vgg_tensors);
   g_test_add_func ("/network/tensors/mobilenet", test_mobilenet_tensors);
+  g_test_add_func ("/network/tensors/resnet", test_resnet_tensors);
+  g_test_add_func ("/network/dilation", test_resnet_dilation);
   g_test_add_func ("/network/tensors/shared", test_shared_tensors);
   g_test_add_func ("/network/tensors/cross-stitch", test_stitch_tensors);
   g_test_add_func ("/network/tensors/sluice", test_sluice_tensors);
@@ -505,6 +580,6 @@ main (int argc, char **argv)
   g_test_add_func ("/network/pruned/subsets", test_subsets);
   g_test_add_func ("/network/file-decides", test_file_decides);
   g_test_add_func ("/network/fold", test_fold);
-  g_test_add_func ("/network/unsupported", test_unsupported);
+  g_test_add_func ("/network/impossible", test_impossible);
   return g_test_run ();
 }

@@ -26,6 +26,7 @@ TASKS = ["sn", "snd", "s", "nd", "sns"]
 POOLS = ["both", "same", "end"]
 RESIZES = ["half-pixel", "align-corners", "asymmetric"]
 CLASSES = [13, 5, 40, 1]
+FUSIONS = ["none", "shared", "cross-stitch", "sluice", "nddr"]
 
 
 def task(letter, index, n_classes):
@@ -73,6 +74,21 @@ def cases():
     for fusion in ("cross-stitch", "sluice"):
         yield f"mobilenet_v2-{fusion}-four", config("mobilenet_v2", fusion, False, "sndn", (49, 65), width=0.25, head_width=0.03125, output_stride=16), "norm"
         yield f"vgg16-{fusion}-alone", config("vgg16", fusion, False, "n", (40, 56), width=0.125, head_width=0.03125), "norm"
+    # one of everything: backbone, output stride, head, fusion, shortcut
+    i = 0
+    for backbone, stride, head in ((b, s, h) for b in ("resnet18", "resnet50") for s in (8, 16) for h in ("aspp", "largefov")):
+        for fusion in (FUSIONS[i % 5], FUSIONS[(i + 2) % 5]):
+            yield (f"{backbone}-{stride}-{head}-{fusion}{'-shortcut' if i // 2 % 2 else ''}",
+                   config(backbone, fusion, i // 2 % 2 == 1, ["sn", "snd", "nd", "sdn"][i % 4], SIZES[i % len(SIZES)], CLASSES[i % 3], head=head,
+                          width=0.125, head_width=0.03125, output_stride=stride, pool_padding=POOLS[i % 3], resize=RESIZES[i // 3 % 3],
+                          norm_eps=1e-3 if i % 2 else 1e-5), "norm")
+            i += 1
+    yield "resnet101", config("resnet101", "nddr", True, "sn", (72, 56), 5, width=0.125), "norm"
+    yield "resnet101-16", config("resnet101", "shared", False, "snd", (64, 80), 5, width=0.125, output_stride=16, resize="align-corners"), "norm"
+    # as wide as the group before, where not strided: no downsample
+    yield "resnet18-narrow", config("resnet18", "none", False, "s", (57, 49), 5, width=0.02), "norm"
+    yield "resnet18-four", config("resnet18", "sluice", False, "sndn", (50, 66), width=0.125), "norm"
+    yield "resnet50-alone", config("resnet50", "sluice", False, "d", (64, 48), width=0.125), "norm"
 
 
 def run(name, configuration, affine):

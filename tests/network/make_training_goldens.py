@@ -48,6 +48,7 @@ WEIGHTS = {"segmentation": 1, "normal": 20, "depth": 1}
 SMALL_VGG = {"width": 0.0625, "head_width": 0.015625}
 TINY_VGG = {"width": 0.03125, "head_width": 0.015625}
 SMALL_MOBILENET = {"width": 0.125, "head_width": 0.015625}
+TINY_RESNET = {"width": 0.03125, "head_width": 0.015625}
 TINY_MOBILENET = {"width": 0.0625, "head_width": 0.015625}
 
 
@@ -66,6 +67,9 @@ def cases():
     yield "vgg16-cross-stitch", config("vgg16", "cross-stitch", False, "sn", (64, 48), 5, **TINY_VGG), "norm", "head"
     yield "vgg16-sluice", config("vgg16", "sluice", False, "snd", (61, 45), 5, resize="align-corners", **TINY_VGG), "norm", "input"
     yield "mobilenet_v2-sluice", config("mobilenet_v2", "sluice", True, "nd", (80, 64), output_stride=16, **TINY_MOBILENET), "norm", "head"
+    yield "resnet18-nddr", config("resnet18", "nddr", True, "sdn", (64, 48), 5, **TINY_RESNET), "norm", "head"
+    yield "resnet50-sluice", config("resnet50", "sluice", True, "nd", (56, 72), output_stride=16, resize="align-corners", **TINY_RESNET), "norm", "input"
+    yield "resnet18-shared", config("resnet18", "shared", True, "sn", (61, 45), 5, head="largefov", pool_padding="same", **TINY_RESNET), "norm", "head"
 
 
 def is_buffer(name):
@@ -75,7 +79,7 @@ def is_buffer(name):
 def multiplier(name):
     if name.startswith(("nddr.", "stitch.", "sluice.", "shortcut.")):
         return SETTINGS["lr_fusion"]
-    if ".fc8." in name:
+    if ".fc8." in name or ".aspp." in name:
         return SETTINGS["lr_head_weight" if name.endswith(".weight") else "lr_head_bias"]
     return 1
 

@@ -12,6 +12,7 @@ MOBILENET = {  # block: output width
     1: 16, 2: 24, 3: 24, 4: 32, 5: 32, 6: 32, 7: 64, 8: 64, 9: 64, 10: 64, 11: 96, 12: 96, 13: 96, 14: 160, 15: 160, 16: 160, 17: 320,
 }
 MOBILENET_STAGES = [(1, 2, 3), (4, 5, 6), (7, 8, 9, 10), (11, 12, 13), (14, 15, 16, 17)]
+RESNETS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}  # blocks of layer1 to layer4
 MOBILENET_RESIDUAL = {3, 5, 6, 8, 9, 10, 12, 13, 15, 16}
 DEFAULTS = {"width": 1.0, "fusion": "nddr", "shortcut": False, "output_stride": 8, "norm_eps": 1e-5, "pool_padding": "both", "resize": "half-pixel"}
 
@@ -57,6 +58,7 @@ class Network:
     def __init__(self, config, get, affine="norm", training=False, momentum=0.05):
         self.config = {**DEFAULTS, **config}
         self.config.setdefault("head_width", self.config["width"])
+        self.config.setdefault("head", "aspp" if self.config["backbone"] in RESNETS else "largefov")
         self.get, self.affine, self.training, self.momentum = get, affine, training, momentum
 
     def norm(self, x, name):
@@ -104,6 +106,41 @@ class Network:
         y = self.convolution(y, f"{name}.{j + 1}", scale(MOBILENET[k], self.config["width"]), norm=f"{name}.{j + 2}")
         return x + y if k in MOBILENET_RESIDUAL else y
 
+    def resnet(self, x, t, i):
+        width = self.config["width"]
+        if i == 0:
+            x = F.relu(self.convolution(x, f"{t}.conv1", scale(64, width), 7, 2, norm=f"{t}.bn1"))
+            return halve(x, self.config["pool_padding"])
+        # torchvision's _make_layer: a dilated group's first block has the dilation so far
+        dilated = {8: (False, False, True, True), 16: (False, False, False, True)}[self.config["output_stride"]]
+        dilation = before = 1
+        for group in range(i):
+            before = dilation
+            dilation *= 2 if dilated[group] else 1
+        planes = scale(64 * 2 ** (i - 1), width)
+        for b in range(RESNETS[self.config["backbone"]][i - 1]):
+            first = b == 0
+            stride = 2 if first and i > 1 and not dilated[i - 1] else 1
+            x = self.residual(x, f"{t}.layer{i}.{b}", planes, stride, before if first else dilation, dilation)
+        return x
+
+    resnet18 = resnet50 = resnet101 = resnet
+
+    def residual(self, x, name, planes, stride, first, dilation):
+        bottleneck = self.config["backbone"] != "resnet18"
+        out = 4 * planes if bottleneck else planes
+        identity = x
+        if stride != 1 or x.shape[1] != out:
+            identity = self.convolution(x, name + ".downsample.0", out, 1, stride, norm=name + ".downsample.1")
+        if bottleneck:
+            y = F.relu(self.convolution(x, name + ".conv1", planes, norm=name + ".bn1"))
+            y = F.relu(self.convolution(y, name + ".conv2", planes, 3, stride, first, norm=name + ".bn2"))
+            y = self.convolution(y, name + ".conv3", out, norm=name + ".bn3")
+        else:
+            y = F.relu(self.convolution(x, name + ".conv1", planes, 3, stride, first, norm=name + ".bn1"))
+            y = self.convolution(y, name + ".conv2", out, 3, 1, dilation, norm=name + ".bn2")
+        return F.relu(y + identity)
+
     # ---- the whole
 
     def mix(self, features, i):
@@ -113,7 +150,7 @@ class Network:
         for task, x in features.items():
             name = f"nddr.{i + 1}.{task}"
             mixed[task] = self.convolution(together, name, x.shape[1], norm=name + ".bn")
-            if self.config["backbone"] == "vgg16":
+            if self.config["backbone"] != "mobilenet_v2":
                 mixed[task] = F.relu(mixed[task])
         return mixed
 
@@ -155,7 +192,13 @@ class Network:
         name = f"shortcut.{t}"
         return F.relu(self.convolution(together, name, stages[-1].shape[1], norm=name + ".bn"))
 
+    def aspp(self, x, task):
+        step = 6 if self.config["output_stride"] == 8 else 3
+        return sum(self.convolution(x, f"{task['name']}.aspp.{i}", channels(task), 3, 1, (i + 1) * step, bias=True) for i in range(4))
+
     def head(self, x, task):
+        if self.config["head"] == "aspp":
+            return self.aspp(x, task)
         hidden = scale(1024, self.config["head_width"])
         n = task["name"]
         x = F.relu(self.convolution(x, n + ".fc6", hidden, 3, 1, 12 if self.config["output_stride"] == 8 else 6, norm=n + ".fc6.bn"))

@@ -23,7 +23,7 @@ static const Mode software = { NDDR_FAMILY_SOFTWARE, FALSE, 1e-4 };
 static const Mode gpu = { NDDR_FAMILY_GPU, FALSE, 1e-4 };
 /* One and a half times what rounding every layer's output to 16 bits does to these networks in PyTorch: MobileNet's linear
  * projections, with random statistics, lose more with every block. */
-static const Mode gpu_half_vgg16 = { NDDR_FAMILY_GPU, TRUE, 4e-3 };
+static const Mode gpu_half_plain = { NDDR_FAMILY_GPU, TRUE, 4e-3 };
 static const Mode gpu_half_mobilenet = { NDDR_FAMILY_GPU, TRUE, 1e-1 };
 
 /* Mixtures at random cancel much of what they add. */
@@ -173,9 +173,9 @@ add (const char *what, const char *name, const char *mode_name, const Mode *mode
 static const Mode *
 half_mode (const char *name)
 {
-  if (!g_str_has_prefix (name, "vgg16"))
+  if (g_str_has_prefix (name, "mobilenet"))
     return &gpu_half_mobilenet;
-  return strstr (name, "stitch") != NULL || strstr (name, "sluice") != NULL ? &gpu_half_mixed : &gpu_half_vgg16;
+  return g_str_has_prefix (name, "vgg16-cross-stitch") || g_str_has_prefix (name, "vgg16-sluice") ? &gpu_half_mixed : &gpu_half_plain;
 }
 
 static int
@@ -203,7 +203,8 @@ main (int argc, char **argv)
     if (check_can (NDDR_FAMILY_SOFTWARE, FALSE))
       add ("inference", names[i], "software", &software, test_case);
     add ("inference", names[i], "gpu", &gpu, test_case);
-    if (check_can (NDDR_FAMILY_GPU, TRUE))
+    /* random residual blocks double what they read: 33 of them leave fp16's range */
+    if (check_can (NDDR_FAMILY_GPU, TRUE) && !g_str_has_prefix (names[i], "resnet101"))
       add ("inference", names[i], "gpu-fp16", half_mode (names[i]), test_case);
   }
   add ("alone", "vgg16-8-nddr-shortcut", "gpu", &gpu, test_alone);
@@ -215,6 +216,8 @@ main (int argc, char **argv)
   add ("uneven", "mobilenet_v2-four", "gpu", &gpu, test_uneven);
   add ("uneven", "mobilenet_v2-cross-stitch-four", "gpu", &gpu, test_uneven);
   add ("uneven", "mobilenet_v2-sluice-four", "gpu", &gpu, test_uneven);
+  add ("uneven", "resnet18-four", "gpu", &gpu, test_uneven);
+  add ("alone", "resnet50-16-aspp-nddr", "gpu", &gpu, test_alone);
   status = g_test_run ();
   nddr_tensors_free (goldens);
   return check_finish (status);

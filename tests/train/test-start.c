@@ -67,6 +67,13 @@ differ (const NddrArray *a, const NddrArray *b)
   return memcmp (a->data, b->data, MIN (a->n_elements, b->n_elements) * sizeof (float)) != 0;
 }
 
+/* Whether torchvision's MobileNet V2 or ResNets call a tensor so. */
+static gboolean
+is_backbones (const char *name)
+{
+  return g_str_has_prefix (name, "features.") || g_str_has_prefix (name, "conv1.") || g_str_has_prefix (name, "bn1.") || g_str_has_prefix (name, "layer");
+}
+
 /* A start's tensors as a file: a model's, or with @trunk a backbone's: that trunk's tensors without its name. */
 static char *
 save (const NddrStart *made, const char *name, const char *trunk)
@@ -79,7 +86,7 @@ save (const NddrStart *made, const char *name, const char *trunk)
     {
       const NddrArray *from = made->tensors->arrays->pdata[i];
       const char *rest = from->name + strlen (prefix);
-      if (!g_str_has_prefix (from->name, prefix) || (trunk && !g_str_has_prefix (rest, "features")))
+      if (!g_str_has_prefix (from->name, prefix) || (trunk && !is_backbones (rest)))
         continue;
       NddrArray *array = nddr_array_new (rest, from->n_dims, from->dims);
       memcpy (array->data, from->data, from->n_elements * sizeof (float));
@@ -236,6 +243,38 @@ test_backbone (void)
   g_autoptr (NddrStart) wrong = try_start (another, 3, inits, &error);
   g_assert_null (wrong);
   g_assert_nonnull (error);
+}
+
+/* A ResNet's trunks start from torchvision's file; its heads' last layers anew, as a last layer does. */
+static void
+test_resnet (gconstpointer backbone)
+{
+  g_autofree char *set = g_strconcat ("model.backbone=", backbone, NULL), *file = g_strconcat (backbone, ".safetensors", NULL);
+  const char *const sets[] = { set, SMALL, "model.tasks=segmentation;normal;depth", NULL }, *const other[] = { set, SMALL, "data.seed=7", NULL };
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  g_autoptr (NddrRecipe) second = make_recipe (other);
+  g_autoptr (NddrStart) source = start (second, 3, NULL);
+  g_autofree char *path = save (source, file, "normal");
+  const char *const inits[] = { path, NULL }, *const tasks[] = { "segmentation", "normal", "depth" };
+  const char *const names[] = { "conv1.weight", "bn1.running_var", "layer1.0.conv1.weight", "layer2.0.downsample.0.weight", "layer2.0.downsample.1.bias",
+    "layer4.1.bn2.running_mean" };
+  g_autoptr (NddrStart) made = start (recipe, 3, inits);
+  g_assert_true (made->from_files);
+  g_assert_null (made->warnings);
+  for (guint t = 0; t < G_N_ELEMENTS (tasks); t++)
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+      {
+        g_autofree char *name = g_strconcat (tasks[t], ".", names[i], NULL), *from = g_strconcat ("normal.", names[i], NULL);
+        expect_same (find (made, name), find (source, from));
+      }
+  for (guint i = 0; i < made->network->layers->len; i++)
+    if (nddr_network_layer (made->network, i)->names)
+      g_assert_cmpint (made->fresh[i], ==, nddr_network_layer (made->network, i)->role != NDDR_ROLE_TRUNK);
+  const NddrArray *w = find (made, "depth.aspp.2.weight"), *b = find (made, "depth.aspp.2.bias");
+  g_assert_true (differ (w, find (made, "depth.aspp.3.weight")));
+  for (gsize i = 0; i < w->n_elements; i++)
+    g_assert_cmpfloat (fabsf (w->data[i]), <=, 1 / sqrt (9 * w->dims[1]));
+  g_assert_cmpfloat (b->data[0], !=, 0);
 }
 
 /* torchvision's VGG-16: biases, no normalisation; the layers that the file lacks start anew. */
@@ -402,6 +441,8 @@ main (int argc, char **argv)
   g_test_add_func ("/start/new", test_new);
   g_test_add_func ("/start/mixtures", test_mixtures);
   g_test_add_func ("/start/backbone", test_backbone);
+  g_test_add_data_func ("/start/resnet/18", "resnet18", test_resnet);
+  g_test_add_data_func ("/start/resnet/50", "resnet50", test_resnet);
   g_test_add_func ("/start/vgg", test_vgg);
   g_test_add_func ("/start/models", test_models);
   g_test_add_data_func ("/start/fusion-norm/mobilenet_v2", "mobilenet_v2", test_fusion_norm);
