@@ -17,9 +17,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrJournal, nddr_journal_close)
 
 /** A step's line.
  * @losses: of the tasks, before their weights
+ * @data_wait_s: how long it waited for its pictures
  * @n_skipped: its pictures that stand for broken ones; not written where 0 */
 gboolean nddr_journal_step (NddrJournal *journal, gint64 step, double loss, const NddrTask *tasks, guint n_tasks, const double *losses, double rate,
-    double images_per_s, guint n_skipped, GError **error);
+    double images_per_s, double data_wait_s, guint n_skipped, GError **error);
 /** A validation's line. @metrics: as nddr_metrics_to_json() */
 gboolean nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNode *metrics, GError **error);
 

@@ -221,7 +221,7 @@ nddr_loader_new (NddrDataset *dataset, const NddrLoaderOptions *options)
   loader->dataset = dataset;
   loader->options = *options;
   if (!loader->options.threads)
-    loader->options.threads = MIN (4, g_get_num_processors ());
+    loader->options.threads = MIN (16, g_get_num_processors ());
   if (!loader->options.prefetch)
     loader->options.prefetch = 2;
   loader->n_batches = options->repeat ? G_MAXUINT64 : (n + options->batch - 1) / options->batch;

@@ -24,7 +24,7 @@ typedef struct
   gboolean shuffle;  /* a new order each epoch */
   guint64 seed;
   guint64 first;     /* the batch to start with, from 0 */
-  guint threads;     /* 0: one for each processor, at most 4 */
+  guint threads;     /* 0: one for each processor, at most 16 */
   guint prefetch;    /* batches made ahead; 0: 2 */
 } NddrLoaderOptions;
 

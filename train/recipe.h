@@ -35,6 +35,7 @@ typedef struct
   double brightness, contrast, saturation;
   gint64 seed;
   int broken; /* NddrBroken */
+  gint64 threads, prefetch, cache; /* 0: see nddr_loader_new(); MiB */
   /* [train] */
   gint64 steps, batch, warmup, val_every, checkpoint_every;
   int optimizer, schedule; /* NddrOptimizerKind, NddrSchedule */

@@ -14,8 +14,6 @@
 #include <math.h>
 #include <nddr/model.h>
 
-#define CACHE_BYTES ((gsize) 1 << 30) /* of decoded pictures */
-
 typedef struct
 {
   NddrDevice *device;
@@ -31,6 +29,7 @@ typedef struct
   char *recipe_text;
   gint64 step;                        /* done */
   double best;                        /* NAN: none yet */
+  double waited;                      /* seconds, by the last step, for its pictures */
   guint n_skipped;                    /* pictures of the last step that stand for broken ones */
   gboolean more_is_better;
 } Trainer;
@@ -65,7 +64,8 @@ open_data (Trainer *t, GError **error)
       g_prefix_error (error, "[data] train: ");
       return FALSE;
     }
-  nddr_dataset_set_cache (t->pictures, CACHE_BYTES);
+  const gsize cache = (gsize) t->recipe->cache << 20;
+  nddr_dataset_set_cache (t->pictures, cache);
   nddr_dataset_set_skip (t->pictures, t->recipe->broken == NDDR_BROKEN_SKIP);
   if (t->recipe->val_every == 0 || t->recipe->val[0] == '\0')
     return TRUE;
@@ -75,7 +75,7 @@ open_data (Trainer *t, GError **error)
       g_prefix_error (error, "[data] val: ");
       return FALSE;
     }
-  nddr_dataset_set_cache (t->validation, CACHE_BYTES / 4);
+  nddr_dataset_set_cache (t->validation, cache / 4);
   nddr_dataset_set_skip (t->validation, t->recipe->broken == NDDR_BROKEN_SKIP);
   return TRUE;
 }
@@ -205,6 +205,7 @@ make_learner (Trainer *t, GError **error)
       .width = r->crop.width, .height = r->crop.height, .brightness = r->brightness, .contrast = r->contrast, .saturation = r->saturation,
     },
     .batch = r->batch, .labels = nddr_learner_get_labels (t->learner), .repeat = TRUE, .shuffle = r->shuffle, .seed = r->seed, .first = t->step,
+    .threads = r->threads, .prefetch = r->prefetch,
   };
   for (int c = 0; c < 3; c++)
     {
@@ -329,7 +330,9 @@ validate (Trainer *t, GError **error)
 static gboolean
 take_step (Trainer *t, double *losses, double *loss, GError **error)
 {
+  gint64 before = g_get_monotonic_time ();
   NddrBatch *batch = nddr_loader_next (t->loader, error);
+  t->waited = (g_get_monotonic_time () - before) / 1e6;
   report_broken (t, t->pictures, "train");
   if (!batch)
     return FALSE;
@@ -364,10 +367,11 @@ go_on (Trainer *t, gboolean *finished, GError **error)
       gint64 before = g_get_monotonic_time ();
       if (!take_step (t, losses, &loss, error))
         return FALSE;
-      double images_per_s = t->recipe->batch * 1e6 / MAX (g_get_monotonic_time () - before, 1);
-      if (!nddr_journal_step (t->journal, t->step, loss, config->tasks, config->n_tasks, losses, rate, images_per_s, t->n_skipped, error))
+      double seconds = MAX (g_get_monotonic_time () - before, 1) / 1e6, images_per_s = t->recipe->batch / seconds;
+      if (!nddr_journal_step (t->journal, t->step, loss, config->tasks, config->n_tasks, losses, rate, images_per_s, t->waited, t->n_skipped, error))
         return FALSE;
-      g_autofree char *text = g_strdup_printf ("loss %.4f  %.1f images/s", loss, images_per_s);
+      g_autofree char *waiting = t->waited > 0.05 * seconds ? g_strdup_printf (", %.0f %% waiting for data", 100 * t->waited / seconds) : NULL;
+      g_autofree char *text = g_strdup_printf ("loss %.4f  %.1f images/s%s", loss, images_per_s, waiting ? waiting : "");
       nddr_progress_update (&t->progress, t->step, t->recipe->steps, text);
 
       gboolean last = t->step == t->recipe->steps;

@@ -1,10 +1,16 @@
 /* The loader: the same batches whatever the threads, every sample once an epoch, and a run that goes on where it was.
  *
+ *   test-loader --bench DATASET CONFIG.ini [THREADS]   instead: the pictures that it makes in a second, as that configuration wants them
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "fixture.h"
 #include "train/loader.h"
+#include "train/recipe.h"
 
 #define SAMPLES 7
 #define PIXELS (12 * 10)
@@ -275,9 +281,66 @@ test_all_broken (void)
   fixture_remove (other);
 }
 
+/* ---- timing */
+
+static double
+seconds (clockid_t clock)
+{
+  struct timespec now;
+  clock_gettime (clock, &now);
+  return now.tv_sec + now.tv_nsec * 1e-9;
+}
+
+/** A pass over all pictures: read and decoded first, then from memory. */
+static void
+time_pass (NddrLoader *loader, guint n, guint batch_size, const char *what)
+{
+  double wall = seconds (CLOCK_MONOTONIC), cpu = seconds (CLOCK_PROCESS_CPUTIME_ID);
+  guint made = 0;
+  for (; made < n; made += batch_size)
+    {
+      g_autoptr (GError) error = NULL;
+      NddrBatch *batch = nddr_loader_next (loader, &error);
+      g_assert_no_error (error);
+      nddr_loader_return (loader, batch);
+    }
+  wall = seconds (CLOCK_MONOTONIC) - wall;
+  cpu = seconds (CLOCK_PROCESS_CPUTIME_ID) - cpu;
+  printf ("%-8s %8.1f pictures a second of a processor, %8.1f a second\n", what, made / cpu, made / wall);
+}
+
+static int
+bench (const char *spec, const char *config, guint threads)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrRecipe) r = nddr_recipe_load (config, NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrDataset) dataset = nddr_dataset_open (spec, "train", &error);
+  g_assert_no_error (error);
+  nddr_dataset_set_cache (dataset, (gsize) r->cache << 20);
+  static const double half[3] = { 0.5, 0.5, 0.5 };
+  NddrLoaderOptions o = { .batch = r->batch, .labels = NDDR_LABEL (NDDR_TASK_SEGMENTATION) | NDDR_LABEL (NDDR_TASK_NORMAL), .repeat = TRUE, .shuffle = TRUE,
+    .threads = threads };
+  nddr_augment_plain (&o.augment, r->crop.width, r->crop.height, half, half);
+  o.augment.input_width = r->input.width;
+  o.augment.input_height = r->input.height;
+  o.augment.scale_min = r->scale[0];
+  o.augment.scale_max = r->scale[1];
+  o.augment.mirror = r->mirror;
+  o.augment.brightness = r->brightness;
+  o.augment.contrast = r->contrast;
+  o.augment.saturation = r->saturation;
+  g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
+  for (int i = 0; i < 4; i++)
+    time_pass (loader, nddr_dataset_size (dataset), r->batch, i ? "cached" : "read");
+  return 0;
+}
+
 int
 main (int argc, char **argv)
 {
+  if (argc > 3 && g_str_equal (argv[1], "--bench"))
+    return bench (argv[2], argv[3], argc > 4 ? atoi (argv[4]) : 0);
   g_test_init (&argc, &argv, NULL);
   folder = fixture_folder ();
   for (guint i = 0; i < SAMPLES; i++)

@@ -61,7 +61,7 @@ static char *
 read_log (const char *run)
 {
   g_autofree char *text = read_file (run, "log.jsonl", NULL);
-  g_autoptr (GRegex) rate = g_regex_new (",\"images_per_s\":[0-9.e+]+", 0, 0, NULL);
+  g_autoptr (GRegex) rate = g_regex_new (",\"(images_per_s|data_wait_s)\":[0-9.e+-]+", 0, 0, NULL);
   return g_regex_replace_literal (rate, text, -1, 0, "", 0, NULL);
 }
 
