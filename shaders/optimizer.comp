@@ -1,7 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // One step of SGD with momentum, or of AdamW, for flat tensors of one length.  Each 64 parameters (16 texels) belong to a group
-// with a learning rate and a weight decay of its own.  A workgroup takes LOCAL * 16 texels.
+// with a learning rate and a weight decay of its own.  CLIP: gradients are multiplied by a factor first.  A workgroup takes LOCAL * 16 texels.
 #include "memory.glsl"
 #include "lanes.glsl"
 
@@ -14,7 +14,9 @@ layout (binding = 5) readonly buffer Rates { vec4 rates[]; }; // rate, decay; th
 STORE_BUFFER (6, new_params)
 STORE_BUFFER (7, new_moments1)
 STORE_BUFFER (8, new_moments2)
+layout (binding = 9) readonly buffer Clip { float clip; };
 layout (constant_id = 0) const int ADAMW = 0;
+layout (constant_id = 1) const int CLIP = 0;
 layout (push_constant) uniform Push
 {
   int params_base, gradients_base, moments1_base, moments2_base;
@@ -44,6 +46,8 @@ rate_of (int block)
   int o##i = min (at + i * LOCAL, texels - 1); \
   vec4 w##i = LOAD (params, params_base + o##i), g##i = LOAD (gradients, gradients_base + o##i); \
   vec4 m##i = LOAD (moments1, moments1_base + o##i), v##i = vec4 (0); \
+  if (CLIP != 0) \
+    g##i *= factor; \
   if (ADAMW != 0) \
     v##i = LOAD (moments2, moments2_base + o##i);
 #define STEP(i) \
@@ -71,7 +75,7 @@ main ()
   vec2 unbias = ADAMW != 0 ? rates[n_groups].xy : vec2 (0);
   int params_base = params_base, gradients_base = gradients_base, moments1_base = moments1_base, moments2_base = moments2_base;
   int texels = texels;
-  float keep1 = keep1, add1 = add1, keep2 = keep2, add2 = add2, eps = eps;
+  float factor = CLIP != 0 ? clip : 1.0, keep1 = keep1, add1 = add1, keep2 = keep2, add2 = add2, eps = eps;
   MY_RATE
   int at = GROUP_INDEX * LOCAL * 16 + LANE_IN_GROUP, k = 0;
   do {

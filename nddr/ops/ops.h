@@ -198,6 +198,20 @@ typedef struct
   NddrTensor *dweight;  /* STATE, flat: its gradient, times the factor, is added */
 } NddrOverlap;
 void nddr_overlap (NddrPlan *plan, const NddrOverlap *op);
+/* ---- gradients.c: flat tensors between the backward pass and the optimiser, of any length */
+
+/** total = part, or with @accumulate total + part. */
+void nddr_gradients_add (NddrPlan *plan, NddrTensor *total, NddrTensor *part, gboolean accumulate);
+
+typedef struct
+{
+  NddrTensor *x;
+  NddrTensor *sum;    /* OUTPUT, float [1]: of squares.  Not finite where an element is not, or where the sum leaves float's range */
+  NddrTensor *factor; /* float [1], or NULL: min (1, max_norm / (sqrt (sum) + 1e-6)), PyTorch's clip_grad_norm_() */
+  double max_norm;
+} NddrSquares;
+/** Summed in a fixed order: the same bits every run. */
+void nddr_squares (NddrPlan *plan, const NddrSquares *op);
 
 /* ---- optimizer.c: parameters in PARAMS, gradients and moments in STATE: flat tensors of one length */
 
@@ -208,6 +222,7 @@ typedef struct
   NddrTensor *rates;       /* INPUT, float [n_groups][4]: learning rate, weight decay, unused, unused; then for AdamW, in the row after the
                             * last group: 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
   int n_groups;
+  NddrTensor *clip;        /* float [1], or NULL: what gradients are multiplied by first */
   gboolean adamw;
   double momentum;                  /* SGD: v = momentum * v + g + decay * w; w -= rate * v */
   double beta1, beta2, adam_eps;    /* AdamW, PyTorch's: w -= rate * decay * w; then w -= rate * m^ / (sqrt (v^) + eps) */

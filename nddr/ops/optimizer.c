@@ -32,7 +32,9 @@ update_part (NddrPlan *plan, const NddrOptimizer *op, guint64 first, guint64 tex
   bind_part (plan, step, 3, 8, op->adamw ? op->moment2 : op->moment1, first, texels); /* SGD touches neither */
   nddr_step_read (step, 4, op->groups);
   nddr_step_read (step, 5, op->rates);
+  nddr_step_read (step, 9, op->clip);
   nddr_step_spec (step, op->adamw);
+  nddr_step_spec (step, op->clip != NULL);
   nddr_step_push_base (step, op->params, add);
   nddr_step_push_base (step, op->gradients, add);
   nddr_step_push_base (step, op->moment1, add);

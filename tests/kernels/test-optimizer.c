@@ -9,6 +9,8 @@
 #define N_GROUPS 3
 #define STEPS 3
 
+#define CLIP 0.375
+
 static const float rates[N_GROUPS][2] = { { 0.1f, 0 }, { 0.01f, 0.05f }, { 1e-3f, 2.5e-4f } };
 
 typedef struct
@@ -34,10 +36,10 @@ write_rates (NddrCheck *c, NddrTensor *tensor, int t)
 }
 
 static void
-check_row (const Row *r, gboolean adamw, NddrFamily family, gboolean bench)
+check_row (const Row *r, gboolean adamw, gboolean clip, NddrFamily family, gboolean bench)
 {
   int n = r->n, blocks = (n + 63) / 64;
-  g_autofree char *what = g_strdup_printf ("%s, %d parameters", adamw ? "adamw" : "sgd", n);
+  g_autofree char *what = g_strdup_printf ("%s%s, %d parameters", adamw ? "adamw" : "sgd", clip ? ", clipped" : "", n);
   g_autofree double *w = check_random (n, 1, FALSE), *g = check_random (n, 2, FALSE), *m = check_random (n, 3, FALSE);
   g_autofree double *v = check_random (n, 4, FALSE), *guard = check_random (n, 5, FALSE);
   g_autofree guint32 *groups = g_new (guint32, blocks);
@@ -46,6 +48,7 @@ check_row (const Row *r, gboolean adamw, NddrFamily family, gboolean bench)
   NddrTensor *tw = check_flat (c, "w", NDDR_SPACE_PARAMS, n), *after = check_flat (c, "after", NDDR_SPACE_PARAMS, n);
   NddrTensor *tg = check_flat (c, "g", NDDR_SPACE_STATE, n);
   NddrTensor *tm = check_flat (c, "m", NDDR_SPACE_STATE, n), *tv = check_flat (c, "v", NDDR_SPACE_STATE, n);
+  NddrTensor *tclip = clip ? check_flat (c, "clip", NDDR_SPACE_STATE, 1) : NULL;
   NddrTensor *trates = nddr_plan_flat (plan, "rates", NDDR_SPACE_INPUT, NDDR_F32, 4 * (N_GROUPS + 1));
   NddrOptimizer op = {
     .params = tw,
@@ -54,6 +57,7 @@ check_row (const Row *r, gboolean adamw, NddrFamily family, gboolean bench)
     .moment2 = adamw ? tv : NULL,
     .rates = trates,
     .n_groups = N_GROUPS,
+    .clip = tclip,
     .adamw = adamw,
     .momentum = 0.9,
     .beta1 = 0.9,
@@ -76,6 +80,10 @@ check_row (const Row *r, gboolean adamw, NddrFamily family, gboolean bench)
   check_fill (c, tm, m);
   check_fill (c, tv, v);
   check_fill (c, after, guard);
+  if (clip)
+    check_fill (c, tclip, (double[]){ CLIP });
+  for (int i = 0; clip && i < n; i++)
+    g[i] *= CLIP;
   for (int t = 1; t <= STEPS; t++) {
     write_rates (c, trates, t);
     check_run (c, 1);
@@ -105,9 +113,10 @@ test_optimizer (gconstpointer data)
 
   for (int adamw = 0; adamw < 2; adamw++) {
     for (guint i = 0; i < G_N_ELEMENTS (rows) && check_can (family, FALSE); i++)
-      check_row (&rows[i], adamw, family, FALSE);
-    if (check_benching ())
-      check_row (&bench_row, adamw, family, TRUE);
+      for (int clip = 0; clip < 2; clip++)
+        check_row (&rows[i], adamw, clip, family, FALSE);
+    for (int clip = 0; clip < 2 && check_benching (); clip++)
+      check_row (&bench_row, adamw, clip, family, TRUE);
   }
 }
 
