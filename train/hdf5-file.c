@@ -4,12 +4,14 @@
 #include <train/hdf5-file.h>
 
 #include <hdf5.h>
-#include <math.h>
 #include <nddr/nddr-error.h>
+#include <string.h>
+#include <zlib.h>
 
 #define MAX_RANK 4
 #define MAX_SIZE 16384           /* of an axis but the first */
 #define MAX_CHUNK (256 << 20)    /* bytes */
+#define MAX_FILTERS 4
 #define MAX_STRINGS 65536
 #define MAX_STRING 256
 
@@ -33,14 +35,26 @@ struct _NddrHdf5
   Handle id;
 };
 
+/* An array's numbers, as they lie in the file. */
+typedef struct
+{
+  Handle id;
+  hid_t type;              /* of a number: the library's own, not to be closed */
+  gsize bytes;             /* of a number */
+  guint rank;
+  guint64 dims[MAX_RANK];
+  gboolean is_chunked;
+  guint64 chunk[MAX_RANK]; /* its shape */
+  gsize chunk_bytes;
+  guint n_filters;         /* that chunks went through, in this order */
+  H5Z_filter_t filters[MAX_FILTERS];
+} Layout;
+
 struct _NddrHdf5Array
 {
   NddrHdf5 *file;
   char *name;
-  Handle id;
-  Handle type; /* in memory; the library's own */
-  guint rank;
-  guint64 dims[MAX_RANK];
+  Layout layout;
 };
 
 /** Everything that calls the library is between this and leave(). Its errors are not printed, but kept for fail(). */
@@ -137,26 +151,61 @@ nddr_hdf5_has (NddrHdf5 *file, const char *name)
   return has;
 }
 
-/* ---- data sets */
+/* ---- arrays */
 
-/** That the data are in the file itself, and packed by nothing but HDF5's own filters. */
+/** How chunks are packed. Only HDF5's own filters, which unpack() knows. */
 static gboolean
-check_storage (const NddrHdf5 *file, const char *name, hid_t dataset, GError **error)
+describe_chunks (Layout *layout, hid_t creation, const NddrHdf5 *file, const char *name, GError **error)
 {
-  g_auto (Handle) creation = H5Dget_create_plist (dataset);
-  H5D_layout_t layout = creation >= 0 ? H5Pget_layout (creation) : H5D_LAYOUT_ERROR;
-  if ((layout != H5D_COMPACT && layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED) || H5Pget_external_count (creation) != 0)
-    return fail (error, file, name, "is not stored in the file itself");
+  hsize_t chunk[MAX_RANK];
   int n_filters = H5Pget_nfilters (creation);
+  if (n_filters < 0 || H5Pget_chunk (creation, layout->rank, chunk) != (int) layout->rank)
+    return fail (error, file, name, "cannot be described");
+  double bytes = layout->bytes;
+  for (guint i = 0; i < layout->rank; i++)
+    {
+      layout->chunk[i] = chunk[i];
+      bytes *= chunk[i];
+    }
+  if (bytes < layout->bytes || bytes > MAX_CHUNK)
+    return fail (error, file, name, "is stored in pieces of %.0f MiB: up to %d MiB were expected", bytes / (1 << 20), MAX_CHUNK >> 20);
+  layout->chunk_bytes = bytes;
+  if (n_filters > MAX_FILTERS)
+    return fail (error, file, name, "is packed by %d filters: up to %d were expected", n_filters, MAX_FILTERS);
+  layout->n_filters = n_filters;
   for (int i = 0; i < n_filters; i++)
     {
       unsigned flags, config;
       size_t n_values = 0;
-      H5Z_filter_t filter = H5Pget_filter2 (creation, i, &flags, &n_values, NULL, 0, NULL, &config);
-      if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32)
-        return fail (error, file, name, "is packed by filter %d: deflate, shuffle and fletcher32 are known", (int) filter);
+      layout->filters[i] = H5Pget_filter2 (creation, i, &flags, &n_values, NULL, 0, NULL, &config);
+      if (layout->filters[i] != H5Z_FILTER_DEFLATE && layout->filters[i] != H5Z_FILTER_SHUFFLE)
+        return fail (error, file, name, "is packed by filter %d: deflate and shuffle are known", (int) layout->filters[i]);
     }
-  return n_filters >= 0 || fail (error, file, name, "cannot be described");
+  return TRUE;
+}
+
+/** Takes over @id, a data set. @max_first: of the first axis */
+static gboolean
+describe (Layout *layout, hid_t id, hid_t type, guint64 max_first, const NddrHdf5 *file, const char *name, GError **error)
+{
+  g_auto (Handle) space = H5Dget_space (id), creation = H5Dget_create_plist (id);
+  hsize_t dims[MAX_RANK] = { 0 };
+  *layout = (Layout) { .id = id, .type = type, .bytes = H5Tget_size (type) };
+  int rank = space >= 0 && H5Sget_simple_extent_type (space) == H5S_SIMPLE ? H5Sget_simple_extent_ndims (space) : -1;
+  if (rank < 1 || rank > MAX_RANK || H5Sget_simple_extent_dims (space, dims, NULL) < 0)
+    return fail (error, file, name, "has %d axes", rank);
+  layout->rank = rank;
+  for (int i = 0; i < rank; i++)
+    {
+      layout->dims[i] = dims[i];
+      if (dims[i] < 1 || dims[i] > (i ? MAX_SIZE : max_first))
+        return fail (error, file, name, "has an axis of %" G_GUINT64_FORMAT, layout->dims[i]);
+    }
+  H5D_layout_t how = creation >= 0 ? H5Pget_layout (creation) : H5D_LAYOUT_ERROR;
+  layout->is_chunked = how == H5D_CHUNKED;
+  if ((!layout->is_chunked && how != H5D_COMPACT && how != H5D_CONTIGUOUS) || H5Pget_external_count (creation) != 0)
+    return fail (error, file, name, "is not stored in the file itself");
+  return !layout->is_chunked || describe_chunks (layout, creation, file, name, error);
 }
 
 static hid_t
@@ -173,178 +222,163 @@ open_dataset (const NddrHdf5 *file, const char *name, GError **error)
       fail (error, file, name, "is not stored in the file itself");
       return H5I_INVALID_HID;
     }
-  g_auto (Handle) object = H5Oopen (file->id, name, H5P_DEFAULT);
-  if (object < 0 || H5Iget_type (object) != H5I_DATASET)
-    {
-      fail (error, file, name, "is no array");
-      return H5I_INVALID_HID;
-    }
-  if (!check_storage (file, name, object, error))
-    return H5I_INVALID_HID;
-  hid_t dataset = object;
-  object = H5I_INVALID_HID;
-  return dataset;
+  hid_t object = H5Oopen (file->id, name, H5P_DEFAULT);
+  if (object >= 0 && H5Iget_type (object) == H5I_DATASET)
+    return object;
+  fail (error, file, name, "is no array");
+  handle_close (object);
+  return H5I_INVALID_HID;
 }
 
-/** The number of values; -1 with @error where it is no array or beyond @most. */
-static gssize
-count_points (const NddrHdf5 *file, const char *name, hid_t dataset, gssize most, GError **error)
+/* ---- slices */
+
+/** Chunk bytes to @layout's numbers, by what they went through in reverse; bits of @skipped: filters that left it as it was.  libhdf5's own
+ * unpacking trusts a broken chunk to have its full size, so this does not leave it to that. */
+static gboolean
+unpack (const Layout *layout, guint32 skipped, guint8 *packed, gsize bytes, guint8 *numbers)
 {
-  g_auto (Handle) space = H5Dget_space (dataset);
-  hssize_t n = space >= 0 && H5Sget_simple_extent_type (space) == H5S_SIMPLE ? H5Sget_simple_extent_npoints (space) : -1;
-  if (n >= 0 && n <= most)
-    return n;
-  fail (error, file, name, "has no list of up to %d values", (int) most);
-  return -1;
+  g_autofree guint8 *other = g_malloc (layout->chunk_bytes);
+  const guint8 *from = packed;
+  for (int i = (int) layout->n_filters - 1; i >= 0; i--)
+    {
+      guint8 *to = from == other ? numbers : other;
+      if (skipped >> i & 1)
+        continue;
+      if (layout->filters[i] == H5Z_FILTER_DEFLATE)
+        {
+          uLongf n = layout->chunk_bytes;
+          if (uncompress (to, &n, from, bytes) != Z_OK)
+            return FALSE;
+          bytes = n;
+        }
+      else
+        {
+          gsize n = layout->chunk_bytes / layout->bytes;
+          if (bytes != layout->chunk_bytes)
+            return FALSE;
+          for (gsize k = 0; k < n; k++)
+            for (gsize b = 0; b < layout->bytes; b++)
+              to[k * layout->bytes + b] = from[b * n + k];
+        }
+      from = to;
+    }
+  if (bytes != layout->chunk_bytes)
+    return FALSE;
+  if (from != numbers)
+    memcpy (numbers, from, bytes);
+  return TRUE;
 }
 
-/* ---- strings */
-
-static char *
-read_string (const NddrHdf5 *file, const char *name, hobj_ref_t *reference, GError **error)
+/** (transfer full): the bytes of the chunk that starts at @start. */
+static guint8 *
+fetch_chunk (const Layout *layout, const hsize_t *start, const NddrHdf5 *file, const char *name, guint32 *skipped, gsize *bytes, GError **error)
 {
-  H5O_type_t kind = H5O_TYPE_UNKNOWN;
-  gboolean sound = H5Rget_obj_type2 (file->id, H5R_OBJECT, reference, &kind) >= 0 && kind == H5O_TYPE_DATASET;
-  g_auto (Handle) dataset = sound ? H5Rdereference2 (file->id, H5P_DEFAULT, H5R_OBJECT, reference) : H5I_INVALID_HID;
-  g_auto (Handle) type = dataset >= 0 ? H5Dget_type (dataset) : H5I_INVALID_HID;
-  if (type < 0 || H5Tget_class (type) != H5T_INTEGER || H5Tget_size (type) > 2)
+  hsize_t stored = 0;
+  if (H5Dget_chunk_storage_size (layout->id, start, &stored) < 0 || stored == 0)
     {
-      fail (error, file, name, "refers to something that is no string");
+      fail (error, file, name, "lacks a piece");
       return NULL;
     }
-  gunichar2 text[MAX_STRING];
-  gssize n = check_storage (file, name, dataset, error) ? count_points (file, name, dataset, MAX_STRING, error) : -1;
-  if (n < 0)
-    return NULL;
-  if (H5Dread (dataset, H5T_NATIVE_UINT16, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0)
+  if (stored > 2 * (guint64) layout->chunk_bytes + 4096) /* far more than deflate may need */
     {
-      fail (error, file, name, "has a string that cannot be read");
+      fail (error, file, name, "has a broken piece");
       return NULL;
     }
-  char *utf8 = g_utf16_to_utf8 (text, n, NULL, NULL, NULL);
-  if (!utf8)
-    fail (error, file, name, "has a string that is not UTF-16");
-  return utf8;
+  guint8 *packed = g_malloc (stored);
+  *bytes = stored;
+  if (H5Dread_chunk (layout->id, H5P_DEFAULT, start, skipped, packed) >= 0)
+    return packed;
+  fail (error, file, name, "has a piece that cannot be read");
+  g_free (packed);
+  return NULL;
 }
 
-static char **
-read_strings (NddrHdf5 *file, const char *name, GError **error)
+/** What @numbers, the chunk at @start, has of slice @index, into @slice. */
+static void
+copy_chunk (const Layout *layout, const hsize_t *start, guint64 index, const guint8 *numbers, guint8 *slice)
 {
-  g_auto (Handle) dataset = open_dataset (file, name, error);
-  if (dataset < 0)
-    return NULL;
-  g_auto (Handle) type = H5Dget_type (dataset);
-  if (type < 0 || H5Tequal (type, H5T_STD_REF_OBJ) <= 0)
+  /* as if there were four axes, the first of which is @index */
+  guint64 from[MAX_RANK] = { 0 }, n[MAX_RANK] = { 1, 1, 1, 1 }, whole[MAX_RANK] = { 1, 1, 1, 1 }, chunk[MAX_RANK] = { 1, 1, 1, 1 };
+  guint shift = MAX_RANK - layout->rank;
+  for (guint i = 1; i < layout->rank; i++)
     {
-      fail (error, file, name, "is no list of strings");
-      return NULL;
+      from[i + shift] = start[i];
+      whole[i + shift] = layout->dims[i];
+      chunk[i + shift] = layout->chunk[i];
+      n[i + shift] = MIN (layout->chunk[i], layout->dims[i] - start[i]);
     }
-  gssize n = count_points (file, name, dataset, MAX_STRINGS, error);
-  if (n < 0)
-    return NULL;
-  g_autofree hobj_ref_t *references = g_new0 (hobj_ref_t, n + 1);
-  if (H5Dread (dataset, H5T_STD_REF_OBJ, H5S_ALL, H5S_ALL, H5P_DEFAULT, references) < 0)
-    {
-      fail (error, file, name, "cannot be read");
-      return NULL;
-    }
-  g_auto (GStrv) strings = g_new0 (char *, n + 1);
-  for (gssize i = 0; i < n; i++)
-    if (!(strings[i] = read_string (file, name, &references[i], error)))
-      return NULL;
-  return g_steal_pointer (&strings);
+  guint64 at = index - start[0];
+  for (guint64 i = 0; i < n[1]; i++)
+    for (guint64 k = 0; k < n[2]; k++)
+      memcpy (slice + (((from[1] + i) * whole[2] + from[2] + k) * whole[3] + from[3]) * layout->bytes,
+          numbers + (((at * chunk[1] + i) * chunk[2] + k) * chunk[3]) * layout->bytes, n[3] * layout->bytes);
 }
 
-char **
-nddr_hdf5_read_strings (NddrHdf5 *file, const char *name, GError **error)
+static gboolean
+read_chunked (const Layout *layout, guint64 index, guint8 *slice, const NddrHdf5 *file, const char *name, GError **error)
 {
+  hsize_t start[MAX_RANK] = { index / layout->chunk[0] * layout->chunk[0] };
+  g_autofree guint8 *numbers = g_malloc (layout->chunk_bytes);
+  for (;;)
+    {
+      guint32 skipped = 0;
+      gsize bytes = 0;
+      enter ();
+      g_autofree guint8 *packed = fetch_chunk (layout, start, file, name, &skipped, &bytes, error);
+      leave ();
+      if (!packed)
+        return FALSE;
+      if (!unpack (layout, skipped, packed, bytes, numbers))
+        {
+          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s at %" G_GUINT64_FORMAT " is in a broken piece", file->path, name, index);
+          return FALSE;
+        }
+      copy_chunk (layout, start, index, numbers, slice);
+      guint axis = layout->rank - 1; /* on to the next: a number whose digits are the axes but the first */
+      while (axis > 0 && (start[axis] += layout->chunk[axis]) >= layout->dims[axis])
+        start[axis--] = 0;
+      if (axis == 0)
+        return TRUE;
+    }
+}
+
+static gboolean
+read_contiguous (const Layout *layout, guint64 index, gpointer slice, const NddrHdf5 *file, const char *name, GError **error)
+{
+  hsize_t start[MAX_RANK] = { index }, count[MAX_RANK];
+  for (guint i = 0; i < layout->rank; i++)
+    count[i] = i ? layout->dims[i] : 1;
   enter ();
-  char **strings = read_strings (file, name, error);
+  hid_t stored = H5Dget_space (layout->id), wanted = H5Screate_simple (layout->rank, count, NULL);
+  gboolean fine = stored >= 0 && wanted >= 0 && H5Sselect_hyperslab (stored, H5S_SELECT_SET, start, NULL, count, NULL) >= 0
+      && H5Dread (layout->id, layout->type, wanted, stored, H5P_DEFAULT, slice) >= 0;
+  if (!fine)
+    fail (error, file, name, "cannot be read at %" G_GUINT64_FORMAT, index);
+  handle_close (stored);
+  handle_close (wanted);
   leave ();
-  return strings;
+  return fine;
 }
 
-/* ---- arrays */
-
+/** Slice @index of the first axis. Not between enter() and leave(): it unpacks outside of them. */
 static gboolean
-check_type (NddrHdf5Array *array, NddrHdf5Type type, hid_t dataset, GError **error)
+read_slice (const Layout *layout, guint64 index, gpointer slice, const NddrHdf5 *file, const char *name, GError **error)
 {
-  static const char *const names[] = { "8-bit whole numbers", "16-bit whole numbers", "floating-point numbers" };
-  g_auto (Handle) stored = H5Dget_type (dataset);
-  H5T_class_t class = stored >= 0 ? H5Tget_class (stored) : H5T_NO_CLASS;
-  gsize bytes = stored >= 0 ? H5Tget_size (stored) : 0;
-  gboolean fine = FALSE;
-  switch (type)
-    {
-    case NDDR_HDF5_UINT8:
-      array->type = H5T_NATIVE_UINT8;
-      fine = class == H5T_INTEGER && bytes == 1 && H5Tget_sign (stored) == H5T_SGN_NONE;
-      break;
-    case NDDR_HDF5_UINT16:
-      array->type = H5T_NATIVE_UINT16;
-      fine = class == H5T_INTEGER && bytes <= 2 && H5Tget_sign (stored) == H5T_SGN_NONE;
-      break;
-    case NDDR_HDF5_FLOAT:
-      array->type = H5T_NATIVE_FLOAT;
-      fine = class == H5T_FLOAT && (bytes == 4 || bytes == 8);
-      break;
-    }
-  return fine || fail (error, array->file, array->name, "does not hold %s", names[type]);
-}
-
-static gboolean
-check_shape (NddrHdf5Array *array, guint rank, hid_t dataset, GError **error)
-{
-  g_auto (Handle) space = H5Dget_space (dataset);
-  hsize_t dims[MAX_RANK] = { 0 };
-  int found = space >= 0 && H5Sget_simple_extent_type (space) == H5S_SIMPLE ? H5Sget_simple_extent_ndims (space) : -1;
-  if (found != (int) rank || H5Sget_simple_extent_dims (space, dims, NULL) < 0)
-    return fail (error, array->file, array->name, "has %d axes, not %u", found, rank);
-  array->rank = rank;
-  for (guint i = 0; i < rank; i++)
-    {
-      array->dims[i] = dims[i];
-      if (dims[i] < 1 || dims[i] > (i ? MAX_SIZE : G_MAXINT32))
-        return fail (error, array->file, array->name, "has an axis of %" G_GUINT64_FORMAT, array->dims[i]);
-    }
-  return TRUE;
-}
-
-/** Room for the chunks that a slice touches, so that none is unpacked twice for it. */
-static gboolean
-size_cache (const NddrHdf5Array *array, hid_t dataset, hid_t access, GError **error)
-{
-  g_auto (Handle) creation = H5Dget_create_plist (dataset);
-  hsize_t chunk[MAX_RANK];
-  if (H5Pget_layout (creation) != H5D_CHUNKED)
-    return TRUE;
-  if (H5Pget_chunk (creation, array->rank, chunk) != (int) array->rank)
-    return fail (error, array->file, array->name, "cannot be described");
-  double bytes = H5Tget_size (array->type), n = 1;
-  for (guint i = 0; i < array->rank; i++)
-    {
-      bytes *= chunk[i];
-      n *= i ? ceil ((double) array->dims[i] / chunk[i]) : 1;
-    }
-  if (bytes > MAX_CHUNK)
-    return fail (error, array->file, array->name, "is stored in pieces of %.0f MiB: up to %d MiB were expected", bytes / (1 << 20), MAX_CHUNK >> 20);
-  H5Pset_chunk_cache (access, 10007, CLAMP (bytes * n, 1 << 20, MAX_CHUNK), 1);
-  return TRUE;
+  return layout->is_chunked ? read_chunked (layout, index, slice, file, name, error) : read_contiguous (layout, index, slice, file, name, error);
 }
 
 static gboolean
 open_array (NddrHdf5Array *array, NddrHdf5Type type, guint rank, GError **error)
 {
-  g_auto (Handle) dataset = open_dataset (array->file, array->name, error);
-  if (dataset < 0 || !check_type (array, type, dataset, error) || !check_shape (array, rank, dataset, error))
+  static const char *const names[] = { "8-bit whole numbers", "16-bit whole numbers", "32-bit floating-point numbers" };
+  const hid_t types[] = { H5T_NATIVE_UINT8, H5T_NATIVE_UINT16, H5T_NATIVE_FLOAT };
+  hid_t id = open_dataset (array->file, array->name, error);
+  if (id < 0 || !describe (&array->layout, id, types[type], G_MAXINT32, array->file, array->name, error))
     return FALSE;
-  g_auto (Handle) access = H5Pcreate (H5P_DATASET_ACCESS);
-  if (!size_cache (array, dataset, access, error))
-    return FALSE;
-  H5Dclose (dataset);
-  dataset = H5I_INVALID_HID; /* what is open already keeps its cache */
-  array->id = H5Dopen2 (array->file->id, array->name, access);
-  return array->id >= 0 || fail (error, array->file, array->name, "cannot be opened");
+  if (array->layout.rank != rank)
+    return fail (error, array->file, array->name, "has %u axes, not %u", array->layout.rank, rank);
+  g_auto (Handle) stored = H5Dget_type (id);
+  return H5Tequal (stored, types[type]) > 0 || fail (error, array->file, array->name, "does not hold %s of this machine's byte order", names[type]);
 }
 
 NddrHdf5Array *
@@ -354,7 +388,7 @@ nddr_hdf5_array_open (NddrHdf5 *file, const char *name, NddrHdf5Type type, guint
   NddrHdf5Array *array = g_new0 (NddrHdf5Array, 1);
   array->file = file;
   array->name = g_strdup (name);
-  array->id = H5I_INVALID_HID;
+  array->layout.id = H5I_INVALID_HID;
   enter ();
   gboolean fine = open_array (array, type, rank, error);
   leave ();
@@ -370,7 +404,7 @@ nddr_hdf5_array_free (NddrHdf5Array *array)
   if (!array)
     return;
   enter ();
-  handle_close (array->id);
+  handle_close (array->layout.id);
   leave ();
   g_free (array->name);
   g_free (array);
@@ -379,28 +413,95 @@ nddr_hdf5_array_free (NddrHdf5Array *array)
 const guint64 *
 nddr_hdf5_array_dims (const NddrHdf5Array *array)
 {
-  return array->dims;
-}
-
-static gboolean
-read_slice (NddrHdf5Array *array, guint64 index, gpointer data, GError **error)
-{
-  hsize_t start[MAX_RANK] = { index }, count[MAX_RANK];
-  for (guint i = 0; i < array->rank; i++)
-    count[i] = i ? array->dims[i] : 1;
-  g_auto (Handle) stored = H5Dget_space (array->id);
-  g_auto (Handle) wanted = H5Screate_simple (array->rank, count, NULL);
-  gboolean fine = stored >= 0 && wanted >= 0 && H5Sselect_hyperslab (stored, H5S_SELECT_SET, start, NULL, count, NULL) >= 0
-      && H5Dread (array->id, array->type, wanted, stored, H5P_DEFAULT, data) >= 0;
-  return fine || fail (error, array->file, array->name, "cannot be read at %" G_GUINT64_FORMAT, index);
+  return array->layout.dims;
 }
 
 gboolean
 nddr_hdf5_array_read (NddrHdf5Array *array, guint64 index, gpointer data, GError **error)
 {
-  g_return_val_if_fail (index < array->dims[0], FALSE);
+  g_return_val_if_fail (index < array->layout.dims[0], FALSE);
+  return read_slice (&array->layout, index, data, array->file, array->name, error);
+}
+
+/* ---- strings */
+
+/** (transfer full): all numbers of a data set of up to @most, which is closed; *@n: how many. */
+static gpointer
+read_all (hid_t id, hid_t type, gsize most, const NddrHdf5 *file, const char *name, gsize *n, GError **error)
+{
+  Layout layout;
+  g_autofree guint8 *data = NULL;
   enter ();
-  gboolean fine = read_slice (array, index, data, error);
+  gboolean fine = describe (&layout, id, type, most, file, name, error);
+  gsize slice = 1;
+  for (guint i = 1; fine && i < layout.rank; i++)
+    slice *= layout.dims[i];
+  if (fine && layout.dims[0] * slice > most)
+    fine = fail (error, file, name, "has more than %d values", (int) most);
   leave ();
-  return fine;
+  if (fine)
+    {
+      *n = layout.dims[0] * slice;
+      data = g_malloc (*n * layout.bytes);
+    }
+  for (guint64 i = 0; fine && i < layout.dims[0]; i++)
+    fine = read_slice (&layout, i, data + i * slice * layout.bytes, file, name, error);
+  enter ();
+  handle_close (layout.id);
+  leave ();
+  return fine ? g_steal_pointer (&data) : NULL;
+}
+
+/** The data set that @reference leads to; @what: that holds it. */
+static hid_t
+follow (const NddrHdf5 *file, const char *what, hobj_ref_t *reference, GError **error)
+{
+  H5O_type_t kind = H5O_TYPE_UNKNOWN;
+  gboolean sound = H5Rget_obj_type2 (file->id, H5R_OBJECT, reference, &kind) >= 0 && kind == H5O_TYPE_DATASET;
+  hid_t id = sound ? H5Rdereference2 (file->id, H5P_DEFAULT, H5R_OBJECT, reference) : H5I_INVALID_HID;
+  g_auto (Handle) type = id >= 0 ? H5Dget_type (id) : H5I_INVALID_HID;
+  if (type >= 0 && H5Tequal (type, H5T_NATIVE_UINT16) > 0)
+    return id;
+  fail (error, file, what, "refers to something that is no string");
+  handle_close (id);
+  return H5I_INVALID_HID;
+}
+
+static char *
+read_string (const NddrHdf5 *file, const char *name, hobj_ref_t *reference, GError **error)
+{
+  enter ();
+  hid_t id = follow (file, name, reference, error);
+  leave ();
+  gsize n;
+  g_autofree gunichar2 *text = id >= 0 ? read_all (id, H5T_NATIVE_UINT16, MAX_STRING, file, name, &n, error) : NULL;
+  if (!text)
+    return NULL;
+  char *utf8 = g_utf16_to_utf8 (text, n, NULL, NULL, NULL);
+  if (!utf8)
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s has a string that is not UTF-16", file->path, name);
+  return utf8;
+}
+
+char **
+nddr_hdf5_read_strings (NddrHdf5 *file, const char *name, GError **error)
+{
+  enter ();
+  hid_t id = open_dataset (file, name, error);
+  g_auto (Handle) type = id >= 0 ? H5Dget_type (id) : H5I_INVALID_HID;
+  gboolean fine = id >= 0 && (H5Tequal (type, H5T_STD_REF_OBJ) > 0 || fail (error, file, name, "is no list of strings"));
+  if (!fine)
+    handle_close (id);
+  handle_close (type);
+  type = H5I_INVALID_HID;
+  leave ();
+  gsize n;
+  g_autofree hobj_ref_t *references = fine ? read_all (id, H5T_STD_REF_OBJ, MAX_STRINGS, file, name, &n, error) : NULL;
+  if (!references)
+    return NULL;
+  g_auto (GStrv) strings = g_new0 (char *, n + 1);
+  for (gsize i = 0; i < n; i++)
+    if (!(strings[i] = read_string (file, name, &references[i], error)))
+      return NULL;
+  return g_steal_pointer (&strings);
 }

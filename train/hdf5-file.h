@@ -1,6 +1,7 @@
 /* HDF5 files, as MATLAB's version 7.3 writes them: slices of arrays, and lists of strings.
  *
- * Files are not trusted: links that lead elsewhere, filters that are not HDF5's own, types and shapes that are not what is asked for are errors.
+ * Files are not trusted: links that lead elsewhere, filters but deflate and shuffle, types and shapes that are not what is asked for are errors, and so
+ * are pieces that do not unpack to what they must.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -9,7 +10,7 @@
 
 G_BEGIN_DECLS
 
-/** Thread-safe, as arrays are; libhdf5 works for one thread at a time. */
+/** Thread-safe, as arrays are; libhdf5 works for one thread at a time, but what it read is unpacked by as many as ask for it. */
 typedef struct _NddrHdf5 NddrHdf5;
 
 NddrHdf5 *nddr_hdf5_open (const char *path, GError **error);

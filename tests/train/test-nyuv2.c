@@ -1,8 +1,11 @@
 /* NYU Depth v2's labelled file: one in its layout, written here through libhdf5, is read as what was written; and broken ones are errors.
  *
+ *   test-nyuv2 [CHANGES]   how many broken ones are tried; 400 where it is not said
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <hdf5.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
@@ -12,6 +15,17 @@
 #include "train/loader.h"
 
 enum { FRAMES = 6, WIDTH = 64, HEIGHT = 48, PIXELS = WIDTH * HEIGHT, LABELS = 60 };
+
+static guint n_changes = 400;
+
+/* Under the address sanitizer: libhdf5 loses a few objects of files that it gives up on. */
+const char *__lsan_default_suppressions (void);
+
+const char *
+__lsan_default_suppressions (void)
+{
+  return "leak:libhdf5";
+}
 
 /* The published calibration, counted from pixel 1, for 640x480. */
 static const double fx = 518.857901, fy = 519.469611, cx = 325.582449, cy = 253.736166;
@@ -124,6 +138,8 @@ make_creation (const Oddity *oddity, int rank, const hsize_t *dims)
   chunk[1] = rank == 4 ? 1 : 40;
   chunk[2] = rank == 4 ? 40 : 48;
   g_assert_cmpint (H5Pset_chunk (creation, rank, chunk), >=, 0);
+  if (rank == 3)
+    g_assert_cmpint (H5Pset_shuffle (creation), >=, 0);
   g_assert_cmpint (H5Pset_deflate (creation, 3), >=, 0);
   return creation;
 }
@@ -391,7 +407,7 @@ test_threads (void)
   static const double mean[3] = { 0.5, 0.5, 0.5 }, std[3] = { 0.5, 0.5, 0.5 };
   char *folder = make (&usual);
   g_autoptr (GError) error = NULL;
-  g_autofree char *sums[2] = { NULL };
+  char *sums[2];
   for (int run = 0; run < 2; run++)
     {
       g_autoptr (NddrDataset) dataset = open_file (folder, ",all", "train", &error);
@@ -412,6 +428,8 @@ test_threads (void)
       sums[run] = g_strdup (g_checksum_get_string (sum));
     }
   g_assert_cmpstr (sums[0], ==, sums[1]);
+  g_free (sums[0]);
+  g_free (sums[1]);
   fixture_remove (folder);
 }
 
@@ -436,6 +454,7 @@ test_odd_files (void)
   const struct { Oddity oddity; const char *rest, *message; } cases[] = {
     { { .depth_frames = FRAMES - 1 }, "", "depths are 5 x 64 x 48, but images are 6 of 64x48" },
     { { .image_type = H5T_STD_U16LE }, "", "images does not hold 8-bit whole numbers" },
+    { { .image_type = H5T_STD_I8LE }, "", "images does not hold 8-bit whole numbers" },
     { { .scale_offset = TRUE }, "", "labels is packed by filter 6" },
     { { .linked = TRUE }, "", "depths is not stored in the file itself" },
     { { .plain = TRUE, .external = TRUE }, "", "labels is not stored in the file itself" },
@@ -515,7 +534,7 @@ test_broken_files (void)
       expect_failure (folder, ",all,37", "not a sound HDF5 file");
     }
   g_autoptr (GRand) rand = g_rand_new_with_seed (1);
-  for (guint i = 0; i < 400; i++)
+  for (guint i = 0; i < n_changes; i++)
     {
       /* half of them in the first few KiB, which describe the rest */
       gsize at = g_rand_int_range (rand, 0, i % 2 ? bytes : MIN (bytes, 8192));
@@ -532,6 +551,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  if (argc > 1)
+    n_changes = atoi (argv[1]);
   H5open ();
   g_test_add_func ("/nyuv2/reading", test_reading);
   g_test_add_func ("/nyuv2/parts", test_parts);
