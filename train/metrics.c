@@ -11,6 +11,9 @@
 /* Angles are counted in buckets this fine, so that the median of any number of pixels is exact to half of that. */
 #define ANGLE_BUCKETS_PER_DEGREE 32768
 #define ANGLE_BUCKETS (180 * ANGLE_BUCKETS_PER_DEGREE + 1)
+/* Depth's errors, in millimetres; the last bucket holds what lies beyond. */
+#define DEPTH_BUCKETS_PER_METRE 1000
+#define DEPTH_BUCKETS 65536
 
 typedef struct
 {
@@ -28,6 +31,7 @@ typedef struct
 {
   guint64 n;
   double absolute, squares, relative;
+  guint32 *buckets;
 } Depth;
 
 typedef struct
@@ -48,15 +52,6 @@ struct _NddrMetrics
 
 static const double within_degrees[3] = { 11.25, 22.5, 30 };
 
-/* A score's name, which way is better, and how it follows from the counters. */
-typedef struct
-{
-  NddrTaskKind kind;
-  const char *name;
-  gboolean more_is_better;
-  double (*get) (const Score *score);
-} Measure;
-
 static void
 score_init (Score *score, const NddrTask *task, const char *suffix)
 {
@@ -65,6 +60,8 @@ score_init (Score *score, const NddrTask *task, const char *suffix)
     score->segmentation.confusion = g_new0 (guint64, (gsize) task->n_classes * task->n_classes);
   else if (task->kind == NDDR_TASK_NORMAL)
     score->normal.buckets = g_new0 (guint32, ANGLE_BUCKETS);
+  else
+    score->depth.buckets = g_new0 (guint32, DEPTH_BUCKETS);
 }
 
 NddrMetrics *
@@ -102,6 +99,7 @@ nddr_metrics_free (NddrMetrics *metrics)
       g_free (metrics->scores[i].name);
       g_free (metrics->scores[i].segmentation.confusion);
       g_free (metrics->scores[i].normal.buckets);
+      g_free (metrics->scores[i].depth.buckets);
     }
   g_free (metrics->scores);
   g_free (metrics);
@@ -198,6 +196,8 @@ add_depth (Depth *s, const float *row, guint stride, const guint16 *labels, guin
       s->absolute += difference;
       s->squares += difference * difference;
       s->relative += difference / truth;
+      double bucket = difference * DEPTH_BUCKETS_PER_METRE + 0.5;
+      s->buckets[bucket < DEPTH_BUCKETS ? (guint) bucket : DEPTH_BUCKETS - 1]++;
     }
 }
 
@@ -315,27 +315,48 @@ normal_median (const Score *score)
   return n ? (ranked_angle (&score->normal, (n - 1) / 2) + ranked_angle (&score->normal, n / 2)) / 2 : NAN;
 }
 
-static const Measure measures[] = {
-  { NDDR_TASK_SEGMENTATION, "miou", TRUE, miou },
-  { NDDR_TASK_SEGMENTATION, "pixel_accuracy", TRUE, pixel_accuracy },
-  { NDDR_TASK_NORMAL, "mean", FALSE, normal_mean },
-  { NDDR_TASK_NORMAL, "median", FALSE, normal_median },
-  { NDDR_TASK_NORMAL, "rmse", FALSE, normal_rmse },
-  { NDDR_TASK_NORMAL, "within_11.25", TRUE, normal_within_0 },
-  { NDDR_TASK_NORMAL, "within_22.5", TRUE, normal_within_1 },
-  { NDDR_TASK_NORMAL, "within_30", TRUE, normal_within_2 },
-  { NDDR_TASK_DEPTH, "abs", FALSE, depth_abs },
-  { NDDR_TASK_DEPTH, "rmse", FALSE, depth_rmse },
-  { NDDR_TASK_DEPTH, "rel", FALSE, depth_rel },
+static const NddrMeasure measures[] = {
+  { NDDR_TASK_SEGMENTATION, "miou", "mIoU", NDDR_UNIT_FRACTION, TRUE },
+  { NDDR_TASK_SEGMENTATION, "pixel_accuracy", "PAcc", NDDR_UNIT_FRACTION, TRUE },
+  { NDDR_TASK_NORMAL, "mean", "mean", NDDR_UNIT_DEGREES, FALSE },
+  { NDDR_TASK_NORMAL, "median", "median", NDDR_UNIT_DEGREES, FALSE },
+  { NDDR_TASK_NORMAL, "rmse", "rmse", NDDR_UNIT_DEGREES, FALSE },
+  { NDDR_TASK_NORMAL, "within_11.25", "≤ 11.25°", NDDR_UNIT_FRACTION, TRUE },
+  { NDDR_TASK_NORMAL, "within_22.5", "≤ 22.5°", NDDR_UNIT_FRACTION, TRUE },
+  { NDDR_TASK_NORMAL, "within_30", "≤ 30°", NDDR_UNIT_FRACTION, TRUE },
+  { NDDR_TASK_DEPTH, "abs", "abs", NDDR_UNIT_METRES, FALSE },
+  { NDDR_TASK_DEPTH, "rmse", "rmse", NDDR_UNIT_METRES, FALSE },
+  { NDDR_TASK_DEPTH, "rel", "rel", NDDR_UNIT_RATIO, FALSE },
 };
+
+/* How each follows from the counters. */
+static double (*const getters[]) (const Score *score) = {
+  miou, pixel_accuracy,
+  normal_mean, normal_median, normal_rmse, normal_within_0, normal_within_1, normal_within_2,
+  depth_abs, depth_rmse, depth_rel,
+};
+G_STATIC_ASSERT (G_N_ELEMENTS (getters) == G_N_ELEMENTS (measures));
+
+const NddrMeasure *
+nddr_metrics_measures (guint *n)
+{
+  *n = G_N_ELEMENTS (measures);
+  return measures;
+}
+
+static double
+measure (const Score *score, const NddrMeasure *m)
+{
+  return getters[m - measures](score);
+}
 
 static const char class_iou_prefix[] = "class_iou.";
 
 /** Finds what @name, "TASK.MEASURE" or "TASK.class_iou.CLASS", names: a measure, or a class of @score. */
 static const Score *
-find_measure (const NddrMetrics *metrics, const char *name, const Measure **measure, guint *class)
+find_measure (const NddrMetrics *metrics, const char *name, const NddrMeasure **found, guint *class)
 {
-  *measure = NULL;
+  *found = NULL;
   for (guint i = 0; i < metrics->n_scores; i++)
     {
       const Score *score = &metrics->scores[i];
@@ -346,7 +367,7 @@ find_measure (const NddrMetrics *metrics, const char *name, const Measure **meas
       for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
         if (measures[m].kind == score->task->kind && !strcmp (measures[m].name, rest))
           {
-            *measure = &measures[m];
+            *found = &measures[m];
             return score;
           }
       if (score->task->kind != NDDR_TASK_SEGMENTATION || !g_str_has_prefix (rest, class_iou_prefix))
@@ -364,22 +385,46 @@ find_measure (const NddrMetrics *metrics, const char *name, const Measure **meas
 double
 nddr_metrics_get (const NddrMetrics *metrics, const char *name)
 {
-  const Measure *measure;
+  const NddrMeasure *found;
   guint class;
-  const Score *score = find_measure (metrics, name, &measure, &class);
+  const Score *score = find_measure (metrics, name, &found, &class);
   if (!score)
     return NAN;
-  return measure ? measure->get (score) : class_iou (score, class);
+  return found ? measure (score, found) : class_iou (score, class);
 }
 
 gboolean
 nddr_metrics_knows (const NddrMetrics *metrics, const char *name, gboolean *more_is_better)
 {
-  const Measure *measure;
+  const NddrMeasure *found;
   guint class;
-  const Score *score = find_measure (metrics, name, &measure, &class);
-  *more_is_better = !measure || measure->more_is_better;
+  const Score *score = find_measure (metrics, name, &found, &class);
+  *more_is_better = !found || found->more_is_better;
   return score != NULL;
+}
+
+/* ---- what lies behind the scores */
+
+const guint64 *
+nddr_metrics_get_confusion (const NddrMetrics *metrics, guint task)
+{
+  g_return_val_if_fail (task < metrics->n_tasks, NULL);
+  return metrics->scores[task].segmentation.confusion;
+}
+
+guint64
+nddr_metrics_get_errors (const NddrMetrics *metrics, guint task, double limit, guint n_bins, guint64 *bins)
+{
+  g_return_val_if_fail (task < metrics->n_tasks && limit > 0 && n_bins > 0, 0);
+  const Score *score = &metrics->scores[task];
+  gboolean degrees = score->task->kind == NDDR_TASK_NORMAL;
+  const guint32 *buckets = degrees ? score->normal.buckets : score->depth.buckets;
+  guint n_buckets = degrees ? ANGLE_BUCKETS : DEPTH_BUCKETS, per_unit = degrees ? ANGLE_BUCKETS_PER_DEGREE : DEPTH_BUCKETS_PER_METRE;
+  memset (bins, 0, n_bins * sizeof *bins);
+  for (guint i = 0; buckets && i < n_buckets; i++)
+    if (buckets[i])
+      bins[(guint) MIN (i * (double) n_bins / (per_unit * limit), n_bins - 1)] += buckets[i];
+  return degrees ? score->normal.n : score->depth.n;
 }
 
 static void
@@ -404,7 +449,7 @@ nddr_metrics_to_json (const NddrMetrics *metrics)
       json_builder_begin_object (builder);
       for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
         if (measures[m].kind == score->task->kind)
-          build_number (builder, measures[m].name, measures[m].get (score));
+          build_number (builder, measures[m].name, measure (score, &measures[m]));
       if (score->task->kind == NDDR_TASK_SEGMENTATION)
         {
           json_builder_set_member_name (builder, "class_iou");

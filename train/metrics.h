@@ -9,6 +9,28 @@
 
 G_BEGIN_DECLS
 
+/** What a score is counted in. */
+typedef enum
+{
+  NDDR_UNIT_FRACTION, /* of pixels, or of areas: 0 to 1 */
+  NDDR_UNIT_DEGREES,
+  NDDR_UNIT_METRES,
+  NDDR_UNIT_RATIO,    /* of the true value; can pass 1 */
+} NddrUnit;
+
+/** A score that every task of a kind has. */
+typedef struct
+{
+  NddrTaskKind kind;
+  const char *name;  /* as in "normal.within_11.25" */
+  const char *title; /* to head a column with */
+  NddrUnit unit;
+  gboolean more_is_better;
+} NddrMeasure;
+
+/** All of them, those of a kind together, in the order of nddr_metrics_to_json(). */
+const NddrMeasure *nddr_metrics_measures (guint *n);
+
 /** The scores of each task; not thread-safe. */
 typedef struct _NddrMetrics NddrMetrics;
 
@@ -40,6 +62,12 @@ void nddr_metrics_add (NddrMetrics *metrics, guint task, const NddrHeadOutput *o
 double nddr_metrics_get (const NddrMetrics *metrics, const char *name);
 /** Whether nddr_metrics_get() knows @name for such tasks, whatever was added, and whether more of it is better. */
 gboolean nddr_metrics_knows (const NddrMetrics *metrics, const char *name, gboolean *more_is_better);
+
+/** (nullable): the pixels of segmentation task @task by label and prediction, [label][prediction]; owned by the metrics. */
+const guint64 *nddr_metrics_get_confusion (const NddrMetrics *metrics, guint task);
+/** How the errors of a task in degrees or metres are spread: @bins of equal width from 0 to @limit get their pixels' numbers, the last one
+ * also those beyond.  Errors are known to 1/32768 degree or a millimetre.  Returns how many pixels there are; 0 for segmentation. */
+guint64 nddr_metrics_get_errors (const NddrMetrics *metrics, guint task, double limit, guint n_bins, guint64 *bins);
 
 /** (transfer full): the object of `nddr eval --json`: a member a task, by its name.  A score that no pixel defines is null. */
 JsonNode *nddr_metrics_to_json (const NddrMetrics *metrics);

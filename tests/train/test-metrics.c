@@ -177,6 +177,10 @@ test_upsampled (void)
     }
 }
 
+static const double thresholds[3] = { 11.25, 22.5, 30 };
+static const char *const within_names[3] = { "normal.within_11.25", "normal.within_22.5", "normal.within_30" };
+static const char *const paper_within[3] = { "normal_paper.within_11.25", "normal_paper.within_22.5", "normal_paper.within_30" };
+
 /** What the published code computes, from labels in its own encoding, against vectors in our axes: the angle of the codes as they are. */
 static void
 test_published (void)
@@ -189,7 +193,7 @@ test_published (void)
   truth->normal = g_malloc (3 * N);
   g_autofree float *vectors = g_new (float, 3 * N);
   g_autoptr (GArray) angles = g_array_new (FALSE, FALSE, sizeof (double));
-  double sum = 0, squares = 0, within = 0;
+  double sum = 0, squares = 0, within[3] = { 0 };
   for (int i = 0; i < N; i++)
     {
       double label[3], length = 0;
@@ -206,6 +210,8 @@ test_published (void)
         memset (code, 255, 3);
       else if (i % 10 == 1)
         memset (code, 127, 3);
+      else if (i % 10 == 2)
+        code[0] = code[1] = 255; /* not unknown: that takes all three */
       nddr_published_normal_decode (code, truth->normal + 3 * i);
       if (i % 10 == 0)
         continue;
@@ -223,7 +229,8 @@ test_published (void)
       g_array_append_val (angles, angle);
       sum += angle;
       squares += angle * angle;
-      within += angle <= 22.5;
+      for (int t = 0; t < 3; t++)
+        within[t] += angle <= thresholds[t];
     }
   add_plain (metrics, 1, vectors, N, 1, 3, truth);
   g_array_sort (angles, compare_doubles);
@@ -232,7 +239,8 @@ test_published (void)
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal_paper.mean"), sum / angles->len, 0.01);
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal_paper.median"), median, 0.05);
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal_paper.rmse"), sqrt (squares / angles->len), 0.01);
-  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal_paper.within_22.5"), within / angles->len, 0.002);
+  for (int t = 0; t < 3; t++)
+    g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, paper_within[t]), within[t] / angles->len, 0.002);
   /* and the true angles, beside it, are those without it, and larger */
   g_autoptr (NddrMetrics) plain = nddr_metrics_new (tasks, 3);
   add_plain (plain, 1, vectors, N, 1, 3, truth);
@@ -241,6 +249,201 @@ test_published (void)
   g_assert_true (isnan (nddr_metrics_get (plain, "normal_paper.mean")));
   g_autoptr (JsonNode) root = nddr_metrics_to_json (metrics);
   g_assert_true (json_object_has_member (json_object_get_object_member (json_node_get_object (root), "normal_paper"), "within_11.25"));
+}
+
+/* ---- every score from lists of pixels, as its definition reads */
+
+typedef struct
+{
+  GArray *labels, *predictions; /* guint8: of pixels that have a label */
+  GArray *angles, *depths, *truths; /* double: degrees; metres, predicted and true */
+} Pixels;
+
+/** One picture of @n pixels: random outputs near its labels, @scale apart. */
+static void
+add_random_picture (NddrMetrics *metrics, Pixels *pixels, GRand *rand, guint n, double scale)
+{
+  g_autoptr (NddrSample) truth = nddr_sample_new (n, 1);
+  truth->segmentation = g_malloc (n);
+  truth->normal = g_malloc (3 * n);
+  truth->depth = g_new (guint16, n);
+  g_autofree float *scores = g_new0 (float, 4 * n), *vectors = g_new0 (float, 4 * n), *depths = g_new0 (float, n);
+  for (guint i = 0; i < n; i++)
+    {
+      /* class 3 is labelled nowhere, class 2 predicted nowhere */
+      guint8 label = g_rand_int_range (rand, 0, 10) ? g_rand_int_range (rand, 0, 3) : 255, prediction = (const guint8[]) { 0, 1, 3 }[g_rand_int_range (rand, 0, 3)];
+      for (int c = 0; c < 4; c++)
+        scores[4 * i + c] = g_rand_double_range (rand, -1, 1) + (c == prediction ? 3 : 0);
+      truth->segmentation[i] = label;
+      if (label != 255)
+        {
+          g_array_append_val (pixels->labels, label);
+          g_array_append_val (pixels->predictions, prediction);
+        }
+
+      double n_true[3], v[3], dot = 0, length = 0, angle;
+      for (int c = 0; c < 3; c++)
+        truth->normal[3 * i + c] = g_rand_int_range (rand, 0, 256);
+      gboolean known = nddr_normal_decode (truth->normal + 3 * i, n_true);
+      gboolean zero = g_rand_int_range (rand, 0, 20) == 0;
+      for (int c = 0; c < 3; c++)
+        {
+          v[c] = vectors[4 * i + c] = zero ? 0 : 2 * n_true[c] + scale * g_rand_double_range (rand, -1, 1);
+          v[c] = vectors[4 * i + c];
+          dot += v[c] * n_true[c];
+          length += v[c] * v[c];
+        }
+      angle = zero ? 90 : acos (CLAMP (dot / sqrt (length), -1, 1)) * 180 / G_PI;
+      if (known)
+        g_array_append_val (pixels->angles, angle);
+
+      truth->depth[i] = g_rand_int_range (rand, 0, 4) ? g_rand_int_range (rand, 1, 65536) : 0;
+      depths[i] = truth->depth[i] / 1000.0 + scale * g_rand_double_range (rand, -1, 1);
+      double metres = truth->depth[i] / 1000.0, predicted = depths[i];
+      if (truth->depth[i])
+        {
+          g_array_append_val (pixels->truths, metres);
+          g_array_append_val (pixels->depths, predicted);
+        }
+    }
+  add_plain (metrics, 0, scores, n, 1, 4, truth);
+  add_plain (metrics, 1, vectors, n, 1, 4, truth);
+  add_plain (metrics, 2, depths, n, 1, 1, truth);
+}
+
+static void
+check_classes (NddrMetrics *metrics, const Pixels *pixels)
+{
+  static const char *const names[] = { "segmentation.class_iou.a", "segmentation.class_iou.b", "segmentation.class_iou.c", "segmentation.class_iou.d" };
+  const guint8 *labels = (const guint8 *) pixels->labels->data, *predictions = (const guint8 *) pixels->predictions->data;
+  double sum = 0, right = 0;
+  guint n = pixels->labels->len;
+  const guint64 *confusion = nddr_metrics_get_confusion (metrics, 0);
+  for (guint c = 0; c < 4; c++)
+    {
+      double both = 0, either = 0;
+      for (guint i = 0; i < n; i++)
+        {
+          both += labels[i] == c && predictions[i] == c;
+          either += labels[i] == c || predictions[i] == c;
+        }
+      sum += both / either;
+      right += both;
+      g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, names[c]), both / either, 1e-12);
+      for (guint p = 0; p < 4; p++)
+        {
+          guint64 pairs = 0;
+          for (guint i = 0; i < n; i++)
+            pairs += labels[i] == c && predictions[i] == p;
+          g_assert_cmpuint (confusion[4 * c + p], ==, pairs);
+        }
+    }
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.miou"), sum / 4, 1e-12);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.pixel_accuracy"), right / n, 1e-12);
+}
+
+static void
+check_angles (NddrMetrics *metrics, const Pixels *pixels)
+{
+  guint n = pixels->angles->len;
+  double sum = 0, squares = 0, within[3] = { 0 };
+  guint64 bins[18] = { 0 }, counted[18];
+  for (guint i = 0; i < n; i++)
+    {
+      double angle = g_array_index (pixels->angles, double, i);
+      sum += angle;
+      squares += angle * angle;
+      for (int t = 0; t < 3; t++)
+        within[t] += angle <= thresholds[t];
+      bins[MIN ((guint) (angle / 5), 17)]++;
+    }
+  g_array_sort (pixels->angles, compare_doubles);
+  double median = (g_array_index (pixels->angles, double, (n - 1) / 2) + g_array_index (pixels->angles, double, n / 2)) / 2;
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.mean"), sum / n, 1e-5);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.median"), median, 1e-4);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.rmse"), sqrt (squares / n), 1e-5);
+  for (int t = 0; t < 3; t++)
+    g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, within_names[t]), within[t] / n, 1e-9);
+  g_assert_cmpuint (nddr_metrics_get_errors (metrics, 1, 90, 18, counted), ==, n);
+  for (int b = 0; b < 18; b++)
+    g_assert_cmpint (ABS ((gint64) counted[b] - (gint64) bins[b]), <=, 2); /* an angle at a bin's border, to a bucket */
+}
+
+static void
+check_depths (NddrMetrics *metrics, const Pixels *pixels)
+{
+  guint n = pixels->depths->len;
+  double absolute = 0, squares = 0, relative = 0;
+  guint64 bins[10] = { 0 }, counted[10];
+  for (guint i = 0; i < n; i++)
+    {
+      double truth = g_array_index (pixels->truths, double, i), error = fabs (g_array_index (pixels->depths, double, i) - truth);
+      absolute += error;
+      squares += error * error;
+      relative += error / truth;
+      bins[MIN ((guint) (error / 0.05), 9)]++;
+    }
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.abs"), absolute / n, 1e-9);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.rmse"), sqrt (squares / n), 1e-9);
+  g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.rel"), relative / n, 1e-9);
+  g_assert_cmpuint (nddr_metrics_get_errors (metrics, 2, 0.5, 10, counted), ==, n);
+  for (int b = 0; b < 10; b++)
+    g_assert_cmpint (ABS ((gint64) counted[b] - (gint64) bins[b]), <=, n / 50); /* millimetres are rounded */
+}
+
+/** Scores pool the pixels of all pictures, of whatever size: they are no means of pictures' scores. */
+static void
+test_definitions (void)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (77);
+  for (int round = 0; round < 5; round++)
+    {
+      Pixels pixels = { g_array_new (FALSE, FALSE, 1), g_array_new (FALSE, FALSE, 1), g_array_new (FALSE, FALSE, sizeof (double)),
+        g_array_new (FALSE, FALSE, sizeof (double)), g_array_new (FALSE, FALSE, sizeof (double)) };
+      g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+      for (guint i = 0; i < 4; i++)
+        add_random_picture (metrics, &pixels, rand, 50 + 700 * i, 0.2 + 0.5 * round);
+      check_classes (metrics, &pixels);
+      check_angles (metrics, &pixels);
+      check_depths (metrics, &pixels);
+      g_array_unref (pixels.labels);
+      g_array_unref (pixels.predictions);
+      g_array_unref (pixels.angles);
+      g_array_unref (pixels.depths);
+      g_array_unref (pixels.truths);
+    }
+}
+
+/** What is no number at all is an error beyond all bins, and does not stop the rest. */
+static void
+test_depth_not_finite (void)
+{
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrSample) truth = nddr_sample_new (1, 1);
+  static const float outputs[] = { 1.3, NAN, INFINITY, 1e9 };
+  guint64 bins[4];
+  truth->depth = g_memdup2 ((const guint16[]) { 1000 }, 2);
+  for (int i = 0; i < 4; i++)
+    add_plain (metrics, 2, &outputs[i], 1, 1, 1, truth);
+  g_assert_cmpuint (nddr_metrics_get_errors (metrics, 2, 1, 4, bins), ==, 4);
+  g_assert_cmpuint (bins[1], ==, 1);
+  g_assert_cmpuint (bins[3], ==, 3);
+}
+
+static void
+test_measures (void)
+{
+  guint n;
+  const NddrMeasure *measures = nddr_metrics_measures (&n);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_assert_cmpuint (n, ==, 11);
+  for (guint m = 0; m < n; m++)
+    {
+      gboolean more;
+      g_autofree char *name = g_strconcat (tasks[measures[m].kind].name, ".", measures[m].name, NULL);
+      g_assert_true (nddr_metrics_knows (metrics, name, &more));
+      g_assert_true (more == measures[m].more_is_better);
+    }
 }
 
 static void
@@ -274,6 +477,9 @@ main (int argc, char **argv)
   g_test_add_func ("/metrics/depth", test_depth_by_hand);
   g_test_add_func ("/metrics/upsampled", test_upsampled);
   g_test_add_func ("/metrics/published", test_published);
+  g_test_add_func ("/metrics/definitions", test_definitions);
+  g_test_add_func ("/metrics/depth-not-finite", test_depth_not_finite);
+  g_test_add_func ("/metrics/measures", test_measures);
   g_test_add_func ("/metrics/json", test_json);
   return g_test_run ();
 }
