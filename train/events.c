@@ -15,7 +15,7 @@ struct _NddrEvents
 
 /* ---- records */
 
-/* CRC-32C (Castagnoli), bit by bit: records are short. */
+/* CRC-32C (Castagnoli), bit by bit: records are short, and few of them pictures. */
 static guint32
 crc32c (const guint8 *data, gsize n)
 {
@@ -141,16 +141,42 @@ nddr_events_close (NddrEvents *events)
   g_free (events);
 }
 
-/* Summary { repeated Value value = 1 }, Value { string tag = 1; float simple_value = 2 } */
-gboolean
-nddr_events_add (NddrEvents *events, gint64 step, const char *tag, double value, GError **error)
+/* Writes a value: its tag, then @content, a field. Event { Summary summary = 5 }, Summary { repeated Value value = 1 }, Value { string tag = 1; … } */
+static gboolean
+write_value (NddrEvents *events, gint64 step, const char *tag, const GByteArray *content, GError **error)
 {
   g_autoptr (GByteArray) event = new_event (step);
   g_autoptr (GByteArray) summary = g_byte_array_new ();
-  g_autoptr (GByteArray) scalar = g_byte_array_new ();
-  put_bytes (scalar, 1, tag, strlen (tag));
-  put_float (scalar, 2, value);
-  put_bytes (summary, 1, scalar->data, scalar->len);
+  g_autoptr (GByteArray) value = g_byte_array_new ();
+  put_bytes (value, 1, tag, strlen (tag));
+  g_byte_array_append (value, content->data, content->len);
+  put_bytes (summary, 1, value->data, value->len);
   put_bytes (event, 5, summary->data, summary->len);
   return write_record (events, event, error);
+}
+
+/* Value { float simple_value = 2 } */
+gboolean
+nddr_events_add (NddrEvents *events, gint64 step, const char *tag, double value, GError **error)
+{
+  g_autoptr (GByteArray) content = g_byte_array_new ();
+  put_float (content, 2, value);
+  return write_value (events, step, tag, content, error);
+}
+
+/* Value { Image image = 4 }, Image { int32 height = 1; int32 width = 2; int32 colorspace = 3; bytes encoded_image_string = 4 } */
+gboolean
+nddr_events_add_image (NddrEvents *events, gint64 step, const char *tag, guint width, guint height, guint channels, GBytes *encoded, GError **error)
+{
+  g_autoptr (GByteArray) content = g_byte_array_new ();
+  g_autoptr (GByteArray) image = g_byte_array_new ();
+  const guint numbers[] = { height, width, channels };
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    {
+      put_key (image, 1 + i, WIRE_VARINT);
+      put_varint (image, numbers[i]);
+    }
+  put_bytes (image, 4, g_bytes_get_data (encoded, NULL), g_bytes_get_size (encoded));
+  put_bytes (content, 4, image->data, image->len);
+  return write_value (events, step, tag, content, error);
 }

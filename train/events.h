@@ -1,4 +1,4 @@
-/* TensorBoard's event files: a run's scalars.
+/* TensorBoard's event files: a run's numbers and pictures.
  *
  * Records as TensorFlow writes them: length, its masked CRC-32C, a protocol buffer (Event), the buffer's masked CRC-32C.
  *
@@ -18,5 +18,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrEvents, nddr_events_close)
 
 /** One number: @tag at @step. */
 gboolean nddr_events_add (NddrEvents *events, gint64 step, const char *tag, double value, GError **error);
+
+/** One picture: @tag at @step. @encoded: a PNG or JPEG file's bytes, of @channels colours */
+gboolean nddr_events_add_image (NddrEvents *events, gint64 step, const char *tag, guint width, guint height, guint channels, GBytes *encoded,
+    GError **error);
 
 G_END_DECLS

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -363,4 +364,73 @@ nddr_image_write_png (const char *path, guint width, guint height, guint channel
   if (!ok)
     g_unlink (beside);
   return ok;
+}
+
+/* ---- encoding in memory */
+
+GBytes *
+nddr_image_encode_png (guint width, guint height, guint channels, const guint8 *data, GError **error)
+{
+  char *encoded = NULL;
+  size_t size = 0;
+  FILE *file = open_memstream (&encoded, &size);
+  PngWriter writer = { .base.file = file, .width = width, .height = height, .channels = channels, .bits = 8, .data = data,
+    .stride = (gsize) width * channels };
+  gboolean ok = file && png_write_file (&writer);
+  if (file && fclose (file) != 0)
+    ok = FALSE;
+  if (ok)
+    return g_bytes_new_with_free_func (encoded, size, free, encoded);
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FAILED, "a picture of %ux%u cannot be encoded: %s", width, height,
+      writer.base.message[0] ? writer.base.message : "there is not enough memory");
+  free (encoded);
+  return NULL;
+}
+
+typedef struct
+{
+  struct jpeg_compress_struct jpeg;
+  JpegErrors errors;
+  guint8 *encoded; /* libjpeg's malloc() */
+  unsigned long size;
+} JpegWriter;
+
+static gboolean
+jpeg_encode (JpegWriter *writer, guint width, guint height, const guint8 *rgb, int quality)
+{
+  struct jpeg_compress_struct *jpeg = &writer->jpeg;
+  if (setjmp (writer->errors.jump))
+    return FALSE;
+
+  jpeg_create_compress (jpeg);
+  jpeg_mem_dest (jpeg, &writer->encoded, &writer->size);
+  jpeg->image_width = width;
+  jpeg->image_height = height;
+  jpeg->input_components = 3;
+  jpeg->in_color_space = JCS_RGB;
+  jpeg_set_defaults (jpeg);
+  jpeg_set_quality (jpeg, quality, TRUE);
+  jpeg_start_compress (jpeg, TRUE);
+  while (jpeg->next_scanline < height)
+    {
+      JSAMPROW row = (JSAMPROW) rgb + (gsize) jpeg->next_scanline * width * 3;
+      jpeg_write_scanlines (jpeg, &row, 1);
+    }
+  jpeg_finish_compress (jpeg);
+  return TRUE;
+}
+
+GBytes *
+nddr_image_encode_jpeg (guint width, guint height, const guint8 *rgb, int quality, GError **error)
+{
+  JpegWriter writer = { 0 };
+  writer.jpeg.err = jpeg_std_error (&writer.errors.base);
+  writer.errors.base.error_exit = jpeg_failed;
+  gboolean ok = jpeg_encode (&writer, width, height, rgb, quality);
+  jpeg_destroy_compress (&writer.jpeg);
+  if (ok)
+    return g_bytes_new_with_free_func (writer.encoded, writer.size, free, writer.encoded);
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FAILED, "a picture of %ux%u cannot be encoded: %s", width, height, writer.errors.message);
+  free (writer.encoded);
+  return NULL;
 }

@@ -1,4 +1,4 @@
-/* Pictures in files: PNG and JPEG in, PNG out.
+/* Pictures in files: PNG and JPEG in, PNG out; and both encoded in memory, to be put into other files.
  *
  * Files are not trusted: whatever is in them, reading one ends in a picture or in an error that names it.
  *
@@ -42,5 +42,10 @@ NddrImage *nddr_image_read (const char *path, NddrImageContent content, GError *
  * @stride: bytes from one row to the next; 0: without gaps */
 gboolean nddr_image_write_png (const char *path, guint width, guint height, guint channels, guint bits, gconstpointer data,
     gsize stride, GError **error);
+
+/** (transfer full): a PNG: 8-bit gray, RGB or RGBA, rows without gaps. */
+GBytes *nddr_image_encode_png (guint width, guint height, guint channels, const guint8 *data, GError **error);
+/** (transfer full): a JPEG. @quality: 1 to 100 */
+GBytes *nddr_image_encode_jpeg (guint width, guint height, const guint8 *rgb, int quality, GError **error);
 
 G_END_DECLS

@@ -1,85 +1,83 @@
-/* TensorBoard's event files, read back by the published format: record frames, CRC-32C, protocol buffers.
+/* TensorBoard's event files, read back by the published formats: see event-reader.h.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "event-reader.h"
 #include "fixture.h"
 
 #include <train/events.h>
+#include <train/image.h>
 
 #include <string.h>
-
-/* By table and from the other end than the writer's. */
-static guint32
-crc32c (const guint8 *data, gsize n)
-{
-  guint32 table[256], crc = 0xffffffff;
-  for (guint32 i = 0; i < 256; i++)
-    {
-      table[i] = i;
-      for (int k = 0; k < 8; k++)
-        table[i] = table[i] % 2 ? 0x82f63b78 ^ table[i] / 2 : table[i] / 2;
-    }
-  for (gsize i = 0; i < n; i++)
-    crc = table[(crc ^ data[i]) % 256] ^ crc / 256;
-  return crc ^ 0xffffffff;
-}
-
-static guint32
-unmask (guint32 masked)
-{
-  guint32 rotated = masked - 0xa282ead8;
-  return rotated >> 17 | rotated << 15;
-}
-
-static gpointer
-at (const guint8 *data, gsize offset, gpointer value, gsize n)
-{
-  return memcpy (value, data + offset, n);
-}
 
 static void
 test_records (void)
 {
   g_autoptr (GError) error = NULL;
   char *folder = fixture_folder ();
-  g_assert_cmphex (crc32c ((const guint8 *) "123456789", 9), ==, 0xe3069283); /* the published check value */
+  g_assert_cmphex (event_crc32c ((const guint8 *) "123456789", 9), ==, 0xe3069283); /* the published check value */
+  double before = g_get_real_time () / 1e6;
+  g_autoptr (NddrSample) sample = fixture_sample (40, 30, 1);
+  g_autoptr (GBytes) png = nddr_image_encode_png (40, 30, 3, sample->rgb, &error);
+  g_assert_no_error (error);
   {
     g_autoptr (NddrEvents) events = nddr_events_open (folder, &error);
     g_assert_no_error (error);
     g_assert_true (nddr_events_add (events, 300, "loss", 0.5, &error));
-    g_assert_true (nddr_events_add (events, 301, "val/normal/mean", -2, &error));
+    g_assert_true (nddr_events_add_image (events, 300, "samples/1/input", 40, 30, 3, png, &error));
+    g_assert_true (nddr_events_add (events, G_GINT64_CONSTANT (1) << 40, "val/normal/mean", -2, &error));
   }
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, &error);
-  const char *name = g_dir_read_name (dir);
-  g_assert_true (g_str_has_prefix (name, "events.out.tfevents."));
-  g_assert_null (g_dir_read_name (dir));
-  g_autofree char *path = g_build_filename (folder, name, NULL), *text = NULL;
-  gsize bytes, offset = 0;
-  guint n = 0;
-  g_file_get_contents (path, &text, &bytes, &error);
-  g_assert_no_error (error);
-  const guint8 *data = (const guint8 *) text;
-  for (n = 0; offset < bytes; n++)
+  g_autoptr (GPtrArray) values = event_read_folder (folder);
+  g_assert_cmpuint (values->len, ==, 4);
+  const EventValue *const *v = (const EventValue *const *) values->pdata;
+  g_assert_cmpstr (v[0]->file_version, ==, "brain.Event:2");
+  g_assert_null (v[0]->tag);
+  g_assert_cmpstr (v[1]->tag, ==, "loss");
+  g_assert_true (v[1]->has_number && !v[1]->image);
+  g_assert_cmpfloat (v[1]->number, ==, 0.5f);
+  g_assert_cmpint (v[1]->step, ==, 300);
+  g_assert_cmpstr (v[2]->tag, ==, "samples/1/input");
+  g_assert_false (v[2]->has_number);
+  g_assert_cmpuint (v[2]->width, ==, 40);
+  g_assert_cmpuint (v[2]->height, ==, 30);
+  g_assert_cmpuint (v[2]->colorspace, ==, 3); /* RGB */
+  g_assert_true (g_bytes_equal (v[2]->image, png));
+  g_assert_cmpint (v[3]->step, ==, G_GINT64_CONSTANT (1) << 40);
+  g_assert_cmpfloat (v[3]->number, ==, -2);
+  for (int i = 0; i < 4; i++)
     {
-      guint64 length;
-      guint32 length_crc, crc;
-      at (data, offset, &length, 8);
-      at (data, offset + 8, &length_crc, 4);
-      g_assert_cmpuint (offset + 16 + length, <=, bytes);
-      at (data, offset + 12 + length, &crc, 4);
-      g_assert_cmphex (unmask (length_crc), ==, crc32c (data + offset, 8));
-      g_assert_cmphex (unmask (crc), ==, crc32c (data + offset + 12, length));
-      const guint8 *event = data + offset + 12;
-      g_assert_cmpint (event[0], ==, 1 << 3 | 1); /* wall_time, a double */
-      g_assert_cmpint (event[9], ==, 2 << 3);     /* step, a varint */
-      if (n == 0)
-        g_assert_cmpmem (event + 11, length - 11, "\x1a\x0d" "brain.Event:2", 15);
-      if (n == 1)
-        g_assert_cmpmem (event + 10, length - 10, "\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15\x00\x00\x00\x3f", 17);
-      if (n == 2)
-        g_assert_cmpmem (event + 10, 2, "\xad\x02", 2);
-      offset += 16 + length;
+      g_assert_cmpfloat (v[i]->wall_time, >=, before);
+      g_assert_cmpfloat (v[i]->wall_time, <=, g_get_real_time () / 1e6);
     }
-  g_assert_cmpuint (n, ==, 3);
+  fixture_remove (folder);
+}
+
+/* Encoded pictures as libpng and libjpeg read them. */
+static void
+test_encoding (void)
+{
+  g_autoptr (GError) error = NULL;
+  char *folder = fixture_folder ();
+  g_autoptr (NddrSample) sample = fixture_sample (61, 45, 2);
+  memset (sample->rgb + 61 * 45, 77, 61 * 45); /* JPEG has no use for noise alone */
+  g_autoptr (GBytes) png = nddr_image_encode_png (61, 45, 3, sample->rgb, &error), jpeg = nddr_image_encode_jpeg (61, 45, sample->rgb, 95, &error);
+  g_assert_no_error (error);
+  g_autofree char *a = fixture_path (folder, "a"), *b = fixture_path (folder, "b");
+  fixture_write (a, g_bytes_get_data (png, NULL), g_bytes_get_size (png));
+  fixture_write (b, g_bytes_get_data (jpeg, NULL), g_bytes_get_size (jpeg));
+  g_autoptr (NddrImage) exact = nddr_image_read (a, NDDR_IMAGE_VECTORS, &error), near = nddr_image_read (b, NDDR_IMAGE_RGB, &error);
+  g_assert_no_error (error);
+  g_assert_cmpmem (exact->data, 3 * 61 * 45, sample->rgb, 3 * 61 * 45);
+  g_assert_cmpuint (near->width, ==, 61);
+  g_assert_cmpuint (near->height, ==, 45);
+  double sum = 0;
+  for (guint i = 61 * 45 + 61 * 8; i < 2 * 61 * 45 - 61 * 8; i++)
+    sum += ABS (((guint8 *) near->data)[i] - 77);
+  g_assert_cmpfloat (sum / (61 * 29), <, 3);
+  g_assert_null (nddr_image_encode_jpeg (70000, 1, sample->rgb, 95, &error)); /* beyond what JPEG has room for */
+  g_assert_nonnull (strstr (error->message, "70000x1"));
+  g_clear_error (&error);
+  g_assert_null (nddr_image_encode_png (70000, 1, 3, sample->rgb, &error));
+  g_assert_nonnull (strstr (error->message, "70000x1"));
   fixture_remove (folder);
 }
 
@@ -97,6 +95,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/events/records", test_records);
+  g_test_add_func ("/events/encoding", test_encoding);
   g_test_add_func ("/events/errors", test_errors);
   return g_test_run ();
 }
