@@ -5,14 +5,13 @@
 #include <nddr/half.h>
 #include <nddr/json.h>
 #include <nddr/tensors.h>
+#include <nddr/whole-file.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What the format's own library accepts. */
 #define MAX_HEADER (100 * 1000 * 1000)
@@ -461,46 +460,17 @@ write_file (FILE *file, const NddrTensors *tensors, NddrStore store)
   for (guint i = 0; i < tensors->arrays->len; i++)
     if (!write_array (file, tensors->arrays->pdata[i], store))
       return FALSE;
-  return fflush (file) == 0 && fsync (fileno (file)) == 0;
+  return TRUE;
 }
 
 gboolean
 nddr_safetensors_write (const NddrTensors *tensors, const char *path, NddrStore store, GError **error)
 {
-  g_autofree char *beside = g_strconcat (path, ".XXXXXX", NULL);
-  FILE *file = NULL;
-  gboolean ok;
-  int fd, saved;
+  NddrWholeFile whole;
 
   if (store == NDDR_STORE_F16 && !check_half (tensors, error)) {
     g_prefix_error (error, "%s: ", path);
     return FALSE;
   }
-  fd = g_mkstemp_full (beside, O_RDWR | O_CLOEXEC, 0666);
-  if (fd >= 0)
-    file = fdopen (fd, "wb");
-  if (file == NULL) {
-    saved = errno;
-    if (fd >= 0) {
-      close (fd);
-      g_unlink (beside);
-    }
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be written: %s", path, g_strerror (saved));
-    return FALSE;
-  }
-  ok = write_file (file, tensors, store);
-  saved = errno;
-  if (fclose (file) != 0 && ok) {
-    ok = FALSE;
-    saved = errno;
-  }
-  if (ok && g_rename (beside, path) != 0) {
-    ok = FALSE;
-    saved = errno;
-  }
-  if (!ok) {
-    g_unlink (beside);
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be written: %s", path, g_strerror (saved));
-  }
-  return ok;
+  return nddr_whole_file_begin (&whole, path, error) && nddr_whole_file_end (&whole, write_file (whole.file, tensors, store), error);
 }

@@ -1,0 +1,61 @@
+/* Files that appear whole or not at all.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/whole-file.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+static gboolean
+fail (const char *path, int number, GError **error)
+{
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be written: %s", path, g_strerror (number));
+  return FALSE;
+}
+
+gboolean
+nddr_whole_file_begin (NddrWholeFile *whole, const char *path, GError **error)
+{
+  g_autofree char *beside = g_strconcat (path, ".XXXXXX", NULL);
+  FILE *file = NULL;
+  int fd, saved;
+
+  fd = g_mkstemp_full (beside, O_RDWR | O_CLOEXEC, 0666);
+  if (fd >= 0)
+    file = fdopen (fd, "wb");
+  if (file == NULL) {
+    saved = errno;
+    if (fd >= 0) {
+      close (fd);
+      g_unlink (beside);
+    }
+    return fail (path, saved, error);
+  }
+  *whole = (NddrWholeFile){ file, g_strdup (path), g_steal_pointer (&beside) };
+  return TRUE;
+}
+
+gboolean
+nddr_whole_file_end (NddrWholeFile *whole, gboolean ok, GError **error)
+{
+  g_autofree char *path = g_steal_pointer (&whole->path), *beside = g_steal_pointer (&whole->beside);
+  FILE *file = g_steal_pointer (&whole->file);
+  int saved;
+
+  ok = ok && fflush (file) == 0 && fsync (fileno (file)) == 0;
+  saved = errno;
+  if (fclose (file) != 0 && ok) {
+    ok = FALSE;
+    saved = errno;
+  }
+  if (ok && g_rename (beside, path) != 0) {
+    ok = FALSE;
+    saved = errno;
+  }
+  if (ok)
+    return TRUE;
+  g_unlink (beside);
+  return fail (path, saved, error);
+}

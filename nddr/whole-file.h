@@ -1,0 +1,25 @@
+/* Files that appear whole or not at all: written beside their name, then renamed over it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <nddr/nddr-error.h>
+
+#include <stdio.h>
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  FILE *file; /* to be written to */
+  char *path, *beside;
+} NddrWholeFile;
+
+/** Opens a file beside @path.  On error there is nothing to end. */
+gboolean nddr_whole_file_begin (NddrWholeFile *whole, const char *path, GError **error);
+
+/** Closes it.  @ok: whether all was written; errno says why not.  Then it is brought to the disk and takes the place of what was at
+ * the path; otherwise, and on an error, it is removed and what was there stays. */
+gboolean nddr_whole_file_end (NddrWholeFile *whole, gboolean ok, GError **error);
+
+G_END_DECLS
