@@ -9,14 +9,19 @@ _nddr ()
   prev=${COMP_WORDS[COMP_CWORD - 1]}
   verb=${COMP_WORDS[1]}
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "devices infer train eval synth info bench --help --version" -- "$cur"))
+    COMPREPLY=($(compgen -W "devices infer train eval synth export info bench --help --version" -- "$cur"))
     return
   fi
   case $prev in
     --precision) COMPREPLY=($(compgen -W "auto fp32 fp16" -- "$cur")); return ;;
     --view) COMPREPLY=($(compgen -W "overlay map raw" -- "$cur")); return ;;
     --split) COMPREPLY=($(compgen -W "train val" -- "$cur")); return ;;
-    -o | --output) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+    -o | --output)
+      case $verb in
+        export) COMPREPLY=($(compgen -f -- "$cur")) ;;
+        *) COMPREPLY=($(compgen -d -- "$cur")) ;;
+      esac
+      return ;;
     --set | --input | --batch | --count | --size | --seed | --device | --threads) return ;;
   esac
   if [[ $cur == -* ]]; then
@@ -26,6 +31,7 @@ _nddr ()
       train) options="--help --output --set --init --resume --device" ;;
       eval) options="--help --json --paper --skip-broken --input --precision --device" ;;
       synth) options="--help --count --size --seed --split --walk --threads" ;;
+      export) options="--help --output" ;;
       info) options="--help --input" ;;
       bench) options="--help --input --batch --precision --train --layers --json --device" ;;
     esac

@@ -4,6 +4,7 @@
 #include <train/verb.h>
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* A number given as an argument, such as -1, must not be taken for an option; GOption knows "--" alone. */
 gboolean
@@ -50,6 +51,19 @@ nddr_verb_misuse (const char *verb, const char *format, ...)
   va_end (args);
   g_printerr ("nddr %s: %s\nTry: nddr %s --help\n", verb, message, verb);
   return NDDR_EXIT_USAGE;
+}
+
+gboolean
+nddr_verb_check_output (const char *verb, const char *output, const char *what, const char *input)
+{
+  struct stat in, out;
+  if (!output)
+    nddr_verb_misuse (verb, "-o %s is missing: the file to write", what);
+  else if (stat (input, &in) == 0 && stat (output, &out) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+    nddr_verb_misuse (verb, "-o %s is the file that is read, and would be replaced: give another name", output);
+  else
+    return TRUE;
+  return FALSE;
 }
 
 gboolean

@@ -14,6 +14,7 @@ enum { NDDR_EXIT_DONE, NDDR_EXIT_FAILED, NDDR_EXIT_USAGE };
 int nddr_verb_bench (int argc, char **argv);
 int nddr_verb_devices (int argc, char **argv);
 int nddr_verb_eval (int argc, char **argv);
+int nddr_verb_export (int argc, char **argv);
 int nddr_verb_infer (int argc, char **argv);
 int nddr_verb_info (int argc, char **argv);
 int nddr_verb_synth (int argc, char **argv);
@@ -31,6 +32,9 @@ int nddr_verb_fail (const char *verb, const GError *error);
 /** The same for a wrong command line, with where to read more.  Returns NDDR_EXIT_USAGE. */
 int nddr_verb_misuse (const char *verb, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
+/** Checks that -o was given and would not replace @input, what is read.  @what: of the file for --help.  FALSE after saying what was
+ * wrong. */
+gboolean nddr_verb_check_output (const char *verb, const char *output, const char *what, const char *input);
 /** "WxH", each at least 32; NULL leaves both as they are.  FALSE after saying what was wrong. */
 gboolean nddr_verb_parse_size (const char *verb, const char *text, guint *width, guint *height);
 /** "auto", "fp32" or "fp16"; NULL is auto.  FALSE after saying what was wrong. */

@@ -54,7 +54,7 @@ in_folder (const char *name)
   return g_build_filename (folder, name, NULL);
 }
 
-static const char *const verbs[] = { "devices", "infer", "train", "eval", "synth", "info", "bench" };
+static const char *const verbs[] = { "devices", "infer", "train", "eval", "synth", "export", "info", "bench" };
 
 static void
 test_help (void)
@@ -331,6 +331,26 @@ test_train (void)
   expect ("train recipe.ini -o run2 --init model.safetensors", 1, "model.safetensors");
 }
 
+/* What the file holds is compared in tests/export. */
+static void
+test_export (void)
+{
+  g_autofree char *path = in_folder ("model.onnx"), *onnx = NULL, *model_path = in_folder ("model.safetensors"), *before = NULL, *after = NULL;
+  gsize bytes, bytes_before, bytes_after;
+  expect ("export model.safetensors -o model.onnx", 0, "");
+  g_assert_true (g_file_get_contents (path, &onnx, &bytes, NULL));
+  g_assert_cmpmem (onnx, 2, "\x08\x08", 2); /* ir_version: 8 */
+  expect ("export model.safetensors", 2, "-o FILE is missing");
+  expect ("export -o model.onnx", 2, "expected MODEL");
+  expect ("export no-such.safetensors -o other.onnx", 1, "no-such.safetensors");
+  expect ("export picture.png -o other.onnx", 1, "picture.png");
+  expect ("export model.safetensors -o no-such/other.onnx", 1, "no-such/other.onnx: cannot be written");
+  g_assert_true (g_file_get_contents (model_path, &before, &bytes_before, NULL));
+  expect ("export model.safetensors -o ./model.safetensors", 2, "would be replaced");
+  g_assert_true (g_file_get_contents (model_path, &after, &bytes_after, NULL));
+  g_assert_cmpmem (before, bytes_before, after, bytes_after);
+}
+
 /* Ctrl-C: the step is finished, a checkpoint written, and the exit status says that nothing went wrong. */
 static void
 test_interrupt (void)
@@ -417,6 +437,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/eval", test_eval);
   g_test_add_func ("/tool/synth", test_synth);
   g_test_add_func ("/tool/bench", test_bench);
+  g_test_add_func ("/tool/export", test_export);
   g_test_add_func ("/tool/train", test_train);
   g_test_add_func ("/tool/interrupt", test_interrupt);
   int status = g_test_run ();
