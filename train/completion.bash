@@ -9,7 +9,7 @@ _nddr ()
   prev=${COMP_WORDS[COMP_CWORD - 1]}
   verb=${COMP_WORDS[1]}
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "devices infer train eval synth export info bench --help --version" -- "$cur"))
+    COMPREPLY=($(compgen -W "devices infer train eval synth import export info bench --help --version" -- "$cur"))
     return
   fi
   case $prev in
@@ -18,11 +18,12 @@ _nddr ()
     --split) COMPREPLY=($(compgen -W "train val" -- "$cur")); return ;;
     -o | --output)
       case $verb in
-        export) COMPREPLY=($(compgen -f -- "$cur")) ;;
+        import | export) COMPREPLY=($(compgen -f -- "$cur")) ;;
         *) COMPREPLY=($(compgen -d -- "$cur")) ;;
       esac
       return ;;
-    --set | --input | --batch | --count | --size | --seed | --device | --threads) return ;;
+    --classes) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --set | --tasks | --input | --batch | --count | --size | --seed | --device | --threads) return ;;
   esac
   if [[ $cur == -* ]]; then
     local options=--help
@@ -31,6 +32,7 @@ _nddr ()
       train) options="--help --output --set --init --resume --device" ;;
       eval) options="--help --json --paper --skip-broken --input --precision --device" ;;
       synth) options="--help --count --size --seed --split --walk --threads" ;;
+      import) options="--help --output --tasks --classes --input --set" ;;
       export) options="--help --output" ;;
       info) options="--help --input" ;;
       bench) options="--help --input --batch --precision --train --layers --json --device" ;;

@@ -19,6 +19,7 @@ static const struct
   { "train", nddr_verb_train, "train a model as a configuration says" },
   { "eval", nddr_verb_eval, "score a model on a data set" },
   { "synth", nddr_verb_synth, "write pictures of made-up rooms, with their labels" },
+  { "import", nddr_verb_import, "make a model of PyTorch weights" },
   { "export", nddr_verb_export, "write a model as ONNX" },
   { "info", nddr_verb_info, "describe a model" },
   { "bench", nddr_verb_bench, "time a model" },

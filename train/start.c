@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/random.h>
 #include <train/start.h>
+#include <train/torchvision.h>
 
 #include <math.h>
 #include <nddr/model.h>
@@ -159,26 +160,6 @@ start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer
 
 /* ---- names in files */
 
-/* torchvision numbers VGG-16's convolutions among the activations and pools between them, and with batch norm otherwise. */
-static char *
-vgg_name (const char *ours, const NddrTensors *tensors)
-{
-  static const char *const names[] = { "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_1", "conv4_2", "conv4_3",
-    "conv5_1", "conv5_2", "conv5_3" };
-  static const int plain[] = { 0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28 };
-  static const int normed[] = { 0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40 };
-  gboolean has_norm = nddr_tensors_find (tensors, "features.1.running_mean") != NULL;
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      gsize n = strlen (names[i]);
-      if (!g_str_has_prefix (ours, names[i]) || (ours[n] != '\0' && ours[n] != '.'))
-        continue;
-      gboolean norm = g_str_equal (ours + n, ".bn");
-      return g_strdup_printf ("features.%d", (has_norm ? normed[i] : plain[i]) + (norm ? 1 : 0));
-    }
-  return g_strdup (ours);
-}
-
 /* (transfer full): the name that @base, of our network, has in @source.  Trunk layers' names begin with their task's or "shared". */
 static char *
 name_in (const Starter *s, const Source *source, const NddrLayer *layer, const char *base)
@@ -186,7 +167,7 @@ name_in (const Starter *s, const Source *source, const NddrLayer *layer, const c
   const char *dot = strchr (base, '.');
   const char *rest = dot ? dot + 1 : base;
   if (!source->model)
-    return s->config->backbone == NDDR_BACKBONE_VGG16 ? vgg_name (rest, source->tensors) : g_strdup (rest);
+    return nddr_torchvision_name (s->config->backbone, rest, source->tensors);
   g_autofree char *weight = g_strconcat (base, nddr_layer_weight_suffix (layer), NULL);
   if (layer->role != NDDR_ROLE_TRUNK || !source->trunk || nddr_tensors_find (source->tensors, weight))
     return g_strdup (base);

@@ -15,6 +15,7 @@ int nddr_verb_bench (int argc, char **argv);
 int nddr_verb_devices (int argc, char **argv);
 int nddr_verb_eval (int argc, char **argv);
 int nddr_verb_export (int argc, char **argv);
+int nddr_verb_import (int argc, char **argv);
 int nddr_verb_infer (int argc, char **argv);
 int nddr_verb_info (int argc, char **argv);
 int nddr_verb_synth (int argc, char **argv);

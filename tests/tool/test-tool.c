@@ -54,7 +54,7 @@ in_folder (const char *name)
   return g_build_filename (folder, name, NULL);
 }
 
-static const char *const verbs[] = { "devices", "infer", "train", "eval", "synth", "export", "info", "bench" };
+static const char *const verbs[] = { "devices", "infer", "train", "eval", "synth", "import", "export", "info", "bench" };
 
 static void
 test_help (void)
@@ -331,6 +331,54 @@ test_train (void)
   expect ("train recipe.ini -o run2 --init model.safetensors", 1, "model.safetensors");
 }
 
+/* A trunk by the names that torchvision has; the other files that can be imported are in tests/import. */
+static void
+make_backbone (const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *model_path = in_folder ("model.safetensors");
+  g_autoptr (NddrModel) model = nddr_model_load (model_path, &error);
+  g_assert_no_error (error);
+  const NddrTensors *tensors = nddr_model_get_tensors (model);
+  g_autoptr (NddrTensors) backbone = nddr_tensors_new ();
+  for (guint i = 0; i < tensors->arrays->len; i++)
+    {
+      const NddrArray *from = tensors->arrays->pdata[i];
+      if (!g_str_has_prefix (from->name, "normal.features."))
+        continue;
+      NddrArray *array = nddr_array_new (from->name + strlen ("normal."), from->n_dims, from->dims);
+      memcpy (array->data, from->data, from->n_elements * sizeof (float));
+      nddr_tensors_take (backbone, array);
+    }
+  nddr_safetensors_write (backbone, path, NDDR_STORE_F32, &error);
+  g_assert_no_error (error);
+}
+
+static void
+test_import (void)
+{
+  static const char classes[] = "wall #102030\nfloor #f0e0d0\n";
+  g_autofree char *path = in_folder ("backbone.safetensors"), *classes_path = in_folder ("two.txt"), *out = NULL, *err = NULL;
+  make_backbone (path);
+  fixture_write (classes_path, classes, strlen (classes));
+  g_assert_cmpint (run ("import backbone.safetensors -o imported.safetensors --set model.head_width=0.015625", &out, &err), ==, 0);
+  g_assert_cmpstr (out, ==, "");
+  g_assert_nonnull (strstr (err, "MobileNet V2 with torchvision's names"));
+  expect ("info imported.safetensors", 0, "backbone      mobilenet_v2, width 0.25");
+  expect ("import backbone.safetensors -o imported.safetensors --set model.head_width=0.015625 --classes two.txt --tasks where:segmentation --input 96x64", 0, "");
+  expect ("info imported.safetensors", 0, "task          where (segmentation: wall, floor)");
+  expect ("info imported.safetensors", 0, "input         96x64");
+  expect ("infer imported.safetensors picture.png -o imported", 0, "");
+  expect ("import imported.safetensors -o again.safetensors", 1, "is a model of nddr already");
+  expect ("import picture.png -o again.safetensors", 1, "picture.png");
+  expect ("import no-such.safetensors -o again.safetensors", 1, "no-such.safetensors");
+  expect ("import backbone.safetensors", 2, "-o MODEL is missing");
+  expect ("import backbone.safetensors -o backbone.safetensors", 2, "would be replaced");
+  expect ("import backbone.safetensors -o again.safetensors --set train.lr=1", 2, "expected model.KEY=VALUE");
+  expect ("import backbone.safetensors -o again.safetensors --input 1x1", 2, "1x1 is no size");
+  expect ("import backbone.safetensors -o again.safetensors --classes no-such.txt", 1, "no-such.txt");
+}
+
 /* What the file holds is compared in tests/export. */
 static void
 test_export (void)
@@ -437,6 +485,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/eval", test_eval);
   g_test_add_func ("/tool/synth", test_synth);
   g_test_add_func ("/tool/bench", test_bench);
+  g_test_add_func ("/tool/import", test_import);
   g_test_add_func ("/tool/export", test_export);
   g_test_add_func ("/tool/train", test_train);
   g_test_add_func ("/tool/interrupt", test_interrupt);
