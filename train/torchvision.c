@@ -14,17 +14,22 @@ typedef struct
 {
   NddrBackbone backbone;
   const char *what;
-  const char *has[2], *lacks; /* tensors that tell it from the others; NULL: none */
+  const char *has;            /* a tensor that tells it from those below */
   const char *ignored[3];     /* what belongs to its classifier: prefixes, NULL-terminated */
   struct { const char *layer; guint full; } widths[MAX_WIDTHS]; /* our names of layers, by which its width is found */
 } Row;
 
+#define RESNET_WIDTHS { { "conv1", 64 }, { "layer2.0.conv1", 128 }, { "layer3.0.conv1", 256 }, { "layer4.0.conv1", 512 } }
+
 static const Row rows[] = {
-  { NDDR_BACKBONE_MOBILENET_V2, "MobileNet V2", { "features.0.0.weight" }, NULL, { "classifier.", "features.18." },
+  { NDDR_BACKBONE_MOBILENET_V2, "MobileNet V2", "features.0.0.weight", { "classifier.", "features.18." },
     { { "features.0.0", 32 }, { "features.1.conv.1", 16 }, { "features.2.conv.2", 24 }, { "features.4.conv.2", 32 }, { "features.7.conv.2", 64 },
       { "features.11.conv.2", 96 }, { "features.14.conv.2", 160 }, { "features.17.conv.2", 320 } } },
-  { NDDR_BACKBONE_VGG16, "VGG-16", { "features.0.weight" }, NULL, { "classifier." },
+  { NDDR_BACKBONE_VGG16, "VGG-16", "features.0.weight", { "classifier." },
     { { "conv1_1", 64 }, { "conv2_1", 128 }, { "conv3_1", 256 }, { "conv4_1", 512 }, { "conv5_1", 512 } } },
+  { NDDR_BACKBONE_RESNET101, "ResNet-101", "layer3.22.conv1.weight", { "fc." }, RESNET_WIDTHS },
+  { NDDR_BACKBONE_RESNET50, "ResNet-50", "layer1.0.conv3.weight", { "fc." }, RESNET_WIDTHS },
+  { NDDR_BACKBONE_RESNET18, "ResNet-18", "layer1.0.conv1.weight", { "fc." }, RESNET_WIDTHS },
 };
 
 /* torchvision numbers VGG-16's convolutions among the activations and pools between them, and with batch norm otherwise. */
@@ -53,20 +58,11 @@ nddr_torchvision_name (NddrBackbone backbone, const char *ours, const NddrTensor
   return backbone == NDDR_BACKBONE_VGG16 ? vgg_name (ours, tensors) : g_strdup (ours);
 }
 
-static gboolean
-is_row (const Row *row, const NddrTensors *tensors)
-{
-  for (guint i = 0; i < G_N_ELEMENTS (row->has); i++)
-    if (row->has[i] && !nddr_tensors_find (tensors, row->has[i]))
-      return FALSE;
-  return !row->lacks || !nddr_tensors_find (tensors, row->lacks);
-}
-
 static const Row *
 find_row (const NddrTensors *tensors)
 {
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
-    if (is_row (&rows[i], tensors))
+    if (nddr_tensors_find (tensors, rows[i].has))
       return &rows[i];
   return NULL;
 }
@@ -80,7 +76,7 @@ nddr_torchvision_recognise (const NddrTensors *tensors)
 const char *
 nddr_torchvision_names (void)
 {
-  return "VGG-16, VGG-16-BN, MobileNet V2";
+  return "VGG-16, VGG-16-BN, MobileNet V2, ResNet-18, -50 and -101";
 }
 
 /* ---- checking */

@@ -9,8 +9,8 @@
 # a tensor's numbers are generator.py's for the name "value" (what is registered twice has one value), and "nets", the channels of the heads; tensor "C/N" is
 # what head N gives, before upsampling, for the picture C.
 #
-# torchvision's backbones: for each case C, metadata "C" is JSON: "tensors" as above, "backbone", and "names": from a trunk's tensor in docs/model-format.md to
-# torchvision's: VGG-16's layers in their order, the others' by their own names.
+# torchvision's backbones, at an eighth of their width or a quarter: for each case C, metadata "C" is JSON: "tensors" as above, "backbone", "kept", how many of the
+# tensors are a trunk's, and "names": from a trunk's tensor in docs/model-format.md to torchvision's, by their order; null: they are the same.
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import json
@@ -153,16 +153,21 @@ def vgg(normed):
     return model, vgg_names(model.features)
 
 
-def mobilenet():
-    model = torchvision.models.mobilenet_v2(width_mult=0.25, num_classes=2)
-    kept = [name for name in model.state_dict() if name.startswith("features.") and not name.startswith("features.18.")]
-    return model, {name: name for name in kept if not name.endswith("num_batches_tracked")}
+def kept(model, ignored):
+    return sum(not name.startswith(ignored) and not name.endswith("num_batches_tracked") for name in model.state_dict())
 
 
 def torchvision_cases():
-    yield "vgg16", "vgg16", *vgg(False)
-    yield "vgg16_bn", "vgg16", *vgg(True)
-    yield "mobilenet_v2", "mobilenet_v2", *mobilenet()
+    """(name, backbone, rows, names or None where they are the same, how many tensors a trunk has)"""
+    for name, normed in (("vgg16", False), ("vgg16_bn", True)):
+        model, names = vgg(normed)
+        yield name, "vgg16", [[key, key, *x.shape] for key, x in model.state_dict().items()], names, len(names)
+    model = torchvision.models.mobilenet_v2(width_mult=0.25, num_classes=2)
+    yield "mobilenet_v2", "mobilenet_v2", [[key, key, *x.shape] for key, x in model.state_dict().items()], None, kept(model, ("classifier.", "features.18."))
+    for name in ("resnet18", "resnet50", "resnet101"):
+        model = getattr(torchvision.models, name)(num_classes=8)
+        narrow = [[key, key, *(size // 8 if size >= 64 else size for size in x.shape)] for key, x in model.state_dict().items()]
+        yield name, name, narrow, None, kept(model, "fc.")
 
 
 def make():
@@ -171,9 +176,8 @@ def make():
         rows, heads = run_port(name, module, size)
         tensors.update(heads)
         metadata[name] = json.dumps({"size": size, "nets": nets, "tensors": rows}, separators=(",", ":"))
-    for name, backbone, model, names in torchvision_cases():
-        rows = [[key, key, *tensor.shape] for key, tensor in model.state_dict().items()]
-        metadata[name] = json.dumps({"backbone": backbone, "names": names, "tensors": rows}, separators=(",", ":"))
+    for name, backbone, rows, names, n in torchvision_cases():
+        metadata[name] = json.dumps({"backbone": backbone, "names": names, "kept": n, "tensors": rows}, separators=(",", ":"))
     return tensors, metadata
 
 

@@ -321,7 +321,8 @@ test_backbone (gconstpointer data)
 {
   const char *name = data;
   g_autoptr (JsonNode) node = describe (name);
-  JsonObject *object = json_node_get_object (node), *names = json_object_get_object_member (object, "names");
+  JsonObject *object = json_node_get_object (node);
+  JsonObject *names = json_object_get_null_member (object, "names") ? NULL : json_object_get_object_member (object, "names");
   g_autoptr (NddrTensors) tensors = make_state_dict (name);
   g_hash_table_insert (tensors->metadata, g_strdup ("license"), g_strdup ("BSD-3-Clause"));
   g_autofree char *about = NULL;
@@ -339,12 +340,13 @@ test_backbone (gconstpointer data)
       const NddrArray *array = made->arrays->pdata[i];
       if (!g_str_has_prefix (array->name, "shared."))
         continue;
-      const NddrArray *from = nddr_tensors_find (tensors, json_object_get_string_member (names, array->name + strlen ("shared.")));
+      const char *ours = array->name + strlen ("shared.");
+      const NddrArray *from = nddr_tensors_find (tensors, names ? json_object_get_string_member (names, ours) : ours);
       g_assert_nonnull (from);
       g_assert_cmpmem (array->data, array->n_elements * sizeof (float), from->data, from->n_elements * sizeof (float));
       n_trunk++;
     }
-  g_assert_cmpuint (n_trunk, ==, json_object_get_size (names));
+  g_assert_cmpuint (n_trunk, ==, json_object_get_int_member (object, "kept"));
 }
 
 static void
@@ -431,7 +433,7 @@ test_width (void)
 int
 main (int argc, char **argv)
 {
-  static const char *const backbones[] = { "vgg16", "vgg16_bn", "mobilenet_v2" };
+  static const char *const backbones[] = { "vgg16", "vgg16_bn", "mobilenet_v2", "resnet18", "resnet50", "resnet101" };
   g_autoptr (GError) error = NULL;
   check_init (&argc, &argv);
   g_assert_cmpint (argc, ==, 2);
