@@ -220,8 +220,8 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
               wanted);
           return TRUE;
         }
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s is %s, but the network's is %s; do width, head_width, fusion and shortcut agree?",
-          source->path, weight_name, found, wanted);
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s is %s, but the network's is %s; do width, head_width, fusion and shortcut agree?%s",
+          source->path, weight_name, found, wanted, layer->role == NDDR_ROLE_HEAD ? " With model.head_init=new heads start anew." : "");
       return FALSE;
     }
   const NddrArray *parts[4] = { NULL };
