@@ -547,11 +547,10 @@ has_weights (const NddrLayer *layer)
 static guint64
 begin_initializer (const Export *e, const NddrLayer *layer, int branch, gboolean bias, GByteArray *out)
 {
-  gint64 channels = nddr_network_value (e->network, layer->output)->channels;
-  gint64 in = layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (e->network, layer);
-  const gint64 dims[] = { channels, in, layer->kernel, layer->kernel };
   g_autofree char *name = g_strconcat (layer->names[branch], bias ? ".bias" : ".weight", NULL);
   g_autoptr (GByteArray) tensor = g_byte_array_new ();
+  gint64 dims[4];
+  nddr_network_weight_dims (e->network, layer, branch, dims);
   guint64 bytes = begin_tensor (tensor, name, bias ? 1 : 4, dims);
   nddr_protobuf_begin_bytes (out, GRAPH_INITIALIZER, tensor->len + bytes);
   g_byte_array_append (out, tensor->data, tensor->len);
@@ -587,8 +586,7 @@ static gboolean
 write_layer (const Export *e, const NddrLayer *layer, FILE *file)
 {
   gsize channels = nddr_network_value (e->network, layer->output)->channels;
-  gsize in = layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (e->network, layer);
-  gsize weights = channels * in * layer->kernel * layer->kernel;
+  gsize weights = nddr_network_weights (e->network, layer) / layer->branches;
   g_autofree float *weight = g_new (float, layer->branches * weights), *bias = g_new (float, layer->branches * channels);
   nddr_network_fold (e->network, layer, nddr_model_get_tensors (e->model), weight, bias);
   for (int b = 0; b < layer->branches; b++)

@@ -152,10 +152,10 @@ static gboolean
 take_layer (const Port *port, const NddrLayer *layer, int branch, const Names *names, GError **error)
 {
   static const char *const norm_parts[] = { ".weight", ".bias", ".running_mean", ".running_var" };
-  const gint64 dims[] = { nddr_network_value (port->network, layer->output)->channels, nddr_network_in_channels (port->network, layer), layer->kernel,
-    layer->kernel };
   gboolean last = layer->role == NDDR_ROLE_HEAD_LAST;
   const NddrArray *array;
+  gint64 dims[4];
+  nddr_network_weight_dims (port->network, layer, branch, dims);
   if (!find (port, names->base, names->base_twin, ".weight", &array, error) || !require (names, names->base, ".weight", array, error)
       || !copy (port, array, 4, dims, layer->names[branch], ".weight", error) || !find (port, names->base, names->base_twin, ".bias", &array, error)
       || (last && !require (names, names->base, ".bias", array, error)) || (array && !copy (port, array, 1, dims, layer->names[branch], ".bias", error)))

@@ -111,8 +111,8 @@ static gboolean
 check_weight (const Row *row, const NddrTensors *tensors, const NddrNetwork *network, const NddrLayer *layer, const char *name, GError **error)
 {
   const NddrArray *weight = nddr_tensors_find (tensors, name);
-  const gint64 dims[] = { nddr_network_value (network, layer->output)->channels,
-    layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (network, layer), layer->kernel, layer->kernel };
+  gint64 dims[4];
+  nddr_network_weight_dims (network, layer, 0, dims);
   if (weight && weight->n_dims == 4 && memcmp (weight->dims, dims, sizeof dims) == 0)
     return TRUE;
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": a %s of this width has it with shape [%d, %d, %d, %d], and here it is %s; is the file whole, "
