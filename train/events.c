@@ -2,10 +2,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/events.h>
+#include <train/protobuf.h>
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 struct _NddrEvents
 {
@@ -49,64 +49,15 @@ write_record (NddrEvents *events, const GByteArray *message, GError **error)
   return fine;
 }
 
-/* ---- protocol buffers: a field is its number and wire type, then its content */
-
-enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
-
-static void
-put_varint (GByteArray *out, guint64 value)
-{
-  do
-    {
-      guint8 byte = (value & 0x7f) | (value > 0x7f ? 0x80 : 0);
-      g_byte_array_append (out, &byte, 1);
-      value >>= 7;
-    }
-  while (value);
-}
-
-static void
-put_key (GByteArray *out, guint field, guint wire)
-{
-  put_varint (out, field << 3 | wire);
-}
-
-static void
-put_double (GByteArray *out, guint field, double value)
-{
-  guint64 bits;
-  memcpy (&bits, &value, sizeof bits);
-  bits = GUINT64_TO_LE (bits);
-  put_key (out, field, WIRE_64);
-  g_byte_array_append (out, (const guint8 *) &bits, sizeof bits);
-}
-
-static void
-put_float (GByteArray *out, guint field, float value)
-{
-  guint32 bits;
-  memcpy (&bits, &value, sizeof bits);
-  bits = GUINT32_TO_LE (bits);
-  put_key (out, field, WIRE_32);
-  g_byte_array_append (out, (const guint8 *) &bits, sizeof bits);
-}
-
-static void
-put_bytes (GByteArray *out, guint field, gconstpointer data, gsize n)
-{
-  put_key (out, field, WIRE_BYTES);
-  put_varint (out, n);
-  g_byte_array_append (out, data, n);
-}
+/* ---- messages: event.proto and summary.proto */
 
 /* Event { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5 } */
 static GByteArray *
 new_event (gint64 step)
 {
   GByteArray *event = g_byte_array_new ();
-  put_double (event, 1, g_get_real_time () / 1e6);
-  put_key (event, 2, WIRE_VARINT);
-  put_varint (event, step);
+  nddr_protobuf_put_double (event, 1, g_get_real_time () / 1e6);
+  nddr_protobuf_put_integer (event, 2, step);
   return event;
 }
 
@@ -126,7 +77,7 @@ nddr_events_open (const char *folder, GError **error)
       return NULL;
     }
   g_autoptr (GByteArray) event = new_event (0);
-  put_bytes (event, 3, version, strlen (version));
+  nddr_protobuf_put_string (event, 3, version);
   return write_record (events, event, error) ? g_steal_pointer (&events) : NULL;
 }
 
@@ -148,10 +99,10 @@ write_value (NddrEvents *events, gint64 step, const char *tag, const GByteArray 
   g_autoptr (GByteArray) event = new_event (step);
   g_autoptr (GByteArray) summary = g_byte_array_new ();
   g_autoptr (GByteArray) value = g_byte_array_new ();
-  put_bytes (value, 1, tag, strlen (tag));
+  nddr_protobuf_put_string (value, 1, tag);
   g_byte_array_append (value, content->data, content->len);
-  put_bytes (summary, 1, value->data, value->len);
-  put_bytes (event, 5, summary->data, summary->len);
+  nddr_protobuf_put_message (summary, 1, value);
+  nddr_protobuf_put_message (event, 5, summary);
   return write_record (events, event, error);
 }
 
@@ -160,7 +111,7 @@ gboolean
 nddr_events_add (NddrEvents *events, gint64 step, const char *tag, double value, GError **error)
 {
   g_autoptr (GByteArray) content = g_byte_array_new ();
-  put_float (content, 2, value);
+  nddr_protobuf_put_float (content, 2, value);
   return write_value (events, step, tag, content, error);
 }
 
@@ -172,11 +123,8 @@ nddr_events_add_image (NddrEvents *events, gint64 step, const char *tag, guint w
   g_autoptr (GByteArray) image = g_byte_array_new ();
   const guint numbers[] = { height, width, channels };
   for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
-    {
-      put_key (image, 1 + i, WIRE_VARINT);
-      put_varint (image, numbers[i]);
-    }
-  put_bytes (image, 4, g_bytes_get_data (encoded, NULL), g_bytes_get_size (encoded));
-  put_bytes (content, 4, image->data, image->len);
+    nddr_protobuf_put_integer (image, 1 + i, numbers[i]);
+  nddr_protobuf_put_bytes (image, 4, g_bytes_get_data (encoded, NULL), g_bytes_get_size (encoded));
+  nddr_protobuf_put_message (content, 4, image);
   return write_value (events, step, tag, content, error);
 }

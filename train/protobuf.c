@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { WIRE_VARINT = 0, WIRE_BYTES = 2 };
+enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 /* Seven bits a byte, the lowest first; the eighth says that more follow. */
 static void
@@ -31,6 +31,26 @@ nddr_protobuf_put_integer (GByteArray *out, guint field, gint64 value)
 {
   put_key (out, field, WIRE_VARINT);
   put_varint (out, (guint64) value);
+}
+
+void
+nddr_protobuf_put_float (GByteArray *out, guint field, float value)
+{
+  guint32 bits;
+  memcpy (&bits, &value, sizeof bits);
+  bits = GUINT32_TO_LE (bits);
+  put_key (out, field, WIRE_32);
+  g_byte_array_append (out, (const guint8 *) &bits, sizeof bits);
+}
+
+void
+nddr_protobuf_put_double (GByteArray *out, guint field, double value)
+{
+  guint64 bits;
+  memcpy (&bits, &value, sizeof bits);
+  bits = GUINT64_TO_LE (bits);
+  put_key (out, field, WIRE_64);
+  g_byte_array_append (out, (const guint8 *) &bits, sizeof bits);
 }
 
 void

@@ -14,6 +14,8 @@ G_BEGIN_DECLS
 
 /** An integer, enum or bool; int32 and int64 are given as they convert to 64 bits. */
 void nddr_protobuf_put_integer (GByteArray *out, guint field, gint64 value);
+void nddr_protobuf_put_float (GByteArray *out, guint field, float value);
+void nddr_protobuf_put_double (GByteArray *out, guint field, double value);
 void nddr_protobuf_put_string (GByteArray *out, guint field, const char *text);
 void nddr_protobuf_put_bytes (GByteArray *out, guint field, gconstpointer data, gsize n);
 /** A message within it. */
