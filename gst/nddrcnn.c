@@ -397,7 +397,7 @@ gst_nddr_cnn_init (GstNddrCnn *self)
 
   self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
   gst_pad_set_chain_function (self->sinkpad, GST_DEBUG_FUNCPTR (gst_nddr_cnn_chain));
-  gst_pad_set_event_function (self->sinkpad, GST_DEBUG_FUNCPTR (gst_nddr_cnn_sink_event));
+  gst_pad_set_event_full_function (self->sinkpad, GST_DEBUG_FUNCPTR (gst_nddr_cnn_sink_event));
   gst_pad_set_query_function (self->sinkpad, GST_DEBUG_FUNCPTR (gst_nddr_cnn_sink_query));
   GST_PAD_SET_ACCEPT_TEMPLATE (self->sinkpad);
   gst_element_add_pad (GST_ELEMENT (self), self->sinkpad);

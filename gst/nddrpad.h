@@ -34,7 +34,7 @@ struct _GstNddrPad
   GstVideoInfo info;
   NddrView shown;       /* the view that was negotiated */
   gboolean started;     /* has had the sticky events, in their order */
-  gboolean renegotiate; /* the peer, or the view, is another since */
+  gboolean renegotiate; /* the peer, the view or the input is another since */
 
   /* the element's lock */
   GstFlowReturn flow;

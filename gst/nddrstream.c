@@ -73,8 +73,8 @@ wants_frames (GstNddrCnn *self, GstNddrPad *pad)
 
     if (!linked)
       flow = GST_FLOW_NOT_LINKED;
-    else if (flow == GST_FLOW_NOT_LINKED && relinked)
-      flow = GST_FLOW_OK;
+    else if ((flow == GST_FLOW_NOT_LINKED || flow == GST_FLOW_EOS) && relinked)
+      flow = GST_FLOW_OK; /* perhaps another peer, that has not had enough */
     if (flow != pad->flow) {
       pad->flow = flow;
       self->flow = gst_flow_combiner_update_pad_flow (self->combiner, GST_PAD (pad), flow);
@@ -162,7 +162,7 @@ flow_without_outputs (GstNddrCnn *self, GPtrArray *pads)
  * are linked and what their peers want.  Costs nothing while nothing changes; else waits until all frames in
  * flight are out. */
 static GstFlowReturn
-settle (GstNddrCnn *self, gboolean input_changed)
+settle (GstNddrCnn *self)
 {
   g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
   g_autoptr (GPtrArray) linked = g_ptr_array_new ();
@@ -172,7 +172,7 @@ settle (GstNddrCnn *self, gboolean input_changed)
   if (gst_nddr_output_get_flow (self) == GST_FLOW_ERROR)
     return GST_FLOW_ERROR;
   GST_OBJECT_LOCK (self);
-  gboolean changed = input_changed || self->settings_changed;
+  gboolean changed = self->settings_changed;
   GST_OBJECT_UNLOCK (self);
   for (guint i = 0; i < pads->len; i++) {
     GstNddrPad *pad = pads->pdata[i];
@@ -204,7 +204,7 @@ settle (GstNddrCnn *self, gboolean input_changed)
 
   for (guint i = 0; i < wanted->len && flow == GST_FLOW_OK; i++) {
     GstNddrPad *pad = wanted->pdata[i];
-    if (input_changed || pad->renegotiate || !pad->started)
+    if (pad->renegotiate || !pad->started)
       flow = negotiate_pad (self, pad);
   }
   if (flow == GST_FLOW_OK)
@@ -330,7 +330,7 @@ submit (GstNddrCnn *self, GstBuffer *buffer)
 {
   g_autofree double *opacities = g_new (double, self->outputs->len);
   g_autoptr (GError) error = NULL;
-  GstVideoFrame mapped;
+  GstVideoFrame mapped = GST_VIDEO_FRAME_INIT;
   NddrFrame frame;
 
   if (!gst_video_frame_map (&mapped, &self->info, buffer, GST_MAP_READ)
@@ -363,7 +363,7 @@ GstFlowReturn
 gst_nddr_cnn_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   GstNddrCnn *self = GST_NDDR_CNN (parent);
-  GstFlowReturn flow = settle (self, FALSE);
+  GstFlowReturn flow = settle (self);
 
   if (flow == GST_FLOW_OK && GST_VIDEO_INFO_FORMAT (&self->info) == GST_VIDEO_FORMAT_UNKNOWN) {
     GST_ELEMENT_ERROR (self, CORE, NEGOTIATION,
@@ -380,9 +380,10 @@ gst_nddr_cnn_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   return flow;
 }
 
-static gboolean
+static GstFlowReturn
 set_caps (GstNddrCnn *self, GstEvent *event)
 {
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
   GstVideoInfo info;
   GstCaps *caps;
 
@@ -390,26 +391,29 @@ set_caps (GstNddrCnn *self, GstEvent *event)
   if (!gst_video_info_from_caps (&info, caps)) {
     GST_ELEMENT_ERROR (self, CORE, NEGOTIATION, ("The caps before %s are no raw video.", GST_ELEMENT_NAME (self)),
         ("%" GST_PTR_FORMAT, caps));
-    return FALSE;
+    return GST_FLOW_NOT_NEGOTIATED;
   }
   if (gst_video_info_is_equal (&info, &self->info))
-    return TRUE;
+    return GST_FLOW_OK;
   if (!gst_nddr_output_drain (self))
-    return FALSE;
+    return GST_FLOW_FLUSHING;
   GST_INFO_OBJECT (self, "takes %" GST_PTR_FORMAT, caps);
   self->info = info;
+  /* whenever one takes frames again: what it agreed on before no longer holds */
+  for (guint i = 0; i < pads->len; i++)
+    GST_NDDR_PAD (pads->pdata[i])->renegotiate = TRUE;
 
-  GstFlowReturn flow = settle (self, TRUE);
-  return flow == GST_FLOW_OK || flow == GST_FLOW_NOT_LINKED || flow == GST_FLOW_EOS;
+  GstFlowReturn flow = settle (self);
+  return flow == GST_FLOW_NOT_LINKED || flow == GST_FLOW_EOS ? GST_FLOW_OK : flow;
 }
 
-static gboolean
+static GstFlowReturn
 set_stream (GstNddrCnn *self, GstEvent *event)
 {
   g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
 
   if (!gst_nddr_output_drain (self))
-    return FALSE;
+    return GST_FLOW_FLUSHING;
   /* stored now, for the pads' stream ids are made from it */
   gst_pad_store_sticky_event (self->sinkpad, event);
   g_mutex_lock (&self->lock);
@@ -424,7 +428,7 @@ set_stream (GstNddrCnn *self, GstEvent *event)
   g_mutex_unlock (&self->lock);
   for (guint i = 0; i < pads->len; i++)
     start_stream (self, pads->pdata[i]);
-  return TRUE;
+  return GST_FLOW_OK;
 }
 
 static void
@@ -467,36 +471,37 @@ gst_nddr_cnn_reset_stream (GstNddrCnn *self)
     gst_nddr_pad_reset (pads->pdata[i]);
 }
 
-gboolean
+/* An event that was interrupted by a flush says so: a plain FALSE would count as an error, of caps as a format that is refused. */
+GstFlowReturn
 gst_nddr_cnn_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
   GstNddrCnn *self = GST_NDDR_CNN (parent);
-  gboolean ok;
+  GstFlowReturn flow;
 
   GST_LOG_OBJECT (pad, "got %" GST_PTR_FORMAT, event);
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_FLUSH_START:
       gst_nddr_output_flush (self);
-      return gst_pad_event_default (pad, parent, event);
+      return gst_pad_event_default (pad, parent, event) ? GST_FLOW_OK : GST_FLOW_ERROR;
     case GST_EVENT_FLUSH_STOP:
-      return stop_flushing (self, event);
+      return stop_flushing (self, event) ? GST_FLOW_OK : GST_FLOW_ERROR;
     case GST_EVENT_STREAM_START:
-      ok = set_stream (self, event);
+      flow = set_stream (self, event);
       gst_event_unref (event);
-      return ok;
+      return flow;
     case GST_EVENT_CAPS:
-      ok = set_caps (self, event);
+      flow = set_caps (self, event);
       gst_event_unref (event);
-      return ok;
+      return flow;
     case GST_EVENT_SEGMENT:
       gst_event_copy_segment (event, &self->segment);
       reset_qos (self);
       break;
     default:
       if (!GST_EVENT_IS_SERIALIZED (event))
-        return gst_pad_event_default (pad, parent, event);
+        return gst_pad_event_default (pad, parent, event) ? GST_FLOW_OK : GST_FLOW_ERROR;
   }
   /* pads that are new get what came before this event first */
-  settle (self, FALSE);
-  return gst_nddr_output_add_event (self, event);
+  settle (self);
+  return gst_nddr_output_add_event (self, event) ? GST_FLOW_OK : GST_FLOW_FLUSHING;
 }

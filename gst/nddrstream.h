@@ -8,7 +8,7 @@
 G_BEGIN_DECLS
 
 GstFlowReturn gst_nddr_cnn_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer);
-gboolean gst_nddr_cnn_sink_event (GstPad *pad, GstObject *parent, GstEvent *event);
+GstFlowReturn gst_nddr_cnn_sink_event (GstPad *pad, GstObject *parent, GstEvent *event);
 
 /** Forgets the stream; no thread may be in it. */
 void gst_nddr_cnn_reset_stream (GstNddrCnn *self);

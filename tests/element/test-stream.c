@@ -238,6 +238,42 @@ test_caps_change (void)
   rig_free (rig);
 }
 
+#define LARGE_CAPS "video/x-raw,format=RGBA,width=301,height=203,framerate=25/1"
+
+static GstBuffer *
+large_frame (guint n)
+{
+  g_autoptr (GstCaps) caps = gst_caps_from_string (LARGE_CAPS);
+  GstVideoInfo info;
+
+  gst_video_info_from_caps (&info, caps);
+  return fixture_frame (&info, n, -1);
+}
+
+/* the caps change while a branch is shut down: the others must not be left with those of before */
+static void
+test_caps_change_interrupted (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", "normal", "overlay", NULL);
+
+  rig_set_caps (rig, RIG_CAPS);
+  rig_push (rig, rig_frame (0));
+  expect_picture (rig, 0, 0);
+  expect_picture (rig, 1, 0);
+  gst_harness_set_sink_caps_str (rig->out[0], "video/x-raw,format=GRAY8,width=24,height=16");
+  gst_pad_set_active (rig->out[0]->sinkpad, FALSE);
+  gst_harness_set_src_caps_str (rig->in, LARGE_CAPS);
+  gst_harness_set_sink_caps_str (rig->out[0], "video/x-raw");
+  gst_pad_set_active (rig->out[0]->sinkpad, TRUE);
+  g_assert_cmpint (rig_push (rig, large_frame (1)), ==, GST_FLOW_OK);
+  for (int pad = 0; pad < 2; pad++) {
+    g_autoptr (GstBuffer) picture = rig_pull (rig, pad);
+    g_assert_cmpuint (gst_buffer_get_size (picture), >=, 301 * 203 * (pad ? 4 : 1));
+    expect_size (rig->out[pad], 301, 203);
+  }
+  rig_free (rig);
+}
+
 /* size, rate, aspect ratio and interlacing go through; colorimetry as the values have it */
 static void
 test_caps_fields (void)
@@ -391,6 +427,44 @@ test_flush_unblocks (void)
   rig_free (rig);
 }
 
+static gpointer
+push_caps_and_frame (gpointer data)
+{
+  Rig *rig = data;
+  g_autoptr (GstCaps) caps = gst_caps_from_string (LARGE_CAPS);
+  g_autoptr (GstEvent) event = gst_event_new_caps (caps);
+
+  /* goes out with the frame */
+  gst_pad_store_sticky_event (rig->in->srcpad, event);
+  return GINT_TO_POINTER (gst_pad_push (rig->in->srcpad, large_frame (9)));
+}
+
+/* caps that wait for the frames before them when a flush comes are not refused */
+static void
+test_flush_while_caps_change (void)
+{
+  Rig *rig = rig_new ("max-in-flight=2", "segmentation", "raw", NULL);
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_segmentation");
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (rig->element, "sink");
+  GstSegment segment;
+
+  rig_set_caps (rig, RIG_CAPS);
+  gulong probe = gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER, block, NULL, NULL);
+  rig_push (rig, rig_frame (0));
+  GThread *thread = g_thread_new ("push", push_caps_and_frame, rig);
+  g_usleep (200000);
+  g_assert_true (gst_pad_send_event (sink, gst_event_new_flush_start ()));
+  g_assert_cmpint (GPOINTER_TO_INT (g_thread_join (thread)), ==, GST_FLOW_FLUSHING);
+  gst_pad_remove_probe (pad, probe);
+  g_assert_true (gst_pad_send_event (sink, gst_event_new_flush_stop (TRUE)));
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
+  g_assert_cmpint (rig_push (rig, large_frame (10)), ==, GST_FLOW_OK);
+  gst_buffer_unref (rig_pull (rig, 0));
+  expect_size (rig->out[0], 301, 203);
+  rig_free (rig);
+}
+
 static Rig *flushed_rig;
 static GstPadChainFunction harness_chain;
 
@@ -465,6 +539,43 @@ static void
 test_branch_at_eos (void)
 {
   check_branch_that_stops (answer_eos, GST_FLOW_EOS);
+}
+
+/* a branch that had enough, and then is another, or gets another stream, takes frames again, in the caps of then */
+static void
+test_branch_after_eos (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", "normal", "raw", NULL);
+  GstPadChainFunction chain = GST_PAD_CHAINFUNC (rig->out[0]->sinkpad);
+  GstSegment segment;
+
+  rig_set_caps (rig, RIG_CAPS);
+  for (int again = 0; again < 2; again++) {
+    guint n = 10 * again;
+
+    gst_pad_set_chain_function (rig->out[0]->sinkpad, answer_eos);
+    for (guint i = 0; i < 2; i++) {
+      rig_push (rig, again ? large_frame (n) : rig_frame (n));
+      gst_buffer_unref (rig_pull (rig, 1));
+    }
+    gst_pad_set_chain_function (rig->out[0]->sinkpad, chain);
+    rig_set_caps (rig, LARGE_CAPS);
+    if (again) {
+      gst_harness_push_event (rig->in, gst_event_new_stream_start ("another"));
+      gst_segment_init (&segment, GST_FORMAT_TIME);
+      gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
+    } else {
+      gst_harness_push_upstream_event (rig->out[0], gst_event_new_reconfigure ());
+    }
+    g_assert_cmpint (rig_push (rig, large_frame (n + 2)), ==, GST_FLOW_OK);
+    for (int pad = 0; pad < 2; pad++) {
+      g_autoptr (GstBuffer) picture = rig_pull (rig, pad);
+      g_assert_cmpuint (gst_buffer_get_size (picture), >=, 301 * 203 * (pad ? 3 : 1));
+      expect_size (rig->out[pad], 301, 203);
+    }
+    rig_set_caps (rig, again ? LARGE_CAPS : RIG_CAPS);
+  }
+  rig_free (rig);
 }
 
 static void
@@ -602,14 +713,17 @@ main (int argc, char **argv)
   g_test_add_func ("/element/stream/events-between-frames", test_events_between_frames);
   g_test_add_func ("/element/stream/stream-ids", test_stream_ids);
   g_test_add_func ("/element/stream/caps-change", test_caps_change);
+  g_test_add_func ("/element/stream/caps-change-interrupted", test_caps_change_interrupted);
   g_test_add_func ("/element/stream/caps-fields", test_caps_fields);
   g_test_add_func ("/element/stream/reconfigure", test_reconfigure);
   g_test_add_func ("/element/stream/view-changes-while-playing", test_view_changes_while_playing);
   g_test_add_func ("/element/stream/no-common-format", test_no_common_format);
   g_test_add_func ("/element/stream/flush", test_flush);
   g_test_add_func ("/element/stream/flush-unblocks", test_flush_unblocks);
+  g_test_add_func ("/element/stream/flush-while-caps-change", test_flush_while_caps_change);
   g_test_add_func ("/element/stream/flush-from-a-push", test_flush_from_a_push);
   g_test_add_func ("/element/stream/branch-at-eos", test_branch_at_eos);
+  g_test_add_func ("/element/stream/branch-after-eos", test_branch_after_eos);
   g_test_add_func ("/element/stream/branch-not-linked", test_branch_not_linked);
   g_test_add_func ("/element/stream/pad-added-while-playing", test_pad_added_while_playing);
   g_test_add_func ("/element/stream/metas", test_metas);
