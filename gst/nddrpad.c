@@ -269,6 +269,11 @@ negotiate_pool (GstNddrPad *pad, GstCaps *caps)
         && gst_buffer_pool_set_active (pool, TRUE);
   if (!ok) {
     gst_clear_object (&pool);
+    /* one that only its own pool can use */
+    if (allocator && GST_OBJECT_FLAG_IS_SET (allocator, GST_ALLOCATOR_FLAG_CUSTOM_ALLOC)) {
+      gst_clear_object (&allocator);
+      gst_allocation_params_init (&params);
+    }
     pool = gst_video_buffer_pool_new ();
     ok = configure_pool (pool, caps, size, min, 0, allocator, &params, video_meta)
         && gst_buffer_pool_set_active (pool, TRUE);

@@ -667,6 +667,37 @@ test_allocation (void)
   rig_free (rig);
 }
 
+typedef GstAllocator OwnAllocator;
+typedef GstAllocatorClass OwnAllocatorClass;
+GType own_allocator_get_type (void);
+G_DEFINE_TYPE (OwnAllocator, own_allocator, GST_TYPE_ALLOCATOR)
+
+static void
+own_allocator_class_init (OwnAllocatorClass *klass)
+{
+}
+
+static void
+own_allocator_init (OwnAllocator *allocator)
+{
+  GST_OBJECT_FLAG_SET (allocator, GST_ALLOCATOR_FLAG_CUSTOM_ALLOC);
+}
+
+/* an allocator that gst_allocator_alloc () cannot use, of a device's memory for one: the pool is made without it */
+static void
+test_custom_allocator (void)
+{
+  Rig *rig = rig_new (NULL, "normal", "raw", NULL);
+  GstAllocator *allocator = gst_object_ref_sink (g_object_new (own_allocator_get_type (), NULL));
+
+  gst_harness_set_propose_allocator (rig->out[0], gst_object_ref (allocator), NULL);
+  rig_set_caps (rig, RIG_CAPS);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
+  expect_picture (rig, 0, 0);
+  rig_free (rig);
+  gst_object_unref (allocator);
+}
+
 /* buffers that do not hold what their caps say are an error, not a crash */
 static void
 test_short_buffer (void)
@@ -728,6 +759,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/stream/pad-added-while-playing", test_pad_added_while_playing);
   g_test_add_func ("/element/stream/metas", test_metas);
   g_test_add_func ("/element/stream/allocation", test_allocation);
+  g_test_add_func ("/element/stream/custom-allocator", test_custom_allocator);
   g_test_add_func ("/element/stream/short-buffer", test_short_buffer);
   g_test_add_func ("/element/stream/ready-and-back", test_ready_and_back);
   return fixture_run ();
