@@ -4,6 +4,7 @@
 #include "fixture.h"
 
 #include <glib/gstdio.h>
+#include <nddr/nddr-device.h>
 #include <string.h>
 
 /* (transfer full): a pipeline of the element alone, @model NULL for the default one */
@@ -38,7 +39,7 @@ test_no_device (void)
         "mesa-vulkan-drivers");
     return;
   }
-  g_test_trap_subprocess (NULL, 60 * G_USEC_PER_SEC, G_TEST_SUBPROCESS_INHERIT_STDERR);
+  g_test_trap_subprocess (NULL, 300 * G_USEC_PER_SEC, G_TEST_SUBPROCESS_INHERIT_STDERR);
   g_test_trap_assert_passed ();
 }
 
@@ -50,6 +51,45 @@ test_no_such_device (void)
 
   g_object_set (element, "device", "no device is named like this", NULL);
   expect_failure (pipeline, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, "nddr devices");
+}
+
+/* (transfer full) (nullable): a string of the element's statistics */
+static char *
+loaded (GstElement *element, const char *what)
+{
+  GstStructure *stats;
+
+  g_object_get (element, "stats", &stats, NULL);
+  char *text = g_strdup (gst_structure_get_string (stats, what));
+  gst_structure_free (stats);
+  return text;
+}
+
+/* by its index, and by a part of its name in any case, whatever the environment's default is */
+static void
+test_device_by_index_and_name (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) devices = nddr_device_list (&error);
+
+  g_assert_no_error (error);
+  g_setenv ("NDDR_DEVICE", "no device is named like this", TRUE);
+  for (guint i = 0; i < devices->len; i++) {
+    const NddrDeviceInfo *info = devices->pdata[i];
+    g_autofree char *index = g_strdup_printf ("%u", i), *upper = g_ascii_strup (info->name, -1);
+    const char *const ways[] = { index, info->name, upper };
+
+    for (guint w = 0; info->usable && w < G_N_ELEMENTS (ways); w++) {
+      GstElement *element = gst_object_ref_sink (fixture_element (NULL));
+      g_object_set (element, "device", ways[w], NULL);
+      g_assert_cmpint (gst_element_set_state (element, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
+      g_autofree char *name = loaded (element, "device");
+      g_assert_cmpstr (name, ==, info->name);
+      gst_element_set_state (element, GST_STATE_NULL);
+      gst_object_unref (element);
+    }
+  }
+  g_unsetenv ("NDDR_DEVICE");
 }
 
 static void
@@ -75,17 +115,6 @@ test_bad_model (void)
   g_rmdir (folder);
 }
 
-static char *
-loaded_model (GstElement *element)
-{
-  GstStructure *stats;
-
-  g_object_get (element, "stats", &stats, NULL);
-  char *model = g_strdup (gst_structure_get_string (stats, "model"));
-  gst_structure_free (stats);
-  return model;
-}
-
 /* NDDR_MODELS says where the default models are; where only one of the two is there, it serves every device */
 static void
 test_default_model (void)
@@ -108,13 +137,13 @@ test_default_model (void)
     GstElement *element = gst_object_ref_sink (fixture_element (NULL));
     g_object_set (element, "model", NULL, NULL);
     g_assert_cmpint (gst_element_set_state (element, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
-    g_autofree char *model = loaded_model (element);
+    g_autofree char *model = loaded (element, "model");
     if (there == 3)
       g_assert_true (g_str_has_prefix (model, folder));
     else
       g_assert_true (g_str_has_suffix (model, "nddr-small.safetensors") || g_str_has_suffix (model, "nddr-base.safetensors"));
     gst_element_set_state (element, GST_STATE_NULL);
-    g_autofree char *none = loaded_model (element);
+    g_autofree char *none = loaded (element, "model");
     g_assert_null (none);
     gst_object_unref (element);
   }
@@ -140,7 +169,7 @@ test_default_model_of_the_sources (void)
 
   g_unsetenv ("NDDR_MODELS");
   if (gst_element_set_state (pipeline, GST_STATE_READY) == GST_STATE_CHANGE_SUCCESS) {
-    g_autofree char *model = loaded_model (GST_BIN_CHILDREN (pipeline)->data);
+    g_autofree char *model = loaded (GST_BIN_CHILDREN (pipeline)->data, "model");
     g_assert_true (g_str_has_prefix (model, sources));
   } else {
     /* sources without models: the error says that it was looked for there */
@@ -166,7 +195,7 @@ test_model_changes_in_ready (void)
   g_assert_cmpint (gst_element_set_state (element, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
   g_object_set (element, "model", path, NULL);
   g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_SUCCESS);
-  g_autofree char *model = loaded_model (element);
+  g_autofree char *model = loaded (element, "model");
   g_assert_cmpstr (model, ==, path);
 
   /* one that does not load keeps the element from PAUSED, and leaves nothing half open */
@@ -187,6 +216,7 @@ main (int argc, char **argv)
   fixture_init (&argc, &argv);
   g_test_add_func ("/element/open/no-device", test_no_device);
   g_test_add_func ("/element/open/no-such-device", test_no_such_device);
+  g_test_add_func ("/element/open/device-by-index-and-name", test_device_by_index_and_name);
   g_test_add_func ("/element/open/no-such-model", test_no_such_model);
   g_test_add_func ("/element/open/bad-model", test_bad_model);
   g_test_add_func ("/element/open/default-model", test_default_model);
