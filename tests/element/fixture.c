@@ -91,7 +91,7 @@ fixture_element (const char *properties)
 GstMessage *
 fixture_message (GstBus *bus, GstMessageType type)
 {
-  GstMessage *message = gst_bus_timed_pop_filtered (bus, 10 * GST_SECOND, type);
+  GstMessage *message = gst_bus_timed_pop_filtered (bus, 60 * GST_SECOND, type);
 
   g_assert_nonnull (message);
   return message;

@@ -33,7 +33,7 @@ const char *fixture_model (void);
 
 /** An element with that model; @properties (nullable) as in gst-launch: "interval=2 qos=false". */
 GstElement *fixture_element (const char *properties);
-/** Waits for the next message of @type on @bus, at most ten seconds; (transfer full). */
+/** Waits for the next message of @type on @bus, at most a minute; (transfer full). */
 GstMessage *fixture_message (GstBus *bus, GstMessageType type);
 /** Fails unless @bus has an error of @domain and @code whose text holds @text. */
 void fixture_expect_error (GstBus *bus, GQuark domain, int code, const char *text);
