@@ -447,6 +447,7 @@ main (int argc, char **argv)
   g_test_add_func ("/start/models", test_models);
   g_test_add_data_func ("/start/fusion-norm/mobilenet_v2", "mobilenet_v2", test_fusion_norm);
   g_test_add_data_func ("/start/fusion-norm/vgg16", "vgg16", test_fusion_norm);
+  g_test_add_data_func ("/start/fusion-norm/resnet18", "resnet18", test_fusion_norm);
   int status = g_test_run ();
   fixture_remove (folder);
   return status;
