@@ -14,10 +14,11 @@ typedef struct
   const NddrConfig *config;
   NddrSession *session;
   NddrMetrics *metrics;
+  NddrGallery *gallery; /* NULL: none */
   guint n_tasks;
   guint width, height;  /* of the frames that the session is set for */
   float **heads[SLOTS]; /* for each slot and task */
-  NddrHeadOutput *shapes; /* for each task; data unused */
+  NddrHeadOutput *shapes; /* for each task; data: of the picture at hand */
   const double *weights;
   double *loss_sums;    /* for each task */
   guint64 *loss_pixels;
@@ -118,7 +119,7 @@ set_size (Evaluation *e, guint width, guint height, GError **error)
 }
 
 static gboolean
-collect (Evaluation *e, guint slot, guint64 ticket, const NddrSample *truth, GError **error)
+collect (Evaluation *e, guint slot, guint index, guint64 ticket, const NddrSample *truth, GError **error)
 {
   g_autofree NddrFrame *results = g_new0 (NddrFrame, e->n_tasks);
   for (guint t = 0; t < e->n_tasks; t++)
@@ -127,13 +128,13 @@ collect (Evaluation *e, guint slot, guint64 ticket, const NddrSample *truth, GEr
     return FALSE;
   for (guint t = 0; t < e->n_tasks; t++)
     {
-      NddrHeadOutput head = e->shapes[t];
-      head.data = e->heads[slot][t];
-      nddr_metrics_add (e->metrics, t, &head, e->config->resize, truth);
+      NddrHeadOutput *head = &e->shapes[t];
+      head->data = e->heads[slot][t];
+      nddr_metrics_add (e->metrics, t, head, e->config->resize, truth);
       if (e->weights)
-        add_loss (e, t, &head, truth);
+        add_loss (e, t, head, truth);
     }
-  return TRUE;
+  return !e->gallery || nddr_gallery_show (e->gallery, index, truth, e->shapes, error);
 }
 
 /* What the model's tasks need. */
@@ -150,7 +151,7 @@ wanted_labels (const Evaluation *e)
 static gboolean
 run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, GError **error)
 {
-  guint total = nddr_dataset_size (dataset), at = 0, n_submitted = 0;
+  guint total = nddr_dataset_size (dataset), at = 0, index_before = 0, n_submitted = 0;
   g_autoptr (NddrSample) before = NULL;
   guint64 ticket = 0;
   for (gboolean more = TRUE; more;)
@@ -170,7 +171,7 @@ run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, GE
           gboolean other_size = sample->width != e->width || sample->height != e->height;
           if (other_size && before)
             {
-              if (!collect (e, slot_before, ticket, before, error))
+              if (!collect (e, slot_before, index_before, ticket, before, error))
                 return FALSE;
               g_clear_pointer (&before, nddr_sample_unref);
             }
@@ -182,10 +183,11 @@ run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, GE
             return FALSE;
           n_submitted++;
         }
-      if (before && !collect (e, slot_before, ticket, before, error))
+      if (before && !collect (e, slot_before, index_before, ticket, before, error))
         return FALSE;
       g_clear_pointer (&before, nddr_sample_unref);
       before = g_steal_pointer (&sample);
+      index_before = at - 1;
       ticket = next;
       if (options->progress)
         options->progress (at, total, options->user_data);
@@ -196,9 +198,40 @@ run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, GE
   return FALSE;
 }
 
+/* Ids must mean the same in the model and in the labels. */
+static gboolean
+check_classes (const NddrConfig *config, const NddrDataset *dataset, GError **error)
+{
+  guint n = 0;
+  const NddrClass *classes = nddr_dataset_classes (dataset, &n);
+  for (guint t = 0; classes && t < config->n_tasks; t++)
+    {
+      const NddrTask *task = &config->tasks[t];
+      if (task->kind != NDDR_TASK_SEGMENTATION)
+        continue;
+      if (task->n_classes != n)
+        {
+          g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "the model's task %s knows %u classes, but the data set has %u: scores need the same classes",
+              task->name, task->n_classes, n);
+          return FALSE;
+        }
+      for (guint c = 0; c < n; c++)
+        if (!g_str_equal (task->classes[c].name, classes[c].name))
+          {
+            g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
+                "class %u of the model's task %s is \"%s\", but \"%s\" in the data set: scores need the same classes in the same order", c, task->name,
+                task->classes[c].name, classes[c].name);
+            return FALSE;
+          }
+    }
+  return TRUE;
+}
+
 NddrMetrics *
 nddr_evaluate (NddrDevice *device, NddrModel *model, NddrDataset *dataset, const NddrEvaluateOptions *options, double *loss, GError **error)
 {
+  if (!check_classes (nddr_model_get_config (model), dataset, error))
+    return NULL;
   NddrSessionOptions session_options = { .precision = options->precision, .width = options->width, .height = options->height, .slots = SLOTS };
   g_autoptr (NddrSession) session = nddr_session_new (device, model, &session_options, error);
   if (!session)
@@ -211,7 +244,7 @@ nddr_evaluate (NddrDevice *device, NddrModel *model, NddrDataset *dataset, const
   g_autofree double *loss_sums = g_new0 (double, config->n_tasks);
   g_autofree guint64 *loss_pixels = g_new0 (guint64, config->n_tasks);
   Evaluation e = { .model = model, .config = config, .session = session, .metrics = metrics, .n_tasks = config->n_tasks, .shapes = shapes,
-    .weights = options->weights, .loss_sums = loss_sums, .loss_pixels = loss_pixels };
+    .gallery = options->gallery, .weights = options->weights, .loss_sums = loss_sums, .loss_pixels = loss_pixels };
   for (guint t = 0; t < e.n_tasks; t++)
     nddr_session_get_head_size (session, config->tasks[t].name, &shapes[t].width, &shapes[t].height, &shapes[t].stride);
   for (int s = 0; s < SLOTS; s++)

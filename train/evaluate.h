@@ -6,6 +6,7 @@
 #include <nddr/model.h>
 #include <nddr/nddr-session.h>
 #include <train/dataset.h>
+#include <train/gallery.h>
 #include <train/metrics.h>
 
 G_BEGIN_DECLS
@@ -16,6 +17,7 @@ typedef struct
   NddrPrecision precision;
   gboolean paper; /* also nddr_metrics_score_as_published() */
   const double *weights; /* (nullable): of the tasks' losses; then *loss is computed */
+  NddrGallery *gallery;  /* (nullable): of @model's config and @dataset; is shown its pictures */
   /* (nullable): called after each picture */
   void (*progress) (guint done, guint total, gpointer user_data);
   gpointer user_data;

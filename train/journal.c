@@ -13,6 +13,7 @@ struct _NddrJournal
   char *path;
   FILE *file;
   NddrEvents *events;
+  gboolean has_labels; /* pictures and labels, which do not change, are written */
 };
 
 /* The step that a line of ours begins with; G_MAXINT64 where it is none. */
@@ -140,4 +141,32 @@ nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNod
   g_string_append_c (line, '}');
   return add_scores (journal, step, "val", metrics, error) && nddr_events_add (journal->events, step, "val_loss", loss, error)
       && write_line (journal, line->str, error);
+}
+
+/* Tags with one beginning stand together in TensorBoard, in the alphabet's order. */
+static gboolean
+add_picture (NddrJournal *journal, gint64 step, const NddrExhibit *exhibit, const char *task, const char *what, const NddrPicture *picture, GError **error)
+{
+  g_autofree char *tag = task ? g_strdup_printf ("samples/%s/%s/%s", exhibit->name, task, what) : g_strdup_printf ("samples/%s/%s", exhibit->name, what);
+  return !picture->bytes
+      || nddr_events_add_image (journal->events, step, tag, exhibit->width, exhibit->height, picture->channels, picture->bytes, error);
+}
+
+gboolean
+nddr_journal_pictures (NddrJournal *journal, gint64 step, const NddrTask *tasks, guint n_tasks, const NddrGallery *gallery, GError **error)
+{
+  for (guint i = 0; i < nddr_gallery_get_size (gallery); i++)
+    {
+      const NddrExhibit *exhibit = nddr_gallery_get (gallery, i);
+      if (!exhibit)
+        continue;
+      if (!journal->has_labels && !add_picture (journal, step, exhibit, NULL, "input", &exhibit->input, error))
+        return FALSE;
+      for (guint t = 0; t < n_tasks; t++)
+        if ((!journal->has_labels && !add_picture (journal, step, exhibit, tasks[t].name, "label", &exhibit->labels[t], error))
+            || !add_picture (journal, step, exhibit, tasks[t].name, "prediction", &exhibit->predictions[t], error))
+          return FALSE;
+    }
+  journal->has_labels = TRUE;
+  return TRUE;
 }

@@ -1,10 +1,11 @@
-/* What a run says of itself: log.jsonl, one JSON object a line, and the same numbers for TensorBoard.
+/* What a run says of itself: log.jsonl, one JSON object a line, and for TensorBoard the same numbers, and pictures.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 #include <json-glib/json-glib.h>
 #include <nddr/config.h>
+#include <train/gallery.h>
 
 G_BEGIN_DECLS
 
@@ -23,5 +24,7 @@ gboolean nddr_journal_step (NddrJournal *journal, gint64 step, double loss, cons
     double images_per_s, double data_wait_s, guint n_skipped, GError **error);
 /** A validation's line. @metrics: as nddr_metrics_to_json() */
 gboolean nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNode *metrics, GError **error);
+/** What a model sees in a few pictures, for TensorBoard; the first time with the pictures themselves and their labels. */
+gboolean nddr_journal_pictures (NddrJournal *journal, gint64 step, const NddrTask *tasks, guint n_tasks, const NddrGallery *gallery, GError **error);
 
 G_END_DECLS

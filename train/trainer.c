@@ -14,6 +14,9 @@
 #include <math.h>
 #include <nddr/model.h>
 
+#define N_PICTURES 4 /* that TensorBoard shows of each validation */
+#define PICTURE_SIZE 320
+
 typedef struct
 {
   NddrDevice *device;
@@ -308,7 +311,8 @@ validate (Trainer *t, GError **error)
     weights[k] = nddr_recipe_task_weight (t->recipe, config->tasks[k].name);
   NddrProgress training = t->progress;
   nddr_progress_start (&t->progress, 0);
-  NddrEvaluateOptions options = { .weights = weights, .precision = NDDR_PRECISION_FP32, .progress = show_validation, .user_data = t };
+  g_autoptr (NddrGallery) gallery = nddr_gallery_new (config, t->validation, N_PICTURES, PICTURE_SIZE);
+  NddrEvaluateOptions options = { .weights = weights, .precision = NDDR_PRECISION_FP32, .gallery = gallery, .progress = show_validation, .user_data = t };
   double loss = NAN;
   g_autoptr (NddrMetrics) metrics = nddr_evaluate (t->device, model, t->validation, &options, &loss, error);
   t->progress = training;
@@ -317,7 +321,8 @@ validate (Trainer *t, GError **error)
     return FALSE;
   g_autoptr (JsonNode) json = nddr_metrics_to_json (metrics);
   double score = g_str_equal (t->recipe->best, "loss") ? loss : nddr_metrics_get (metrics, t->recipe->best);
-  if (!nddr_journal_validation (t->journal, t->step, loss, json, error))
+  if (!nddr_journal_validation (t->journal, t->step, loss, json, error)
+      || !nddr_journal_pictures (t->journal, t->step, config->tasks, config->n_tasks, gallery, error))
     return FALSE;
   if (!isfinite (score) || (isfinite (t->best) && (t->more_is_better ? score <= t->best : score >= t->best)))
     return TRUE;

@@ -460,10 +460,15 @@ make_folder (void)
     {
       g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
       g_autofree char *name = g_strdup_printf ("%u", i);
+      for (guint p = 0; p < 60 * 44; p++)
+        sample->segmentation[p] = sample->segmentation[p] == 255 ? 255 : sample->segmentation[p] % 3;
       fixture_write_sample (data, i < 2 ? "train" : "val", name, sample, FALSE);
       if (i == 0)
         fixture_write_png (picture, 60, 44, 3, 8, sample->rgb);
     }
+  static const char classes[] = "wall #102030\nfloor #f0e0d0\nother #800080\n";
+  g_autofree char *classes_path = fixture_path (data, "classes.txt");
+  fixture_write (classes_path, classes, strlen (classes));
   fixture_write (ini, recipe, strlen (recipe));
   fixture_write (wrong, broken, strlen (broken));
 }

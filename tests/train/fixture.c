@@ -180,3 +180,23 @@ fixture_write_sample (const char *folder, const char *split, const char *name, c
   fixture_write_png (depth, width, height, 1, 16, sample->depth);
   fixture_write_classes (folder, 13);
 }
+
+double
+fixture_interpolate (const float *data, int w, int h, int stride, int c, int x, int y, int out_w, int out_h, NddrResizeMode mode)
+{
+  double at[2];
+  int in[2] = { w, h }, out[2] = { out_w, out_h }, i[2] = { x, y };
+  for (int a = 0; a < 2; a++)
+    at[a] = mode == NDDR_RESIZE_HALF_PIXEL ? fmax (0, (i[a] + 0.5) * in[a] / out[a] - 0.5)
+        : mode == NDDR_RESIZE_ASYMMETRIC   ? (double) i[a] * in[a] / out[a]
+        : out[a] == 1                      ? 0
+                                           : (double) i[a] * (in[a] - 1) / (out[a] - 1);
+  double sum = 0;
+  for (int yy = 0; yy < h; yy++)
+    for (int xx = 0; xx < w; xx++)
+      {
+        double wx = fmax (0, 1 - fabs (fmin (at[0], w - 1) - xx)), wy = fmax (0, 1 - fabs (fmin (at[1], h - 1) - yy));
+        sum += wx * wy * data[(yy * w + xx) * stride + c];
+      }
+  return sum;
+}

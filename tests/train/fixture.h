@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "nddr/config.h"
 #include "train/sample.h"
 
 /** A new folder under the system's temporary one; removed with all it holds by fixture_remove(). */
@@ -24,3 +25,6 @@ NddrSample *fixture_sample (guint width, guint height, guint seed);
 void fixture_write_sample (const char *folder, const char *split, const char *name, const NddrSample *sample, gboolean jpg);
 /** The classes of fixture_write_sample(), @n of them. */
 void fixture_write_classes (const char *folder, guint n);
+
+/** Bilinear interpolation by its definition: channel @c of @data, [h][w][stride], brought to out_w x out_h, at (x, y). */
+double fixture_interpolate (const float *data, int w, int h, int stride, int c, int x, int y, int out_w, int out_h, NddrResizeMode mode);

@@ -93,27 +93,6 @@ test_depth_by_hand (void)
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.rel"), (0.5 + 0.25) / 2, 1e-12);
 }
 
-/** Bilinear interpolation by its definition, one value at a time. */
-static double
-interpolate (const float *data, int w, int h, int stride, int c, int x, int y, int out_w, int out_h, NddrResizeMode mode)
-{
-  double at[2];
-  int in[2] = { w, h }, out[2] = { out_w, out_h }, i[2] = { x, y };
-  for (int a = 0; a < 2; a++)
-    at[a] = mode == NDDR_RESIZE_HALF_PIXEL ? fmax (0, (i[a] + 0.5) * in[a] / out[a] - 0.5)
-        : mode == NDDR_RESIZE_ASYMMETRIC   ? (double) i[a] * in[a] / out[a]
-        : out[a] == 1                      ? 0
-                                           : (double) i[a] * (in[a] - 1) / (out[a] - 1);
-  double sum = 0;
-  for (int yy = 0; yy < h; yy++)
-    for (int xx = 0; xx < w; xx++)
-      {
-        double wx = fmax (0, 1 - fabs (fmin (at[0], w - 1) - xx)), wy = fmax (0, 1 - fabs (fmin (at[1], h - 1) - yy));
-        sum += wx * wy * data[(yy * w + xx) * stride + c];
-      }
-  return sum;
-}
-
 static int
 compare_doubles (gconstpointer a, gconstpointer b)
 {
@@ -150,7 +129,7 @@ test_upsampled (void)
             {
               double v[4], n[3];
               for (int c = 0; c < 4; c++)
-                v[c] = interpolate (data, w, h, 4, c, i % out_w, i / out_w, out_w, out_h, mode);
+                v[c] = fixture_interpolate (data, w, h, 4, c, i % out_w, i / out_w, out_w, out_h, mode);
               guint best = 0;
               for (guint c = 1; c < 4; c++)
                 best = v[c] > v[best] ? c : best;

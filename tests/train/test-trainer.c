@@ -1,6 +1,7 @@
 /* Whole runs on a few small pictures: what they leave behind, going on after a stop to the same bits, and how they fail.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "event-reader.h"
 #include "fixture.h"
 
 #include <train/recipe.h>
@@ -199,6 +200,39 @@ test_resume_broken (void)
     }
 }
 
+/* Both validations' predictions, and beside the first ones the pictures and their labels. */
+static void
+check_pictures (const char *run)
+{
+  static const char *const tags[] = { "input", "segmentation/label", "segmentation/prediction", "normal/label", "normal/prediction" };
+  guint counts[2][G_N_ELEMENTS (tags)] = { 0 }, others = 0;
+  g_autoptr (GPtrArray) values = event_read_folder (run);
+  for (guint i = 0; i < values->len; i++)
+    {
+      const EventValue *value = values->pdata[i];
+      guint tag = 0;
+      if (!value->image)
+        continue;
+      g_assert_cmpuint (value->width, ==, 60);
+      g_assert_cmpuint (value->height, ==, 44);
+      g_assert_cmpuint (g_bytes_get_size (value->image), >, 100);
+      g_assert_true (g_str_has_prefix (value->tag, "samples/6/") || g_str_has_prefix (value->tag, "samples/7/"));
+      while (tag < G_N_ELEMENTS (tags) && !g_str_equal (tags[tag], value->tag + strlen ("samples/6/")))
+        tag++;
+      if (tag < G_N_ELEMENTS (tags))
+        counts[value->step == STEPS][tag]++;
+      else
+        others++;
+      g_assert_true (value->step == STEPS || value->step == STEPS / 2);
+    }
+  g_assert_cmpuint (others, ==, 0);
+  for (guint tag = 0; tag < G_N_ELEMENTS (tags); tag++)
+    {
+      g_assert_cmpuint (counts[0][tag], ==, 2);
+      g_assert_cmpuint (counts[1][tag], ==, g_str_has_suffix (tags[tag], "prediction") ? 2 : 0);
+    }
+}
+
 static void
 test_files (void)
 {
@@ -217,6 +251,7 @@ test_files (void)
   g_assert_no_error (error);
   g_assert_cmpstr (nddr_model_get_metadata (model, "license"), ==, "none");
   g_assert_cmpuint (nddr_model_get_task (model, 0)->n_classes, ==, 13);
+  check_pictures (run);
 
   /* the same folder again; another recipe on resuming; a start from that model, whose fusion is measured no more */
   g_autoptr (NddrRecipe) again = make_recipe (NULL, NULL);
