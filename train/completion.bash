@@ -28,6 +28,7 @@ _nddr ()
   if [[ $cur == -* ]]; then
     local options=--help
     case $verb in
+      devices) options="--help --measure" ;;
       infer) options="--help --output --view --npy --input --precision --device" ;;
       train) options="--help --output --set --init --resume --device" ;;
       eval) options="--help --json --paper --skip-broken --input --precision --device" ;;

@@ -1,6 +1,7 @@
 /* nddr devices: what Vulkan devices there are, and what each can do that matters here.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/measure.h>
 #include <train/verb.h>
 
 #include <stdio.h>
@@ -23,11 +24,35 @@ type_name (VkPhysicalDeviceType type)
     }
 }
 
+/* What device @i reaches at most. */
+static gboolean
+print_measure (guint i, GError **error)
+{
+  g_autofree char *which = g_strdup_printf ("%u", i);
+  g_autoptr (NddrDevice) device = nddr_device_open (which, error);
+  NddrMeasure measure;
+  if (!device || !nddr_measure_device (device, &measure, error))
+    {
+      g_prefix_error (error, "measuring device %u: ", i);
+      return FALSE;
+    }
+  printf ("   measured  %.0f GFLOP/s in fp32, ", measure.fma / 1e9);
+  if (measure.matrix > 0)
+    printf ("%.0f GFLOP/s on matrices, ", measure.matrix / 1e9);
+  printf ("%.1f GB/s read and written\n", measure.memory / 1e9);
+  return TRUE;
+}
+
 int
 nddr_verb_devices (int argc, char **argv)
 {
+  gboolean measure = FALSE;
+  const GOptionEntry entries[] = {
+    { "measure", 0, 0, G_OPTION_ARG_NONE, &measure, "Also measure how fast each computes and moves memory", NULL },
+    { NULL },
+  };
   g_autoptr (GError) error = NULL;
-  if (!nddr_verb_parse (&argc, &argv, NULL, "Lists the Vulkan devices, by the index that --device and NDDR_DEVICE take.", NULL, 0, 0))
+  if (!nddr_verb_parse (&argc, &argv, NULL, "Lists the Vulkan devices, by the index that --device and NDDR_DEVICE take.", entries, 0, 0))
     return NDDR_EXIT_USAGE;
   g_autoptr (GPtrArray) devices = nddr_device_list (&error);
   if (!devices)
@@ -48,6 +73,8 @@ nddr_verb_devices (int argc, char **argv)
       else
         printf ("   matrices  no\n");
       printf ("   usable    %s%s\n", info->usable ? "yes" : "no: ", info->usable ? "" : info->unusable_because);
+      if (measure && info->usable && !print_measure (i, &error))
+        return nddr_verb_fail ("devices", error);
     }
   return NDDR_EXIT_DONE;
 }

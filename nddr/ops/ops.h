@@ -232,6 +232,23 @@ void nddr_optimizer_step (NddrPlan *plan, const NddrOptimizer *op);
 /* ---- fill.c */
 void nddr_zero (NddrPlan *plan, NddrTensor *tensor);
 
+/* ---- measure.c: what a device can do at most */
+
+#define NDDR_MEASURE_FACTOR 0.999f
+#define NDDR_MEASURE_SHIFT 0.001f
+
+/** Multiply-adds in 32 bits.  Texel i of @output, flat floats, gets the sum over j = 0 .. 3 of the vectors (4 j, 4 j + 1, 4 j + 2, 4 j + 3) + i % 8, each
+ * component first 8 * @rounds times multiplied by NDDR_MEASURE_FACTOR and added NDDR_MEASURE_SHIFT.  Its texels are a multiple of 64.
+ * Returns: floating-point operations. */
+double nddr_measure_fma (NddrPlan *plan, NddrTensor *output, int rounds);
+/** Products on cooperative matrices, which the device has.
+ * @input: flat, NDDR_F16: a matrix [m][k], then the transpose of the other, [n][k]
+ * @output: flat floats, [a multiple of 4][m][n]: each 28 + 32 * @rounds times their product
+ * Returns: floating-point operations */
+double nddr_measure_matrix (NddrPlan *plan, NddrTensor *output, NddrTensor *input, int rounds);
+/** @output = @input, flat floats of one length.  Returns: bytes read and written. */
+double nddr_measure_copy (NddrPlan *plan, NddrTensor *output, NddrTensor *input);
+
 /* ---- ingest.c: a frame's bytes -> the network's input */
 
 /** Where a format's planes lie in a packed frame.  Rows start at multiples of 16 bytes and have room for whole groups of four

@@ -157,6 +157,7 @@ test_devices (void)
   expect ("devices", 0, "0: ");
   expect ("devices", 0, "usable    yes");
   expect ("devices", 0, "matrices  ");
+  expect ("devices --measure", 0, "GFLOP/s in fp32, ");
   expect ("devices 1", 2, "expected no arguments");
 }
 
