@@ -6,6 +6,9 @@
 // eight channels, 16 bytes.  A pixel's row of the product is all octs of all taps of all sources, one after the other as the weights
 // are: DEPTH octs at a time go through shared memory, which is held twice, so that the next ones are under way while these are multiplied.
 //
+// Where that leaves too few workgroups, each makes but a range of the row's octs, and y are the parts of the sums, which matrix_sum adds:
+// floats, [split][branch][pixel][channel].
+//
 // w: [branch][output channel][source, tap, oct]
 //
 // Debian 12's compiler does not know the extension: shaders/compiled/ keeps what this file compiles to.
@@ -58,6 +61,7 @@ layout (push_constant) uniform Push {
   float low, high;
   int has_bias, has_residual;
   int y_first, y_step, r_first, r_step; // octs
+  int splits, range;          // range: octs of a row in one of them, a multiple of DEPTH
 };
 
 shared uvec4 tiles[SHARED]; // twice a tile of x, twice a tile of w; in the end the sums
@@ -102,12 +106,12 @@ advance (inout Place at, int octs)
 void
 main ()
 {
-  const int id = int (gl_LocalInvocationID.x), branch = int (gl_WorkGroupID.z);
+  const int id = int (gl_LocalInvocationID.x), z = int (gl_WorkGroupID.z), split = z % splits, branch = z / splits;
   const int first_pixel = int (gl_WorkGroupID.x) * TILE_M, first_channel = int (gl_WorkGroupID.y) * TILE_N;
   const int row = id / DEPTH, column = id % DEPTH, rows = THREADS / DEPTH; // what the invocation loads: this row and each `rows` further
   const int subgroup = int (gl_SubgroupID), lane = int (gl_SubgroupInvocationID);
   const int m0 = subgroup / SUBGROUPS_N * ROWS * M, n0 = subgroup % SUBGROUPS_N * COLUMNS * N;
-  const int steps = (row_octs + DEPTH - 1) / DEPTH;
+  const int first_oct = split * range, steps = (min (range, row_octs - first_oct) + DEPTH - 1) / DEPTH;
 
   ivec3 origins[X_LOADS]; // {first pixel of the image, y, x} of the pixel's first tap
   [[unroll]] for (int i = 0; i < X_LOADS; i++) {
@@ -123,8 +127,8 @@ main ()
     sums[i] = coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator> (0.0);
 
   Place at = Place (0, 0, 0, 0, sources[0]);
-  advance (at, column);
-  int w_oct = column;
+  advance (at, first_oct + column);
+  int w_oct = first_oct + column;
   uvec4 next_x[X_LOADS], next_w[W_LOADS];
 
   // one more round than there are steps: each loads a step's octs while those of the step before are multiplied
@@ -188,7 +192,11 @@ main ()
       subgroupBarrier ();
       for (int e = lane; e < M * N / 8; e += SUBGROUP) {
         int p = first_pixel + m0 + i * M + e / (N / 8), oct = first_channel / 8 + (n0 + j * N) / 8 + e % (N / 8);
-        if (p < pixels && oct < out_octs) {
+        if (p < pixels && oct < out_octs && splits > 1) {
+          int to = (((split * (int (gl_NumWorkGroups.z) / splits) + branch) * pixels + p) * out_octs + oct) * 2;
+          y[to] = tiles[result + e * 2];
+          y[to + 1] = tiles[result + e * 2 + 1];
+        } else if (p < pixels && oct < out_octs) {
           vec4 v[2] = vec4[2] (uintBitsToFloat (tiles[result + e * 2]), uintBitsToFloat (tiles[result + e * 2 + 1]));
           if (has_bias != 0)
             [[unroll]] for (int c = 0; c < 8; c++)

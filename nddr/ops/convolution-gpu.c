@@ -145,25 +145,29 @@ bind_source (NddrStep *step, NddrTensor **bound, int *n_bound, NddrTensor *tenso
   return (*n_bound)++;
 }
 
-/* A step of one kernel or the other; @unit: what it counts channels in. */
+static NddrMatrixTile
+matrix_tile (const NddrPlan *plan, const Product *p)
+{
+  const NddrTensor *y = p->output.tensor;
+  NddrMatrixShape shape = { p->branches, y->batch * y->height * y->width, y->stride, row_quads (p) / 2 };
+
+  return plan->activation_type == NDDR_F16 ? nddr_matrix_tile (&plan->traits, &shape, p->variant) : (NddrMatrixTile){ 0 };
+}
+
+/* A step of matrix_conv where there is a @tile, else of gpu_conv. */
 static NddrStep *
-append_kernel (NddrPlan *plan, const Product *p, int *unit)
+append_kernel (NddrPlan *plan, const Product *p, const NddrMatrixTile *tile)
 {
   const NddrTensor *y = p->output.tensor;
   int pixels = y->batch * y->height * y->width, m, n;
-  NddrMatrixTile tile = { 0 };
   NddrStep *step;
 
-  if (plan->activation_type == NDDR_F16)
-    tile = nddr_matrix_tile (&plan->traits, pixels, y->stride, p->branches, p->variant);
-  if (tile.m) {
-    *unit = 8;
-    step = nddr_plan_step (plan, NDDR_KERNEL_MATRIX_CONV, groups (pixels, tile.m), groups (y->stride, tile.n), p->branches);
-    for (guint i = 0; i < G_N_ELEMENTS (tile.spec); i++)
-      nddr_step_spec (step, tile.spec[i]);
+  if (tile->m) {
+    step = nddr_plan_step (plan, NDDR_KERNEL_MATRIX_CONV, groups (pixels, tile->m), groups (y->stride, tile->n), p->branches * tile->splits);
+    for (guint i = 0; i < G_N_ELEMENTS (tile->spec); i++)
+      nddr_step_spec (step, tile->spec[i]);
     return step;
   }
-  *unit = 4;
   choose_tile (plan, pixels, y->stride, p->branches, &m, &n);
   step = nddr_plan_step (plan, NDDR_KERNEL_GPU_CONV, groups (pixels, m), groups (y->stride, n), p->branches);
   nddr_step_spec (step, m * n / 16);
@@ -172,20 +176,49 @@ append_kernel (NddrPlan *plan, const Product *p, int *unit)
   return step;
 }
 
+/* y from the @parts of its sums */
+static void
+append_sum (NddrPlan *plan, const Product *p, NddrTensor *parts, NddrTensor *bias, int splits)
+{
+  NddrTensor *y = p->output.tensor;
+  int n = branch_quads (y);
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_MATRIX_SUM, groups (n, 64), p->branches, 1);
+
+  nddr_step_read (step, 0, parts);
+  nddr_step_read (step, 1, bias);
+  nddr_step_read (step, 2, p->residual.tensor);
+  nddr_step_write (step, 3, y);
+  nddr_step_push_i (step, n);
+  nddr_step_push_i (step, y->channels);
+  nddr_step_push_i (step, quads (y));
+  nddr_step_push_i (step, splits);
+  nddr_step_push_f (step, p->low);
+  nddr_step_push_f (step, p->high);
+  nddr_step_push_i (step, bias != NULL);
+  nddr_step_push_i (step, p->residual.tensor != NULL);
+  nddr_step_push_i (step, p->output.first * n);
+  nddr_step_push_i (step, p->output.step * n);
+  nddr_step_push_i (step, p->residual.first * n);
+  nddr_step_push_i (step, p->residual.step * n);
+}
+
 static void
 append_dispatch (NddrPlan *plan, const Product *p)
 {
   NddrTensor *packed = pack_weights (plan, p), *bias = p->bias ? pack_bias (plan, p) : NULL;
   const NddrTensor *x = p->sources[0].input.tensor;
-  NddrTensor *y = p->output.tensor, *bound[MAX_TENSORS];
-  int unit, n_bound = 0;
+  NddrMatrixTile tile = matrix_tile (plan, p);
+  NddrTensor *y = p->output.tensor, *parts = NULL, *bound[MAX_TENSORS];
+  int unit = tile.m ? 8 : 4, n_bound = 0;
   g_autofree gint32 *table = g_new (gint32, p->n_sources * 4);
-  NddrStep *step = append_kernel (plan, p, &unit);
+  NddrStep *step = append_kernel (plan, p, &tile);
 
+  if (tile.splits > 1)
+    parts = nddr_plan_flat (plan, "parts of the sums", NDDR_SPACE_ARENA, NDDR_F32, (gsize) tile.splits * p->branches * branch_units (y, 1));
   nddr_step_read (step, 0, packed);
   nddr_step_read (step, 1, bias);
   nddr_step_read (step, 2, p->residual.tensor);
-  nddr_step_write (step, 3, y);
+  nddr_step_write (step, 3, parts ? parts : y);
   for (int s = 0; s < p->n_sources; s++) {
     const NddrBranches *input = &p->sources[s].input;
 
@@ -216,6 +249,12 @@ append_dispatch (NddrPlan *plan, const Product *p)
   nddr_step_push_i (step, p->output.step * branch_units (y, unit));
   nddr_step_push_i (step, p->residual.first * branch_units (y, unit));
   nddr_step_push_i (step, p->residual.step * branch_units (y, unit));
+  if (tile.m) {
+    nddr_step_push_i (step, tile.splits);
+    nddr_step_push_i (step, tile.range);
+  }
+  if (parts)
+    append_sum (plan, p, parts, bias, tile.splits);
 }
 
 /* how many of the first sources lie in at most MAX_TENSORS tensors */

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/convolution.h>
 
-#define DEPTH 4 /* octs of channels that go through shared memory at a time */
+#define DEPTH 4 /* octs of channels that go through shared memory at a time: a step */
+#define MAX_PARTS (64u << 20) /* bytes of the parts of split sums */
 
 /* Counted in the device's matrices; the comments say what that is in pixels and channels where those are 16 x 16.  @efficiency is what
  * of the device's rate a tile is taken to reach: larger ones use each oct that they load more often. */
@@ -19,20 +20,34 @@ static const struct
   { 2, 2, 1, 1, 0.45 }, /* 32 x 32 */
   { 4, 1, 1, 1, 0.4 },  /* 64 x 16 */
 };
+static const int splits[] = { 1, 2, 4, 8 };
+
+/* Estimates, in what a core multiplies and adds meanwhile: what a workgroup spends before its first step and after its last, in steps; a
+ * dispatch more; and to write and read again one part of a sum. */
+#define STEPS_ASIDE 4
+#define DISPATCH 8e6
+#define PART 1e3
 
 static NddrMatrixTile
-make_tile (const NddrTraits *traits, guint t)
+make_tile (const NddrTraits *traits, const NddrMatrixShape *shape, int variant)
 {
+  int t = variant % G_N_ELEMENTS (tiles), n_splits = splits[variant / G_N_ELEMENTS (tiles)];
   int m = tiles[t].subgroups_m * tiles[t].rows * traits->matrix.m, n = tiles[t].subgroups_n * tiles[t].columns * traits->matrix.n;
-  int subgroups = tiles[t].subgroups_m * tiles[t].subgroups_n;
+  int subgroups = tiles[t].subgroups_m * tiles[t].subgroups_n, steps = (shape->octs + DEPTH - 1) / DEPTH;
   guint shared = MAX (2 * (m + n) * (DEPTH + 1) * 16, subgroups * traits->matrix.m * traits->matrix.n * 4);
   guint threads = subgroups * traits->subgroup_size;
+  int range = (steps + n_splits - 1) / n_splits * DEPTH;
 
   if (traits->matrix.m == 0 || threads > traits->max_invocations || threads % DEPTH != 0 || shared > traits->max_shared)
+    return (NddrMatrixTile){ 0 };
+  if (n_splits > 1 && ((n_splits - 1) * range >= shape->octs /* the last would have nothing to do */ ||
+      (guint64) n_splits * shape->branches * shape->pixels * shape->channels * 4 > MIN (MAX_PARTS, traits->max_storage_range)))
     return (NddrMatrixTile){ 0 };
   return (NddrMatrixTile){
     .m = m,
     .n = n,
+    .splits = n_splits,
+    .range = range,
     .spec = { threads, traits->matrix.m, traits->matrix.n, traits->matrix.k, traits->subgroup_size, tiles[t].subgroups_m,
         tiles[t].subgroups_n, tiles[t].rows, tiles[t].columns, DEPTH },
   };
@@ -41,30 +56,34 @@ make_tile (const NddrTraits *traits, guint t)
 int
 nddr_matrix_tiles (void)
 {
-  return G_N_ELEMENTS (tiles);
+  return G_N_ELEMENTS (tiles) * G_N_ELEMENTS (splits);
 }
 
-/* What a product takes: as many rounds as the device needs for all workgroups, each as long as its tile is large and slow. */
+/* What a product takes, in multiply-adds of a core: as many rounds as the device needs for all workgroups, each as long as its tile is large
+ * and slow and its range deep. */
 static double
-cost (const NddrTraits *traits, const NddrMatrixTile *tile, double efficiency, int pixels, int channels, int branches)
+cost (const NddrTraits *traits, const NddrMatrixShape *shape, const NddrMatrixTile *tile, double efficiency)
 {
   guint64 cores = traits->cores ? traits->cores : 32;
-  guint64 groups = (guint64) ((pixels + tile->m - 1) / tile->m) * ((channels + tile->n - 1) / tile->n) * branches;
+  guint64 groups = (guint64) ((shape->pixels + tile->m - 1) / tile->m) * ((shape->channels + tile->n - 1) / tile->n) * shape->branches * tile->splits;
+  double cost = (double) ((groups + cores - 1) / cores) * tile->m * tile->n / efficiency * (tile->range + STEPS_ASIDE * DEPTH) * 8;
 
-  return (double) ((groups + cores - 1) / cores) * tile->m * tile->n / efficiency;
+  if (tile->splits > 1)
+    cost += DISPATCH + PART * tile->splits * shape->branches * shape->pixels * shape->channels / cores;
+  return cost;
 }
 
 NddrMatrixTile
-nddr_matrix_tile (const NddrTraits *traits, int pixels, int channels, int branches, int variant)
+nddr_matrix_tile (const NddrTraits *traits, const NddrMatrixShape *shape, int variant)
 {
   NddrMatrixTile best = { 0 };
   double least = G_MAXDOUBLE;
 
   if (variant > 0)
-    return variant <= nddr_matrix_tiles () ? make_tile (traits, variant - 1) : best;
-  for (int t = 0; t < nddr_matrix_tiles (); t++) {
-    NddrMatrixTile tile = make_tile (traits, t);
-    double c = tile.m ? cost (traits, &tile, tiles[t].efficiency, pixels, channels, branches) : G_MAXDOUBLE;
+    return variant <= nddr_matrix_tiles () ? make_tile (traits, shape, variant - 1) : best;
+  for (int v = 0; v < nddr_matrix_tiles (); v++) {
+    NddrMatrixTile tile = make_tile (traits, shape, v);
+    double c = tile.m ? cost (traits, shape, &tile, tiles[v % G_N_ELEMENTS (tiles)].efficiency) : G_MAXDOUBLE;
 
     if (c < least) {
       least = c;

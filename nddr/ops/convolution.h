@@ -31,13 +31,20 @@ void nddr_convolution_gpu_backward_weight (NddrPlan *plan, const NddrConvolution
 typedef struct
 {
   int m, n; /* pixels, output channels; 0: there is none */
+  int splits, range; /* how many workgroups share a tile, each for so many octs of a row of weights; then their sums are added */
   guint32 spec[10];
 } NddrMatrixTile;
 
-/** How many there are to try. */
+/** What is to be convolved: in each branch an output of @pixels and @channels, each the sum over a row of @octs of eight weights. */
+typedef struct
+{
+  int branches, pixels, channels, octs;
+} NddrMatrixShape;
+
+/** How many tiles there are to try, split or not. */
 int nddr_matrix_tiles (void);
-/** The tile for an output of @pixels and @channels in each branch; @variant: 0: a choice, else one of 1 .. nddr_matrix_tiles ().  None (m = 0)
- * where the device has no cooperative matrices, or the variant does not fit it. */
-NddrMatrixTile nddr_matrix_tile (const NddrTraits *traits, int pixels, int channels, int branches, int variant);
+/** The tile for @shape; @variant: 0: a choice, else one of 1 .. nddr_matrix_tiles ().  None (m = 0) where the device has no cooperative
+ * matrices, or the variant does not fit it or the shape. */
+NddrMatrixTile nddr_matrix_tile (const NddrTraits *traits, const NddrMatrixShape *shape, int variant);
 
 G_END_DECLS

@@ -1,7 +1,7 @@
 /* Plans are pure data: placing and barriers are checked without a device.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <nddr/plan.h>
+#include <nddr/ops/convolution.h>
 
 #include <string.h>
 
@@ -112,6 +112,45 @@ test_limits (void)
   g_assert_nonnull (strstr (error->message, "huge"));
 }
 
+/* Tiles on matrices fit the device, and the ranges of split sums cover a row, each with something to do. */
+static void
+check_tile (const NddrTraits *traits, const NddrMatrixShape *shape, const NddrMatrixTile *tile)
+{
+  g_assert_cmpint (tile->m % traits->matrix.m, ==, 0);
+  g_assert_cmpint (tile->n % traits->matrix.n, ==, 0);
+  g_assert_cmpint (tile->spec[0], <=, traits->max_invocations);
+  g_assert_cmpint (tile->spec[0] % traits->subgroup_size, ==, 0);
+  g_assert_cmpint (2 * (tile->m + tile->n) * (tile->spec[9] + 1) * 16, <=, traits->max_shared);
+  g_assert_cmpint (tile->range % tile->spec[9], ==, 0);
+  g_assert_cmpint (tile->splits * tile->range, >=, shape->octs);
+  g_assert_cmpint ((tile->splits - 1) * tile->range, <, shape->octs);
+}
+
+static void
+test_matrix_tiles (void)
+{
+  static const NddrMatrixShape shapes[] = { { 1, 1, 8, 1 }, { 2, 1681, 512, 576 }, { 2, 192, 320, 40 }, { 1, 25, 1024, 4608 }, { 2, 103041, 64, 72 },
+    { 3, 2073600, 40, 9 } };
+  NddrTraits traits = nddr_traits_gpu;
+
+  for (guint i = 0; i < G_N_ELEMENTS (shapes); i++)
+    g_assert_cmpint (nddr_matrix_tile (&traits, &shapes[i], 0).m, ==, 0); /* it has no matrices */
+  for (int device = 0; device < 8; device++) {
+    traits.matrix = device & 1 ? (NddrMatrixSize){ 16, 16, 16 } : (NddrMatrixSize){ 8, 8, 8 };
+    traits.subgroup_size = device & 2 ? 64 : 8;
+    traits.cores = device & 4 ? 132 : 0;
+    for (guint i = 0; i < G_N_ELEMENTS (shapes); i++)
+      for (int variant = 0; variant <= nddr_matrix_tiles (); variant++) {
+        NddrMatrixTile tile = nddr_matrix_tile (&traits, &shapes[i], variant);
+
+        if (tile.m || variant == 0)
+          check_tile (&traits, &shapes[i], &tile);
+      }
+  }
+  g_assert_cmpint (nddr_matrix_tile (&traits, &shapes[4], 0).splits, ==, 1); /* enough to do as it is */
+  g_assert_cmpint (nddr_matrix_tile (&traits, &shapes[3], 0).splits, >, 1);  /* few pixels, and a long row */
+}
+
 int
 main (int argc, char **argv)
 {
@@ -120,5 +159,6 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/random", test_random);
   g_test_add_func ("/plan/barriers", test_barriers);
   g_test_add_func ("/plan/limits", test_limits);
+  g_test_add_func ("/plan/matrix-tiles", test_matrix_tiles);
   return g_test_run ();
 }
