@@ -9,7 +9,7 @@ _nddr ()
   prev=${COMP_WORDS[COMP_CWORD - 1]}
   verb=${COMP_WORDS[1]}
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "devices infer train eval synth import export info bench --help --version" -- "$cur"))
+    COMPREPLY=($(compgen -W "devices infer train eval compare synth import export info bench --help --version" -- "$cur"))
     return
   fi
   case $prev in
@@ -32,6 +32,7 @@ _nddr ()
       infer) options="--help --output --view --npy --input --precision --device" ;;
       train) options="--help --output --set --init --resume --device" ;;
       eval) options="--help --json --paper --skip-broken --input --precision --device" ;;
+      compare) options="--help --baseline --last --markdown --json" ;;
       synth) options="--help --count --size --seed --split --walk --threads" ;;
       import) options="--help --output --tasks --classes --input --set" ;;
       export) options="--help --output" ;;
