@@ -9,7 +9,7 @@ _nddr ()
   prev=${COMP_WORDS[COMP_CWORD - 1]}
   verb=${COMP_WORDS[1]}
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "devices infer train eval compare synth import export info bench --help --version" -- "$cur"))
+    COMPREPLY=($(compgen -W "devices infer train eval report compare synth import export info bench --help --version" -- "$cur"))
     return
   fi
   case $prev in
@@ -18,7 +18,7 @@ _nddr ()
     --split) COMPREPLY=($(compgen -W "train val" -- "$cur")); return ;;
     -o | --output)
       case $verb in
-        import | export) COMPREPLY=($(compgen -f -- "$cur")) ;;
+        import | export | report) COMPREPLY=($(compgen -f -- "$cur")) ;;
         *) COMPREPLY=($(compgen -d -- "$cur")) ;;
       esac
       return ;;
@@ -31,7 +31,8 @@ _nddr ()
       devices) options="--help --measure" ;;
       infer) options="--help --output --view --npy --input --precision --device" ;;
       train) options="--help --output --set --init --resume --device" ;;
-      eval) options="--help --json --paper --skip-broken --input --precision --device" ;;
+      eval) options="--help --json --paper --report --skip-broken --input --precision --device" ;;
+      report) options="--help --output --data --device" ;;
       compare) options="--help --baseline --last --markdown --json" ;;
       synth) options="--help --count --size --seed --split --walk --threads" ;;
       import) options="--help --output --tasks --classes --input --set" ;;

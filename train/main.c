@@ -18,6 +18,7 @@ static const struct
   { "infer", nddr_verb_infer, "run a model over pictures" },
   { "train", nddr_verb_train, "train a model as a configuration says" },
   { "eval", nddr_verb_eval, "score a model on a data set" },
+  { "report", nddr_verb_report, "write a report of a training run" },
   { "compare", nddr_verb_compare, "put training runs side by side" },
   { "synth", nddr_verb_synth, "write pictures of made-up rooms, with their labels" },
   { "import", nddr_verb_import, "make a model of PyTorch weights" },

@@ -9,6 +9,7 @@
 #include <train/journal.h>
 #include <train/learner.h>
 #include <train/progress.h>
+#include <train/report.h>
 
 #include <errno.h>
 #include <math.h>
@@ -393,11 +394,28 @@ go_on (Trainer *t, gboolean *finished, GError **error)
   return saved == t->step || save_checkpoint (t, error);
 }
 
+/* The run is complete without it: failing is no more than a warning. */
+static void
+write_report (Trainer *t)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = in_run (t, "report.html");
+  NddrReportOptions options = { .data = t->validation ? t->recipe->val : "", .dataset = t->validation, .progress = show_validation, .user_data = t };
+  nddr_progress_start (&t->progress, 0);
+  if (!nddr_report_run (t->device, t->options->run, path, &options, &error))
+    {
+      nddr_progress_clear (&t->progress);
+      g_printerr ("the run is complete, but for its report: %s; nddr report %s writes it\n", error->message, t->options->run);
+    }
+}
+
 gboolean
 nddr_trainer_run (NddrDevice *device, NddrRecipe *recipe, const NddrTrainerOptions *options, gboolean *finished, GError **error)
 {
   Trainer t = { .device = device, .recipe = recipe, .options = options, .best = NAN };
   gboolean fine = prepare (&t, error) && go_on (&t, finished, error);
+  if (fine && *finished)
+    write_report (&t);
   nddr_progress_clear (&t.progress);
   trainer_clear (&t);
   return fine;

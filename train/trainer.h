@@ -1,6 +1,7 @@
 /* A trainer: a run from its recipe to its model, with its log, validations and checkpoints.
  *
- * A run's folder holds config.ini, log.jsonl, checkpoint.safetensors, model.safetensors and best.safetensors.
+ * A run's folder holds config.ini, log.jsonl, checkpoint.safetensors, model.safetensors and best.safetensors; when it is
+ * finished also report.html.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once

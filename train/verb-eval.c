@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/evaluate.h>
 #include <train/progress.h>
+#include <train/report.h>
 #include <train/verb.h>
 
 #include <stdio.h>
@@ -45,13 +46,14 @@ has_normals (const NddrConfig *config)
 int
 nddr_verb_eval (int argc, char **argv)
 {
-  g_autofree char *input = NULL, *which = NULL, *precision = NULL;
+  g_autofree char *input = NULL, *which = NULL, *precision = NULL, *page = NULL;
   gboolean json = FALSE, skip = FALSE;
   NddrEvaluateOptions options = { 0 };
   const GOptionEntry entries[] = {
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "paper", 0, 0, G_OPTION_ARG_NONE, &options.paper, "Score normals also as the published code does: TASK_paper, angles of 8-bit codes", NULL },
     { "skip-broken", 0, 0, G_OPTION_ARG_NONE, &skip, "Leave out samples whose files are broken, and say which; else they are an error", NULL },
+    { "report", 0, 0, G_OPTION_ARG_FILENAME, &page, "Also write a report, one HTML file", "FILE" },
     { "input", 0, 0, G_OPTION_ARG_STRING, &input, "The network's input size; default: the model's", "WxH" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision, "auto, fp32 or fp16", "PRECISION" },
     { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },
@@ -79,6 +81,8 @@ nddr_verb_eval (int argc, char **argv)
   nddr_progress_start (&progress, 0);
   options.progress = show;
   options.user_data = &progress;
+  g_autoptr (NddrGallery) gallery = page ? nddr_gallery_new (nddr_model_get_config (model), dataset, NDDR_REPORT_PICTURES, NDDR_REPORT_PICTURE_SIZE) : NULL;
+  options.gallery = gallery;
   g_autoptr (NddrMetrics) metrics = nddr_evaluate (device, model, dataset, &options, NULL, &error);
   nddr_progress_clear (&progress);
   g_autofree char *broken = NULL;
@@ -86,6 +90,11 @@ nddr_verb_eval (int argc, char **argv)
   if (broken)
     g_printerr ("%snddr eval: skipped %u of %u samples\n", broken, n_broken, nddr_dataset_size (dataset));
   if (!metrics)
+    return nddr_verb_fail ("eval", error);
+  g_autofree char *title = g_path_get_basename (argv[1]);
+  NddrReport report = { .title = title, .model = model, .model_name = argv[1], .data = argv[2], .n_pictures = nddr_dataset_size (dataset) - n_broken,
+    .metrics = metrics, .gallery = gallery, .device = nddr_device_get_info (device)->name };
+  if (page && !nddr_report_write (page, &report, &error))
     return nddr_verb_fail ("eval", error);
   g_autoptr (JsonNode) scores = nddr_metrics_to_json (metrics);
   g_autofree char *text = json ? json_to_string (scores, TRUE) : NULL;

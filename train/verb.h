@@ -19,6 +19,7 @@ int nddr_verb_export (int argc, char **argv);
 int nddr_verb_import (int argc, char **argv);
 int nddr_verb_infer (int argc, char **argv);
 int nddr_verb_info (int argc, char **argv);
+int nddr_verb_report (int argc, char **argv);
 int nddr_verb_synth (int argc, char **argv);
 int nddr_verb_train (int argc, char **argv);
 

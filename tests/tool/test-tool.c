@@ -54,7 +54,7 @@ in_folder (const char *name)
   return g_build_filename (folder, name, NULL);
 }
 
-static const char *const verbs[] = { "devices", "infer", "train", "eval", "compare", "synth", "import", "export", "info", "bench" };
+static const char *const verbs[] = { "devices", "infer", "train", "eval", "report", "compare", "synth", "import", "export", "info", "bench" };
 
 static void
 test_help (void)
@@ -262,7 +262,12 @@ test_eval (void)
   g_assert_cmpfloat (mean, <, 180);
   g_assert_true (json_object_has_member (normal, "within_11.25"));
   g_assert_false (json_object_has_member (scores, "normal_paper"));
-  expect ("eval model.safetensors folder:data --paper", 0, "normal_paper");
+  expect ("eval model.safetensors folder:data --paper --report eval.html", 0, "normal_paper");
+  g_autofree char *path = in_folder ("eval.html"), *page = NULL;
+  g_assert_true (g_file_get_contents (path, &page, NULL, NULL));
+  g_assert_nonnull (strstr (page, "<h1>model.safetensors</h1>"));
+  g_assert_nonnull (strstr (page, "normal, as the published code scores it"));
+  expect ("eval model.safetensors folder:data --report no-such/eval.html", 1, "no-such/eval.html");
   expect ("eval model.safetensors folder:no-such", 1, "no-such");
   expect ("eval model.safetensors rooms", 1, "\"rooms\" is not a data set");
   expect ("eval picture.png folder:data", 1, "picture.png");
@@ -324,6 +329,20 @@ test_train (void)
   g_assert_true (g_file_test (log, G_FILE_TEST_EXISTS));
   g_assert_true (g_file_test (checkpoint, G_FILE_TEST_EXISTS));
   expect ("info run/model.safetensors", 0, "vgg16");
+  g_autofree char *report = in_folder ("run/report.html"), *other = in_folder ("other.html"), *page = NULL;
+  g_assert_true (g_file_get_contents (report, &page, NULL, NULL));
+  g_assert_nonnull (strstr (page, "<h1>run</h1>"));
+  g_assert_null (strstr (page, "Confusion matrix")); /* without validation nothing is scored */
+  g_clear_pointer (&page, g_free);
+  expect ("report run -o other.html --data folder:data", 0, "");
+  g_assert_true (g_file_get_contents (other, &page, NULL, NULL));
+  g_assert_nonnull (strstr (page, "model.safetensors, of the last checkpoint"));
+  g_assert_nonnull (strstr (page, "Confusion matrix"));
+  expect ("report data", 1, "data is no run");
+  expect ("report run --data folder:no-such", 1, "no-such");
+  expect ("report", 2, "expected RUN");
+  expect ("compare run", 1, "no validation in its log yet");
+  expect ("compare run --json --markdown", 2, "exclude each other");
   expect ("train recipe.ini -o run " SMALL "--set train.steps=2", 1, "--resume");
   expect ("train recipe.ini", 2, "-o RUN is missing");
   expect ("train recipe.ini -o run2 --resume --init model.safetensors", 2, "exclude each other");

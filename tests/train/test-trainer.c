@@ -128,6 +128,8 @@ check_resume (const char *name, const char *set)
   watcher.stop = 1;
   g_thread_join (thread);
   g_assert_false (finished);
+  g_autofree char *report = g_build_filename (parts, "report.html", NULL);
+  g_assert_false (g_file_test (report, G_FILE_TEST_EXISTS));
   g_autofree char *stopped = read_log (parts), *longer = g_strconcat (stopped, "{\"step\":100,\"loss\":1}\nhalf a li", NULL);
   g_assert_cmpuint (count_lines (stopped, "{"), <, STEPS);
   g_file_set_contents (watcher.log, longer, -1, &error);
@@ -252,6 +254,10 @@ test_files (void)
   g_assert_cmpstr (nddr_model_get_metadata (model, "license"), ==, "none");
   g_assert_cmpuint (nddr_model_get_task (model, 0)->n_classes, ==, 13);
   check_pictures (run);
+  g_autofree char *report = read_file (run, "report.html", NULL);
+  g_assert_true (g_str_has_suffix (report, "</html>\n"));
+  g_assert_nonnull (strstr (report, ">Confusion matrix<"));
+  g_assert_nonnull (strstr (report, ">Angle errors<"));
 
   /* the same folder again; another recipe on resuming; a start from that model, whose fusion is measured no more */
   g_autoptr (NddrRecipe) again = make_recipe (NULL, NULL);

@@ -1,0 +1,433 @@
+/* See report.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/report.h>
+
+#include <math.h>
+#include <nddr/network.h>
+#include <nddr/nddr-version.h>
+#include <string.h>
+#include <train/chart.h>
+#include <train/html.h>
+#include <train/report-scores.h>
+
+/* ---- the head of the page */
+
+static void
+add_header (GString *html, const NddrReport *report)
+{
+  nddr_html_add (html, "<header>\n<h1>%s</h1>\n", report->title);
+  const char *description = report->model ? nddr_model_get_metadata (report->model, "description") : NULL;
+  g_autofree char *network = report->run ? nddr_run_describe (report->run) : NULL;
+  if (description)
+    nddr_html_add (html, "<p>%s</p>\n", description);
+  else if (network)
+    nddr_html_add (html, "<p>%s</p>\n", network);
+  g_string_append (html, "<nav><a href=\"#summary\">Summary</a>");
+  if (report->gallery)
+    g_string_append (html, "<a href=\"#samples\">What it sees</a>");
+  if (report->run)
+    g_string_append (html, "<a href=\"#training\">Training</a>");
+  for (guint t = 0; report->metrics && t < nddr_model_get_n_tasks (report->model); t++)
+    nddr_html_add (html, "<a href=\"#task-%s\">%s</a>", nddr_model_get_task (report->model, t)->name, nddr_model_get_task (report->model, t)->name);
+  if (report->run)
+    g_string_append (html, "<a href=\"#configuration\">Configuration</a>");
+  g_string_append (html, "</nav>\n</header>\n");
+}
+
+static double
+score_of (const NddrMetrics *metrics, const NddrTask *task, const char *suffix, const NddrMeasure *measure)
+{
+  g_autofree char *name = g_strconcat (task->name, suffix, ".", measure->name, NULL);
+  return nddr_metrics_get (metrics, name);
+}
+
+/* The figures that one looks for first. */
+static void
+add_tiles (GString *html, const NddrReport *report)
+{
+  static const char *const shown[] = { "miou", "pixel_accuracy", "mean", "median", "within_11.25", "within_30", "abs", "rel" };
+  guint n;
+  const NddrMeasure *measures = nddr_metrics_measures (&n);
+  g_string_append (html, "<div class=\"tiles\">\n");
+  for (guint t = 0; t < nddr_model_get_n_tasks (report->model); t++)
+    for (guint m = 0; m < n; m++)
+      {
+        const NddrTask *task = nddr_model_get_task (report->model, t);
+        gboolean wanted = FALSE;
+        for (guint i = 0; i < G_N_ELEMENTS (shown); i++)
+          wanted |= g_str_equal (shown[i], measures[m].name);
+        double score = score_of (report->metrics, task, "", &measures[m]);
+        if (measures[m].kind != task->kind || !wanted || !isfinite (score))
+          continue;
+        g_autofree char *number = nddr_report_format (score, measures[m].unit);
+        gboolean degrees = measures[m].unit == NDDR_UNIT_DEGREES; /* their sign is small as it is */
+        nddr_html_add (html, degrees ? "<div class=\"card tile\"><em>%s</em><b>%s%s</b>" : "<div class=\"card tile\"><em>%s</em><b>%s<small>%s</small></b>", task->name,
+            number, nddr_report_unit (measures[m].unit));
+        nddr_html_add (html, "<span>%s</span></div>\n", nddr_report_measure_name (&measures[m]));
+      }
+  g_string_append (html, "</div>\n");
+}
+
+/* ---- summary */
+
+static void
+add_fact (GString *html, const char *name, const char *value)
+{
+  if (value && *value)
+    nddr_html_add (html, "<dt>%s</dt><dd>%s</dd>\n", name, value);
+}
+
+static void
+add_network_facts (GString *html, const NddrModel *model, gboolean has_run)
+{
+  const NddrConfig *config = nddr_model_get_config (model);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrNetwork) network = nddr_network_new (config, nddr_model_get_tensors (model), NULL, &error);
+  g_autoptr (GString) tasks = g_string_new (NULL);
+  for (guint t = 0; t < config->n_tasks; t++)
+    {
+      g_string_append_printf (tasks, "%s%s", t ? ", " : "", config->tasks[t].name);
+      if (config->tasks[t].kind == NDDR_TASK_SEGMENTATION)
+        g_string_append_printf (tasks, " (%u classes)", config->tasks[t].n_classes);
+    }
+  g_autofree char *width = config->width != 1 ? g_strdup_printf (" × %g", config->width) : g_strdup ("");
+  g_autofree char *shape = g_strdup_printf ("%s%s, output stride %u, %s%s, %s heads", nddr_backbone_name (config->backbone), width, config->output_stride,
+      config->n_tasks == 1 ? "one task" : nddr_fusion_name (config->fusion), config->shortcut ? " with shortcut" : "", nddr_head_name (config->head));
+  g_autofree char *input = g_strdup_printf ("%u × %u", config->input_width, config->input_height);
+  add_fact (html, "Network", shape);
+  add_fact (html, "Tasks", tasks->str);
+  add_fact (html, "Input", input);
+  if (!network)
+    return; /* the model is sound: its network was made when it was loaded */
+  NddrNetworkCost cost;
+  nddr_network_cost (network, config->input_width, config->input_height, &cost);
+  nddr_html_add (html, "<dt>Size</dt><dd>%.2f million parameters, %.2f GMAC</dd>\n", cost.parameters / 1e6, cost.macs / 1e9);
+  if (!has_run)
+    add_fact (html, "Trained on", nddr_model_get_metadata (model, "trained_on"));
+  add_fact (html, "Licence", nddr_model_get_metadata (model, "license"));
+}
+
+/* How long all steps in the log took: the pictures of each over its rate. */
+static double
+seconds_in_steps (const NddrRun *run)
+{
+  const NddrSeries *rate = nddr_run_find_series (run, "images_per_s");
+  g_autofree char *batch = nddr_run_get (run, "train", "batch");
+  double sum = 0;
+  for (guint i = 0; rate && i < rate->values->len; i++)
+    if (g_array_index (rate->values, double, i) > 0)
+      sum += g_ascii_strtod (batch, NULL) / g_array_index (rate->values, double, i);
+  return sum;
+}
+
+static void
+add_run_facts (GString *html, const NddrRun *run)
+{
+  g_autofree char *steps = nddr_run_get (run, "train", "steps"), *batch = nddr_run_get (run, "train", "batch"), *optimizer = nddr_run_get (run, "train", "optimizer");
+  g_autofree char *lr = nddr_run_get (run, "train", "lr"), *schedule = nddr_run_get (run, "train", "schedule"), *data = nddr_run_get (run, "data", "train");
+  double seconds = seconds_in_steps (run);
+  gint64 last = nddr_run_last_step (run);
+  add_fact (html, "Trained on", data);
+  nddr_html_add (html, "<dt>Steps</dt><dd>%" G_GINT64_FORMAT " of %s, %s pictures each</dd>\n", last, steps, batch);
+  nddr_html_add (html, "<dt>Optimiser</dt><dd>%s, learning rate %s, %s</dd>\n", optimizer, lr, schedule);
+  if (seconds >= 3600)
+    nddr_html_add (html, "<dt>Time in steps</dt><dd>%.0f h %02.0f min</dd>\n", floor (seconds / 3600), floor (fmod (seconds, 3600) / 60));
+  else if (seconds > 0)
+    nddr_html_add (html, "<dt>Time in steps</dt><dd>%.0f min %02.0f s</dd>\n", floor (seconds / 60), floor (fmod (seconds, 60)));
+}
+
+/* Each score beside those of the run's validations. */
+static void
+add_scores (GString *html, const NddrReport *report)
+{
+  guint n, n_validations = report->run ? report->run->validations->len : 0;
+  const NddrMeasure *measures = nddr_metrics_measures (&n);
+  const NddrValidation *last = n_validations ? report->run->validations->pdata[n_validations - 1] : NULL;
+  g_string_append (html, "<div class=\"card scroll\"><h3>Scores</h3>\n<table><tr><th></th><th>this<br>model</th>");
+  if (last)
+    nddr_html_add (html, "<th>last<br>step %" G_GINT64_FORMAT "</th><th>best of<br>%u validation%s</th>", last->step, n_validations, n_validations == 1 ? "" : "s");
+  g_string_append (html, "</tr>\n");
+  for (guint t = 0; t < nddr_model_get_n_tasks (report->model); t++)
+    for (guint paper = 0; paper < 2; paper++)
+      for (guint m = 0, rows = 0; m < n; m++)
+        {
+          const NddrTask *task = nddr_model_get_task (report->model, t);
+          const char *suffix = paper ? "_paper" : "", *unit = nddr_report_unit (measures[m].unit);
+          double score = score_of (report->metrics, task, suffix, &measures[m]), best = NAN;
+          if (measures[m].kind != task->kind || (paper && !isfinite (score)))
+            continue;
+          g_autofree char *name = g_strconcat (task->name, suffix, ".", measures[m].name, NULL), *number = nddr_report_format (score, measures[m].unit);
+          if (rows++ == 0)
+            nddr_html_add (html, "<tr class=\"task\"><td>%s%s</td></tr>\n", task->name, paper ? ", as the published code scores it" : "");
+          nddr_html_add (html, "<tr><td>%s</td><td><b>%s</b> %s</td>", nddr_report_measure_name (&measures[m]), number, unit);
+          for (guint v = 0; v < n_validations; v++)
+            {
+              double other = nddr_scores_get (((NddrValidation *) report->run->validations->pdata[v])->scores, name);
+              best = !isfinite (other) ? best : measures[m].more_is_better ? fmax (best, other) : fmin (best, other);
+            }
+          if (last && !paper)
+            {
+              g_autofree char *now = nddr_report_format (nddr_scores_get (last->scores, name), measures[m].unit), *top = nddr_report_format (best, measures[m].unit);
+              nddr_html_add (html, "<td>%s %s</td><td>%s %s</td>", now, unit, top, unit);
+            }
+          g_string_append (html, "</tr>\n");
+        }
+  g_string_append (html, "</table>\n");
+  if (last && report->is_other_data)
+    g_string_append (html, "<p class=\"note\">The validations were taken on the run's own data, not on what the model was scored on here.</p>\n");
+  g_string_append (html, "</div>\n");
+}
+
+static void
+add_summary (GString *html, const NddrReport *report)
+{
+  g_string_append (html, "<h2 id=\"summary\">Summary</h2>\n<div class=\"grid\">\n<div class=\"card\"><dl class=\"facts\">\n");
+  if (report->model)
+    add_network_facts (html, report->model, report->run != NULL);
+  if (report->run)
+    add_run_facts (html, report->run);
+  if (report->metrics)
+    {
+      add_fact (html, "Model scored", report->model_name);
+      nddr_html_add (html, "<dt>Scored on</dt><dd>%s: %u pictures, at their labels' size</dd>\n", report->data, report->n_pictures);
+      add_fact (html, "Device", report->device);
+    }
+  g_string_append (html, "</dl></div>\n");
+  if (report->metrics)
+    add_scores (html, report);
+  g_string_append (html, "</div>\n");
+}
+
+/* ---- samples */
+
+static void
+add_sample_picture (GString *html, const NddrExhibit *exhibit, const NddrPicture *picture, const char *task, const char *what)
+{
+  g_autofree char *name = g_strdup_printf ("%s%s%s", task, *task ? ": " : "", what);
+  g_string_append (html, "<figure>");
+  if (picture->bytes)
+    nddr_html_add_picture (html, picture, exhibit->width, exhibit->height, name);
+  else
+    g_string_append (html, "<div class=\"none\">no label</div>");
+  nddr_html_add (html, "<figcaption class=\"%s\">%s</figcaption></figure>\n", *task ? "what" : "name", *task ? name : exhibit->name);
+}
+
+static void
+add_samples (GString *html, const NddrReport *report)
+{
+  const NddrConfig *config = nddr_model_get_config (report->model);
+  g_string_append (html, "<h2 id=\"samples\">What it sees</h2>\n");
+  nddr_html_add (html, "<p class=\"note\">%u of the %u pictures, evenly spread, not chosen by hand. Where a label is ignored it is chequered, or gray.</p>\n",
+      nddr_gallery_get_size (report->gallery), report->n_pictures);
+  nddr_html_add (html, "<div class=\"card\"><div class=\"samples\">\n<div class=\"sample heads\" style=\"--n:%u\"><span>picture</span>", 1 + 2 * config->n_tasks);
+  for (guint t = 0; t < config->n_tasks; t++)
+    nddr_html_add (html, "<span>%s, label</span><span>%s, prediction</span>", config->tasks[t].name, config->tasks[t].name);
+  g_string_append (html, "</div>\n");
+  for (guint i = 0; i < nddr_gallery_get_size (report->gallery); i++)
+    {
+      const NddrExhibit *exhibit = nddr_gallery_get (report->gallery, i);
+      if (!exhibit)
+        continue;
+      nddr_html_add (html, "<div class=\"sample\" style=\"--n:%u\">\n", 1 + 2 * config->n_tasks);
+      add_sample_picture (html, exhibit, &exhibit->input, "", "picture");
+      for (guint t = 0; t < config->n_tasks; t++)
+        {
+          add_sample_picture (html, exhibit, &exhibit->labels[t], config->tasks[t].name, "label");
+          add_sample_picture (html, exhibit, &exhibit->predictions[t], config->tasks[t].name, "prediction");
+        }
+      g_string_append (html, "</div>\n");
+    }
+  g_string_append (html, "</div>\n");
+  const NddrTask *named = NULL; /* segmentation tasks of one model share their classes */
+  for (guint t = 0; t < config->n_tasks && !named; t++)
+    if (config->tasks[t].kind == NDDR_TASK_SEGMENTATION)
+      named = &config->tasks[t];
+  g_string_append (html, named ? "<div class=\"classes\">\n" : "");
+  for (guint c = 0; named && c < named->n_classes; c++)
+    nddr_html_add (html, "<span><span class=\"swatch\" style=\"background:#%06x\"></span> %s</span>\n", named->classes[c].color & 0xffffff,
+        named->classes[c].name);
+  g_string_append (html, named ? "</div></div>\n" : "</div>\n");
+}
+
+/* ---- training's curves */
+
+/* A series' steps as numbers. */
+static double *
+steps_of (const NddrSeries *series)
+{
+  double *x = g_new (double, MAX (series->steps->len, 1));
+  for (guint i = 0; i < series->steps->len; i++)
+    x[i] = g_array_index (series->steps, gint64, i);
+  return x;
+}
+
+static void
+add_series (GString *html, const char *title, const NddrSeries *series, double x_end)
+{
+  g_autofree double *x = steps_of (series);
+  NddrChart chart = { title, "", 1, -1, x_end };
+  NddrCurve curve = { "training", x, (const double *) series->values->data, series->values->len, TRUE };
+  nddr_chart_add_curves (html, &chart, &curve, 1);
+}
+
+/* The weighted sum over the steps, and that of the validations. */
+static void
+add_loss (GString *html, const NddrRun *run, double x_end)
+{
+  guint n = run->validations->len;
+  g_autofree double *at = g_new (double, MAX (n, 1)), *loss = g_new (double, MAX (n, 1));
+  for (guint v = 0; v < n; v++)
+    {
+      const NddrValidation *validation = run->validations->pdata[v];
+      at[v] = validation->step;
+      loss[v] = validation->loss;
+    }
+  const NddrSeries *series = nddr_run_find_series (run, "loss");
+  g_autofree double *x = series ? steps_of (series) : NULL;
+  NddrChart chart = { "Loss", "", 1, -1, x_end };
+  NddrCurve curves[] = { { "training", x, series ? (const double *) series->values->data : NULL, series ? series->values->len : 0, TRUE },
+    { "validation", at, loss, n, FALSE } };
+  nddr_chart_add_curves (html, &chart, curves, n ? 2 : 1);
+}
+
+/* A kind's scores that share a unit, over the validations. */
+static void
+add_score_curves (GString *html, const NddrRun *run, const char *task, NddrTaskKind kind, NddrUnit unit, double x_end)
+{
+  static const char *const titles[][4] = {
+    [NDDR_TASK_SEGMENTATION] = { [NDDR_UNIT_FRACTION] = "scores" },
+    [NDDR_TASK_NORMAL] = { [NDDR_UNIT_FRACTION] = "pixels within an angle", [NDDR_UNIT_DEGREES] = "angle errors" },
+    [NDDR_TASK_DEPTH] = { [NDDR_UNIT_METRES] = "errors", [NDDR_UNIT_RATIO] = "relative error" },
+  };
+  guint n_measures, n = run->validations->len, n_curves = 0;
+  const NddrMeasure *measures = nddr_metrics_measures (&n_measures);
+  NddrCurve curves[4];
+  g_autofree double *x = g_new (double, n), *y = g_new (double, 4 * n);
+  for (guint v = 0; v < n; v++)
+    x[v] = ((NddrValidation *) run->validations->pdata[v])->step;
+  for (guint m = 0; m < n_measures && n_curves < G_N_ELEMENTS (curves); m++)
+    {
+      if (measures[m].kind != kind || measures[m].unit != unit)
+        continue;
+      gboolean any = FALSE;
+      g_autofree char *name = g_strconcat (task, ".", measures[m].name, NULL);
+      for (guint v = 0; v < n; v++)
+        {
+          y[n_curves * n + v] = nddr_scores_get (((NddrValidation *) run->validations->pdata[v])->scores, name);
+          any |= isfinite (y[n_curves * n + v]);
+        }
+      if (any)
+        {
+          curves[n_curves] = (NddrCurve){ nddr_report_measure_name (&measures[m]), x, y + n_curves * n, n, FALSE };
+          n_curves++;
+        }
+    }
+  if (n_curves == 0)
+    return;
+  g_autofree char *title = g_strdup_printf ("Validation: %s, %s", task, titles[kind][unit]);
+  gboolean metres = unit == NDDR_UNIT_METRES, fraction = unit == NDDR_UNIT_FRACTION;
+  NddrChart chart = { title, metres ? " m" : nddr_report_unit (unit), fraction ? 100 : 1, metres || unit == NDDR_UNIT_RATIO ? 3 : 1, x_end };
+  nddr_chart_add_curves (html, &chart, curves, n_curves);
+}
+
+/* Tasks are named by the validations; what kind they are is seen from their scores, as the log may be all that there is. */
+static void
+add_validation_curves (GString *html, const NddrRun *run, double x_end)
+{
+  const NddrValidation *last = run->validations->pdata[run->validations->len - 1];
+  g_autoptr (GList) tasks = json_object_get_members (json_node_get_object (last->scores));
+  for (GList *task = tasks; task; task = task->next)
+    for (guint unit = NDDR_UNIT_FRACTION; unit <= NDDR_UNIT_RATIO; unit++)
+      {
+        JsonNode *node = json_object_get_member (json_node_get_object (last->scores), task->data);
+        JsonObject *scores = JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+        if (scores && json_object_has_member (scores, "miou"))
+          add_score_curves (html, run, task->data, NDDR_TASK_SEGMENTATION, unit, x_end);
+        else if (scores && json_object_has_member (scores, "within_30"))
+          add_score_curves (html, run, task->data, NDDR_TASK_NORMAL, unit, x_end);
+        else if (scores && json_object_has_member (scores, "rel"))
+          add_score_curves (html, run, task->data, NDDR_TASK_DEPTH, unit, x_end);
+      }
+}
+
+static void
+add_training (GString *html, const NddrRun *run)
+{
+  static const char *const titles[][2] = { { "lr", "Learning rate" }, { "images_per_s", "Pictures a second" } };
+  double x_end = nddr_run_last_step (run);
+  for (guint v = 0; v < run->validations->len; v++)
+    x_end = MAX (x_end, ((NddrValidation *) run->validations->pdata[v])->step);
+  g_string_append (html, "<h2 id=\"training\">Training</h2>\n");
+  if (x_end <= 0)
+    {
+      g_string_append (html, "<p class=\"note\">The log has no step yet.</p>\n");
+      return;
+    }
+  g_string_append (html, "<p class=\"note\">Over the steps. A line is the mean of neighbouring steps, the band behind it goes from their least to their greatest; "
+                         "beside a name stands the last value.</p>\n<div class=\"grid\">\n");
+  add_loss (html, run, x_end);
+  for (guint i = 0; i < run->series->len; i++)
+    {
+      const NddrSeries *series = run->series->pdata[i];
+      g_autofree char *title = g_strdup_printf ("Loss of %s, before its weight", series->name + MIN (5, strlen (series->name)));
+      if (g_str_has_prefix (series->name, "loss."))
+        add_series (html, title, series, x_end);
+    }
+  if (run->validations->len)
+    add_validation_curves (html, run, x_end);
+  for (guint i = 0; i < run->series->len; i++)
+    {
+      const NddrSeries *series = run->series->pdata[i];
+      const char *title = series->name;
+      for (guint n = 0; n < G_N_ELEMENTS (titles); n++)
+        title = g_str_equal (titles[n][0], series->name) ? titles[n][1] : title;
+      if (!g_str_has_prefix (series->name, "loss"))
+        add_series (html, title, series, x_end);
+    }
+  g_string_append (html, "</div>\n");
+}
+
+/* ---- configuration */
+
+static void
+add_configuration (GString *html, const NddrRun *run)
+{
+  g_auto (GStrv) sections = g_key_file_get_groups (run->config, NULL);
+  g_string_append (html, "<h2 id=\"configuration\">Configuration</h2>\n<div class=\"card\"><details><summary>Every key, as the run resolved it (config.ini)</summary>\n"
+                         "<div class=\"settings\">\n");
+  for (int s = 0; sections[s]; s++)
+    {
+      g_auto (GStrv) keys = g_key_file_get_keys (run->config, sections[s], NULL, NULL);
+      nddr_html_add (html, "<section><h3>[%s]</h3><dl>\n", sections[s]);
+      for (int k = 0; keys && keys[k]; k++)
+        {
+          g_autofree char *value = nddr_run_get (run, sections[s], keys[k]);
+          nddr_html_add (html, "<dt>%s</dt><dd>%s</dd>\n", keys[k], value);
+        }
+      g_string_append (html, "</dl></section>\n");
+    }
+  g_string_append (html, "</div></details></div>\n");
+}
+
+gboolean
+nddr_report_write (const char *path, const NddrReport *report, GError **error)
+{
+  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
+  g_autofree char *date = g_date_time_format (now, "%Y-%m-%d %H:%M");
+  GString *html = nddr_html_begin (report->title);
+  add_header (html, report);
+  if (report->metrics)
+    add_tiles (html, report);
+  add_summary (html, report);
+  if (report->gallery)
+    add_samples (html, report);
+  if (report->run)
+    add_training (html, report->run);
+  for (guint t = 0; report->metrics && t < nddr_model_get_n_tasks (report->model); t++)
+    nddr_report_add_task (html, report->metrics, nddr_model_get_task (report->model, t), t);
+  if (report->run)
+    add_configuration (html, report->run);
+  nddr_html_add (html, "<footer>Written by nddr %s on %s.</footer>\n", NDDR_VERSION, date);
+  return nddr_html_finish (html, path, error);
+}
