@@ -9,6 +9,7 @@
 #include <train/html.h>
 
 #define MAX_MATRIX 60 /* classes that a confusion matrix shows */
+#define WIDE_MATRIX 20 /* classes from which on it takes the page's width */
 #define MAX_NAME 17   /* characters of a class's name beside it */
 #define MAX_MISTAKES 8
 #define ANGLE_BINS 90 /* each a degree */
@@ -164,12 +165,14 @@ add_matrix (GString *html, const NddrTask *task, const guint64 *confusion, Class
   for (guint i = 0; i < n; i++)
     longest = MAX (longest, g_utf8_strlen (task->classes[classes[i].id].name, -1));
   longest = MIN (longest, MAX_NAME);
-  double size = CLAMP (430.0 / n, 10, 34), letter = 0.6 * MIN (11, size + 1), left = 16 + letter * longest, top = 14 + 0.82 * letter * longest;
+  gboolean is_wide = n > WIDE_MATRIX;
+  double size = is_wide ? 960.0 / MAX (n, 32) : MIN (430.0 / n, 34), letter = 0.6 * MIN (11, size + 1), left = 16 + letter * longest, top = 14 + 0.82 * letter * longest;
   double side = n * size, width = left + side + 0.58 * letter * longest, height = top + side + 4;
-  g_string_append (html, "<div class=\"card\"><h3>Confusion matrix</h3>\n<p class=\"note\">Rows: the label; columns: what it was taken for, in percent of the row's pixels.");
+  g_string_append (html, is_wide ? "<div class=\"card wide\">" : "<div class=\"card\">");
+  g_string_append (html, "<h3>Confusion matrix</h3>\n<p class=\"note\">Rows: the label; columns: what it was taken for, in percent of the row's pixels.");
   if (!is_whole)
     nddr_html_add (html, " The %u classes with the most pixels.", n);
-  nddr_html_add (html, "</p>\n<svg viewBox=\"0 0 %.0f %.0f\" style=\"max-width:%.0fpx\" role=\"img\" aria-label=\"Confusion matrix\">\n", width, height, width * 1.15);
+  nddr_html_add (html, "</p>\n<svg viewBox=\"0 0 %.0f %.0f\" style=\"max-width:%.0fpx\" role=\"img\" aria-label=\"Confusion matrix\">\n", width, height, is_wide ? width : 1.15 * width);
   for (guint i = 0; i < n; i++)
     {
       const NddrClass *known = &task->classes[classes[i].id];

@@ -42,31 +42,42 @@ score_of (const NddrMetrics *metrics, const NddrTask *task, const char *suffix, 
   return nddr_metrics_get (metrics, name);
 }
 
-/* The figures that one looks for first. */
+static gboolean
+is_key_figure (const NddrMeasure *measure)
+{
+  static const char *const names[] = { "miou", "pixel_accuracy", "mean", "median", "within_11.25", "within_30", "abs", "rel" };
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    if (g_str_equal (names[i], measure->name))
+      return TRUE;
+  return FALSE;
+}
+
+/* The figures that one looks for first, in rows of equal length where they are many. */
 static void
 add_tiles (GString *html, const NddrReport *report)
 {
-  static const char *const shown[] = { "miou", "pixel_accuracy", "mean", "median", "within_11.25", "within_30", "abs", "rel" };
-  guint n;
+  guint n, n_tiles = 0;
   const NddrMeasure *measures = nddr_metrics_measures (&n);
-  g_string_append (html, "<div class=\"tiles\">\n");
+  g_autoptr (GString) tiles = g_string_new (NULL);
   for (guint t = 0; t < nddr_model_get_n_tasks (report->model); t++)
     for (guint m = 0; m < n; m++)
       {
         const NddrTask *task = nddr_model_get_task (report->model, t);
-        gboolean wanted = FALSE;
-        for (guint i = 0; i < G_N_ELEMENTS (shown); i++)
-          wanted |= g_str_equal (shown[i], measures[m].name);
         double score = score_of (report->metrics, task, "", &measures[m]);
-        if (measures[m].kind != task->kind || !wanted || !isfinite (score))
+        if (measures[m].kind != task->kind || !is_key_figure (&measures[m]) || !isfinite (score))
           continue;
         g_autofree char *number = nddr_report_format (score, measures[m].unit);
         gboolean degrees = measures[m].unit == NDDR_UNIT_DEGREES; /* their sign is small as it is */
-        nddr_html_add (html, degrees ? "<div class=\"card tile\"><em>%s</em><b>%s%s</b>" : "<div class=\"card tile\"><em>%s</em><b>%s<small>%s</small></b>", task->name,
+        nddr_html_add (tiles, degrees ? "<div class=\"card tile\"><em>%s</em><b>%s%s</b>" : "<div class=\"card tile\"><em>%s</em><b>%s<small>%s</small></b>", task->name,
             number, nddr_report_unit (measures[m].unit));
-        nddr_html_add (html, "<span>%s</span></div>\n", nddr_report_measure_name (&measures[m]));
+        nddr_html_add (tiles, "<span>%s</span></div>\n", nddr_report_measure_name (&measures[m]));
+        n_tiles++;
       }
-  g_string_append (html, "</div>\n");
+  guint n_rows = (n_tiles + 5) / 6;
+  if (n_tiles)
+    nddr_html_add (html, "<div class=\"tiles\" style=\"--n:%u\">\n", (n_tiles + n_rows - 1) / n_rows);
+  g_string_append (html, tiles->str);
+  g_string_append (html, n_tiles ? "</div>\n" : "");
 }
 
 /* ---- summary */
@@ -218,8 +229,12 @@ add_samples (GString *html, const NddrReport *report)
 {
   const NddrConfig *config = nddr_model_get_config (report->model);
   g_string_append (html, "<h2 id=\"samples\">What it sees</h2>\n");
-  nddr_html_add (html, "<p class=\"note\">%u of the %u pictures, evenly spread, not chosen by hand. Where a label is ignored it is chequered, or gray.</p>\n",
+  nddr_html_add (html, "<p class=\"note\">%u of the %u pictures, evenly spread, not chosen by hand. Where a label is ignored it is chequered, or gray.",
       nddr_gallery_get_size (report->gallery), report->n_pictures);
+  gboolean has_depth = FALSE;
+  for (guint t = 0; t < config->n_tasks; t++)
+    has_depth |= config->tasks[t].kind == NDDR_TASK_DEPTH;
+  g_string_append (html, has_depth ? " Depth goes from violet, 0 m, to yellow, 10 m.</p>\n" : "</p>\n");
   nddr_html_add (html, "<div class=\"card\"><div class=\"samples\">\n<div class=\"sample heads\" style=\"--n:%u\"><span>picture</span>", 1 + 2 * config->n_tasks);
   for (guint t = 0; t < config->n_tasks; t++)
     nddr_html_add (html, "<span>%s, label</span><span>%s, prediction</span>", config->tasks[t].name, config->tasks[t].name);
