@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/report.h>
 
+#include <train/dataset.h>
 #include <train/evaluate.h>
 
 /* The run's best model, or where there is none that of its last checkpoint; *@name says which. */
@@ -32,7 +33,7 @@ score (NddrDevice *device, NddrReport *report, NddrModel *model, NddrDataset *da
     return FALSE;
   report->metrics = metrics;
   report->gallery = gallery;
-  report->n_pictures = nddr_dataset_size (dataset);
+  report->n_pictures = nddr_dataset_size (dataset) - nddr_dataset_count_broken (dataset, NULL);
   report->device = nddr_device_get_info (device)->name;
   return nddr_report_write (path, report, error);
 }
@@ -56,5 +57,13 @@ nddr_report_run (NddrDevice *device, const char *folder, const char *path, const
   if (*data == '\0')
     return nddr_report_write (path, &report, error);
   g_autoptr (NddrDataset) dataset = nddr_dataset_open (data, "val", error);
-  return dataset && score (device, &report, model, dataset, path, options, error);
+  if (!dataset)
+    return FALSE;
+  g_autofree char *broken = nddr_run_get (run, "data", "broken"), *news = NULL;
+  nddr_dataset_set_skip (dataset, !g_str_equal (broken, "stop")); /* as the run's validations did */
+  gboolean fine = score (device, &report, model, dataset, path, options, error);
+  guint n = nddr_dataset_count_broken (dataset, &news);
+  if (news)
+    g_printerr ("%sskipped %u of %u samples\n", news, n, nddr_dataset_size (dataset));
+  return fine;
 }

@@ -43,6 +43,7 @@ typedef struct
 } NddrReportOptions;
 
 /** Scores a run's best model (without one, its last checkpoint's) and writes a report of the run.  Without validation data it says nothing of scores.
+ * Broken samples are skipped and named, unless [data] broken says stop.
  * @folder: the run's */
 gboolean nddr_report_run (NddrDevice *device, const char *folder, const char *path, const NddrReportOptions *options, GError **error);
 

@@ -248,9 +248,66 @@ run_json (const char *line)
   return node;
 }
 
+/* The scores of what nddr infer writes for the pictures: ids, and normals rounded to 8 bits. */
+static void
+score_files (double *miou, double *accuracy, double *angle)
+{
+  g_autoptr (GError) error = NULL;
+  guint both[3] = { 0 }, either[3] = { 0 }, right = 0, labelled = 0, known = 0;
+  double angles = 0;
+  expect ("infer model.safetensors data/val/image/2.png data/val/image/3.png -o scored --view raw --precision fp32", 0, "");
+  for (guint picture = 2; picture < 4; picture++)
+    {
+      g_autofree char *label_path = fixture_path (folder, "data/val/segmentation/%u.png", picture), *id_path = fixture_path (folder, "scored/%u.segmentation.raw.png", picture);
+      g_autofree char *truth_path = fixture_path (folder, "data/val/normal/%u.png", picture), *vector_path = fixture_path (folder, "scored/%u.normal.raw.png", picture);
+      g_autoptr (NddrImage) labels = nddr_image_read (label_path, NDDR_IMAGE_IDS, &error), ids = nddr_image_read (id_path, NDDR_IMAGE_IDS, &error);
+      g_autoptr (NddrImage) truths = nddr_image_read (truth_path, NDDR_IMAGE_VECTORS, &error), vectors = nddr_image_read (vector_path, NDDR_IMAGE_VECTORS, &error);
+      g_assert_no_error (error);
+      for (guint i = 0; i < 60 * 44; i++)
+        {
+          guint label = ((guint8 *) labels->data)[i], id = ((guint8 *) ids->data)[i];
+          const guint8 *t = (guint8 *) truths->data + 3 * i, *v = (guint8 *) vectors->data + 3 * i;
+          double dot = 0, tt = 0, vv = 0;
+          for (int c = 0; c < 3; c++)
+            {
+              double x = t[c] / 127.5 - 1, y = v[c] / 127.5 - 1;
+              dot += x * y;
+              tt += x * x;
+              vv += y * y;
+            }
+          if (tt >= 0.25)
+            {
+              known++;
+              angles += acos (CLAMP (dot / sqrt (tt * vv), -1, 1)) * 180 / G_PI;
+            }
+          for (guint c = 0; c < 3 && label != 255; c++)
+            {
+              both[c] += label == c && id == c;
+              either[c] += label == c || id == c;
+            }
+          labelled += label != 255;
+          right += label == id;
+        }
+    }
+  *miou = 0;
+  for (guint c = 0; c < 3; c++)
+    *miou += (double) both[c] / either[c] / 3;
+  *accuracy = (double) right / labelled;
+  *angle = angles / known;
+}
+
 static void
 test_eval (void)
 {
+  double expected_miou, expected_accuracy, expected_angle;
+  g_autoptr (JsonNode) exact = run_json ("eval model.safetensors folder:data --json --precision fp32");
+  JsonObject *seg = json_object_get_object_member (json_node_get_object (exact), "segmentation");
+  JsonObject *nor = json_object_get_object_member (json_node_get_object (exact), "normal");
+  score_files (&expected_miou, &expected_accuracy, &expected_angle);
+  g_assert_cmpfloat_with_epsilon (json_object_get_double_member (seg, "miou"), expected_miou, 1e-3);
+  g_assert_cmpfloat_with_epsilon (json_object_get_double_member (seg, "pixel_accuracy"), expected_accuracy, 1e-3);
+  g_assert_cmpfloat_with_epsilon (json_object_get_double_member (nor, "mean"), expected_angle, 0.2);
+
   g_autoptr (JsonNode) node = run_json ("eval model.safetensors folder:data --json --input 64x64");
   JsonObject *scores = json_node_get_object (node);
   JsonObject *segmentation = json_object_get_object_member (scores, "segmentation"), *normal = json_object_get_object_member (scores, "normal");
