@@ -84,10 +84,13 @@ add_axes (GString *html, const Frame *frame, const char *x_unit, const char *y_u
   for (double y = frame->y_low; y <= frame->y_high + 0.5 * frame->y_step; y += frame->y_step)
     {
       double shown = round (y / frame->y_step) * frame->y_step;
-      nddr_html_add (html, "<line class=\"rule\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT, place_y (frame, y), place_y (frame, y));
-      nddr_html_add (html, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g%s</text>\n", LEFT - 6, place_y (frame, y) + 4, shown == 0 ? 0.0 : shown, y_unit);
+      nddr_html_add (html, "<line class=\"rule\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT, place_y (frame, y),
+          place_y (frame, y));
+      nddr_html_add (html, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g%s</text>\n", LEFT - 6, place_y (frame, y) + 4,
+          shown == 0 ? 0.0 : shown, y_unit);
     }
-  nddr_html_add (html, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>\n", LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM, HEIGHT - BOTTOM);
+  nddr_html_add (html, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>\n", LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM,
+      HEIGHT - BOTTOM);
   double step = round_step (frame->x_end, 6);
   for (double x = 0; x <= frame->x_end * (1 + 1e-9); x += step)
     {
@@ -151,7 +154,8 @@ add_curve (GString *html, const NddrChart *chart, const Frame *frame, const Nddr
     nddr_html_add (html, "%s%.1f %.1f", i ? "L" : "M", place_x (frame, buckets[i].x), place_y (frame, buckets[i].mean));
   g_string_append (html, "\"/>\n");
   for (guint i = 0; i < n && (!curve->noisy || n == 1); i++)
-    nddr_html_add (html, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"><title>%s, step %.0f: %.4g%s</title></circle>\n", place_x (frame, buckets[i].x),
+    nddr_html_add (html, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"><title>%s, step %.0f: %.4g%s</title></circle>\n",
+        place_x (frame, buckets[i].x),
         place_y (frame, buckets[i].mean), n > 40 ? "2" : "3.5", curve->name, buckets[i].x, buckets[i].mean, chart->unit);
   g_string_append (html, "</g>\n");
 }
@@ -212,13 +216,14 @@ add_mark (GString *html, const Frame *frame, const NddrMark *mark, guint row, co
   double x = place_x (frame, mark->at);
   gboolean left = x > 0.75 * WIDTH;
   nddr_html_add (html, "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", x, x, TOP, HEIGHT - BOTTOM);
-  nddr_html_add (html, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s ", left ? x - 5 : x + 5, TOP + 10 + 15 * row, left ? "end" : "start",
-      mark->name);
+  nddr_html_add (html, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s ", left ? x - 5 : x + 5, TOP + 10 + 15 * row,
+      left ? "end" : "start", mark->name);
   nddr_html_add (html, frame->x_end > 10 ? "%.1f%s</text>\n" : "%.2f%s</text>\n", mark->at, unit);
 }
 
 void
-nddr_chart_add_histogram (GString *html, const NddrChart *chart, const guint64 *bins, guint n_bins, guint64 total, const NddrMark *marks, guint n_marks)
+nddr_chart_add_histogram (GString *html, const NddrChart *chart, const guint64 *bins, guint n_bins, guint64 total, const NddrMark *marks,
+    guint n_marks)
 {
   Frame frame = { .x_end = chart->x_end };
   double highest = 0, width = chart->x_end / n_bins;
@@ -237,8 +242,9 @@ nddr_chart_add_histogram (GString *html, const NddrChart *chart, const guint64 *
   for (guint b = 0; b < n_bins; b++)
     {
       double share = 100.0 * bins[b] / MAX (total, 1), x = place_x (&frame, b * width), y = place_y (&frame, share);
-      nddr_html_add (html, "<rect class=\"bar\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"><title>%g to %g%s: %.2f %% of pixels</title></rect>\n", x + 0.5, y,
-          place_x (&frame, (b + 1) * width) - x - 1, HEIGHT - BOTTOM - y, b * width, (b + 1) * width, chart->unit, share);
+      nddr_html_add (html,
+          "<rect class=\"bar\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"><title>%g to %g%s: %.2f %% of pixels</title></rect>\n", x + 0.5,
+          y, place_x (&frame, (b + 1) * width) - x - 1, HEIGHT - BOTTOM - y, b * width, (b + 1) * width, chart->unit, share);
     }
   for (guint m = 0; m < n_marks; m++)
     add_mark (html, &frame, &marks[m], m, chart->unit);
@@ -246,7 +252,8 @@ nddr_chart_add_histogram (GString *html, const NddrChart *chart, const guint64 *
 }
 
 void
-nddr_chart_add_cumulative (GString *html, const NddrChart *chart, const guint64 *bins, guint n_bins, guint64 total, const NddrMark *marks, guint n_marks)
+nddr_chart_add_cumulative (GString *html, const NddrChart *chart, const guint64 *bins, guint n_bins, guint64 total, const NddrMark *marks,
+    guint n_marks)
 {
   Frame frame = { .x_end = chart->x_end, .y_low = 0, .y_high = 100, .y_step = 25 };
   double width = chart->x_end / n_bins, sum = 0;

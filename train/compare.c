@@ -99,10 +99,12 @@ read_run (Entry *entry, gboolean last, GError **error)
     {
       g_autofree char *best = nddr_run_get (run, "train", "best");
       if (n)
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "no validation of %s has the score that its best model is chosen by, %s: --last takes the last one",
+        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+            "no validation of %s has the score that its best model is chosen by, %s: --last takes the last one",
             entry->name, best);
       else
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has no validation in its log yet: there is one every val_every steps, where [data] val is given",
+        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+            "%s has no validation in its log yet: there is one every val_every steps, where [data] val is given",
             entry->name);
       return FALSE;
     }
@@ -429,7 +431,8 @@ fill_gains (Table *table, const NddrComparison *comparison)
       else
         set_cell (table, 1 + i, column, g_strdup ("–"));
     }
-  g_string_append (table->notes, "Fractions in percent, normals in degrees, depth in metres. Δm: mean relative gain of mIoU, mean angle and depth rmse over ");
+  g_string_append (table->notes,
+      "Fractions in percent, normals in degrees, depth in metres. Δm: mean relative gain of mIoU, mean angle and depth rmse over ");
   for (guint b = 0; b < comparison->baselines->len; b++)
     {
       g_autofree char *name = g_utf8_make_valid (entry_at (comparison, g_array_index (comparison->baselines, guint, b))->name, -1);
@@ -457,7 +460,8 @@ table_init (Table *table, const NddrComparison *comparison)
       const Entry *entry = entry_at (comparison, i);
       set_cell (table, 1 + i, RUN_COLUMN, g_utf8_make_valid (entry->name, -1));
       set_cell (table, 1 + i, NETWORK_COLUMN, g_utf8_make_valid (entry->network, -1));
-      set_cell (table, 1 + i, STEP_COLUMN, entry->steps ? g_strdup_printf ("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT, entry->step, entry->steps) : g_strdup (""));
+      set_cell (table, 1 + i, STEP_COLUMN,
+          entry->steps ? g_strdup_printf ("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT, entry->step, entry->steps) : g_strdup (""));
     }
   for (guint c = 0; c < comparison->columns->len; c++)
     fill_column (table, comparison, c);

@@ -24,10 +24,12 @@ load_model (const NddrRun *run, char **name, GError **error)
 }
 
 static gboolean
-score (NddrDevice *device, NddrReport *report, NddrModel *model, NddrDataset *dataset, const char *path, const NddrReportOptions *options, GError **error)
+score (NddrDevice *device, NddrReport *report, NddrModel *model, NddrDataset *dataset, const char *path, const NddrReportOptions *options,
+    GError **error)
 {
   g_autoptr (NddrGallery) gallery = nddr_gallery_new (nddr_model_get_config (model), dataset, NDDR_REPORT_PICTURES, NDDR_REPORT_PICTURE_SIZE);
-  NddrEvaluateOptions evaluation = { .precision = NDDR_PRECISION_FP32, .gallery = gallery, .progress = options->progress, .user_data = options->user_data };
+  NddrEvaluateOptions evaluation = { .precision = NDDR_PRECISION_FP32, .gallery = gallery, .progress = options->progress,
+      .user_data = options->user_data };
   g_autoptr (NddrMetrics) metrics = nddr_evaluate (device, model, dataset, &evaluation, NULL, error);
   if (!metrics)
     return FALSE;

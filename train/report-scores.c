@@ -114,18 +114,20 @@ static void
 add_class_bars (GString *html, const NddrTask *task, Class *classes, guint64 total)
 {
   qsort (classes, task->n_classes, sizeof *classes, compare_iou);
-  g_string_append (html, "<div class=\"card\"><h3>IoU of each class</h3>\n<p class=\"note\">The faint number is the class's share of the labelled pixels.</p>\n"
+  g_string_append (html,
+      "<div class=\"card\"><h3>IoU of each class</h3>\n<p class=\"note\">The faint number is the class's share of the labelled pixels.</p>\n"
                          "<ol class=\"bars\">\n");
   for (guint i = 0; i < task->n_classes; i++)
     {
       const Class *class = &classes[i];
       const NddrClass *known = &task->classes[class->id];
       g_autofree char *iou = nddr_report_format (class->iou, NDDR_UNIT_FRACTION);
-      nddr_html_add (html, "<li><span class=\"swatch\" style=\"background:#%06x\"></span><span class=\"name\" title=\"%s\">%s</span>", known->color & 0xffffff,
-          known->name, known->name);
-      nddr_html_add (html, "<span class=\"track\"><div style=\"width:%.2f%%;background:#%06x\"></div></span>", isfinite (class->iou) ? 100 * class->iou : 0.0,
-          known->color & 0xffffff);
-      nddr_html_add (html, "<span class=\"number\">%s</span><span class=\"share\">%.1f%%</span></li>\n", iou, 100.0 * class->labelled / MAX (total, 1));
+      nddr_html_add (html, "<li><span class=\"swatch\" style=\"background:#%06x\"></span><span class=\"name\" title=\"%s\">%s</span>",
+          known->color & 0xffffff, known->name, known->name);
+      nddr_html_add (html, "<span class=\"track\"><div style=\"width:%.2f%%;background:#%06x\"></div></span>",
+          isfinite (class->iou) ? 100 * class->iou : 0.0, known->color & 0xffffff);
+      nddr_html_add (html, "<span class=\"number\">%s</span><span class=\"share\">%.1f%%</span></li>\n", iou,
+          100.0 * class->labelled / MAX (total, 1));
     }
   g_string_append (html, "</ol></div>\n");
 }
@@ -143,11 +145,12 @@ shorten (const char *name)
 static void
 add_matrix_cell (GString *html, double x, double y, double size, double share, gboolean values, const char *label, const char *prediction)
 {
-  nddr_html_add (html, "<rect class=\"cell\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" style=\"--v:%.3f\"><title>%s, taken for %s: %.1f %%</title></rect>", x,
-      y, size - 1, size - 1, share, label, prediction, 100 * share);
+  nddr_html_add (html,
+      "<rect class=\"cell\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" style=\"--v:%.3f\"><title>%s, taken for %s: %.1f %%</title></rect>",
+      x, y, size - 1, size - 1, share, label, prediction, 100 * share);
   if (values && share >= 0.005)
-    nddr_html_add (html, "<text class=\"value%s\" x=\"%.1f\" y=\"%.1f\" pointer-events=\"none\">%.0f</text>", share > 0.55 ? " deep" : "", x + (size - 1) / 2,
-        y + size / 2 + 3, 100 * share);
+    nddr_html_add (html, "<text class=\"value%s\" x=\"%.1f\" y=\"%.1f\" pointer-events=\"none\">%.0f</text>", share > 0.55 ? " deep" : "",
+        x + (size - 1) / 2, y + size / 2 + 3, 100 * share);
   g_string_append_c (html, '\n');
 }
 
@@ -166,32 +169,39 @@ add_matrix (GString *html, const NddrTask *task, const guint64 *confusion, Class
     longest = MAX (longest, g_utf8_strlen (task->classes[classes[i].id].name, -1));
   longest = MIN (longest, MAX_NAME);
   gboolean is_wide = n > WIDE_MATRIX;
-  double size = is_wide ? 960.0 / MAX (n, 32) : MIN (430.0 / n, 34), letter = 0.6 * MIN (11, size + 1), left = 16 + letter * longest, top = 14 + 0.82 * letter * longest;
+  double size = is_wide ? 960.0 / MAX (n, 32) : MIN (430.0 / n, 34), letter = 0.6 * MIN (11, size + 1), left = 16 + letter * longest,
+      top = 14 + 0.82 * letter * longest;
   double side = n * size, width = left + side + 0.58 * letter * longest, height = top + side + 4;
   g_string_append (html, is_wide ? "<div class=\"card wide\">" : "<div class=\"card\">");
-  g_string_append (html, "<h3>Confusion matrix</h3>\n<p class=\"note\">Rows: the label; columns: what it was taken for, in percent of the row's pixels.");
+  g_string_append (html,
+      "<h3>Confusion matrix</h3>\n<p class=\"note\">Rows: the label; columns: what it was taken for, in percent of the row's pixels.");
   if (!is_whole)
     nddr_html_add (html, " The %u classes with the most pixels.", n);
-  nddr_html_add (html, "</p>\n<svg viewBox=\"0 0 %.0f %.0f\" style=\"max-width:%.0fpx\" role=\"img\" aria-label=\"Confusion matrix\">\n", width, height, is_wide ? width : 1.15 * width);
+  nddr_html_add (html, "</p>\n<svg viewBox=\"0 0 %.0f %.0f\" style=\"max-width:%.0fpx\" role=\"img\" aria-label=\"Confusion matrix\">\n", width,
+      height, is_wide ? width : 1.15 * width);
   for (guint i = 0; i < n; i++)
     {
       const NddrClass *known = &task->classes[classes[i].id];
       g_autofree char *name = shorten (known->name);
       double at = (i + 0.5) * size, font = MIN (11, size + 1);
-      nddr_html_add (html, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\" style=\"font-size:%.1fpx\">%s</text>", left - 8, top + at + 0.35 * font, font, name);
-      nddr_html_add (html, "<text transform=\"translate(%.1f %.1f) rotate(-55)\" style=\"font-size:%.1fpx\">%s</text>", left + at + 0.2 * font, top - 8, font, name);
-      nddr_html_add (html, "<rect x=\"%.1f\" y=\"%.1f\" width=\"3\" height=\"%.1f\" fill=\"#%06x\"/>\n", left - 5, top + i * size, size - 1, known->color & 0xffffff);
+      nddr_html_add (html, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\" style=\"font-size:%.1fpx\">%s</text>", left - 8, top + at + 0.35 * font,
+          font, name);
+      nddr_html_add (html, "<text transform=\"translate(%.1f %.1f) rotate(-55)\" style=\"font-size:%.1fpx\">%s</text>", left + at + 0.2 * font,
+          top - 8, font, name);
+      nddr_html_add (html, "<rect x=\"%.1f\" y=\"%.1f\" width=\"3\" height=\"%.1f\" fill=\"#%06x\"/>\n", left - 5, top + i * size, size - 1,
+          known->color & 0xffffff);
     }
   for (guint l = 0; l < n; l++)
     for (guint p = 0; p < n; p++)
       {
         double share = classes[l].labelled ? (double) confusion[classes[l].id * all + classes[p].id] / classes[l].labelled : 0;
         if (share >= 0.0005)
-          add_matrix_cell (html, left + p * size, top + l * size, size, share, size >= 20, task->classes[classes[l].id].name, task->classes[classes[p].id].name);
+          add_matrix_cell (html, left + p * size, top + l * size, size, share, size >= 20, task->classes[classes[l].id].name,
+              task->classes[classes[p].id].name);
       }
   for (guint i = 0; i < n; i++)
-    nddr_html_add (html, "<rect class=\"diagonal\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" pointer-events=\"none\"/>", left + i * size, top + i * size, size - 1,
-        size - 1);
+    nddr_html_add (html, "<rect class=\"diagonal\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" pointer-events=\"none\"/>", left + i * size,
+        top + i * size, size - 1, size - 1);
   g_string_append (html, "\n</svg></div>\n");
 }
 
@@ -220,10 +230,11 @@ add_mistakes (GString *html, const NddrTask *task, const guint64 *confusion, con
         if (classes[c].id == best_at / n)
           labelled = classes[c].labelled;
       if (rows == 0)
-        g_string_append (html, "<div class=\"card\"><h3>What is mistaken most</h3>\n<div class=\"scroll\"><table><tr><th>label</th><th class=\"left\">taken for</th><th>of the class</th>"
+        g_string_append (html,
+            "<div class=\"card\"><h3>What is mistaken most</h3>\n<div class=\"scroll\"><table><tr><th>label</th><th class=\"left\">taken for</th><th>of the class</th>"
                                "<th>of all pixels</th></tr>\n");
-      nddr_html_add (html, "<tr><td>%s</td><td class=\"left\">%s</td><td>%.1f%%</td><td>%.1f%%</td></tr>\n", task->classes[best_at / n].name, task->classes[best_at % n].name,
-          100.0 * best / MAX (labelled, 1), 100.0 * best / MAX (total, 1));
+      nddr_html_add (html, "<tr><td>%s</td><td class=\"left\">%s</td><td>%.1f%%</td><td>%.1f%%</td></tr>\n", task->classes[best_at / n].name,
+          task->classes[best_at % n].name, 100.0 * best / MAX (labelled, 1), 100.0 * best / MAX (total, 1));
       before = best;
       before_at = best_at;
     }

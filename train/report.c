@@ -68,8 +68,9 @@ add_tiles (GString *html, const NddrReport *report)
           continue;
         g_autofree char *number = nddr_report_format (score, measures[m].unit);
         gboolean degrees = measures[m].unit == NDDR_UNIT_DEGREES; /* their sign is small as it is */
-        nddr_html_add (tiles, degrees ? "<div class=\"card tile\"><em>%s</em><b>%s%s</b>" : "<div class=\"card tile\"><em>%s</em><b>%s<small>%s</small></b>", task->name,
-            number, nddr_report_unit (measures[m].unit));
+        nddr_html_add (tiles,
+            degrees ? "<div class=\"card tile\"><em>%s</em><b>%s%s</b>" : "<div class=\"card tile\"><em>%s</em><b>%s<small>%s</small></b>",
+            task->name, number, nddr_report_unit (measures[m].unit));
         nddr_html_add (tiles, "<span>%s</span></div>\n", nddr_report_measure_name (&measures[m]));
         n_tiles++;
       }
@@ -103,7 +104,8 @@ add_network_facts (GString *html, const NddrModel *model, gboolean has_run)
         g_string_append_printf (tasks, " (%u classes)", config->tasks[t].n_classes);
     }
   g_autofree char *width = config->width != 1 ? g_strdup_printf (" × %g", config->width) : g_strdup ("");
-  g_autofree char *shape = g_strdup_printf ("%s%s, output stride %u, %s%s, %s heads", nddr_backbone_name (config->backbone), width, config->output_stride,
+  g_autofree char *shape = g_strdup_printf ("%s%s, output stride %u, %s%s, %s heads", nddr_backbone_name (config->backbone), width,
+      config->output_stride,
       config->n_tasks == 1 ? "one task" : nddr_fusion_name (config->fusion), config->shortcut ? " with shortcut" : "", nddr_head_name (config->head));
   g_autofree char *input = g_strdup_printf ("%u × %u", config->input_width, config->input_height);
   add_fact (html, "Network", shape);
@@ -135,8 +137,10 @@ seconds_in_steps (const NddrRun *run)
 static void
 add_run_facts (GString *html, const NddrRun *run)
 {
-  g_autofree char *steps = nddr_run_get (run, "train", "steps"), *batch = nddr_run_get (run, "train", "batch"), *optimizer = nddr_run_get (run, "train", "optimizer");
-  g_autofree char *lr = nddr_run_get (run, "train", "lr"), *schedule = nddr_run_get (run, "train", "schedule"), *data = nddr_run_get (run, "data", "train");
+  g_autofree char *steps = nddr_run_get (run, "train", "steps"), *batch = nddr_run_get (run, "train", "batch"),
+      *optimizer = nddr_run_get (run, "train", "optimizer");
+  g_autofree char *lr = nddr_run_get (run, "train", "lr"), *schedule = nddr_run_get (run, "train", "schedule"),
+      *data = nddr_run_get (run, "data", "train");
   double seconds = seconds_in_steps (run);
   gint64 last = nddr_run_last_step (run);
   add_fact (html, "Trained on", data);
@@ -157,7 +161,8 @@ add_scores (GString *html, const NddrReport *report)
   const NddrValidation *last = n_validations ? report->run->validations->pdata[n_validations - 1] : NULL;
   g_string_append (html, "<div class=\"card scroll\"><h3>Scores</h3>\n<table><tr><th></th><th>this<br>model</th>");
   if (last)
-    nddr_html_add (html, "<th>last<br>step %" G_GINT64_FORMAT "</th><th>best of<br>%u validation%s</th>", last->step, n_validations, n_validations == 1 ? "" : "s");
+    nddr_html_add (html, "<th>last<br>step %" G_GINT64_FORMAT "</th><th>best of<br>%u validation%s</th>", last->step, n_validations,
+        n_validations == 1 ? "" : "s");
   g_string_append (html, "</tr>\n");
   for (guint t = 0; t < nddr_model_get_n_tasks (report->model); t++)
     for (guint paper = 0; paper < 2; paper++)
@@ -168,9 +173,11 @@ add_scores (GString *html, const NddrReport *report)
           double score = score_of (report->metrics, task, suffix, &measures[m]), best = NAN;
           if (measures[m].kind != task->kind || (paper && !isfinite (score)))
             continue;
-          g_autofree char *name = g_strconcat (task->name, suffix, ".", measures[m].name, NULL), *number = nddr_report_format (score, measures[m].unit);
+          g_autofree char *name = g_strconcat (task->name, suffix, ".", measures[m].name, NULL),
+              *number = nddr_report_format (score, measures[m].unit);
           if (rows++ == 0)
-            nddr_html_add (html, "<tr class=\"task\"><td>%s%s</td></tr>\n", task->name, paper ? ", as the published code scores it" : "");
+            nddr_html_add (html, "<tr class=\"task\"><td colspan=\"%u\">%s%s</td></tr>\n", last ? 4 : 2, task->name,
+                paper ? ", as the published code scores it" : "");
           nddr_html_add (html, "<tr><td>%s</td><td><b>%s</b> %s</td>", nddr_report_measure_name (&measures[m]), number, unit);
           for (guint v = 0; v < n_validations; v++)
             {
@@ -179,7 +186,8 @@ add_scores (GString *html, const NddrReport *report)
             }
           if (last && !paper)
             {
-              g_autofree char *now = nddr_report_format (nddr_scores_get (last->scores, name), measures[m].unit), *top = nddr_report_format (best, measures[m].unit);
+              g_autofree char *now = nddr_report_format (nddr_scores_get (last->scores, name), measures[m].unit),
+                  *top = nddr_report_format (best, measures[m].unit);
               nddr_html_add (html, "<td>%s %s</td><td>%s %s</td>", now, unit, top, unit);
             }
           g_string_append (html, "</tr>\n");
@@ -202,6 +210,8 @@ add_summary (GString *html, const NddrReport *report)
     {
       add_fact (html, "Model scored", report->model_name);
       nddr_html_add (html, "<dt>Scored on</dt><dd>%s: %u pictures, at their labels' size</dd>\n", report->data, report->n_pictures);
+      if (report->input_width)
+        nddr_html_add (html, "<dt>Input for it</dt><dd>%u × %u</dd>\n", report->input_width, report->input_height);
       add_fact (html, "Device", report->device);
     }
   g_string_append (html, "</dl></div>\n");
@@ -229,13 +239,15 @@ add_samples (GString *html, const NddrReport *report)
 {
   const NddrConfig *config = nddr_model_get_config (report->model);
   g_string_append (html, "<h2 id=\"samples\">What it sees</h2>\n");
-  nddr_html_add (html, "<p class=\"note\">%u of the %u pictures, evenly spread, not chosen by hand. Where a label is ignored it is chequered, or gray.",
+  nddr_html_add (html,
+      "<p class=\"note\">%u of the %u pictures, evenly spread, not chosen by hand. Where a label is ignored it is chequered, or gray.",
       nddr_gallery_get_size (report->gallery), report->n_pictures);
   gboolean has_depth = FALSE;
   for (guint t = 0; t < config->n_tasks; t++)
     has_depth |= config->tasks[t].kind == NDDR_TASK_DEPTH;
   g_string_append (html, has_depth ? " Depth goes from violet, 0 m, to yellow, 10 m.</p>\n" : "</p>\n");
-  nddr_html_add (html, "<div class=\"card\"><div class=\"samples\">\n<div class=\"sample heads\" style=\"--n:%u\"><span>picture</span>", 1 + 2 * config->n_tasks);
+  nddr_html_add (html, "<div class=\"card\"><div class=\"samples\">\n<div class=\"sample heads\" style=\"--n:%u\"><span>picture</span>",
+      1 + 2 * config->n_tasks);
   for (guint t = 0; t < config->n_tasks; t++)
     nddr_html_add (html, "<span>%s, label</span><span>%s, prediction</span>", config->tasks[t].name, config->tasks[t].name);
   g_string_append (html, "</div>\n");
@@ -379,7 +391,8 @@ add_training (GString *html, const NddrRun *run)
       g_string_append (html, "<p class=\"note\">The log has no step yet.</p>\n");
       return;
     }
-  g_string_append (html, "<p class=\"note\">Over the steps. A line is the mean of neighbouring steps, the band behind it goes from their least to their greatest; "
+  g_string_append (html,
+      "<p class=\"note\">Over the steps. A line is the mean of neighbouring steps, the band behind it goes from their least to their greatest; "
                          "beside a name stands the last value.</p>\n<div class=\"grid\">\n");
   add_loss (html, run, x_end);
   for (guint i = 0; i < run->series->len; i++)
@@ -409,7 +422,8 @@ static void
 add_configuration (GString *html, const NddrRun *run)
 {
   g_auto (GStrv) sections = g_key_file_get_groups (run->config, NULL);
-  g_string_append (html, "<h2 id=\"configuration\">Configuration</h2>\n<div class=\"card\"><details><summary>Every key, as the run resolved it (config.ini)</summary>\n"
+  g_string_append (html,
+      "<h2 id=\"configuration\">Configuration</h2>\n<div class=\"card\"><details><summary>Every key, as the run resolved it (config.ini)</summary>\n"
                          "<div class=\"settings\">\n");
   for (int s = 0; sections[s]; s++)
     {

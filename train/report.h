@@ -23,6 +23,7 @@ typedef struct
   guint n_pictures;           /* and how many pictures that has */
   const NddrMetrics *metrics; /* with @model's tasks */
   const NddrGallery *gallery; /* with @model's tasks */
+  guint input_width, input_height; /* that it ran at; 0: the model's */
   const char *device;         /* that it was scored on */
 } NddrReport;
 

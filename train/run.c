@@ -141,8 +141,8 @@ read_log (NddrRun *run, const char *path, GError **error)
       *end = '\0';
       if (*line && !add_line (run, line))
         {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s, line %u: expected an object with a step, as nddr train writes it, found: %.60s", path, number,
-              line);
+          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s, line %u: expected an object with a step, as nddr train writes it, found: %.60s",
+              path, number, line);
           return FALSE;
         }
     }
@@ -161,7 +161,8 @@ nddr_run_read (const char *folder, GError **error)
   const char *missing = !g_file_test (config, G_FILE_TEST_EXISTS) ? "config.ini" : !g_file_test (log, G_FILE_TEST_EXISTS) ? "log.jsonl" : NULL;
   if (missing)
     {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is no run: it has no %s; expected a folder that was given to nddr train with -o", folder, missing);
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is no run: it has no %s; expected a folder that was given to nddr train with -o", folder,
+          missing);
       return NULL;
     }
   g_autoptr (NddrRun) run = g_new0 (NddrRun, 1);

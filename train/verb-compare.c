@@ -20,7 +20,8 @@ nddr_verb_compare (int argc, char **argv)
     { NULL },
   };
   g_autoptr (GError) error = NULL;
-  if (!nddr_verb_parse (&argc, &argv, "RUN...", "Compares the scores of runs: folders given to nddr train with -o, or files with what nddr eval --json printed.",
+  if (!nddr_verb_parse (&argc, &argv, "RUN...",
+      "Compares the scores of runs: folders given to nddr train with -o, or files with what nddr eval --json printed.",
           entries, 1, -1))
     return NDDR_EXIT_USAGE;
   if (json && markdown)

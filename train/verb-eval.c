@@ -93,7 +93,7 @@ nddr_verb_eval (int argc, char **argv)
     return nddr_verb_fail ("eval", error);
   g_autofree char *title = g_path_get_basename (argv[1]);
   NddrReport report = { .title = title, .model = model, .model_name = argv[1], .data = argv[2], .n_pictures = nddr_dataset_size (dataset) - n_broken,
-    .metrics = metrics, .gallery = gallery, .device = nddr_device_get_info (device)->name };
+    .metrics = metrics, .gallery = gallery, .input_width = options.width, .input_height = options.height, .device = nddr_device_get_info (device)->name };
   if (page && !nddr_report_write (page, &report, &error))
     return nddr_verb_fail ("eval", error);
   g_autoptr (JsonNode) scores = nddr_metrics_to_json (metrics);

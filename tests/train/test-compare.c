@@ -182,7 +182,8 @@ test_failures (void)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *no_config = make_run ("no-config", NULL, two_tasks), *no_log = make_run ("no-log", MODEL, NULL);
-  g_autofree char *young = make_run ("young", MODEL, "{\"step\":1,\"loss\":2}\n"), *broken = make_run ("broken", MODEL, "{\"step\":1,\"loss\":2}\nstep 2\n");
+  g_autofree char *young = make_run ("young", MODEL, "{\"step\":1,\"loss\":2}\n"),
+      *broken = make_run ("broken", MODEL, "{\"step\":1,\"loss\":2}\nstep 2\n");
   g_autofree char *unchosen = make_run ("unchosen", MODEL "best=depth.abs\n", two_tasks), *key_file = make_run ("key-file", "model = ", two_tasks);
   g_autofree char *list = make_file ("list.json", "[1]"), *empty = make_file ("empty.json", "{\"a\":1}"), *text = make_file ("text.json", "hello");
   g_autofree char *a = make_file ("kind-a.json", "{" NORMAL ("1") "}"), *b = make_file ("kind-b.json", "{\"normal\":{\"rel\":1}}");

@@ -161,8 +161,8 @@ test_evaluate (void)
           double values[3][N_CLASSES] = { 0 };
           for (guint t = 0; t < 3; t++)
             for (guint c = 0; c < config->tasks[t].channels; c++)
-              values[t][c] = fixture_interpolate (heads[t].data, heads[t].width, heads[t].height, heads[t].stride, c, i % sample->width, i / sample->width,
-                  sample->width, sample->height, config->resize);
+              values[t][c] = fixture_interpolate (heads[t].data, heads[t].width, heads[t].height, heads[t].stride, c, i % sample->width,
+                  i / sample->width, sample->width, sample->height, config->resize);
           expect_pixel (&e, sample, i, values);
           memcpy (scores[i], values[0], sizeof values[0]);
         }

@@ -250,7 +250,8 @@ add_random_picture (NddrMetrics *metrics, Pixels *pixels, GRand *rand, guint n, 
   for (guint i = 0; i < n; i++)
     {
       /* class 3 is labelled nowhere, class 2 predicted nowhere */
-      guint8 label = g_rand_int_range (rand, 0, 10) ? g_rand_int_range (rand, 0, 3) : 255, prediction = (const guint8[]) { 0, 1, 3 }[g_rand_int_range (rand, 0, 3)];
+      guint8 label = g_rand_int_range (rand, 0, 10) ? g_rand_int_range (rand, 0, 3) : 255,
+          prediction = (const guint8[]) { 0, 1, 3 }[g_rand_int_range (rand, 0, 3)];
       for (int c = 0; c < 4; c++)
         scores[4 * i + c] = g_rand_double_range (rand, -1, 1) + (c == prediction ? 3 : 0);
       truth->segmentation[i] = label;
@@ -293,7 +294,8 @@ add_random_picture (NddrMetrics *metrics, Pixels *pixels, GRand *rand, guint n, 
 static void
 check_classes (NddrMetrics *metrics, const Pixels *pixels)
 {
-  static const char *const names[] = { "segmentation.class_iou.a", "segmentation.class_iou.b", "segmentation.class_iou.c", "segmentation.class_iou.d" };
+  static const char *const names[] = { "segmentation.class_iou.a", "segmentation.class_iou.b", "segmentation.class_iou.c",
+      "segmentation.class_iou.d" };
   const guint8 *labels = (const guint8 *) pixels->labels->data, *predictions = (const guint8 *) pixels->predictions->data;
   double sum = 0, right = 0;
   guint n = pixels->labels->len;

@@ -71,8 +71,8 @@ check_markup (const char *html)
           g_assert_true (!g_ascii_iscntrl (*p) || *p == '\n');
           g_assert_cmpint (*p, !=, '>');
           if (*p == '&')
-            g_assert_true (g_str_has_prefix (p, "&lt;") || g_str_has_prefix (p, "&gt;") || g_str_has_prefix (p, "&amp;") || g_str_has_prefix (p, "&quot;")
-                || g_str_has_prefix (p, "&apos;") || g_str_has_prefix (p, "&#39;"));
+            g_assert_true (g_str_has_prefix (p, "&lt;") || g_str_has_prefix (p, "&gt;") || g_str_has_prefix (p, "&amp;")
+                || g_str_has_prefix (p, "&quot;") || g_str_has_prefix (p, "&apos;") || g_str_has_prefix (p, "&#39;"));
           g_string_append_c (text, *p++);
           continue;
         }
@@ -184,7 +184,8 @@ test_charts (void)
       y[i] = i % 7 == 3 ? NAN : i % 2 ? 3 : 1;
     }
   g_autoptr (GString) html = g_string_new ("<div>");
-  const double flat[] = { 5, 5, 5 }, zero[] = { 0, 0, 0 }, none[] = { NAN, INFINITY, NAN }, tiny[] = { 1e-300, 1e-300, 2e-300 }, huge[] = { -1e300, 0, 1e300 };
+  const double flat[] = { 5, 5, 5 }, zero[] = { 0, 0, 0 }, none[] = { NAN, INFINITY, NAN }, tiny[] = { 1e-300, 1e-300, 2e-300 },
+      huge[] = { -1e300, 0, 1e300 };
   NddrChart chart = { "a <chart>", "%", 1, 1, N };
   const double *const odd[] = { flat, zero, none, tiny, huge };
   nddr_chart_add_curves (html, &chart, &(NddrCurve){ "noise", x, y, N, TRUE }, 1);
@@ -297,7 +298,8 @@ make_run (void)
                                "[train]\nsteps=40\nbatch=4\noptimizer=sgd\nlr=0.5\nschedule=poly\n[<about>]\nlicense=a<b>\n";
   g_autoptr (GError) error = NULL;
   g_autoptr (GString) log = g_string_new (NULL);
-  g_autofree char *config_path = fixture_path (folder, "run/config.ini"), *log_path = fixture_path (folder, "run/log.jsonl"), *path = fixture_path (folder, "run");
+  g_autofree char *config_path = fixture_path (folder, "run/config.ini"), *log_path = fixture_path (folder, "run/log.jsonl"),
+      *path = fixture_path (folder, "run");
   for (int step = 1; step <= 40; step++)
     {
       g_string_append_printf (log, "{\"step\":%d,\"loss\":%d,\"loss.normal\":0.5,\"lr\":0.5,\"images_per_s\":0.05,\"<new>\":1}\n", step, 80 - step);
@@ -331,8 +333,8 @@ test_page (void)
   const NddrHeadOutput heads[3] = { { output, 1, 1, 4 }, { output, 1, 1, 4 }, { output, 1, 1, 4 } };
   for (guint i = 0; i < 9; i++)
     g_assert_true (nddr_gallery_show (gallery, i, sample, heads, &error));
-  NddrReport report = { .title = EVIL, .run = run, .model = model, .model_name = "<best>", .data = "<folder:rooms>", .n_pictures = 9, .metrics = metrics,
-    .gallery = gallery, .device = "<device>" };
+  NddrReport report = { .title = EVIL, .run = run, .model = model, .model_name = "<best>", .data = "<folder:rooms>", .n_pictures = 9,
+      .metrics = metrics, .gallery = gallery, .device = "<device>" };
   g_autofree char *html = write_and_read (&report), *text = check_markup (html);
   g_assert_true (g_str_has_prefix (html, "<!DOCTYPE html>"));
   g_assert_nonnull (strstr (html, "Content-Security-Policy\" content=\"default-src 'none'"));
