@@ -16,7 +16,7 @@ struct _NddrGallery
   const NddrConfig *config;
   const NddrDataset *dataset;
   guint n, max_size;
-  guint *indices;        /* [n], rising */
+  guint *indices;        /* [n], rising: of the samples that were chosen, or shown in place of broken ones */
   NddrExhibit *exhibits; /* [n] */
 };
 
@@ -249,14 +249,17 @@ draw (NddrGallery *gallery, NddrExhibit *exhibit, const NddrSample *truth, const
 gboolean
 nddr_gallery_show (NddrGallery *gallery, guint index, const NddrSample *truth, const NddrHeadOutput *heads, GError **error)
 {
-  for (guint i = 0; i < gallery->n; i++)
-    if (gallery->indices[i] == index)
-      {
-        NddrExhibit *exhibit = &gallery->exhibits[i];
-        exhibit_clear (exhibit, gallery->config->n_tasks);
-        g_autofree char *name = nddr_dataset_name (gallery->dataset, index);
-        exhibit->name = g_utf8_make_valid (name, -1);
-        return draw (gallery, exhibit, truth, heads, error);
-      }
-  return TRUE;
+  guint i = gallery->n; /* the last exhibit whose place is not behind the sample */
+  while (i > 0 && gallery->indices[i - 1] > index)
+    i--;
+  if (i == 0)
+    return TRUE;
+  NddrExhibit *exhibit = &gallery->exhibits[i - 1];
+  if (exhibit->name && gallery->indices[i - 1] != index)
+    return TRUE;
+  gallery->indices[i - 1] = index;
+  exhibit_clear (exhibit, gallery->config->n_tasks);
+  g_autofree char *name = nddr_dataset_name (gallery->dataset, index);
+  exhibit->name = g_utf8_make_valid (name, -1);
+  return draw (gallery, exhibit, truth, heads, error);
 }

@@ -37,7 +37,7 @@ NddrGallery *nddr_gallery_new (const NddrConfig *config, const NddrDataset *data
 void nddr_gallery_free (NddrGallery *gallery);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrGallery, nddr_gallery_free)
 
-/** Draws sample @index of the data set, where it is a chosen one.
+/** Draws sample @index of the data set, where it is a chosen one, or the first one behind a chosen one that was not shown, being broken.
  * @heads: of all tasks, for @truth */
 gboolean nddr_gallery_show (NddrGallery *gallery, guint index, const NddrSample *truth, const NddrHeadOutput *heads, GError **error);
 

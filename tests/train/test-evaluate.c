@@ -265,6 +265,14 @@ test_gallery (void)
   expect_color (&exhibit->labels[2], 30, 22, 33, 145, 140); /* Matplotlib's viridis in the middle, and at its end */
   expect_color (&exhibit->predictions[2], 30, 22, 253, 231, 37);
 
+  /* two of five: samples 1 and 3; where 1 is broken, the next one */
+  g_autoptr (NddrGallery) two = nddr_gallery_new (nddr_model_get_config (model), dataset, 2, 30);
+  static const guint shown[] = { 0, 2, 3, 4 };
+  for (guint i = 0; i < G_N_ELEMENTS (shown); i++)
+    g_assert_true (nddr_gallery_show (two, shown[i], truth, heads, &error));
+  g_assert_cmpstr (nddr_gallery_get (two, 0)->name, ==, "2");
+  g_assert_cmpstr (nddr_gallery_get (two, 1)->name, ==, "3");
+
   /* again, with nothing known */
   memset (truth->normal, 128, 3 * 60 * 44);
   memset (truth->depth, 0, 2 * 60 * 44);
