@@ -381,7 +381,8 @@ add_validation_curves (GString *html, const NddrRun *run, double x_end)
 static void
 add_training (GString *html, const NddrRun *run)
 {
-  static const char *const titles[][2] = { { "lr", "Learning rate" }, { "images_per_s", "Pictures a second" } };
+  static const char *const titles[][2] = { { "lr", "Learning rate" }, { "images_per_s", "Pictures a second" },
+    { "data_wait_s", "Seconds that a step waited for its pictures" }, { "skipped", "Pictures of a batch that stand for broken ones" } };
   double x_end = nddr_run_last_step (run);
   for (guint v = 0; v < run->validations->len; v++)
     x_end = MAX (x_end, ((NddrValidation *) run->validations->pdata[v])->step);
