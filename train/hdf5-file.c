@@ -330,7 +330,7 @@ read_chunked (const Layout *layout, guint64 index, guint8 *slice, const NddrHdf5
         return FALSE;
       if (!unpack (layout, skipped, packed, bytes, numbers))
         {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s at %" G_GUINT64_FORMAT " is in a broken piece", file->path, name, index);
+          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s has a broken piece", file->path, name);
           return FALSE;
         }
       copy_chunk (layout, start, index, numbers, slice);
@@ -353,7 +353,7 @@ read_contiguous (const Layout *layout, guint64 index, gpointer slice, const Nddr
   gboolean fine = stored >= 0 && wanted >= 0 && H5Sselect_hyperslab (stored, H5S_SELECT_SET, start, NULL, count, NULL) >= 0
       && H5Dread (layout->id, layout->type, wanted, stored, H5P_DEFAULT, slice) >= 0;
   if (!fine)
-    fail (error, file, name, "cannot be read at %" G_GUINT64_FORMAT, index);
+    fail (error, file, name, "cannot be read");
   handle_close (stored);
   handle_close (wanted);
   leave ();

@@ -79,8 +79,8 @@ read_classes (const NddrNyuv2 *nyuv2, guint frame, GError **error)
     {
       if (labels[i] > nyuv2->n_labels)
         {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: label %u at (%u, %u) of frame %u has no meaning: there are %u", nyuv2->path, labels[i],
-              (guint) (i / nyuv2->height), (guint) (i % nyuv2->height), frame + 1, nyuv2->n_labels);
+          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: label %u at (%u, %u) has no meaning: there are %u", nyuv2->path, labels[i],
+              (guint) (i / nyuv2->height), (guint) (i % nyuv2->height), nyuv2->n_labels);
           return NULL;
         }
       columns[i] = nyuv2->map[labels[i]];
@@ -171,7 +171,10 @@ nyuv2_load (const NddrSource *source, guint index, NddrLabels labels, GError **e
 {
   const NddrNyuv2 *nyuv2 = (const NddrNyuv2 *) source;
   g_autoptr (NddrSample) sample = nddr_sample_new (nyuv2->width, nyuv2->height);
-  return read_sample (nyuv2, nyuv2->frames[index], labels, sample, error) ? g_steal_pointer (&sample) : NULL;
+  if (read_sample (nyuv2, nyuv2->frames[index], labels, sample, error))
+    return g_steal_pointer (&sample);
+  g_prefix_error (error, "frame %u of ", nyuv2->frames[index] + 1);
+  return NULL;
 }
 
 static char *
