@@ -15,7 +15,8 @@ const zlib = require('zlib');
 const ort = require('onnxruntime-node');
 
 const BOUND = 1e-4; // of the norm of the difference over the norm
-const INFERRED = ['vgg16-8-nddr-shortcut', 'vgg16-even', 'mobilenet_v2-8-nddr', 'mobilenet_v2-16-shared-shortcut'];
+const INFERRED = ['vgg16-8-nddr-shortcut', 'vgg16-even', 'mobilenet_v2-8-nddr', 'mobilenet_v2-16-shared-shortcut', 'mobilenet_v2-sluice',
+  'resnet18-8-aspp-cross-stitch', 'resnet50-16-largefov-nddr-shortcut'];
 
 // ---- pictures: 8-bit RGB
 
