@@ -89,7 +89,7 @@ append_number (GString *line, const char *name, double number)
 
 gboolean
 nddr_journal_step (NddrJournal *journal, gint64 step, double loss, const NddrTask *tasks, guint n_tasks, const double *losses, double rate,
-    double images_per_s, double data_wait_s, guint n_skipped, GError **error)
+    double images_per_s, double data_wait_s, guint n_skipped, const NddrFigure *more, guint n_more, GError **error)
 {
   g_autoptr (GString) line = g_string_new (NULL);
   g_string_append_printf (line, "{\"step\":%" G_GINT64_FORMAT, step);
@@ -102,6 +102,11 @@ nddr_journal_step (NddrJournal *journal, gint64 step, double loss, const NddrTas
       fine = nddr_events_add (journal->events, step, name, losses[t], error);
     }
   append_number (line, "lr", rate);
+  for (guint i = 0; fine && i < n_more; i++)
+    {
+      append_number (line, more[i].name, more[i].value);
+      fine = nddr_events_add (journal->events, step, more[i].name, more[i].value, error);
+    }
   append_number (line, "images_per_s", images_per_s);
   append_number (line, "data_wait_s", data_wait_s);
   if (n_skipped)

@@ -16,12 +16,20 @@ NddrJournal *nddr_journal_open (const char *folder, gint64 last_step, GError **e
 void nddr_journal_close (NddrJournal *journal);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrJournal, nddr_journal_close)
 
+/** A number with its name. */
+typedef struct
+{
+  const char *name;
+  double value;
+} NddrFigure;
+
 /** A step's line.
  * @losses: of the tasks, before their weights
  * @data_wait_s: how long it waited for its pictures
- * @n_skipped: its pictures that stand for broken ones; not written where 0 */
+ * @n_skipped: its pictures that stand for broken ones; not written where 0
+ * @more: what else is worth saying, in its order */
 gboolean nddr_journal_step (NddrJournal *journal, gint64 step, double loss, const NddrTask *tasks, guint n_tasks, const double *losses, double rate,
-    double images_per_s, double data_wait_s, guint n_skipped, GError **error);
+    double images_per_s, double data_wait_s, guint n_skipped, const NddrFigure *more, guint n_more, GError **error);
 /** A validation's line. @metrics: as nddr_metrics_to_json() */
 gboolean nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNode *metrics, GError **error);
 /** What a model sees in a few pictures, for TensorBoard; the first time with the pictures themselves and their labels. */

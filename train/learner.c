@@ -15,6 +15,7 @@ struct _NddrLearner
   const NddrRecipe *recipe;
   NddrTraining *training;
   NddrProgram *program;
+  NddrOutcome outcome; /* of the last step */
 };
 
 static NddrTrainingOptions
@@ -23,6 +24,7 @@ training_options (const NddrRecipe *recipe)
   return (NddrTrainingOptions){
     .batch = recipe->batch, .width = recipe->crop.width, .height = recipe->crop.height, .learn = TRUE,
     .input_resolution = recipe->resolution == NDDR_RESOLUTION_INPUT, .penalty = recipe->sluice_penalty > 0, .dropout = recipe->dropout, .bn_momentum = recipe->bn_momentum,
+    .accumulate = recipe->accumulate > 1, .clip_norm = recipe->clip_norm,
     .adamw = recipe->optimizer == NDDR_OPTIMIZER_ADAMW, .momentum = recipe->momentum,
     .beta1 = recipe->beta1, .beta2 = recipe->beta2, .adam_eps = recipe->adam_eps,
   };
@@ -114,6 +116,7 @@ write_rates (const NddrLearner *learner, gint64 t)
   rates[NDDR_N_GROUPS][2] = rates[NDDR_N_GROUPS][3] = 0;
 }
 
+/* @t: batches so far */
 static void
 write_random (const NddrLearner *learner, gint64 t)
 {
@@ -124,12 +127,13 @@ write_random (const NddrLearner *learner, gint64 t)
   memcpy (nddr_program_map (learner->program, learner->training->random, 0), words, sizeof words);
 }
 
+/* The pictures and labels of batch @m of the step; the means are over all of the step's pixels. */
 static void
-write_batch (const NddrLearner *learner, const NddrBatch *batch)
+write_batch (const NddrLearner *learner, const NddrBatch *batch, gint64 m)
 {
   const NddrTraining *training = learner->training;
   const NddrConfig *config = learner->start->config;
-  memcpy (nddr_program_map (learner->program, training->image, 0), batch->image, training->image->bytes);
+  memcpy (nddr_program_map (learner->program, training->image, 0), batch->image + m * (training->image->bytes / sizeof (float)), training->image->bytes);
   for (int t = 0; t < training->n_tasks; t++)
     {
       const NddrTrainingTask *task = &training->tasks[t];
@@ -137,17 +141,18 @@ write_batch (const NddrLearner *learner, const NddrBatch *batch)
       gsize pixels = (gsize) learner->recipe->batch * task->width * task->height;
       gpointer label = nddr_program_map (learner->program, task->label, 0);
       if (kind == NDDR_TASK_SEGMENTATION)
-        memcpy (label, batch->segmentation, pixels);
+        memcpy (label, batch->segmentation + m * pixels, pixels);
       else if (kind == NDDR_TASK_NORMAL)
-        memcpy (label, batch->normal, pixels * 4 * sizeof (float));
+        memcpy (label, batch->normal + m * pixels * 4, pixels * 4 * sizeof (float));
       else
-        memcpy (label, batch->depth, pixels * sizeof (float));
+        memcpy (label, batch->depth + m * pixels, pixels * sizeof (float));
       float *scale = nddr_program_map (learner->program, task->scale, 0);
       scale[0] = batch->valid[kind] ? 1.0 / batch->valid[kind] : 0;
       scale[1] = nddr_recipe_task_weight (learner->recipe, config->tasks[t].name);
     }
 }
 
+/* Each batch of a step adds its gradient. */
 static void
 write_penalty (const NddrLearner *learner)
 {
@@ -156,7 +161,7 @@ write_penalty (const NddrLearner *learner)
     return;
   scale = nddr_program_map (learner->program, learner->training->penalty_scale, 0);
   scale[0] = 1;
-  scale[1] = learner->recipe->sluice_penalty;
+  scale[1] = learner->recipe->sluice_penalty / learner->recipe->accumulate;
 }
 
 double
@@ -170,18 +175,64 @@ nddr_learner_get_penalty (const NddrLearner *learner)
   return sum * learner->recipe->sluice_penalty;
 }
 
+/* Of @phases, those of batch @m of a step: weights are packed before the first and updated behind the last. */
+static guint
+batch_phases (const NddrLearner *learner, guint phases, gint64 m)
+{
+  gint64 n = learner->recipe->accumulate;
+  if (m > 0)
+    phases &= ~(1u << NDDR_TRAINING_PACK);
+  if (m + 1 < n)
+    phases &= ~(1u << NDDR_TRAINING_UPDATE);
+  if (n > 1 && (phases & 1u << NDDR_TRAINING_BACKWARD))
+    phases |= 1u << (m ? NDDR_TRAINING_ADD : NDDR_TRAINING_FIRST);
+  return phases;
+}
+
+static float
+read_output (const NddrLearner *learner, const NddrTensor *tensor)
+{
+  return *(const float *) nddr_program_map (learner->program, tensor, 0);
+}
+
+static void
+read_outcome (NddrLearner *learner, const double *losses)
+{
+  NddrOutcome *outcome = &learner->outcome;
+  const NddrConfig *config = learner->start->config;
+  outcome->loss = nddr_learner_get_penalty (learner);
+  for (guint k = 0; k < config->n_tasks; k++)
+    outcome->loss += losses[k] * nddr_recipe_task_weight (learner->recipe, config->tasks[k].name);
+  for (int s = 0; s < NDDR_N_SUMS; s++)
+    outcome->sums[s] = learner->training->sums[s] ? read_output (learner, learner->training->sums[s]) : 0;
+  outcome->gradient_norm = sqrt (outcome->sums[NDDR_SUM_GRADIENTS]);
+}
+
 gboolean
 nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint phases, double *losses, GError **error)
 {
-  write_batch (learner, batch);
-  write_random (learner, t);
+  gint64 n = learner->recipe->accumulate;
   write_rates (learner, t);
   write_penalty (learner);
-  if (!nddr_program_run (learner->program, phases, error))
-    return FALSE;
   for (int k = 0; k < learner->training->n_tasks; k++)
-    losses[k] = *(const float *) nddr_program_map (learner->program, learner->training->tasks[k].loss, 0);
+    losses[k] = 0;
+  for (gint64 m = 0; m < n; m++)
+    {
+      write_batch (learner, batch, m);
+      write_random (learner, t * n + m);
+      if (!nddr_program_run (learner->program, batch_phases (learner, phases, m), error))
+        return FALSE;
+      for (int k = 0; k < learner->training->n_tasks; k++)
+        losses[k] += read_output (learner, learner->training->tasks[k].loss);
+    }
+  read_outcome (learner, losses);
   return TRUE;
+}
+
+const NddrOutcome *
+nddr_learner_get_outcome (const NddrLearner *learner)
+{
+  return &learner->outcome;
 }
 
 /* ---- reading and restoring */

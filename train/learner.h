@@ -27,10 +27,21 @@ NddrProgram *nddr_learner_get_program (const NddrLearner *learner);
 void nddr_learner_get_label_size (const NddrLearner *learner, guint *width, guint *height);
 NddrLabels nddr_learner_get_labels (const NddrLearner *learner);
 
+/** What the last step came to. */
+typedef struct
+{
+  double loss;            /* the weighted sum */
+  double gradient_norm;   /* of all parameters' gradients, before clipping; not finite where one of them is not */
+  double sums[NDDR_N_SUMS]; /* of squares; 0 where there is nothing of the kind */
+} NddrOutcome;
+
+const NddrOutcome *nddr_learner_get_outcome (const NddrLearner *learner);
+
 /**
  * One step, t = 0, 1, …: losses, gradients and update.  Waits for the device.
+ * @batch: the pictures of all the recipe's `accumulate` batches, one after the other
  * @phases: bits of NDDR_TRAINING_*; NDDR_TRAINING_STEP: all
- * @losses: (out): each task's, before its weight
+ * @losses: (out): each task's over all of @batch, before its weight
  * Returns: FALSE with @error where the device fails; a loss that is not finite is no error here
  */
 gboolean nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint phases, double *losses, GError **error);

@@ -99,7 +99,7 @@ make_part (NddrPlan *plan, NddrTensor *whole, const char *label, const char *wha
 }
 
 NddrParameters *
-nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn, gboolean adamw)
+nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn, gboolean adamw, gboolean accumulate)
 {
   NddrParameters *p = g_new0 (NddrParameters, 1);
   p->n_layers = network->layers->len;
@@ -117,6 +117,7 @@ nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn,
   if (learn)
     {
       p->gradients = nddr_plan_flat (plan, "gradients", NDDR_SPACE_STATE, NDDR_F32, n_params);
+      p->total = accumulate ? nddr_plan_flat (plan, "total", NDDR_SPACE_STATE, NDDR_F32, n_params) : p->gradients;
       p->moment1 = nddr_plan_flat (plan, "moment1", NDDR_SPACE_STATE, NDDR_F32, n_params);
       if (adamw)
         p->moment2 = nddr_plan_flat (plan, "moment2", NDDR_SPACE_STATE, NDDR_F32, n_params);
@@ -166,7 +167,7 @@ whole_of (const NddrParameters *p, NddrParametersKind kind, gboolean running)
   switch (kind)
     {
     case NDDR_PARAMETERS_GRADIENTS:
-      return running ? NULL : p->gradients;
+      return running ? NULL : p->total;
     case NDDR_PARAMETERS_MOMENT1:
       return running ? NULL : p->moment1;
     case NDDR_PARAMETERS_MOMENT2:
@@ -238,7 +239,7 @@ nddr_parameters_read (const NddrParameters *p, NddrProgram *program, NddrParamet
 gboolean
 nddr_parameters_reset (const NddrParameters *p, NddrProgram *program, GError **error)
 {
-  const NddrTensor *wholes[] = { p->gradients, p->moment1, p->moment2 };
+  const NddrTensor *wholes[] = { p->gradients, p->total, p->moment1, p->moment2 };
   g_autofree guint8 *zeros = g_malloc0 (p->params->bytes);
   for (guint i = 0; i < G_N_ELEMENTS (wholes); i++)
     if (wholes[i] && !nddr_program_write (program, wholes[i], 0, zeros, wholes[i]->bytes, error))

@@ -48,18 +48,20 @@ typedef struct
 typedef struct
 {
   NddrTensor *params, *running, *gradients, *moment1, *moment2; /* the latter three NULL where nothing is learnt, moment2 also for SGD */
+  NddrTensor *total;                        /* of a step's gradients: gradients itself where a step has one batch */
   NddrTensor *groups;                       /* TABLES: the group of each 64 parameters */
   NddrLayerParameters *layers;              /* for each layer of the network */
   int n_layers;
   GArray *slots;                            /* of NddrSlot, in the layers' order */
 } NddrParameters;
 
-/** Adds the tensors to @plan. @learn: also gradients and moments, two of them where @adamw. */
-NddrParameters *nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn, gboolean adamw);
+/** Adds the tensors to @plan. @learn: also gradients and moments, two of them where @adamw, and with @accumulate a total that is not
+ * the gradients itself. */
+NddrParameters *nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn, gboolean adamw, gboolean accumulate);
 void nddr_parameters_free (NddrParameters *parameters);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrParameters, nddr_parameters_free)
 
-/** What a flat tensor holds, by the names of a model file. */
+/** What a flat tensor holds, by the names of a model file.  GRADIENTS: the total of a step's. */
 typedef enum { NDDR_PARAMETERS_VALUES, NDDR_PARAMETERS_GRADIENTS, NDDR_PARAMETERS_MOMENT1, NDDR_PARAMETERS_MOMENT2 } NddrParametersKind;
 
 /** Writes parameters and running statistics (VALUES) or moments from @tensors, each under @prefix and the tensor's name. Everything else of

@@ -37,9 +37,9 @@ typedef struct
   int broken; /* NddrBroken */
   gint64 threads, prefetch, cache; /* 0: see nddr_loader_new(); MiB */
   /* [train] */
-  gint64 steps, batch, warmup, val_every, checkpoint_every;
+  gint64 steps, batch, accumulate, warmup, val_every, checkpoint_every;
   int optimizer, schedule; /* NddrOptimizerKind, NddrSchedule */
-  double lr, momentum, beta1, beta2, adam_eps, power, weight_decay, dropout, bn_momentum;
+  double lr, clip_norm, momentum, beta1, beta2, adam_eps, power, weight_decay, dropout, bn_momentum;
   double lr_fusion, lr_head, lr_head_weight, lr_head_bias;
   int precision; /* NddrPrecision: auto and fp32 are the same */
   char *best;

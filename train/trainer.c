@@ -208,8 +208,8 @@ make_learner (Trainer *t, GError **error)
       .input_width = r->input.width, .input_height = r->input.height, .scale_min = r->scale[0], .scale_max = r->scale[1], .mirror = r->mirror,
       .width = r->crop.width, .height = r->crop.height, .brightness = r->brightness, .contrast = r->contrast, .saturation = r->saturation,
     },
-    .batch = r->batch, .labels = nddr_learner_get_labels (t->learner), .repeat = TRUE, .shuffle = r->shuffle, .seed = r->seed, .first = t->step,
-    .threads = r->threads, .prefetch = r->prefetch,
+    .batch = r->batch * r->accumulate, .labels = nddr_learner_get_labels (t->learner), .repeat = TRUE, .shuffle = r->shuffle, .seed = r->seed,
+    .first = t->step, .threads = r->threads, .prefetch = r->prefetch ? r->prefetch : r->accumulate > 1 ? 1 : 0, /* of larger batches fewer */
   };
   for (int c = 0; c < 3; c++)
     {
@@ -343,14 +343,11 @@ take_step (Trainer *t, double *losses, double *loss, GError **error)
   if (!batch)
     return FALSE;
   t->n_skipped = batch->n_skipped;
-  const NddrConfig *config = t->start->config;
   gboolean fine = nddr_learner_step (t->learner, batch, t->step, NDDR_TRAINING_STEP, losses, error);
   nddr_loader_return (t->loader, batch);
   if (!fine)
     return FALSE;
-  *loss = nddr_learner_get_penalty (t->learner);
-  for (guint k = 0; k < config->n_tasks; k++)
-    *loss += losses[k] * nddr_recipe_task_weight (t->recipe, config->tasks[k].name);
+  *loss = nddr_learner_get_outcome (t->learner)->loss;
   t->step++;
   if (isfinite (*loss))
     return TRUE;
@@ -373,8 +370,10 @@ go_on (Trainer *t, gboolean *finished, GError **error)
       gint64 before = g_get_monotonic_time ();
       if (!take_step (t, losses, &loss, error))
         return FALSE;
-      double seconds = MAX (g_get_monotonic_time () - before, 1) / 1e6, images_per_s = t->recipe->batch / seconds;
-      if (!nddr_journal_step (t->journal, t->step, loss, config->tasks, config->n_tasks, losses, rate, images_per_s, t->waited, t->n_skipped, error))
+      double seconds = MAX (g_get_monotonic_time () - before, 1) / 1e6, images_per_s = t->recipe->batch * t->recipe->accumulate / seconds;
+      const NddrFigure more[] = { { "grad_norm", nddr_learner_get_outcome (t->learner)->gradient_norm } };
+      if (!nddr_journal_step (t->journal, t->step, loss, config->tasks, config->n_tasks, losses, rate, images_per_s, t->waited, t->n_skipped, more,
+              G_N_ELEMENTS (more), error))
         return FALSE;
       g_autofree char *waiting = t->waited > 0.05 * seconds ? g_strdup_printf (", %.0f %% waiting for data", 100 * t->waited / seconds) : NULL;
       g_autofree char *text = g_strdup_printf ("loss %.4f  %.1f images/s%s", loss, images_per_s, waiting ? waiting : "");

@@ -514,6 +514,32 @@ append_backward (Builder *b, int i)
     }
 }
 
+/* The sum of squares of @x.  Returns the factor that brings its norm to @max_norm; NULL where that is 0. */
+static NddrTensor *
+append_sum (Builder *b, NddrSum which, NddrTensor *x, double max_norm)
+{
+  static const char *const names[] = { "sum.gradients", "sum.params", "sum.running" };
+  if (!x)
+    return NULL;
+  b->training->sums[which] = nddr_plan_flat (b->plan, names[which], NDDR_SPACE_OUTPUT, NDDR_F32, 1);
+  NddrSquares squares = { .x = x, .sum = b->training->sums[which], .max_norm = max_norm };
+  if (max_norm > 0)
+    squares.factor = nddr_plan_flat (b->plan, "clip", NDDR_SPACE_ARENA, NDDR_F32, 1);
+  nddr_squares (b->plan, &squares);
+  return squares.factor;
+}
+
+static void
+append_total (Builder *b)
+{
+  const NddrParameters *p = b->training->parameters;
+  b->plan->label = g_intern_string ("accumulate");
+  b->plan->phase = NDDR_TRAINING_FIRST;
+  nddr_gradients_add (b->plan, p->total, p->gradients, FALSE);
+  b->plan->phase = NDDR_TRAINING_ADD;
+  nddr_gradients_add (b->plan, p->total, p->gradients, TRUE);
+}
+
 /* Where the parameters are more than a binding may span, a part of them at a time. */
 static void
 append_update (Builder *b)
@@ -523,18 +549,21 @@ append_update (Builder *b)
   gsize n = p->params->bytes / sizeof (float), chunk = b->plan->traits.max_storage_range / sizeof (float) / 4096 * 4096;
   b->plan->phase = NDDR_TRAINING_UPDATE;
   b->plan->label = g_intern_string ("optimizer");
+  NddrTensor *clip = append_sum (b, NDDR_SUM_GRADIENTS, p->total, o->clip_norm);
   for (gsize from = 0; from < n; from += chunk)
     {
       gsize count = MIN (chunk, n - from);
 #define PART(whole, unit) ((whole) && count < n ? nddr_plan_part (b->plan, (whole), #whole, from / (unit) * sizeof (float), count / (unit)) : (whole))
       NddrOptimizer optimizer = {
-        .params = PART (p->params, 1), .gradients = PART (p->gradients, 1), .moment1 = PART (p->moment1, 1), .moment2 = PART (p->moment2, 1),
+        .params = PART (p->params, 1), .gradients = PART (p->total, 1), .clip = clip, .moment1 = PART (p->moment1, 1), .moment2 = PART (p->moment2, 1),
         .groups = PART (p->groups, 64), .rates = b->training->rates, .n_groups = NDDR_N_GROUPS, .adamw = o->adamw,
         .momentum = o->momentum, .beta1 = o->beta1, .beta2 = o->beta2, .adam_eps = o->adam_eps,
       };
 #undef PART
       nddr_optimizer_step (b->plan, &optimizer);
     }
+  append_sum (b, NDDR_SUM_PARAMS, p->params, 0);
+  append_sum (b, NDDR_SUM_RUNNING, p->running, 0);
 }
 
 /* ---- the whole */
@@ -607,7 +636,7 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
   find_roots (&b);
   find_zeroed (&b);
 
-  training->parameters = nddr_parameters_new (plan, network, options->learn, options->adamw);
+  training->parameters = nddr_parameters_new (plan, network, options->learn, options->adamw, options->accumulate);
   if (options->dropout > 0)
     training->random = nddr_plan_flat (plan, "random", NDDR_SPACE_INPUT, NDDR_F32, 4);
   plan->phase = NDDR_TRAINING_FORWARD;
@@ -622,6 +651,8 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
       plan->phase = NDDR_TRAINING_BACKWARD;
       for (int i = training->n_layers - 1; i >= 0; i--)
         append_backward (&b, i);
+      if (options->accumulate)
+        append_total (&b);
       append_update (&b);
     }
   builder_clear (&b);

@@ -2,7 +2,7 @@
  * gradient in reverse, and the optimiser.
  *
  *   image ─► layers ─► heads ─► losses ─► gradients of values, back to the first layer
- *                                            └─► gradients of parameters ─► parameters
+ *                                            └─► gradients of parameters ─► (their total) ─► their norm ─► parameters
  *
  * Without learning it is the forward pass alone, which is what measuring activations needs.
  *
@@ -16,9 +16,10 @@
 
 G_BEGIN_DECLS
 
-/* Phases, in the order in which a step runs them. */
-enum { NDDR_TRAINING_PACK, NDDR_TRAINING_FORWARD, NDDR_TRAINING_BACKWARD, NDDR_TRAINING_UPDATE };
-#define NDDR_TRAINING_STEP 0xf /* all of them */
+/* Phases, in the order in which a step runs them.  Where a step accumulates the gradients of several batches, FIRST or ADD come behind
+ * each BACKWARD, before UPDATE. */
+enum { NDDR_TRAINING_PACK, NDDR_TRAINING_FORWARD, NDDR_TRAINING_BACKWARD, NDDR_TRAINING_UPDATE, NDDR_TRAINING_FIRST, NDDR_TRAINING_ADD };
+#define NDDR_TRAINING_STEP 0xf /* the first four */
 
 typedef struct
 {
@@ -27,6 +28,8 @@ typedef struct
   gboolean input_resolution; /* losses at the image's size, heads' outputs upsampled; else at the heads' size */
   double dropout, bn_momentum;
   gboolean penalty;          /* what the network penalises is part of the loss */
+  gboolean accumulate;       /* a step's gradients are those of several batches */
+  double clip_norm;          /* of all gradients together; 0: any */
   gboolean adamw;            /* else SGD with momentum */
   double momentum, beta1, beta2, adam_eps;
 } NddrTrainingOptions;
@@ -39,6 +42,9 @@ typedef struct
   int width, height;  /* of the labels */
 } NddrTrainingTask;
 
+/* What UPDATE leaves the sum of squares of. */
+typedef enum { NDDR_SUM_GRADIENTS, NDDR_SUM_PARAMS, NDDR_SUM_RUNNING, NDDR_N_SUMS } NddrSum;
+
 typedef struct
 {
   NddrParameters *parameters;
@@ -46,6 +52,7 @@ typedef struct
   NddrTensor *random;      /* INPUT, 4 words: seed, step; NULL without dropout */
   NddrTensor *rates;       /* INPUT, [NDDR_N_GROUPS + 1][4]: see NddrOptimizer */
   NddrTrainingTask *tasks; /* for each task of the config */
+  NddrTensor *sums[NDDR_N_SUMS]; /* OUTPUT, one float each: of squares: of the gradients before clipping, of what UPDATE left; NULL: there are none */
   NddrTensor **raw;        /* for each layer: what its convolution gives, before normalisation and activation; fusion layers' are kept where !learn */
   NddrTensor *penalty_scale; /* INPUT: 1, the penalty's factor; NULL where nothing is penalised */
   NddrTensor **penalties;  /* for each layer: OUTPUT, one float: its overlap before the factor, see NddrOverlap; NULL: none */

@@ -185,9 +185,9 @@ def make():
     return tensors, metadata
 
 
-def check(tensors, metadata):
+def check(path, tensors, metadata):
     """Whether the file says the same.  Which movements are resolved may differ at the border between builds of PyTorch."""
-    old, old_metadata = safetensors.read(PATH)
+    old, old_metadata = safetensors.read(path)
     wrong = [key for key in {*metadata, *old_metadata} if metadata.get(key) != old_metadata.get(key)]
     wrong += [name for name in {*tensors} ^ {*old} if "/movement/" not in name]
     for name in {*tensors} & {*old}:
@@ -196,7 +196,7 @@ def check(tensors, metadata):
         if new.shape != golden.shape or np.linalg.norm(new - golden) > 1e-4 * np.linalg.norm(golden) + 1e-3:
             wrong.append(name)
     for name in sorted(wrong):
-        print(f"{PATH.name}: {name} differs", file=sys.stderr)
+        print(f"{path.name}: {name} differs", file=sys.stderr)
     return not wrong
 
 
@@ -204,6 +204,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     made = make()
     if "--check" in sys.argv[1:]:
-        sys.exit(0 if check(*made) else 1)
+        sys.exit(0 if check(PATH, *made) else 1)
     safetensors.write(PATH, *made)
     print(f"{PATH}: {PATH.stat().st_size} bytes, {len(made[0])} tensors")

@@ -85,11 +85,15 @@ make_recipe (const NddrConfig *config, JsonObject *training)
       g_autofree char *key = g_strconcat ("train.", same[i], NULL);
       add_set (sets, training, same[i], key);
     }
-  add_set (sets, training, "sluice_penalty", "loss.sluice_penalty");
+  if (json_object_has_member (training, "sluice_penalty"))
+    add_set (sets, training, "sluice_penalty", "loss.sluice_penalty");
   g_ptr_array_add (sets, g_strdup_printf ("data.crop=%ux%u", config->input_width, config->input_height));
   g_ptr_array_add (sets, g_strdup_printf ("loss.resolution=%s", json_object_get_string_member (training, "resolution")));
   g_ptr_array_add (sets, g_strdup ("train.schedule=constant"));
   g_ptr_array_add (sets, g_strdup ("train.dropout=0"));
+  JsonArray *more = json_object_has_member (training, "sets") ? json_object_get_array_member (training, "sets") : NULL;
+  for (guint i = 0; more && i < json_array_get_length (more); i++)
+    g_ptr_array_add (sets, g_strdup (json_array_get_string_element (more, i)));
   g_ptr_array_add (sets, NULL);
   NddrRecipe *recipe = nddr_recipe_load (NULL, (const char *const *) sets->pdata, &error);
   g_assert_no_error (error);
@@ -159,16 +163,16 @@ golden_batch (const Golden *golden, int t)
   const NddrRecipe *recipe = golden->recipe;
   g_autofree char *name = g_strdup_printf ("%s.%d", golden->name, t);
   NddrBatch *batch = g_new0 (NddrBatch, 1);
-  guint width, height;
+  guint width, height, n = recipe->batch * recipe->accumulate;
   nddr_learner_get_label_size (golden->learner, &width, &height);
-  batch->n_samples = recipe->batch;
-  batch->image = generate_picture (name, recipe->batch, recipe->crop.height, recipe->crop.width, 4);
+  batch->n_samples = n;
+  batch->image = generate_picture (name, n, recipe->crop.height, recipe->crop.width, 4);
   for (guint k = 0; k < config->n_tasks; k++)
     {
       const NddrTask *task = &config->tasks[k];
       g_autofree char *label_name = g_strconcat (name, ".", task->name, NULL);
-      gpointer label = generate_label (label_name, task, recipe->batch, height, width);
-      batch->valid[task->kind] = count_valid (task, label, (gsize) recipe->batch * height * width);
+      gpointer label = generate_label (label_name, task, n, height, width);
+      batch->valid[task->kind] = count_valid (task, label, (gsize) n * height * width);
       if (task->kind == NDDR_TASK_SEGMENTATION)
         batch->segmentation = label;
       else if (task->kind == NDDR_TASK_NORMAL)

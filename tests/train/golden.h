@@ -1,5 +1,5 @@
 /* Training goldens: small networks, what PyTorch says of their gradients and of ten steps, and a learner that starts as PyTorch did.
- * See tests/network/make_training_goldens.py.
+ * See tests/network/make_training_goldens.py and make_option_goldens.py.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once

@@ -66,6 +66,8 @@ test_errors (void)
   expect_error ("train.lr=fast", "expected a number");
   expect_error ("train.lr=0", "above 0");
   expect_error ("train.batch=2.5", "a whole number from 1");
+  expect_error ("train.accumulate=0", "a whole number from 1");
+  expect_error ("train.clip_norm=-1", "from 0");
   expect_error ("train.steps=0", "a whole number from 1");
   expect_error ("train.warmup=20002", "no more than the 20001 steps");
   expect_error ("train.optimizer=adam", "one of sgd,adamw");

@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+# Makes tests/network/golden/options.safetensors: ten steps of training of a small network under each option of a recipe's [train] and
+# [loss], by PyTorch's own optimisers and clip_grad_norm_() in double precision.
+#
+#   make_option_goldens.py            writes the file
+#   make_option_goldens.py --check    makes it again and compares
+#
+# As make_training_goldens.py's file, without first gradients and heads.  More in "C.training": optimizer, sets (what a recipe says
+# beyond what is listed there), epoch (pictures of the data set).  And the tensors
+#
+#   C/norms               [steps]: of all gradients, before clipping
+#   C/weights             [steps, tasks]: what each loss counts with in that step
+#
+# A step sees picture "C.t" and labels "C.t.TASK", batch * accumulate of them; batch m are those from m * batch on.  The means of losses are over
+# all valid pixels of a step.
+#
+# SPDX-License-Identifier: LGPL-2.1-or-later
+import json
+import math
+import pathlib
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import generator
+import make_training_goldens as training
+import reference
+import safetensors
+from make_goldens import config
+
+PATH = pathlib.Path(__file__).parent / "golden" / "options.safetensors"
+NETWORK = config("vgg16", "nddr", True, "sn", (48, 40), 5, width=0.03125, head_width=0.015625)
+DEFAULTS = {"batch": 2, "accumulate": 1, "steps": 10, "optimizer": "sgd", "lr": 3e-4, "momentum": 0.9, "beta1": 0.9, "beta2": 0.999, "adam_eps": 1e-8,
+            "bn_momentum": 0.05, "weight_decay": 2.5e-4, "lr_fusion": 100, "lr_head_weight": 10, "lr_head_bias": 20, "clip_norm": 0}
+ADAMW = {"optimizer": "adamw", "lr": 1e-3, "lr_fusion": 2, "lr_head_weight": 1, "lr_head_bias": 1, "weight_decay": 0.01}
+
+
+def cases():
+    """(name, what differs from DEFAULTS)"""
+    yield "adamw", ADAMW
+    yield "clip", {"clip_norm": 24}
+    yield "clip-adamw", {**ADAMW, "clip_norm": 20}
+    yield "accumulate", {"accumulate": 3}
+    yield "accumulate-clip-adamw", {**ADAMW, "accumulate": 2, "clip_norm": 18}
+
+
+def valid_pixels(task, label):
+    """A mask, [batch, h, w]."""
+    if task["kind"] == "segmentation":
+        return torch.from_numpy(label != 255)
+    return torch.from_numpy(label[..., 3] > 0 if task["kind"] == "normal" else label > 0)
+
+
+def loss_sum(task, output, label):
+    """A task's loss summed over the valid pixels."""
+    valid = valid_pixels(task, label)
+    if task["kind"] == "segmentation":
+        return F.cross_entropy(output, torch.from_numpy(label).long(), ignore_index=255, reduction="sum")
+    label = torch.from_numpy(label).to(output.dtype)
+    if task["kind"] == "depth":
+        return (output[:, 0] - label).abs()[valid].sum()
+    return (1 - F.cosine_similarity(output, label[..., :3].permute(0, 3, 1, 2), dim=1, eps=1e-8))[valid].sum()
+
+
+class Run:
+    def __init__(self, name, options, dtype):
+        self.name, self.options, self.dtype = name, {**DEFAULTS, **options}, dtype
+        self.tasks, self.tensors = NETWORK["tasks"], {}
+        self.network = reference.Network(NETWORK, self.get, training=True, momentum=self.options["bn_momentum"])
+        self.network(torch.zeros(2, 3, 32, 32, dtype=dtype))  # so that all tensors are there
+        self.tensors = {name: self.new(name, tuple(tensor.shape)) for name, tensor in self.tensors.items()}
+        self.optimizer = self.make_optimizer()
+
+    def new(self, name, shape):
+        tensor = torch.from_numpy(generator.parameter(name, shape, calm=True)).to(self.dtype)
+        return tensor if training.is_buffer(name) else tensor.requires_grad_()
+
+    def get(self, name, shape):
+        if name not in self.tensors:
+            self.tensors[name] = self.new(name, shape)
+        return self.tensors[name]
+
+    def multiplier(self, name):
+        if name.startswith(("nddr.", "shortcut.")):
+            return self.options["lr_fusion"]
+        if ".fc8." in name:
+            return self.options["lr_head_weight" if name.endswith(".weight") else "lr_head_bias"]
+        return 1
+
+    def learnt(self):
+        return {name: tensor for name, tensor in self.tensors.items() if tensor.requires_grad}
+
+    def make_optimizer(self):
+        o = self.options
+        groups = [{"params": [tensor], "lr": o["lr"] * self.multiplier(name), "weight_decay": o["weight_decay"] if tensor.dim() == 4 else 0}
+                  for name, tensor in self.learnt().items()]
+        if o["optimizer"] == "sgd":
+            return torch.optim.SGD(groups, lr=o["lr"], momentum=o["momentum"])
+        return torch.optim.AdamW(groups, lr=o["lr"], betas=(o["beta1"], o["beta2"]), eps=o["adam_eps"])
+
+    def step(self, t):
+        """(each task's loss, its weight, the weighted sum, the gradients' norm) of step t = 1, 2, …, which is then taken."""
+        o, size = self.options, NETWORK["input"]
+        n = o["batch"] * o["accumulate"]
+        picture = torch.from_numpy(generator.picture(f"{self.name}.{t}", n, size["height"], size["width"])).to(self.dtype)
+        weights = [training.WEIGHTS[task["kind"]] for task in self.tasks]
+        losses = [0.0] * len(self.tasks)
+        labels = None
+        self.optimizer.zero_grad()
+        for batch in picture.split(o["batch"]):
+            heads = self.network(batch)
+            if labels is None:
+                labels = [generator.label(f"{self.name}.{t}.{task['name']}", task, n, *heads[task["name"]].shape[2:]) for task in self.tasks]
+                counts = [valid_pixels(task, label).sum().item() for task, label in zip(self.tasks, labels)]
+                done = 0
+            parts = [loss_sum(task, heads[task["name"]], label[done:done + o["batch"]]) / count
+                     for task, label, count in zip(self.tasks, labels, counts)]
+            done += o["batch"]
+            sum(weight * part for weight, part in zip(weights, parts)).backward()
+            losses = [loss + part.item() for loss, part in zip(losses, parts)]
+        learnt = list(self.learnt().values())
+        norm = torch.nn.utils.clip_grad_norm_(learnt, o["clip_norm"] or math.inf).item()
+        self.optimizer.step()
+        return losses, weights, sum(weight * loss for weight, loss in zip(weights, losses)), norm
+
+    def train(self):
+        rows = [self.step(t) for t in range(1, self.options["steps"] + 1)]
+        movements = {name: tensor.detach().double().numpy() - generator.parameter(name, tuple(tensor.shape), calm=True).astype(np.float64)
+                     for name, tensor in self.tensors.items()}
+        return {"losses": np.array([[total] + losses for losses, _, total, _ in rows]), "weights": np.array([weights for _, weights, _, _ in rows]),
+                "norms": np.array([norm for _, _, _, norm in rows])}, movements
+
+
+def make():
+    tensors, metadata = {}, {}
+    for name, options in cases():
+        run = Run(name, options, torch.float64)
+        rows, movements = run.train()
+        coarse_rows, coarse = Run(name, options, torch.float32).train()
+        movements = {key: x for key, x in movements.items() if training.distance(coarse[key], x) < 0.01 and np.abs(x).max() > 0}
+        exponent = training.exponent(movements)
+        for key in sorted(movements):
+            tensors[f"{name}/movement/{key}"] = (movements[key] * 2.0**exponent).astype(np.float16)
+        for key, row in rows.items():
+            tensors[f"{name}/{key}"] = row.astype(np.float32)
+        metadata[name] = json.dumps(NETWORK, separators=(",", ":"))
+        metadata[name + ".affine"] = "norm"
+        numbers = {key: value for key, value in run.options.items() if isinstance(value, (int, float))}
+        sets = [f"train.{key}={numbers[key]:g}" for key in ("accumulate", "clip_norm", "beta1", "beta2", "adam_eps")]
+        sets += [f"train.optimizer={run.options['optimizer']}"] + run.options.get("sets", [])
+        metadata[name + ".training"] = json.dumps({**numbers, "resolution": "head", "weights": [training.WEIGHTS[t["kind"]] for t in run.tasks],
+                                                   "sets": sets, "gradient_exponent": 0, "movement_exponent": exponent})
+        print(f"{name}: PyTorch's float32: {', '.join(f'{key} {np.abs(coarse_rows[key] / row - 1).max():.0e}' for key, row in rows.items())}; "
+              f"{len(movements)} of {len(coarse)} movements resolved; norms {rows['norms'].round(1)}; weights {rows['weights'][-1].round(3)}", file=sys.stderr)
+    return tensors, metadata
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    made = make()
+    if "--check" in sys.argv[1:]:
+        sys.exit(0 if training.check(PATH, *made) else 1)
+    safetensors.write(PATH, *made)
+    print(f"{PATH}: {PATH.stat().st_size} bytes, {len(made[0])} tensors")
