@@ -1,7 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // The gradient of batch normalisation's input: inv * weight * (d - mean (d) - xhat * mean (d * xhat)), in place where dy is dz; and
-// that of its residual, which is d, written or added.
+// that of its residual, which is d, written or added.  RUNNING: mean and inv were not the batch's, and it is inv * weight * d.
 #include "norm_backward.glsl"
 
 LOAD_BUFFER (5, means)
@@ -11,6 +11,7 @@ STORE_BUFFER (8, dresidual)
 STORE_BUFFER (9, dy)
 layout (constant_id = 3) const int RESIDUAL_GRADIENT = 0; // 1: written, 2: added
 layout (constant_id = 4) const int TOUCH = 0;
+layout (constant_id = 5) const int RUNNING = 0;
 layout (push_constant) uniform Push
 {
   int y_base, dz_base, saved_base, residual_base, residual_pitch, means_base, before_base, dresidual_base, dresidual_pitch, touched_base;
@@ -47,7 +48,11 @@ main ()
   int skip = branch * dresidual_pitch + c;
   int at = saved_base + branch * 4 * quads + c, m = means_base + branch * 2 * quads + c;
   vec4 mean = LOAD (saved, at), inv = LOAD (saved, at + quads), factor = inv * LOAD (saved, at + 2 * quads);
-  vec4 bias = LOAD (saved, at + 3 * quads), mean_d = LOAD (means, m), mean_dx = LOAD (means, m + quads);
+  vec4 bias = LOAD (saved, at + 3 * quads), mean_d = vec4 (0), mean_dx = vec4 (0);
+  if (RUNNING == 0) {
+    mean_d = LOAD (means, m);
+    mean_dx = LOAD (means, m + quads);
+  }
 
   int k = 0;
   do {

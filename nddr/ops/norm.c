@@ -1,4 +1,4 @@
-/* Batch normalisation with batch statistics, forward and backward.
+/* Batch normalisation with batch or running statistics, forward and backward.
  *
  * Statistics and sums are taken over runs of pixels and then combined in the order of the runs: the same bits every run of
  * the program.
@@ -33,6 +33,12 @@ static NddrTensor *
 new_parts (NddrPlan *plan, const NddrTensor *map, int runs)
 {
   return nddr_plan_tensor (plan, "norm.parts", NDDR_SPACE_ARENA, NDDR_F32, map->branches, 1, runs, 2, map->channels);
+}
+
+static NddrTensor *
+new_saved (NddrPlan *plan, const NddrTensor *x)
+{
+  return nddr_plan_tensor (plan, "norm.saved", NDDR_SPACE_ARENA, NDDR_F32, x->branches, 1, 1, 4, x->channels);
 }
 
 /* How many parts go into one next: all of them, or about as many as there will be sums of them. */
@@ -83,7 +89,7 @@ combine_statistics (NddrPlan *plan, NddrNorm *op, NddrTensor *parts, int runs, i
   NddrStep *step;
 
   if (finish)
-    result = op->saved = nddr_plan_tensor (plan, "norm.saved", NDDR_SPACE_ARENA, NDDR_F32, x->branches, 1, 1, 4, x->channels);
+    result = op->saved = new_saved (plan, x);
   else
     result = new_parts (plan, x, groups);
   step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_COMBINE, (guint64) groups * nddr_quads (x), x->branches);
@@ -149,13 +155,36 @@ apply (NddrPlan *plan, const NddrNorm *op)
   nddr_step_push_inverse (step, nddr_quads (x));
 }
 
+/* Makes op->saved from the running statistics. */
+static void
+take_running (NddrPlan *plan, NddrNorm *op)
+{
+  const NddrTensor *x = op->input;
+  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_RUNNING, nddr_quads (x), x->branches);
+
+  op->saved = new_saved (plan, x);
+  nddr_step_read (step, 0, op->weight);
+  nddr_step_read (step, 1, op->bias);
+  nddr_step_read (step, 2, op->running_mean);
+  nddr_step_read (step, 3, op->running_var);
+  nddr_step_write (step, 4, op->saved);
+  nddr_step_push_i (step, nddr_quads (x));
+  nddr_step_push_i (step, x->channels);
+  nddr_step_push_f (step, op->eps);
+}
+
 void
 nddr_norm_forward (NddrPlan *plan, NddrNorm *op)
 {
   int runs, run;
-  NddrTensor *parts = statistics (plan, op->input, &runs, &run);
+  NddrTensor *parts;
 
-  combine_statistics (plan, op, parts, runs, run);
+  if (op->frozen) {
+    take_running (plan, op);
+  } else {
+    parts = statistics (plan, op->input, &runs, &run);
+    combine_statistics (plan, op, parts, runs, run);
+  }
   apply (plan, op);
 }
 
@@ -244,26 +273,29 @@ void
 nddr_norm_backward (NddrPlan *plan, const NddrNorm *op, NddrTensor *dy, NddrTensor *dz, NddrTensor *dweight, NddrTensor *dbias,
     NddrBranches dresidual, gboolean accumulate)
 {
-  NddrTensor *out = dresidual.tensor, *parts, *means;
+  NddrTensor *out = dresidual.tensor, *parts, *means = NULL;
   gboolean touch = touches (plan, dy) && dy != dz;
   int runs, pixels;
   NddrLanes lanes;
   NddrStep *step;
 
-  parts = backward_sums (plan, op, dz, &runs);
-  means = combine_sums (plan, op, parts, runs, dweight, dbias);
+  if (dweight) {
+    parts = backward_sums (plan, op, dz, &runs);
+    means = combine_sums (plan, op, parts, runs, dweight, dbias);
+  }
   lanes = pixel_lanes (plan, dz, 64, 4, &pixels);
   step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_BACKWARD_APPLY, lanes.lanes, dz->branches);
   bind_backward (step, op, dz);
-  nddr_step_read (step, 5, means);
+  nddr_step_read (step, 5, op->frozen ? NULL : means);
   nddr_step_read (step, 6, out && accumulate ? out : NULL);
   nddr_step_read (step, 7, touch ? dy : NULL);
   nddr_step_write (step, 8, out ? out : dy);
   nddr_step_write (step, 9, dy);
   nddr_step_spec (step, out ? accumulate ? 2 : 1 : 0);
   nddr_step_spec (step, touch);
+  nddr_step_spec (step, op->frozen);
   push_backward_bases (step, op, dz);
-  nddr_step_push_base (step, means, 0);
+  nddr_step_push_base (step, op->frozen ? dz : means, 0);
   nddr_step_push_base (step, out ? out : dy, out ? dresidual.first * nddr_branch_quads (out) : 0);
   nddr_step_push_i (step, out ? dresidual.first * nddr_branch_quads (out) : 0);
   nddr_step_push_i (step, out ? dresidual.step * nddr_branch_quads (out) : 0);

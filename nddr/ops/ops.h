@@ -72,17 +72,19 @@ void nddr_depthwise_forward (NddrPlan *plan, const NddrDepthwise *op);
 void nddr_depthwise_backward_data (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dx, NddrBranches dy, gboolean accumulate);
 void nddr_depthwise_backward_weight (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
 
-/* ---- norm.c: batch normalisation with batch statistics (training), PyTorch's BatchNorm2d; each branch has its own */
+/* ---- norm.c: batch normalisation in training, PyTorch's BatchNorm2d; each branch has its own */
 
 /** z = dropout (clamp ((y - mean) * inv * weight + bias + residual, low, high)), mean and inv = 1 / sqrt (var + eps) over batch,
- * height and width of each branch and channel (biased variance). running = (1 - momentum) * running + momentum * batch (unbiased). */
+ * height and width of each branch and channel (biased variance). running = (1 - momentum) * running + momentum * batch (unbiased).
+ * Frozen: mean and var are the running ones, which stay: BatchNorm2d.eval (). */
 typedef struct
 {
   NddrTensor *input;             /* y: a convolution's output; all branches */
   NddrTensor *output;            /* z: the same shape */
   NddrBranches residual;         /* or NULL */
   NddrTensor *weight, *bias;     /* PARAMS, flat: [branches][C] */
-  NddrTensor *running_mean, *running_var; /* STATE, flat: updated */
+  NddrTensor *running_mean, *running_var; /* STATE, flat: updated unless frozen */
+  gboolean frozen;
   NddrTensor *saved;             /* out: made by forward: mean and inv of each branch and channel, for backward */
   float eps, momentum, low, high;
   float dropout;                 /* probability that an element becomes 0; the others are divided by 1 - p.  0: none */
@@ -93,7 +95,8 @@ typedef struct
 
 void nddr_norm_forward (NddrPlan *plan, NddrNorm *op);
 /** dz -> dy (may be the same tensor as dz: in place), dweight, dbias; and dresidual (accumulate as told; tensor NULL: none): dz through
- * dropout and activation. Whether the clamp was active is seen from the input again, not from the output. */
+ * dropout and activation. Whether the clamp was active is seen from the input again, not from the output. Frozen: dweight and dbias may
+ * both be NULL. */
 void nddr_norm_backward (NddrPlan *plan, const NddrNorm *op, NddrTensor *dy, NddrTensor *dz, NddrTensor *dweight, NddrTensor *dbias,
     NddrBranches dresidual, gboolean accumulate);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 typedef enum { NO_RESIDUAL, RESIDUAL, SHARED_RESIDUAL /* all branches read branch 1 of another tensor */ } ResidualKind;
-typedef enum { IN_PLACE = 1, ACCUMULATE = 2 } Flags;
+typedef enum { IN_PLACE = 1, ACCUMULATE = 2, FROZEN = 4 /* running statistics */, FIXED = 8 /* scale and shift are not learnt */ } Flags;
 
 typedef struct
 {
@@ -40,6 +40,13 @@ static const Row rows[] = {
   { 1, 3, 61, 83, 4, RELU, NO_RESIDUAL, 0, 0, 0 },     /* many runs: combined in two stages */
   { 2, 3, 61, 83, 8, RELU, NO_RESIDUAL, 0, 0, 0 },     /* groups of uneven length side by side, and another branch behind */
   { 2, 1, 67, 83, 3, RELU, NO_RESIDUAL, 0, 0, 0 },
+  { 1, 1, 1, 1, 3, LINEAR, NO_RESIDUAL, 0, FROZEN, 0 },
+  { 3, 2, 9, 11, 41, RELU, NO_RESIDUAL, 0, FROZEN | IN_PLACE, 0 },
+  { 2, 3, 8, 9, 40, RELU6, NO_RESIDUAL, 0.25, FROZEN | FIXED, 0 },
+  { 3, 1, 13, 17, 40, RELU, RESIDUAL, 0.5, FROZEN | ACCUMULATE | IN_PLACE, 0 },
+  { 2, 2, 13, 9, 41, LINEAR, RESIDUAL, 0, FROZEN | FIXED | ACCUMULATE, 0 },
+  { 1, 1, 97, 129, 192, RELU6, NO_RESIDUAL, 0, FROZEN, 0 },
+  { 2, 3, 61, 83, 8, RELU, NO_RESIDUAL, 0, FROZEN, 0 },
 };
 
 static const Row bench_rows[] = {
@@ -98,7 +105,7 @@ check_row (const Row *r, NddrFamily family, gboolean bench)
 {
   RefNorm n = reference (r);
   gsize count = (gsize) n.branches * n.pixels * n.channels, params = (gsize) n.branches * n.channels;
-  gboolean shared = r->residual == SHARED_RESIDUAL, accumulate = r->flags & ACCUMULATE;
+  gboolean shared = r->residual == SHARED_RESIDUAL, accumulate = r->flags & ACCUMULATE, frozen = r->flags & FROZEN, fixed = r->flags & FIXED;
   double bound = r->bound > 0 ? r->bound : 1e-5;
   g_autofree char *what = describe (r);
   g_autofree double *y = check_random (count, 1, FALSE), *dz = check_random (count, 2, FALSE), *residual = check_random (3 * count, 3, FALSE);
@@ -128,6 +135,7 @@ check_row (const Row *r, NddrFamily family, gboolean bench)
     .bias = tbias,
     .running_mean = tmean,
     .running_var = tvar,
+    .frozen = frozen,
     .eps = n.eps,
     .momentum = n.momentum,
     .low = n.low,
@@ -138,6 +146,12 @@ check_row (const Row *r, NddrFamily family, gboolean bench)
   };
 
   guard2 = guard_new (c, r, "guard 2");
+  if (frozen) {
+    for (gsize i = 0; i < params; i++)
+      var[i] = (float) (fabs (var[i]) + 0.5);
+    n.mean = mean;
+    n.var = var;
+  }
   for (gsize i = 0; i < count; i++)
     y[i] = (float) (3 * y[i] + 2); /* off zero, as layers' outputs are */
   for (gsize i = 0; i < params; i++)
@@ -149,7 +163,7 @@ check_row (const Row *r, NddrFamily family, gboolean bench)
   nddr_norm_forward (plan, &op);
   op.saved->keep = TRUE;
   plan->phase = 1;
-  nddr_norm_backward (plan, &op, tdy, tdz, tdweight, tdbias, NDDR_BRANCHES (tdr), accumulate);
+  nddr_norm_backward (plan, &op, tdy, tdz, fixed ? NULL : tdweight, fixed ? NULL : tdbias, NDDR_BRANCHES (tdr), accumulate);
   check_ready (c);
   fill_random (c, random, &n);
   check_fill (c, ty, y);
@@ -169,12 +183,14 @@ check_row (const Row *r, NddrFamily family, gboolean bench)
   seen = shared ? g_memdup2 (residual + count / r->branches, count * sizeof *seen) : g_memdup2 (residual, count * sizeof *seen);
   ref_norm_forward (&n, z, y, r->residual ? seen : NULL, weight, bias, mean, var);
   check_compare (c, tz, z, 1e-5, "forward %s", what);
-  check_compare (c, tmean, mean, 1e-5, "running mean %s", what);
-  check_compare (c, tvar, var, 1e-5, "running variance %s", what);
+  check_compare (c, tmean, mean, frozen ? 0 : 1e-5, "running mean %s", what);
+  check_compare (c, tvar, var, frozen ? 0 : 1e-5, "running variance %s", what);
   check_run (c, 2);
   ref_norm_backward (&n, dy, dresidual, dweight, dbias, y, r->residual ? seen : NULL, weight, bias, dz);
-  check_compare (c, tdweight, dweight, bound, "gradient of the weight %s", what);
-  check_compare (c, tdbias, dbias, bound, "gradient of the bias %s", what);
+  if (!fixed) {
+    check_compare (c, tdweight, dweight, bound, "gradient of the weight %s", what);
+    check_compare (c, tdbias, dbias, bound, "gradient of the bias %s", what);
+  }
   check_compare (c, tdy, dy, bound, "gradient %s", what);
   if (tdr) {
     for (gsize i = 0; i < count && accumulate; i++)
@@ -263,9 +279,9 @@ objective (const RefNorm *n, const double *y, const double *residual, const doub
 }
 
 static void
-test_differences (void)
+check_differences (const double *mean, const double *var)
 {
-  RefNorm n = { 2, 35, 3, 1e-3, 0.1, 0, 1.5, 0.25, 3, { 1, 2, 3, 4 } };
+  RefNorm n = { 2, 35, 3, 1e-3, 0.1, 0, 1.5, 0.25, 3, { 1, 2, 3, 4 }, mean, var };
   gsize count = 2 * 35 * 3, params = 2 * 3;
   const double h = 1e-6;
   g_autofree double *y = check_random (count, 11, FALSE), *dz = check_random (count, 12, FALSE), *residual = check_random (count, 13, FALSE);
@@ -287,6 +303,15 @@ test_differences (void)
       parts[p].value[i] = kept;
       g_assert_cmpfloat_with_epsilon (parts[p].gradient[i], (up - down) / (2 * h), 1e-6);
     }
+}
+
+static void
+test_differences (void)
+{
+  static const double mean[6] = { 0.1, -0.2, 0.3, 0, 0.5, -0.1 }, var[6] = { 1, 0.5, 2, 0.25, 1, 3 };
+
+  check_differences (NULL, NULL);
+  check_differences (mean, var);
 }
 
 /* The generator's published answers, and what they make of a map. */

@@ -47,6 +47,11 @@ at (const RefNorm *n, int b, int p, int c)
 static void
 statistics (const RefNorm *n, const double *y, int b, int c, double *mean, double *var)
 {
+  if (n->mean) {
+    *mean = n->mean[b * n->channels + c];
+    *var = n->var[b * n->channels + c];
+    return;
+  }
   *mean = *var = 0;
   for (int p = 0; p < n->pixels; p++)
     *mean += y[at (n, b, p, c)] / n->pixels;
@@ -73,6 +78,8 @@ ref_norm_forward (const RefNorm *n, double *z, const double *y, const double *re
 
         z[i] = CLAMP (t, n->low, n->high) * mask[i];
       }
+      if (n->mean)
+        continue;
       running_mean[k] = (1 - m) * running_mean[k] + m * mean;
       running_var[k] = (1 - m) * running_var[k] + m * var * n->pixels / MAX (n->pixels - 1, 1);
     }
@@ -104,7 +111,7 @@ ref_norm_backward (const RefNorm *n, double *dy, double *dresidual, double *dwei
       for (int p = 0; p < n->pixels; p++) {
         gsize i = at (n, b, p, c);
 
-        dy[i] = inv * weight[k] * (dresidual[i] - dbias[k] / n->pixels - (y[i] - mean) * inv * dweight[k] / n->pixels);
+        dy[i] = inv * weight[k] * (n->mean ? dresidual[i] : dresidual[i] - dbias[k] / n->pixels - (y[i] - mean) * inv * dweight[k] / n->pixels);
       }
     }
 }

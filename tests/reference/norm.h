@@ -12,6 +12,7 @@ typedef struct
   int branches, pixels, channels;
   double eps, momentum, low, high, dropout;
   guint32 layer, random[4]; /* seed, step */
+  const double *mean, *var; /* [branches][channels]: statistics that are not the batch's, and stay; NULL: the batch's */
 } RefNorm;
 
 /** Philox-4x32-10. */
