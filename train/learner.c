@@ -24,7 +24,8 @@ training_options (const NddrRecipe *recipe)
   return (NddrTrainingOptions){
     .batch = recipe->batch, .width = recipe->crop.width, .height = recipe->crop.height, .learn = TRUE,
     .input_resolution = recipe->resolution == NDDR_RESOLUTION_INPUT, .penalty = recipe->sluice_penalty > 0, .dropout = recipe->dropout, .bn_momentum = recipe->bn_momentum,
-    .accumulate = recipe->accumulate > 1, .clip_norm = recipe->clip_norm,
+    .bn_running = recipe->bn_mode != NDDR_NORM_TRAIN, .bn_fixed = recipe->bn_mode == NDDR_NORM_FROZEN,
+    .bn_trunk = recipe->bn_scope == NDDR_NORM_SCOPE_TRUNK, .accumulate = recipe->accumulate > 1, .clip_norm = recipe->clip_norm,
     .adamw = recipe->optimizer == NDDR_OPTIMIZER_ADAMW, .momentum = recipe->momentum,
     .beta1 = recipe->beta1, .beta2 = recipe->beta2, .adam_eps = recipe->adam_eps,
   };

@@ -70,6 +70,8 @@ static const Key keys[] = {
   { "train", "clip_norm", REAL, AT (clip_norm), "0", 0, 1e18 },
   { "train", "dropout", REAL, AT (dropout), "0.5", 0, 0.999 },
   { "train", "bn_momentum", REAL, AT (bn_momentum), "0.05", 0, 1 },
+  { "train", "bn_mode", CHOICE, AT (bn_mode), "train", 0, 0, "train,eval,frozen" },
+  { "train", "bn_scope", CHOICE, AT (bn_scope), "all", 0, 0, "all,trunk" },
   { "train", "lr_fusion", REAL, AT (lr_fusion), "100", 0, 1e6 },
   { "train", "lr_head", REAL, AT (lr_head), "1", 0, 1e6 },
   { "train", "lr_head_weight", REAL, AT (lr_head_weight), "10", 0, 1e6 },

@@ -169,6 +169,12 @@ make_map (Builder *b, const NddrLayer *layer, const char *suffix)
 
 /* ---- forward */
 
+static gboolean
+in_norm_scope (const Builder *b, const NddrLayer *layer)
+{
+  return !b->options->bn_trunk || layer->role == NDDR_ROLE_TRUNK;
+}
+
 static void
 append_convolution (Builder *b, int i)
 {
@@ -209,7 +215,7 @@ append_convolution (Builder *b, int i)
     {
       ops->norm = (NddrNorm){
         .input = raw, .output = output, .residual = residual, .weight = p->scale, .bias = p->shift, .running_mean = p->mean, .running_var = p->var,
-        .eps = b->network->norm_eps, .momentum = b->options->bn_momentum, .low = low, .high = high,
+        .frozen = b->options->bn_running && in_norm_scope (b, layer), .eps = b->network->norm_eps, .momentum = b->options->bn_momentum, .low = low, .high = high,
         .dropout = dropout ? b->options->dropout : 0, .dropout_layer = dropout_layer, .random = b->training->random,
       };
       nddr_norm_forward (b->plan, &ops->norm);
@@ -454,7 +460,8 @@ append_layer_gradient (Builder *b, int i, NddrTensor *dz)
           dresidual.tensor = gradient_of (b, layer->residual.value, layer->residual.first, layer->branches, &accumulate);
           dresidual.first = layer->residual.first;
         }
-      nddr_norm_backward (b->plan, &ops->norm, dz, dz, p->dscale, p->dshift, dresidual, accumulate);
+      gboolean fixed = b->options->bn_fixed && ops->norm.frozen;
+      nddr_norm_backward (b->plan, &ops->norm, dz, dz, fixed ? NULL : p->dscale, fixed ? NULL : p->dshift, dresidual, accumulate);
     }
   else
     {

@@ -28,6 +28,9 @@ typedef struct
   gboolean input_resolution; /* losses at the image's size, heads' outputs upsampled; else at the heads' size */
   double dropout, bn_momentum;
   gboolean penalty;          /* what the network penalises is part of the loss */
+  gboolean bn_running;       /* normalisations use running statistics and keep them */
+  gboolean bn_fixed;         /* and are not learnt: their gradients stay as they are, zero */
+  gboolean bn_trunk;         /* the above is about trunks' layers alone */
   gboolean accumulate;       /* a step's gradients are those of several batches */
   double clip_norm;          /* of all gradients together; 0: any */
   gboolean adamw;            /* else SGD with momentum */
