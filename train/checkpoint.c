@@ -14,7 +14,8 @@ set (NddrTensors *tensors, const char *key, char *value)
 }
 
 gboolean
-nddr_checkpoint_save (const char *path, NddrLearner *learner, gint64 step, double best, const char *recipe, const NddrConfig *config, GError **error)
+nddr_checkpoint_save (const char *path, NddrLearner *learner, gint64 step, double best, guint stale, const char *recipe, const NddrConfig *config,
+    GError **error)
 {
   g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
   char number[G_ASCII_DTOSTR_BUF_SIZE];
@@ -25,8 +26,10 @@ nddr_checkpoint_save (const char *path, NddrLearner *learner, gint64 step, doubl
   set (tensors, "step", g_strdup_printf ("%" G_GINT64_FORMAT, step));
   if (isfinite (best))
     set (tensors, "best", g_strdup (g_ascii_dtostr (number, sizeof number, best)));
+  set (tensors, "stale", g_strdup_printf ("%u", stale));
   set (tensors, "recipe", g_strdup (recipe));
   set (tensors, "config", nddr_config_to_json (config));
+  set (tensors, "weighting", nddr_balance_to_text (nddr_learner_get_balance (learner)));
   return nddr_safetensors_write (tensors, path, NDDR_STORE_F32, error);
 }
 
@@ -40,6 +43,7 @@ nddr_checkpoint_load (const char *path, GError **error)
   GHashTable *metadata = checkpoint->tensors->metadata;
   const char *step = g_hash_table_lookup (metadata, "step"), *best = g_hash_table_lookup (metadata, "best");
   const char *recipe = g_hash_table_lookup (metadata, "recipe"), *config = g_hash_table_lookup (metadata, "config");
+  const char *stale = g_hash_table_lookup (metadata, "stale");
   guint64 steps = 0;
   if (g_strcmp0 (g_hash_table_lookup (metadata, "format"), FORMAT) != 0 || !recipe || !config
       || !step || !g_ascii_string_to_unsigned (step, 10, 0, G_MAXINT64, &steps, NULL))
@@ -50,8 +54,10 @@ nddr_checkpoint_load (const char *path, GError **error)
     }
   checkpoint->step = steps;
   checkpoint->best = best ? g_ascii_strtod (best, NULL) : NAN;
+  checkpoint->stale = stale ? g_ascii_strtoull (stale, NULL, 10) : 0;
   checkpoint->recipe = g_strdup (recipe);
   checkpoint->config = g_strdup (config);
+  checkpoint->weighting = g_strdup (g_hash_table_lookup (metadata, "weighting"));
   return g_steal_pointer (&checkpoint);
 }
 
@@ -63,5 +69,6 @@ nddr_checkpoint_free (NddrCheckpoint *checkpoint)
   g_clear_pointer (&checkpoint->tensors, nddr_tensors_free);
   g_free (checkpoint->recipe);
   g_free (checkpoint->config);
+  g_free (checkpoint->weighting);
   g_free (checkpoint);
 }

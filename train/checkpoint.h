@@ -1,7 +1,7 @@
 /* A checkpoint: all that going on with a run needs, in one safetensors file.
  *
  * Parameters and running statistics have their model file's names, moments lie under "moment1/" and "moment2/"; the metadata says how
- * far the run is, with which recipe, and what its best score was.
+ * far the run is, with which recipe, what its best score was, and what the tasks' losses count with.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -14,13 +14,16 @@ typedef struct
 {
   gint64 step;     /* steps done */
   double best;     /* score of best.safetensors; NAN: none yet */
+  guint stale;     /* validations since */
   char *recipe;    /* as nddr_recipe_to_text() */
   char *config;    /* as nddr_config_to_json() */
+  char *weighting; /* (nullable): as nddr_balance_to_text() */
   NddrTensors *tensors;
 } NddrCheckpoint;
 
 /** Written beside @path, then renamed. */
-gboolean nddr_checkpoint_save (const char *path, NddrLearner *learner, gint64 step, double best, const char *recipe, const NddrConfig *config, GError **error);
+gboolean nddr_checkpoint_save (const char *path, NddrLearner *learner, gint64 step, double best, guint stale, const char *recipe,
+    const NddrConfig *config, GError **error);
 NddrCheckpoint *nddr_checkpoint_load (const char *path, GError **error);
 void nddr_checkpoint_free (NddrCheckpoint *checkpoint);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrCheckpoint, nddr_checkpoint_free)

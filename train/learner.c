@@ -15,6 +15,7 @@ struct _NddrLearner
   const NddrRecipe *recipe;
   NddrTraining *training;
   NddrProgram *program;
+  NddrBalance *balance;
   NddrOutcome outcome; /* of the last step */
 };
 
@@ -39,6 +40,7 @@ nddr_learner_new (NddrDevice *device, const NddrTraits *traits, const NddrStart 
   NddrTrainingOptions options = training_options (recipe);
   learner->start = start;
   learner->recipe = recipe;
+  learner->balance = nddr_balance_new (recipe, start->config->tasks, start->config->n_tasks);
   learner->training = nddr_training_append (plan, start->network, start->config, &options, error);
   if (!learner->training || !nddr_plan_finish (plan, error))
     return NULL;
@@ -59,6 +61,7 @@ nddr_learner_free (NddrLearner *learner)
     return;
   g_clear_pointer (&learner->program, nddr_program_free);
   g_clear_pointer (&learner->training, nddr_training_free);
+  g_clear_pointer (&learner->balance, nddr_balance_free);
   g_free (learner);
 }
 
@@ -66,6 +69,12 @@ const NddrTraining *
 nddr_learner_get_training (const NddrLearner *learner)
 {
   return learner->training;
+}
+
+NddrBalance *
+nddr_learner_get_balance (const NddrLearner *learner)
+{
+  return learner->balance;
 }
 
 NddrProgram *
@@ -149,7 +158,7 @@ write_batch (const NddrLearner *learner, const NddrBatch *batch, gint64 m)
         memcpy (label, batch->depth + m * pixels, pixels * sizeof (float));
       float *scale = nddr_program_map (learner->program, task->scale, 0);
       scale[0] = batch->valid[kind] ? 1.0 / batch->valid[kind] : 0;
-      scale[1] = nddr_recipe_task_weight (learner->recipe, config->tasks[t].name);
+      scale[1] = nddr_balance_get_weights (learner->balance)[t];
     }
 }
 
@@ -200,10 +209,7 @@ static void
 read_outcome (NddrLearner *learner, const double *losses)
 {
   NddrOutcome *outcome = &learner->outcome;
-  const NddrConfig *config = learner->start->config;
-  outcome->loss = nddr_learner_get_penalty (learner);
-  for (guint k = 0; k < config->n_tasks; k++)
-    outcome->loss += losses[k] * nddr_recipe_task_weight (learner->recipe, config->tasks[k].name);
+  outcome->loss = nddr_balance_total (learner->balance, losses) + nddr_learner_get_penalty (learner);
   for (int s = 0; s < NDDR_N_SUMS; s++)
     outcome->sums[s] = learner->training->sums[s] ? read_output (learner, learner->training->sums[s]) : 0;
   outcome->gradient_norm = sqrt (outcome->sums[NDDR_SUM_GRADIENTS]);
@@ -213,10 +219,15 @@ gboolean
 nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint phases, double *losses, GError **error)
 {
   gint64 n = learner->recipe->accumulate;
+  g_autofree guint64 *valid = g_new (guint64, learner->training->n_tasks);
   write_rates (learner, t);
   write_penalty (learner);
+  nddr_balance_begin (learner->balance, t);
   for (int k = 0; k < learner->training->n_tasks; k++)
-    losses[k] = 0;
+    {
+      losses[k] = 0;
+      valid[k] = batch->valid[learner->start->config->tasks[k].kind];
+    }
   for (gint64 m = 0; m < n; m++)
     {
       write_batch (learner, batch, m);
@@ -227,6 +238,8 @@ nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint
         losses[k] += read_output (learner, learner->training->tasks[k].loss);
     }
   read_outcome (learner, losses);
+  if (phases & 1u << NDDR_TRAINING_UPDATE)
+    nddr_balance_end (learner->balance, t, losses, valid);
   return TRUE;
 }
 

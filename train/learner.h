@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <train/balance.h>
 #include <train/loader.h>
 #include <train/recipe.h>
 #include <train/start.h>
@@ -23,6 +24,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrLearner, nddr_learner_free)
 const NddrTraining *nddr_learner_get_training (const NddrLearner *learner);
 NddrProgram *nddr_learner_get_program (const NddrLearner *learner);
 
+/** What the tasks' losses count with; its epochs are the caller's to set. */
+NddrBalance *nddr_learner_get_balance (const NddrLearner *learner);
+
 /** The size of the labels that a batch must have, and what batches must hold. */
 void nddr_learner_get_label_size (const NddrLearner *learner, guint *width, guint *height);
 NddrLabels nddr_learner_get_labels (const NddrLearner *learner);
@@ -30,7 +34,7 @@ NddrLabels nddr_learner_get_labels (const NddrLearner *learner);
 /** What the last step came to. */
 typedef struct
 {
-  double loss;            /* the weighted sum */
+  double loss;            /* the weighted sum, with what the weighting adds */
   double gradient_norm;   /* of all parameters' gradients, before clipping; not finite where one of them is not */
   double sums[NDDR_N_SUMS]; /* of squares; 0 where there is nothing of the kind */
 } NddrOutcome;

@@ -76,12 +76,15 @@ static const Key keys[] = {
   { "train", "lr_head", REAL, AT (lr_head), "1", 0, 1e6 },
   { "train", "lr_head_weight", REAL, AT (lr_head_weight), "10", 0, 1e6 },
   { "train", "lr_head_bias", REAL, AT (lr_head_bias), "20", 0, 1e6 },
+  { "train", "lr_weighting", REAL, AT (lr_weighting), "1", 0, 1e6 },
   { "train", "precision", CHOICE, AT (precision), "auto", 0, 0, "auto,fp32,mixed" },
   { "train", "val_every", INTEGER, AT (val_every), "1000", 0, HUGE_STEPS, NULL, TRUE },
   { "train", "checkpoint_every", INTEGER, AT (checkpoint_every), "500", 1, HUGE_STEPS, NULL, TRUE },
   { "train", "best", TEXT, AT (best), "loss", 0, 0, NULL, TRUE },
+  { "train", "patience", INTEGER, AT (patience), "0", 0, HUGE_STEPS, NULL, TRUE },
   { "train", "half", FLAG, AT (half), "false", 0, 0, NULL, TRUE },
   { "loss", "weighting", CHOICE, AT (weighting), "fixed", 0, 0, "fixed,uncertainty,dwa" },
+  { "loss", "dwa_temperature", REAL, AT (dwa_temperature), "2", 1e-3, 1e6 },
   { "loss", "sluice_penalty", REAL, AT (sluice_penalty), "0.1", 0, 1e6 },
   { "loss", "resolution", CHOICE, AT (resolution), "head", 0, 0, "head,input" },
   { "about", "license", TEXT, AT (license), "", 0, 0, NULL, TRUE },
@@ -399,9 +402,6 @@ check (const NddrRecipe *recipe, GError **error)
   double pair[2];
   if (recipe->precision == 2)
     return fail (error, "train", "precision", "mixed", "fp32 or auto: this version trains in fp32 alone");
-  if (recipe->weighting != NDDR_WEIGHTING_FIXED)
-    return fail (error, "loss", "weighting", recipe->weighting == NDDR_WEIGHTING_DWA ? "dwa" : "uncertainty",
-        "fixed: this version has no other way of weighting tasks");
   if (!g_str_equal (recipe->fusion_init, "xavier") && !parse_numbers (recipe->fusion_init, 2, pair))
     return fail (error, "model", "fusion_init", recipe->fusion_init, "two numbers, as in 0.9;0.1, or xavier");
   if (recipe->warmup > recipe->steps)

@@ -39,7 +39,7 @@ typedef struct
   int broken; /* NddrBroken */
   gint64 threads, prefetch, cache; /* 0: see nddr_loader_new(); MiB */
   /* [train] */
-  gint64 steps, batch, accumulate, warmup, val_every, checkpoint_every;
+  gint64 steps, batch, accumulate, warmup, patience, val_every, checkpoint_every;
   int optimizer, schedule; /* NddrOptimizerKind, NddrSchedule */
   double lr, clip_norm, momentum, beta1, beta2, adam_eps, power, weight_decay, dropout, bn_momentum;
   double lr_fusion, lr_head, lr_head_weight, lr_head_bias, lr_weighting;
@@ -50,7 +50,7 @@ typedef struct
   /* [loss] */
   GHashTable *weights; /* char* -> double*: by task; read with nddr_recipe_task_weight() */
   int weighting, resolution; /* NddrWeighting, NddrResolution */
-  double sluice_penalty;
+  double dwa_temperature, sluice_penalty;
   /* [about]: free text for the model file */
   char *license, *description, *trained_on;
 } NddrRecipe;

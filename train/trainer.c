@@ -35,6 +35,7 @@ typedef struct
   double best;                        /* NAN: none yet */
   double waited;                      /* seconds, by the last step, for its pictures */
   guint n_skipped;                    /* pictures of the last step that stand for broken ones */
+  guint stale;                        /* validations since */
   gboolean more_is_better;
 } Trainer;
 
@@ -160,6 +161,7 @@ load_checkpoint (Trainer *t, GError **error)
     }
   t->step = t->checkpoint->step;
   t->best = t->checkpoint->best;
+  t->stale = t->checkpoint->stale;
   return TRUE;
 }
 
@@ -202,6 +204,13 @@ make_learner (Trainer *t, GError **error)
   t->learner = nddr_learner_new (t->device, NULL, t->start, t->recipe, error);
   if (!t->learner || (t->checkpoint && !nddr_learner_restore (t->learner, t->start->tensors, error)))
     return FALSE;
+  NddrBalance *balance = nddr_learner_get_balance (t->learner);
+  nddr_balance_set_epoch (balance, nddr_dataset_size (t->pictures));
+  if (t->checkpoint && t->checkpoint->weighting && !nddr_balance_from_text (balance, t->checkpoint->weighting, error))
+    {
+      g_prefix_error (error, "--resume: ");
+      return FALSE;
+    }
   const NddrRecipe *r = t->recipe;
   NddrLoaderOptions loading = {
     .augment = {
@@ -287,7 +296,7 @@ save_checkpoint (const Trainer *t, GError **error)
   g_autofree char *path = in_run (t, "checkpoint.safetensors");
   g_autoptr (NddrModel) model = make_model (t, error);
   return model && save_model (t, model, "model.safetensors", error)
-      && nddr_checkpoint_save (path, t->learner, t->step, t->best, t->recipe_text, t->start->config, error);
+      && nddr_checkpoint_save (path, t->learner, t->step, t->best, t->stale, t->recipe_text, t->start->config, error);
 }
 
 /* ---- validation */
@@ -357,6 +366,31 @@ take_step (Trainer *t, double *losses, double *loss, GError **error)
   return FALSE;
 }
 
+static void
+add_figure (GPtrArray *names, GArray *figures, char *name, double value)
+{
+  g_ptr_array_add (names, name);
+  g_array_append_vals (figures, &(NddrFigure){ name, value }, 1);
+}
+
+/* The log's line of the step just taken. */
+static gboolean
+log_step (const Trainer *t, double loss, const double *losses, double rate, double images_per_s, GError **error)
+{
+  const NddrConfig *config = t->start->config;
+  const NddrBalance *balance = nddr_learner_get_balance (t->learner);
+  const double *weights = nddr_balance_get_weights (balance), *log_variances = nddr_balance_get_log_variances (balance);
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GArray) more = g_array_new (FALSE, FALSE, sizeof (NddrFigure));
+  add_figure (names, more, g_strdup ("grad_norm"), nddr_learner_get_outcome (t->learner)->gradient_norm);
+  for (guint k = 0; t->recipe->weighting != NDDR_WEIGHTING_FIXED && k < config->n_tasks; k++)
+    add_figure (names, more, g_strconcat ("weight.", config->tasks[k].name, NULL), weights[k]);
+  for (guint k = 0; log_variances && k < config->n_tasks; k++)
+    add_figure (names, more, g_strconcat ("log_variance.", config->tasks[k].name, NULL), log_variances[k]);
+  return nddr_journal_step (t->journal, t->step, loss, config->tasks, config->n_tasks, losses, rate, images_per_s, t->waited, t->n_skipped,
+      (const NddrFigure *) more->data, more->len, error);
+}
+
 static gboolean
 go_on (Trainer *t, gboolean *finished, GError **error)
 {
@@ -371,9 +405,7 @@ go_on (Trainer *t, gboolean *finished, GError **error)
       if (!take_step (t, losses, &loss, error))
         return FALSE;
       double seconds = MAX (g_get_monotonic_time () - before, 1) / 1e6, images_per_s = t->recipe->batch * t->recipe->accumulate / seconds;
-      const NddrFigure more[] = { { "grad_norm", nddr_learner_get_outcome (t->learner)->gradient_norm } };
-      if (!nddr_journal_step (t->journal, t->step, loss, config->tasks, config->n_tasks, losses, rate, images_per_s, t->waited, t->n_skipped, more,
-              G_N_ELEMENTS (more), error))
+      if (!log_step (t, loss, losses, rate, images_per_s, error))
         return FALSE;
       g_autofree char *waiting = t->waited > 0.05 * seconds ? g_strdup_printf (", %.0f %% waiting for data", 100 * t->waited / seconds) : NULL;
       g_autofree char *text = g_strdup_printf ("loss %.4f  %.1f images/s%s", loss, images_per_s, waiting ? waiting : "");

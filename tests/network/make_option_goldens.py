@@ -6,7 +6,7 @@
 #   make_option_goldens.py --check    makes it again and compares
 #
 # As make_training_goldens.py's file, without first gradients and heads.  More in "C.training": optimizer, sets (what a recipe says
-# beyond what is listed there), epoch (pictures of the data set).  And the tensors
+# beyond what is listed there), epoch (pictures of the data set, where a weighting has epochs).  And the tensors
 #
 #   C/norms               [steps]: of all gradients, before clipping
 #   C/weights             [steps, tasks]: what each loss counts with in that step
@@ -33,7 +33,8 @@ from make_goldens import config
 PATH = pathlib.Path(__file__).parent / "golden" / "options.safetensors"
 NETWORK = config("vgg16", "nddr", True, "sn", (48, 40), 5, width=0.03125, head_width=0.015625)
 DEFAULTS = {"batch": 2, "accumulate": 1, "steps": 10, "optimizer": "sgd", "lr": 3e-4, "momentum": 0.9, "beta1": 0.9, "beta2": 0.999, "adam_eps": 1e-8,
-            "bn_momentum": 0.05, "weight_decay": 2.5e-4, "lr_fusion": 100, "lr_head_weight": 10, "lr_head_bias": 20, "clip_norm": 0}
+            "bn_momentum": 0.05, "weight_decay": 2.5e-4, "lr_fusion": 100, "lr_head_weight": 10, "lr_head_bias": 20, "clip_norm": 0,
+            "bn_mode": "train", "bn_scope": "all", "weighting": "fixed", "lr_weighting": 1, "dwa_temperature": 2}
 ADAMW = {"optimizer": "adamw", "lr": 1e-3, "lr_fusion": 2, "lr_head_weight": 1, "lr_head_bias": 1, "weight_decay": 0.01}
 
 
@@ -43,7 +44,32 @@ def cases():
     yield "clip", {"clip_norm": 24}
     yield "clip-adamw", {**ADAMW, "clip_norm": 20}
     yield "accumulate", {"accumulate": 3}
+    yield "bn-eval", {"bn_mode": "eval"}
+    yield "bn-frozen", {"bn_mode": "frozen"}
+    yield "bn-frozen-trunk", {**ADAMW, "bn_mode": "frozen", "bn_scope": "trunk", "clip_norm": 20}
+    yield "uncertainty", {"weighting": "uncertainty", "lr_weighting": 200}
+    yield "uncertainty-adamw", {**ADAMW, "weighting": "uncertainty", "lr_weighting": 50}
+    yield "dwa", {"weighting": "dwa", "epoch": 5}
+    yield "dwa-accumulate", {"weighting": "dwa", "epoch": 7, "accumulate": 2, "dwa_temperature": 0.5, "lr": 1e-4}
     yield "accumulate-clip-adamw", {**ADAMW, "accumulate": 2, "clip_norm": 18}
+
+
+class Network(reference.Network):
+    """mode: train, eval or frozen; scope: all or trunk."""
+
+    def __init__(self, *args, mode, scope, **more):
+        super().__init__(*args, **more)
+        self.mode, self.scope = mode, scope
+
+    def is_frozen(self, name):
+        return self.mode != "train" and (self.scope == "all" or ".conv" in name)
+
+    def norm(self, x, name):
+        self.training = not self.is_frozen(name)
+        return super().norm(x, name)
+
+    def is_learnt(self, name):
+        return not training.is_buffer(name) and not (self.mode == "frozen" and ".bn." in name and self.is_frozen(name))
 
 
 def valid_pixels(task, label):
@@ -68,14 +94,17 @@ class Run:
     def __init__(self, name, options, dtype):
         self.name, self.options, self.dtype = name, {**DEFAULTS, **options}, dtype
         self.tasks, self.tensors = NETWORK["tasks"], {}
-        self.network = reference.Network(NETWORK, self.get, training=True, momentum=self.options["bn_momentum"])
+        self.network = Network(NETWORK, self.get, training=True, momentum=self.options["bn_momentum"], mode=self.options["bn_mode"],
+                               scope=self.options["bn_scope"])
         self.network(torch.zeros(2, 3, 32, 32, dtype=dtype))  # so that all tensors are there
         self.tensors = {name: self.new(name, tuple(tensor.shape)) for name, tensor in self.tensors.items()}
+        self.log_variances = [torch.tensor(-0.5, dtype=dtype, requires_grad=True) for _ in self.tasks]
         self.optimizer = self.make_optimizer()
+        self.epochs = []  # of each, the steps' losses
 
     def new(self, name, shape):
         tensor = torch.from_numpy(generator.parameter(name, shape, calm=True)).to(self.dtype)
-        return tensor if training.is_buffer(name) else tensor.requires_grad_()
+        return tensor.requires_grad_(self.network.is_learnt(name))
 
     def get(self, name, shape):
         if name not in self.tensors:
@@ -96,19 +125,35 @@ class Run:
         o = self.options
         groups = [{"params": [tensor], "lr": o["lr"] * self.multiplier(name), "weight_decay": o["weight_decay"] if tensor.dim() == 4 else 0}
                   for name, tensor in self.learnt().items()]
+        if o["weighting"] == "uncertainty":
+            groups.append({"params": self.log_variances, "lr": o["lr"] * o["lr_weighting"], "weight_decay": 0})
         if o["optimizer"] == "sgd":
             return torch.optim.SGD(groups, lr=o["lr"], momentum=o["momentum"])
         return torch.optim.AdamW(groups, lr=o["lr"], betas=(o["beta1"], o["beta2"]), eps=o["adam_eps"])
+
+    def weigh(self, t):
+        """What each loss counts with in step t, as tensors: Kendall's and Liu's formulas, times the fixed weights."""
+        o, fixed = self.options, [training.WEIGHTS[task["kind"]] for task in self.tasks]
+        if o["weighting"] == "uncertainty":
+            return [weight / (2 * torch.exp(s)) for weight, s in zip(fixed, self.log_variances)]
+        if o["weighting"] == "dwa":
+            epoch = (t - 1) * o["batch"] * o["accumulate"] // o["epoch"]
+            if epoch == len(self.epochs):
+                self.epochs.append([])
+            if epoch >= 2:
+                last, before = (torch.tensor(self.epochs[e], dtype=torch.float64).mean(0) for e in (epoch - 1, epoch - 2))
+                return list(torch.tensor(fixed) * len(fixed) * torch.softmax(last / before / o["dwa_temperature"], 0))
+        return [torch.tensor(float(weight)) for weight in fixed]
 
     def step(self, t):
         """(each task's loss, its weight, the weighted sum, the gradients' norm) of step t = 1, 2, …, which is then taken."""
         o, size = self.options, NETWORK["input"]
         n = o["batch"] * o["accumulate"]
         picture = torch.from_numpy(generator.picture(f"{self.name}.{t}", n, size["height"], size["width"])).to(self.dtype)
-        weights = [training.WEIGHTS[task["kind"]] for task in self.tasks]
         losses = [0.0] * len(self.tasks)
         labels = None
         self.optimizer.zero_grad()
+        used = [weight.item() for weight in self.weigh(t)]
         for batch in picture.split(o["batch"]):
             heads = self.network(batch)
             if labels is None:
@@ -118,12 +163,19 @@ class Run:
             parts = [loss_sum(task, heads[task["name"]], label[done:done + o["batch"]]) / count
                      for task, label, count in zip(self.tasks, labels, counts)]
             done += o["batch"]
-            sum(weight * part for weight, part in zip(weights, parts)).backward()
+            sum(weight * part for weight, part in zip(self.weigh(t), parts)).backward()
             losses = [loss + part.item() for loss, part in zip(losses, parts)]
+        total = sum(weight * loss for weight, loss in zip(used, losses))
+        if self.options["weighting"] == "uncertainty":
+            extra = sum(s / 2 for s in self.log_variances)
+            extra.backward()
+            total += extra.item()
+        if self.epochs:
+            self.epochs[-1].append(losses)
         learnt = list(self.learnt().values())
         norm = torch.nn.utils.clip_grad_norm_(learnt, o["clip_norm"] or math.inf).item()
         self.optimizer.step()
-        return losses, weights, sum(weight * loss for weight, loss in zip(weights, losses)), norm
+        return losses, used, total, norm
 
     def train(self):
         rows = [self.step(t) for t in range(1, self.options["steps"] + 1)]
@@ -149,7 +201,8 @@ def make():
         metadata[name + ".affine"] = "norm"
         numbers = {key: value for key, value in run.options.items() if isinstance(value, (int, float))}
         sets = [f"train.{key}={numbers[key]:g}" for key in ("accumulate", "clip_norm", "beta1", "beta2", "adam_eps")]
-        sets += [f"train.optimizer={run.options['optimizer']}"] + run.options.get("sets", [])
+        sets += [f"train.{key}={run.options[key]}" for key in ("optimizer", "bn_mode", "bn_scope", "lr_weighting")]
+        sets += [f"loss.{key}={run.options[key]}" for key in ("weighting", "dwa_temperature")]
         metadata[name + ".training"] = json.dumps({**numbers, "resolution": "head", "weights": [training.WEIGHTS[t["kind"]] for t in run.tasks],
                                                    "sets": sets, "gradient_exponent": 0, "movement_exponent": exponent})
         print(f"{name}: PyTorch's float32: {', '.join(f'{key} {np.abs(coarse_rows[key] / row - 1).max():.0e}' for key, row in rows.items())}; "

@@ -122,6 +122,8 @@ golden_load (const char *name, NddrFamily family)
   traits.family = family;
   golden->learner = nddr_learner_new (device, &traits, golden->start, golden->recipe, &error);
   g_assert_no_error (error);
+  if (json_object_has_member (training, "epoch"))
+    nddr_balance_set_epoch (nddr_learner_get_balance (golden->learner), json_object_get_int_member (training, "epoch"));
   return golden;
 }
 

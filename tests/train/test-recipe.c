@@ -79,7 +79,8 @@ test_errors (void)
   expect_error ("data.scale=1.5;0.5", "the smaller first");
   expect_error ("data.scale=1", "two numbers");
   expect_error ("loss.depth=1", "no key depth in section [loss]");
-  expect_error ("loss.weighting=dwa", "fixed");
+  expect_error ("loss.weighting=gradnorm", "one of fixed,uncertainty,dwa");
+  expect_error ("loss.dwa_temperature=0", "from 0.001");
   expect_error ("model.fusion_init=1", "xavier");
   expect_error ("model.mean=0.5", "three numbers");
   expect_error ("model.backbone=vgg19", "backbone");

@@ -1,5 +1,5 @@
-/* Ten steps of training against PyTorch in double precision: each step's losses and, where the file has it, its gradients' norm, and where
- * every tensor has got to.
+/* Ten steps of training against PyTorch in double precision: each step's losses and, where the file has them, its gradients' norm and
+ * the losses' weights, and where every tensor has got to.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "golden.h"
@@ -17,10 +17,14 @@ check_losses (const Golden *golden, int t, const double *losses)
   const NddrConfig *config = golden->start->config;
   const NddrArray *want = golden_tensor (golden, "losses", NULL);
   const NddrOutcome *outcome = nddr_learner_get_outcome (golden->learner);
-  const NddrArray *norms = golden_tensor (golden, "norms", NULL);
+  const NddrArray *norms = golden_tensor (golden, "norms", NULL), *weights = golden_tensor (golden, "weights", NULL);
+  const double *used = nddr_balance_get_weights (nddr_learner_get_balance (golden->learner));
   const float *row = want->data + (t - 1) * (1 + config->n_tasks);
   for (guint k = 0; k < config->n_tasks; k++)
     {
+      const float *weight = weights ? weights->data + (t - 1) * config->n_tasks + k : NULL;
+      if (weight && fabs (used[k] - *weight) > LOSS * *weight)
+        g_error ("%s, step %d: the weight of %s is %.7g, PyTorch's %.7g", golden->name, t, config->tasks[k].name, used[k], *weight);
       if (fabs (losses[k] - row[1 + k]) > LOSS * fabs (row[1 + k]))
         g_error ("%s, step %d: the loss of %s is %.7g, PyTorch's %.7g", golden->name, t, config->tasks[k].name, losses[k], row[1 + k]);
     }

@@ -151,13 +151,13 @@ check_resume (const char *name, const char *set, const char *set2, const char *s
 static void
 test_resume_sgd (void)
 {
-  check_resume ("sgd", "train.optimizer=sgd", "train.accumulate=2", "train.clip_norm=5");
+  check_resume ("sgd", "loss.weighting=dwa", "train.accumulate=2", "train.clip_norm=5");
 }
 
 static void
 test_resume_adamw (void)
 {
-  check_resume ("adamw", "train.optimizer=adamw", NULL, NULL);
+  check_resume ("adamw", "train.optimizer=adamw", "loss.weighting=uncertainty", "train.lr_weighting=100");
 }
 
 /** Replaces half of a file by nothing, and puts it back. */
