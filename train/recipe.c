@@ -409,6 +409,11 @@ check (const NddrRecipe *recipe, GError **error)
       g_autofree char *warmup = g_strdup_printf ("%" G_GINT64_FORMAT, recipe->warmup);
       return fail (error, "train", "warmup", warmup, "no more than the %" G_GINT64_FORMAT " steps", recipe->steps);
     }
+  if (recipe->patience > 0 && (recipe->val_every == 0 || recipe->val[0] == '\0'))
+    {
+      g_autofree char *patience = g_strdup_printf ("%" G_GINT64_FORMAT, recipe->patience);
+      return fail (error, "train", "patience", patience, "0 where nothing is validated: give val_every and [data] val too");
+    }
   if (recipe->lr <= 0)
     return fail (error, "train", "lr", "0", "a rate above 0");
   return TRUE;

@@ -4,6 +4,7 @@
 #include <train/trainer.h>
 
 #include <train/checkpoint.h>
+#include <train/divergence.h>
 #include <train/evaluate.h>
 #include <train/fusion-norm.h>
 #include <train/journal.h>
@@ -12,8 +13,10 @@
 #include <train/report.h>
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <math.h>
 #include <nddr/model.h>
+#include <string.h>
 
 #define N_PICTURES 4 /* that TensorBoard shows of each validation */
 #define PICTURE_SIZE 320
@@ -32,6 +35,7 @@ typedef struct
   NddrProgress progress;
   char *recipe_text;
   gint64 step;                        /* done */
+  gint64 saved;                       /* the checkpoint's */
   double best;                        /* NAN: none yet */
   double waited;                      /* seconds, by the last step, for its pictures */
   guint n_skipped;                    /* pictures of the last step that stand for broken ones */
@@ -230,9 +234,25 @@ make_learner (Trainer *t, GError **error)
   return TRUE;
 }
 
+/* A run that was killed may have left a file beside its name. */
+static void
+remove_leftovers (const Trainer *t)
+{
+  static const char *const names[] = { "config.ini.", "log.jsonl.", "checkpoint.safetensors.", "model.safetensors.", "best.safetensors." };
+  g_autoptr (GDir) dir = g_dir_open (t->options->run, 0, NULL);
+  for (const char *name = dir ? g_dir_read_name (dir) : NULL; name; name = g_dir_read_name (dir))
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+      if (g_str_has_prefix (name, names[i]) && strlen (name) == strlen (names[i]) + 6) /* mkstemp()'s letters */
+        {
+          g_autofree char *path = in_run (t, name);
+          g_unlink (path);
+        }
+}
+
 static gboolean
 open_run (Trainer *t, GError **error)
 {
+  remove_leftovers (t);
   g_autofree char *config = in_run (t, "config.ini");
   t->recipe_text = nddr_recipe_to_text (t->recipe);
   if (!g_file_set_contents (config, t->recipe_text, -1, error))
@@ -291,12 +311,15 @@ save_model (const Trainer *t, const NddrModel *model, const char *name, GError *
 }
 
 static gboolean
-save_checkpoint (const Trainer *t, GError **error)
+save_checkpoint (Trainer *t, GError **error)
 {
   g_autofree char *path = in_run (t, "checkpoint.safetensors");
   g_autoptr (NddrModel) model = make_model (t, error);
-  return model && save_model (t, model, "model.safetensors", error)
-      && nddr_checkpoint_save (path, t->learner, t->step, t->best, t->stale, t->recipe_text, t->start->config, error);
+  if (!model || !save_model (t, model, "model.safetensors", error)
+      || !nddr_checkpoint_save (path, t->learner, t->step, t->best, t->stale, t->recipe_text, t->start->config, error))
+    return FALSE;
+  t->saved = t->step;
+  return TRUE;
 }
 
 /* ---- validation */
@@ -335,8 +358,12 @@ validate (Trainer *t, GError **error)
       || !nddr_journal_pictures (t->journal, t->step, config->tasks, config->n_tasks, gallery, error))
     return FALSE;
   if (!isfinite (score) || (isfinite (t->best) && (t->more_is_better ? score <= t->best : score >= t->best)))
-    return TRUE;
+    {
+      t->stale++;
+      return TRUE;
+    }
   t->best = score;
+  t->stale = 0;
   return save_model (t, model, "best.safetensors", error);
 }
 
@@ -358,11 +385,14 @@ take_step (Trainer *t, double *losses, double *loss, GError **error)
     return FALSE;
   *loss = nddr_learner_get_outcome (t->learner)->loss;
   t->step++;
-  if (isfinite (*loss))
+  g_autofree char *what = NULL;
+  if (!nddr_divergence_find (t->learner, t->start->config, losses, &what, error))
+    return FALSE;
+  if (!what)
     return TRUE;
-  g_autofree char *checkpoint = in_run (t, "checkpoint.safetensors");
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FAILED, "the loss of step %" G_GINT64_FORMAT " is not finite: a learning rate below %g may help; %s %s", t->step,
-      t->recipe->lr, checkpoint, g_file_test (checkpoint, G_FILE_TEST_EXISTS) ? "holds the last good state" : "was not written yet");
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FAILED, "in step %" G_GINT64_FORMAT " %s; %s holds the state of step %" G_GINT64_FORMAT ": start another run "
+      "from there with --init %s/model.safetensors, and with a [train] lr below %g, a warmup or a clip_norm", t->step, what, t->options->run, t->saved,
+      t->options->run, t->recipe->lr);
   return FALSE;
 }
 
@@ -392,13 +422,30 @@ log_step (const Trainer *t, double loss, const double *losses, double rate, doub
 }
 
 static gboolean
+is_patient (const Trainer *t)
+{
+  return t->recipe->patience == 0 || t->stale < t->recipe->patience;
+}
+
+static void
+say_patience (const Trainer *t)
+{
+  g_autofree char *best = isfinite (t->best) ? g_strdup_printf ("%g", t->best) : g_strdup ("what is no number");
+  if (t->step < t->recipe->steps && !is_patient (t))
+    g_printerr ("nddr train: ended after step %" G_GINT64_FORMAT ": in the last %u validations %s did not get better than %s\n", t->step, t->stale,
+        t->recipe->best, best);
+}
+
+static gboolean
 go_on (Trainer *t, gboolean *finished, GError **error)
 {
   const NddrConfig *config = t->start->config;
   g_autofree double *losses = g_new0 (double, config->n_tasks);
-  gint64 saved = t->step;
+  t->saved = t->step;
+  if (!t->checkpoint && !save_checkpoint (t, error)) /* from here on a run that is killed can go on */
+    return FALSE;
   nddr_progress_start (&t->progress, t->step);
-  while (t->step < t->recipe->steps && !(t->options->stop && *t->options->stop))
+  while (t->step < t->recipe->steps && is_patient (t) && !(t->options->stop && *t->options->stop))
     {
       double loss, rate = nddr_recipe_rate (t->recipe, t->step);
       gint64 before = g_get_monotonic_time ();
@@ -414,15 +461,11 @@ go_on (Trainer *t, gboolean *finished, GError **error)
       gboolean last = t->step == t->recipe->steps;
       if (t->validation && (last || t->step % t->recipe->val_every == 0) && !validate (t, error))
         return FALSE;
-      if (last || t->step % t->recipe->checkpoint_every == 0)
-        {
-          if (!save_checkpoint (t, error))
-            return FALSE;
-          saved = t->step;
-        }
+      if ((last || t->step % t->recipe->checkpoint_every == 0) && !save_checkpoint (t, error))
+        return FALSE;
     }
-  *finished = t->step >= t->recipe->steps;
-  return saved == t->step || save_checkpoint (t, error);
+  *finished = t->step >= t->recipe->steps || !is_patient (t);
+  return t->saved == t->step || save_checkpoint (t, error);
 }
 
 /* The run is complete without it: failing is no more than a warning. */
@@ -448,6 +491,8 @@ nddr_trainer_run (NddrDevice *device, NddrRecipe *recipe, const NddrTrainerOptio
   if (fine && *finished)
     write_report (&t);
   nddr_progress_clear (&t.progress);
+  if (fine)
+    say_patience (&t);
   trainer_clear (&t);
   return fine;
 }

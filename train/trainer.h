@@ -22,8 +22,8 @@ typedef struct
 } NddrTrainerOptions;
 
 /**
- * Trains until the recipe's last step, or until told to stop.  A loss that is not finite ends the run with an error that names the step; the last
- * checkpoint stays.
+ * Trains until the recipe's last step, until its patience is over, or until told to stop.  A step that leaves anything that is not finite ends the
+ * run with an error that names the step and the tensor; the last checkpoint stays.
  * @recipe: fusion_norm_init is resolved in it
  * @finished: (out): FALSE where it was told to stop
  */

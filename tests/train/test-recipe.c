@@ -70,6 +70,7 @@ test_errors (void)
   expect_error ("train.clip_norm=-1", "from 0");
   expect_error ("train.steps=0", "a whole number from 1");
   expect_error ("train.warmup=20002", "no more than the 20001 steps");
+  expect_error ("train.patience=-1", "a whole number from 0");
   expect_error ("train.optimizer=adam", "one of sgd,adamw");
   expect_error ("train.precision=mixed", "fp32");
   expect_error ("train.dropout=1", "from 0 to 0.999");
@@ -88,6 +89,16 @@ test_errors (void)
   expect_error ("model.tasks=Edges:segmentation", "Edges");
   expect_error ("model.tasks=edges", "kind");
   expect_error ("model.output_stride=12", "output_stride");
+}
+
+static void
+test_patience (void)
+{
+  g_autoptr (GError) error = NULL;
+  const char *const sets[] = { "train.patience=3", "train.val_every=0", NULL };
+  g_autoptr (NddrRecipe) recipe = nddr_recipe_load (NULL, sets, &error);
+  g_assert_null (recipe);
+  g_assert_nonnull (strstr (error->message, "[train] patience is \"3\": expected 0 where nothing is validated"));
 }
 
 static void
@@ -188,6 +199,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/recipe/defaults", test_defaults);
   g_test_add_func ("/recipe/errors", test_errors);
+  g_test_add_func ("/recipe/patience", test_patience);
   g_test_add_func ("/recipe/file", test_file);
   g_test_add_func ("/recipe/file-errors", test_file_errors);
   g_test_add_func ("/recipe/schedules", test_schedules);

@@ -4,6 +4,7 @@
 #include "event-reader.h"
 #include "fixture.h"
 
+#include <train/checkpoint.h>
 #include <train/recipe.h>
 #include <train/trainer.h>
 
@@ -303,6 +304,17 @@ test_failures (void)
   expect_failure ("width", "model.width=0.125", model, "width");
 }
 
+/* The step that a checkpoint holds. */
+static gint64
+checkpoint_step (const char *run)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (run, "checkpoint.safetensors", NULL);
+  g_autoptr (NddrCheckpoint) checkpoint = nddr_checkpoint_load (path, &error);
+  g_assert_no_error (error);
+  return checkpoint->step;
+}
+
 /* Weights that grow a millionfold a step. */
 static void
 test_divergence (void)
@@ -314,9 +326,18 @@ test_divergence (void)
   gboolean finished;
   g_assert_false (train (recipe, run, FALSE, NULL, NULL, &finished, &error));
   g_test_message ("%s", error->message);
-  g_assert_nonnull (strstr (error->message, "finite"));
-  /* the last good state is there, and holds numbers */
-  g_autofree char *path = g_build_filename (run, "model.safetensors", NULL);
+  g_autoptr (GRegex) regex = g_regex_new ("^in step ([0-9]+) (the loss of |the gradient of )?[a-z0-9_.]+ (is not finite|has grown to .*); .*holds the state of "
+      "step ([0-9]+): ", 0, 0, NULL);
+  g_autoptr (GMatchInfo) match = NULL;
+  g_assert_true (g_regex_match (regex, error->message, 0, &match));
+  g_autofree char *failed = g_match_info_fetch (match, 1), *held = g_match_info_fetch (match, 4);
+  gint64 step = g_ascii_strtoll (failed, NULL, 10);
+  /* the last good state is there, and holds numbers; the log ends with it */
+  g_assert_cmpint (g_ascii_strtoll (held, NULL, 10), ==, step - 1);
+  g_assert_cmpint (checkpoint_step (run), ==, step - 1);
+  g_autofree char *path = g_build_filename (run, "model.safetensors", NULL), *log = read_log (run);
+  g_assert_cmpuint (count_lines (log, "{"), ==, step - 1);
+  g_assert_null (strstr (log, "nan"));
   g_clear_error (&error);
   g_autoptr (NddrModel) model = nddr_model_load (path, &error);
   g_assert_no_error (error);
@@ -349,6 +370,67 @@ test_penalty (void)
   g_assert_cmpfloat (loss[1] - sum[1], >, 0.01);
 }
 
+/* Nothing is learnt, so no validation is better than the first. */
+static void
+test_patience (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = fixture_path (folder, "patience");
+  gboolean finished = FALSE;
+#define STILL "train.lr=1e-30", "train.bn_mode=frozen", "train.val_every=1", "train.best=normal.mean"
+  g_autoptr (NddrRecipe) first = make_recipe (STILL, "train.patience=2", NULL);
+  train (first, run, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_assert_true (finished);
+  g_assert_cmpint (checkpoint_step (run), ==, 3);
+  /* as patient as before, it has nothing to do; more patient, it goes on */
+  for (int patience = 2; patience <= 3; patience++)
+    {
+      g_autofree char *set = g_strdup_printf ("train.patience=%d", patience);
+      g_autoptr (NddrRecipe) again = make_recipe (STILL, set, NULL);
+      train (again, run, TRUE, NULL, NULL, &finished, &error);
+      g_assert_no_error (error);
+      g_assert_true (finished);
+      g_assert_cmpint (checkpoint_step (run), ==, patience + 1);
+    }
+}
+
+/* best.safetensors is the model of the step whose validation was best: that of a run that ends there. */
+static void
+test_best (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = fixture_path (folder, "best"), *shorter = fixture_path (folder, "shorter");
+  gboolean finished;
+  g_autoptr (NddrRecipe) recipe = make_recipe ("train.lr=0.003", "train.schedule=constant", "train.val_every=1", "train.best=segmentation.miou", NULL);
+  train (recipe, run, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_autofree char *log = read_log (run);
+  g_auto (GStrv) lines = g_strsplit (log, "\n", -1);
+  double best = -1;
+  int step = 0, validations = 0;
+  for (int i = 0; lines[i]; i++)
+    {
+      const char *at = strstr (lines[i], "\"miou\":");
+      double score = at ? g_ascii_strtod (at + strlen ("\"miou\":"), NULL) : -1;
+      validations += at != NULL;
+      if (score > best)
+        {
+          best = score;
+          step = validations;
+        }
+    }
+  g_assert_cmpint (validations, ==, STEPS);
+  g_test_message ("the best is step %d", step);
+  g_autofree char *steps = g_strdup_printf ("train.steps=%d", step);
+  g_autoptr (NddrRecipe) same = make_recipe ("train.lr=0.003", "train.schedule=constant", "train.val_every=0", steps, NULL);
+  train (same, shorter, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  gsize n_a, n_b;
+  g_autofree char *a = read_file (run, "best.safetensors", &n_a), *b = read_file (shorter, "model.safetensors", &n_b);
+  g_assert_cmpmem (a, n_a, b, n_b);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -370,6 +452,8 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/failures", test_failures);
   g_test_add_func ("/trainer/divergence", test_divergence);
   g_test_add_func ("/trainer/penalty", test_penalty);
+  g_test_add_func ("/trainer/patience", test_patience);
+  g_test_add_func ("/trainer/best", test_best);
   int status = g_test_run ();
   nddr_device_unref (device);
   fixture_remove (folder);
