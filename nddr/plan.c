@@ -191,6 +191,13 @@ nddr_step_update (NddrStep *step, int binding, NddrTensor *tensor)
 }
 
 void
+nddr_step_touch (NddrStep *step, int binding, NddrTensor *tensor)
+{
+  bind (step, binding, tensor, FALSE, FALSE);
+  step->bindings[binding].touch = TRUE;
+}
+
+void
 nddr_step_range (NddrStep *step, int binding, gsize offset, gsize range)
 {
   step->bindings[binding].offset = offset;
@@ -428,7 +435,7 @@ access_of (const NddrPlan *plan, const NddrStep *step, int b, Access *access)
 {
   const NddrBinding *binding = &step->bindings[b];
 
-  if (!binding->tensor || !(binding->read || binding->write))
+  if (!binding->tensor || !(binding->read || binding->write || binding->touch))
     return FALSE;
   access->space = binding->tensor->space;
   access->start = binding->tensor->offset + binding->offset;

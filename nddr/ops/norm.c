@@ -132,7 +132,7 @@ apply (NddrPlan *plan, const NddrNorm *op)
   nddr_step_read (step, 1, op->saved);
   nddr_step_read (step, 2, residual);
   nddr_step_read (step, 3, op->dropout > 0 ? op->random : NULL);
-  nddr_step_read (step, 4, touch ? z : NULL);
+  nddr_step_touch (step, 4, touch ? z : NULL);
   nddr_step_write (step, 5, z);
   nddr_step_spec (step, residual != NULL);
   nddr_step_spec (step, op->dropout > 0);
@@ -288,7 +288,7 @@ nddr_norm_backward (NddrPlan *plan, const NddrNorm *op, NddrTensor *dy, NddrTens
   bind_backward (step, op, dz);
   nddr_step_read (step, 5, op->frozen ? NULL : means);
   nddr_step_read (step, 6, out && accumulate ? out : NULL);
-  nddr_step_read (step, 7, touch ? dy : NULL);
+  nddr_step_touch (step, 7, touch ? dy : NULL);
   nddr_step_write (step, 8, out ? out : dy);
   nddr_step_write (step, 9, dy);
   nddr_step_spec (step, out ? accumulate ? 2 : 1 : 0);
