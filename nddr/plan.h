@@ -33,6 +33,7 @@ typedef struct
   guint32 max_invocations;
   NddrMatrixSize matrix;
   guint32 cores;           /* that take workgroups, each of them several; 0: unknown */
+  guint64 memory;          /* bytes of the largest device-local heap; 0: unknown */
 } NddrTraits;
 
 /** What lavapipe and a modest GPU have, for tests and printing. */
@@ -160,6 +161,13 @@ void nddr_step_push_base (NddrStep *step, NddrTensor *tensor, gint32 add);
 void nddr_step_spec (NddrStep *step, guint32 value);
 void nddr_step_spec_f (NddrStep *step, float value);
 
+/**
+ * Trades time for memory: tensors of the arena that steps @first … @end - 1 write and steps of @phase behind them read are not kept, but made once
+ * more, by the same steps with the same bits, before they are read.  For that the steps are cut into segments: what one hands on to
+ * another is kept, so is all of the last, and what a step with other effects (on statistics) makes.
+ * @segments: at least 1, which changes nothing.  The steps behind that read from @phase's must come in order
+ */
+void nddr_plan_recompute (NddrPlan *plan, guint first, guint end, int segments, int phase);
 /** Places tensors and fills the pushed bases.  Fails only where a device limit is exceeded, and says which. */
 gboolean nddr_plan_finish (NddrPlan *plan, GError **error);
 /** Where barriers go when the phases of @phase_mask run as one submission: @before has an element a step. */

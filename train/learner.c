@@ -17,6 +17,7 @@ struct _NddrLearner
   NddrProgram *program;
   NddrBalance *balance;
   NddrOutcome outcome; /* of the last step */
+  NddrFootprint footprint;
 };
 
 static NddrTrainingOptions
@@ -32,17 +33,85 @@ training_options (const NddrRecipe *recipe)
   };
 }
 
+/* ---- memory */
+
+/* How much of the heap a step may take: the rest is for what else the device holds. */
+#define HEAP_SHARE 0.9
+
+static guint64
+plan_bytes (const NddrPlan *plan)
+{
+  guint64 bytes = 0;
+  for (int s = 0; s < NDDR_N_SPACES; s++)
+    bytes += plan->space_bytes[s];
+  return bytes;
+}
+
+/* A finished plan with so many segments. *bytes: what it takes, also where it is too much for the device and the result NULL; 0 where it could not
+ * be planned at all. */
+static NddrPlan *
+make_plan (const NddrLearner *learner, const NddrTraits *traits, int segments, NddrTraining **training, guint64 *bytes, GError **error)
+{
+  g_autoptr (NddrPlan) plan = nddr_plan_new (traits);
+  NddrTrainingOptions options = training_options (learner->recipe);
+  options.segments = segments;
+  *bytes = 0;
+  g_autoptr (NddrTraining) made = nddr_training_append (plan, learner->start->network, learner->start->config, &options, error);
+  if (!made)
+    return NULL;
+  gboolean fine = nddr_plan_finish (plan, error);
+  *bytes = plan_bytes (plan);
+  if (!fine)
+    return NULL;
+  *training = g_steal_pointer (&made);
+  return g_steal_pointer (&plan);
+}
+
+/* Keeps all activations where that fits; else takes the fewest segments that do or, where none does, those that take the least. */
+static NddrPlan *
+choose_plan (NddrLearner *learner, const NddrTraits *traits, GError **error)
+{
+  static const int choices[] = { 2, 3, 4, 6, 8, 12, 16, 24 };
+  NddrFootprint *f = &learner->footprint;
+  int wish = learner->recipe->activation_checkpointing;
+  g_autoptr (GError) first_error = NULL;
+  NddrPlan *best = make_plan (learner, traits, 1, &learner->training, &f->all_kept, &first_error);
+  f->segments = 1;
+  f->bytes = f->all_kept;
+  f->most = traits->memory * HEAP_SHARE;
+  gboolean fits = best && (f->most == 0 || f->bytes <= f->most);
+  gboolean look = f->all_kept > 0 && wish != NDDR_CHECKPOINTING_OFF && (!fits || wish == NDDR_CHECKPOINTING_ON);
+  for (guint i = 0; look && i < G_N_ELEMENTS (choices); i++)
+    {
+      guint64 bytes;
+      NddrTraining *training = NULL;
+      g_autoptr (NddrPlan) plan = make_plan (learner, traits, choices[i], &training, &bytes, NULL);
+      if (plan && (!best || bytes < f->bytes))
+        {
+          g_clear_pointer (&best, nddr_plan_free);
+          g_clear_pointer (&learner->training, nddr_training_free);
+          best = g_steal_pointer (&plan);
+          learner->training = g_steal_pointer (&training);
+          f->segments = choices[i];
+          f->bytes = bytes;
+        }
+      nddr_training_free (training);
+      look = wish == NDDR_CHECKPOINTING_ON || !best || (f->most > 0 && f->bytes > f->most);
+    }
+  if (!best)
+    g_propagate_error (error, g_steal_pointer (&first_error));
+  return best;
+}
+
 NddrLearner *
 nddr_learner_new (NddrDevice *device, const NddrTraits *traits, const NddrStart *start, const NddrRecipe *recipe, GError **error)
 {
   g_autoptr (NddrLearner) learner = g_new0 (NddrLearner, 1);
-  g_autoptr (NddrPlan) plan = nddr_plan_new (traits ? traits : nddr_device_get_traits (device));
-  NddrTrainingOptions options = training_options (recipe);
   learner->start = start;
   learner->recipe = recipe;
   learner->balance = nddr_balance_new (recipe, start->config->tasks, start->config->n_tasks);
-  learner->training = nddr_training_append (plan, start->network, start->config, &options, error);
-  if (!learner->training || !nddr_plan_finish (plan, error))
+  g_autoptr (NddrPlan) plan = choose_plan (learner, traits ? traits : nddr_device_get_traits (device), error);
+  if (!plan)
     return NULL;
   learner->program = nddr_program_new (device, g_steal_pointer (&plan), 1, error);
   if (!learner->program)
@@ -75,6 +144,12 @@ NddrBalance *
 nddr_learner_get_balance (const NddrLearner *learner)
 {
   return learner->balance;
+}
+
+const NddrFootprint *
+nddr_learner_get_footprint (const NddrLearner *learner)
+{
+  return &learner->footprint;
 }
 
 NddrProgram *

@@ -15,7 +15,8 @@ G_BEGIN_DECLS
 
 typedef struct _NddrLearner NddrLearner;
 
-/** Uploads @start's tensors.  @start and @recipe must outlive the learner.
+/** Uploads @start's tensors.  @start and @recipe must outlive the learner.  Where keeping all activations would take more than the device's heap
+ * has, or than can be addressed, some are computed again in the backward pass, to the same bits, as the recipe allows.
  * @traits: (nullable): what to plan for, where that is not what the device has */
 NddrLearner *nddr_learner_new (NddrDevice *device, const NddrTraits *traits, const NddrStart *start, const NddrRecipe *recipe, GError **error);
 void nddr_learner_free (NddrLearner *learner);
@@ -23,6 +24,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrLearner, nddr_learner_free)
 
 const NddrTraining *nddr_learner_get_training (const NddrLearner *learner);
 NddrProgram *nddr_learner_get_program (const NddrLearner *learner);
+
+/** How a step's memory was planned for. */
+typedef struct
+{
+  int segments;     /* of the layers, the activations of all but the last of which are computed again in the backward pass; 1: of none */
+  guint64 bytes;    /* that the step takes on the device; */
+  guint64 all_kept; /* that it would, were all activations kept; */
+  guint64 most;     /* that it was allowed; 0: any */
+} NddrFootprint;
+
+const NddrFootprint *nddr_learner_get_footprint (const NddrLearner *learner);
 
 /** What the tasks' losses count with; its epochs are the caller's to set. */
 NddrBalance *nddr_learner_get_balance (const NddrLearner *learner);

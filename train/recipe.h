@@ -11,6 +11,7 @@ typedef enum { NDDR_OPTIMIZER_SGD, NDDR_OPTIMIZER_ADAMW } NddrOptimizerKind;
 typedef enum { NDDR_SCHEDULE_POLY, NDDR_SCHEDULE_COSINE, NDDR_SCHEDULE_CONSTANT } NddrSchedule;
 typedef enum { NDDR_FUSION_NORM_AUTO, NDDR_FUSION_NORM_ONE, NDDR_FUSION_NORM_DATA } NddrFusionNormInit;
 typedef enum { NDDR_HEAD_INIT_FILE, NDDR_HEAD_INIT_NEW } NddrHeadInit;
+typedef enum { NDDR_CHECKPOINTING_AUTO, NDDR_CHECKPOINTING_ON, NDDR_CHECKPOINTING_OFF } NddrCheckpointing;
 typedef enum { NDDR_NORM_TRAIN, NDDR_NORM_EVAL, NDDR_NORM_FROZEN } NddrNormMode;
 typedef enum { NDDR_NORM_SCOPE_ALL, NDDR_NORM_SCOPE_TRUNK } NddrNormScope;
 typedef enum { NDDR_RESOLUTION_HEAD, NDDR_RESOLUTION_INPUT } NddrResolution;
@@ -43,6 +44,7 @@ typedef struct
   int optimizer, schedule; /* NddrOptimizerKind, NddrSchedule */
   double lr, clip_norm, momentum, beta1, beta2, adam_eps, power, weight_decay, dropout, bn_momentum;
   double lr_fusion, lr_head, lr_head_weight, lr_head_bias, lr_weighting;
+  int activation_checkpointing; /* NddrCheckpointing */
   int bn_mode, bn_scope; /* NddrNormMode, NddrNormScope */
   int precision; /* NddrPrecision: auto and fp32 are the same */
   char *best;

@@ -202,12 +202,29 @@ make_start (Trainer *t, NddrConfig *config, GError **error)
       || nddr_fusion_norm_measure (t->device, t->start, t->recipe, t->pictures, error);
 }
 
+/* Says where activations are computed again, and where the memory is short all the same. */
+static void
+say_footprint (const Trainer *t)
+{
+  const NddrFootprint *f = nddr_learner_get_footprint (t->learner);
+  const char *device = nddr_device_get_info (t->device)->name;
+  double gib = 1 << 30;
+  if (f->segments > 1)
+    g_printerr ("nddr train: activations are computed again in the backward pass, in %d segments: a step then takes %.2f GiB of %s's memory in place of %.2f, and "
+        "about a third more time ([train] activation_checkpointing; a smaller batch with accumulate would do too)\n", f->segments, f->bytes / gib, device,
+        f->all_kept / gib);
+  if (f->most > 0 && f->bytes > f->most)
+    g_printerr ("nddr train: a step takes %.2f GiB, and of %s's memory %.2f may be used: if it fails, use a smaller [train] batch, with accumulate, or a smaller "
+        "[data] crop\n", f->bytes / gib, device, f->most / gib);
+}
+
 static gboolean
 make_learner (Trainer *t, GError **error)
 {
   t->learner = nddr_learner_new (t->device, NULL, t->start, t->recipe, error);
   if (!t->learner || (t->checkpoint && !nddr_learner_restore (t->learner, t->start->tensors, error)))
     return FALSE;
+  say_footprint (t);
   NddrBalance *balance = nddr_learner_get_balance (t->learner);
   nddr_balance_set_epoch (balance, nddr_dataset_size (t->pictures));
   if (t->checkpoint && t->checkpoint->weighting && !nddr_balance_from_text (balance, t->checkpoint->weighting, error))

@@ -647,9 +647,11 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
   if (options->dropout > 0)
     training->random = nddr_plan_flat (plan, "random", NDDR_SPACE_INPUT, NDDR_F32, 4);
   plan->phase = NDDR_TRAINING_FORWARD;
+  guint first = plan->steps->len, end;
   append_image (&b);
   for (int i = 0; i < training->n_layers; i++)
     append_forward (&b, i);
+  end = plan->steps->len;
   if (options->learn)
     {
       training->rates = nddr_plan_flat (plan, "rates", NDDR_SPACE_INPUT, NDDR_F32, (NDDR_N_GROUPS + 1) * 4);
@@ -661,6 +663,8 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
       if (options->accumulate)
         append_total (&b);
       append_update (&b);
+      if (options->segments > 1)
+        nddr_plan_recompute (plan, first, end, options->segments, NDDR_TRAINING_BACKWARD);
     }
   builder_clear (&b);
   return g_steal_pointer (&training);

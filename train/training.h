@@ -31,6 +31,7 @@ typedef struct
   gboolean bn_running;       /* normalisations use running statistics and keep them */
   gboolean bn_fixed;         /* and are not learnt: their gradients stay as they are, zero */
   gboolean bn_trunk;         /* the above is about trunks' layers alone */
+  int segments;              /* of the layers: activations within all but the last are computed again in the backward pass; 0 or 1: none */
   gboolean accumulate;       /* a step's gradients are those of several batches */
   double clip_norm;          /* of all gradients together; 0: any */
   gboolean adamw;            /* else SGD with momentum */

@@ -273,6 +273,7 @@ query_capabilities (VkInstance instance, VkPhysicalDevice physical, Capabilities
     .max_invocations = properties.limits.maxComputeWorkGroupInvocations,
     .matrix = nddr_matrix_query (instance, physical),
     .cores = count_cores (physical),
+    .memory = c->info.memory,
   };
   c->info.matrix[0] = c->traits.matrix.m;
   c->info.matrix[1] = c->traits.matrix.n;

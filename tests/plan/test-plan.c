@@ -172,6 +172,98 @@ test_matrix_tiles (void)
   g_assert_cmpint (nddr_matrix_tile (&traits, &shapes[3], 0).splits, >, 1);  /* few pixels, and a long row */
 }
 
+/* ---- recomputation: a machine whose every step writes a number that depends on what it read and on its name */
+
+#define UNIT 256
+#define N_FORWARD 30
+
+static NddrStep *
+numbered_step (NddrPlan *plan, int number, NddrTensor *x, NddrTensor *z, NddrTensor *y)
+{
+  NddrStep *s = nddr_plan_step (plan, NDDR_KERNEL_OPTIMIZER, 1, 1, 1);
+
+  nddr_step_read (s, 0, x);
+  if (z)
+    nddr_step_read (s, 1, z);
+  nddr_step_write (s, 6, y);
+  nddr_step_push_i (s, number);
+  return s;
+}
+
+/* What the last step writes, when all run on the memory that the plan gives them. */
+static guint64
+run_machine (const NddrPlan *plan)
+{
+  gsize units = plan->space_bytes[NDDR_SPACE_ARENA] / UNIT;
+  g_autofree guint64 *memory = g_new0 (guint64, units);
+  guint64 value = 0;
+
+  for (guint i = 0; i < plan->steps->len; i++) {
+    const NddrStep *s = g_ptr_array_index (plan->steps, i);
+    value = 0x9e3779b97f4a7c15u * (s->push[0].i + 1);
+    for (int pass = 0; pass < 2; pass++)
+      for (int b = 0; b < NDDR_STEP_MAX_BINDINGS; b++) {
+        const NddrTensor *t = s->bindings[b].tensor;
+        for (gsize u = t ? t->offset / UNIT : 1; t && u < (t->offset + t->bytes + UNIT - 1) / UNIT; u++)
+          if (pass == 0 && s->bindings[b].read)
+            value = (value ^ memory[u]) * 0xbf58476d1ce4e5b9u + (value >> 29);
+          else if (pass == 1 && s->bindings[b].write)
+            memory[u] = value;
+      }
+  }
+  return value;
+}
+
+/* A graph as training's: steps that read one or two recent results, then gradients in reverse, each of which reads some of them. */
+static guint64
+make_and_run (guint seed, int segments, gsize *bytes)
+{
+  g_autoptr (GRand) random = g_rand_new_with_seed (seed);
+  g_autoptr (NddrPlan) plan = nddr_plan_new (&nddr_traits_gpu);
+  g_autoptr (GError) error = NULL;
+  NddrTensor *y[N_FORWARD + 1], *g = NULL;
+
+  for (int i = 0; i <= N_FORWARD; i++)
+    y[i] = nddr_plan_map (plan, "y", 1, 1, 8, 8, 4 * g_rand_int_range (random, 1, 9));
+  numbered_step (plan, -2, nddr_plan_flat (plan, "image", NDDR_SPACE_INPUT, NDDR_F32, 4), NULL, y[0])->bindings[0].read = FALSE;
+  for (int i = 1; i <= N_FORWARD; i++) {
+    g_autofree char *label = g_strdup_printf ("layer %d", i / 2);
+    plan->label = g_intern_string (label);
+    int back = g_rand_int_range (random, 2, 12);
+    numbered_step (plan, i, y[i - 1], g_rand_int_range (random, 0, 3) ? NULL : y[MAX (i - back, 0)], y[i]);
+    if (g_rand_int_range (random, 0, 5) == 0) /* a result that is changed once more */
+      numbered_step (plan, 100 + i, y[i], NULL, y[i]);
+  }
+  plan->phase = 1;
+  guint end = plan->steps->len;
+  for (int i = N_FORWARD; i >= 0; i--) {
+    NddrTensor *next = nddr_plan_map (plan, "g", 1, 1, 8, 8, 16);
+    numbered_step (plan, 200 + i, g ? g : y[i], y[i], next);
+    g = next;
+  }
+  nddr_plan_recompute (plan, 0, end, segments, 1);
+  nddr_plan_finish (plan, &error);
+  g_assert_no_error (error);
+  *bytes = plan->space_bytes[NDDR_SPACE_ARENA];
+  return run_machine (plan);
+}
+
+static void
+test_recompute (void)
+{
+  int smaller = 0;
+
+  for (guint seed = 0; seed < 200; seed++) {
+    gsize all, some;
+    guint64 want = make_and_run (seed, 1, &all);
+    for (int segments = 2; segments <= 8; segments++) {
+      g_assert_cmphex (make_and_run (seed, segments, &some), ==, want);
+      smaller += some < all;
+    }
+  }
+  g_assert_cmpint (smaller, >, 1000); /* of 1400 */
+}
+
 int
 main (int argc, char **argv)
 {
@@ -179,6 +271,7 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/chain", test_chain);
   g_test_add_func ("/plan/touch", test_touch);
   g_test_add_func ("/plan/random", test_random);
+  g_test_add_func ("/plan/recompute", test_recompute);
   g_test_add_func ("/plan/barriers", test_barriers);
   g_test_add_func ("/plan/limits", test_limits);
   g_test_add_func ("/plan/matrix-tiles", test_matrix_tiles);

@@ -65,7 +65,7 @@ add_set (GPtrArray *sets, JsonObject *training, const char *member, const char *
 
 /* What trained in PyTorch, as a recipe. */
 static NddrRecipe *
-make_recipe (const NddrConfig *config, JsonObject *training)
+make_recipe (const NddrConfig *config, JsonObject *training, const char *const *last_sets)
 {
   static const char *const same[] = { "batch", "steps", "lr", "momentum", "bn_momentum", "weight_decay", "lr_fusion", "lr_head_weight",
     "lr_head_bias" };
@@ -94,6 +94,8 @@ make_recipe (const NddrConfig *config, JsonObject *training)
   JsonArray *more = json_object_has_member (training, "sets") ? json_object_get_array_member (training, "sets") : NULL;
   for (guint i = 0; more && i < json_array_get_length (more); i++)
     g_ptr_array_add (sets, g_strdup (json_array_get_string_element (more, i)));
+  for (int i = 0; last_sets && last_sets[i]; i++)
+    g_ptr_array_add (sets, g_strdup (last_sets[i]));
   g_ptr_array_add (sets, NULL);
   NddrRecipe *recipe = nddr_recipe_load (NULL, (const char *const *) sets->pdata, &error);
   g_assert_no_error (error);
@@ -102,6 +104,12 @@ make_recipe (const NddrConfig *config, JsonObject *training)
 
 Golden *
 golden_load (const char *name, NddrFamily family)
+{
+  return golden_load_with (name, family, NULL, 0);
+}
+
+Golden *
+golden_load_with (const char *name, NddrFamily family, const char *const *sets, guint64 memory)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (JsonNode) node = json_from_string (metadata (name, ".training"), &error);
@@ -117,9 +125,10 @@ golden_load (const char *name, NddrFamily family)
   golden->start->tensors = generate_model (golden->start->config, trunk_affine_from_name (metadata (name, ".affine")), TRUE);
   golden->start->network = nddr_network_new (golden->start->config, golden->start->tensors, NULL, &error);
   g_assert_no_error (error);
-  golden->recipe = make_recipe (golden->start->config, training);
+  golden->recipe = make_recipe (golden->start->config, training, sets);
   NddrTraits traits = *nddr_device_get_traits (device);
   traits.family = family;
+  traits.memory = memory ? memory : traits.memory;
   golden->learner = nddr_learner_new (device, &traits, golden->start, golden->recipe, &error);
   g_assert_no_error (error);
   if (json_object_has_member (training, "epoch"))

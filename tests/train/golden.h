@@ -23,6 +23,8 @@ int golden_run (void);
 void golden_add_tests (const char *prefix, GTestDataFunc func);
 
 Golden *golden_load (const char *name, NddrFamily family);
+/** @sets: what else the recipe says, NULL-terminated. @memory: of the device that is planned for; 0: its own */
+Golden *golden_load_with (const char *name, NddrFamily family, const char *const *sets, guint64 memory);
 void golden_free (Golden *golden);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Golden, golden_free)
 

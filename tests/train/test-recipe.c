@@ -70,6 +70,7 @@ test_errors (void)
   expect_error ("train.clip_norm=-1", "from 0");
   expect_error ("train.steps=0", "a whole number from 1");
   expect_error ("train.warmup=20002", "no more than the 20001 steps");
+  expect_error ("train.activation_checkpointing=yes", "one of auto,on,off");
   expect_error ("train.patience=-1", "a whole number from 0");
   expect_error ("train.optimizer=adam", "one of sgd,adamw");
   expect_error ("train.precision=mixed", "fp32");

@@ -1,0 +1,101 @@
+/* Activations that are computed again in the backward pass: the same bits, less memory, and taken where memory is short.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "golden.h"
+
+#include <string.h>
+
+#define STEPS 2
+
+/* All that STEPS steps leave. */
+static NddrTensors *
+train (const Golden *golden)
+{
+  g_autoptr (GError) error = NULL;
+  NddrTensors *after = nddr_tensors_new ();
+  double losses[8];
+  for (int t = 1; t <= STEPS; t++)
+    {
+      g_autoptr (NddrBatch) batch = golden_batch (golden, t);
+      nddr_learner_step (golden->learner, batch, t - 1, NDDR_TRAINING_STEP, losses, &error);
+      g_assert_no_error (error);
+    }
+  nddr_learner_read (golden->learner, TRUE, after, &error);
+  g_assert_no_error (error);
+  return after;
+}
+
+static void
+check_case (const char *name, NddrFamily family)
+{
+  static const char *const kept[] = { "train.dropout=0.5", "train.activation_checkpointing=off", NULL };
+  static const char *const again[] = { "train.dropout=0.5", "train.activation_checkpointing=on", NULL };
+  g_autoptr (Golden) a = golden_load_with (name, family, kept, 0);
+  g_autoptr (Golden) b = golden_load_with (name, family, again, 0);
+  const NddrFootprint *most = nddr_learner_get_footprint (a->learner), *least = nddr_learner_get_footprint (b->learner);
+  g_test_message ("%s: %" G_GUINT64_FORMAT " KiB, in %d segments %" G_GUINT64_FORMAT, name, most->bytes >> 10, least->segments, least->bytes >> 10);
+  g_assert_cmpint (most->segments, ==, 1);
+  g_assert_cmpint (least->segments, >, 1);
+  g_assert_cmpuint (least->bytes, <, most->bytes);
+  g_assert_cmpuint (least->all_kept, ==, most->bytes);
+
+  g_autoptr (NddrTensors) one = train (a), other = train (b);
+  g_assert_cmpuint (one->arrays->len, ==, other->arrays->len);
+  for (guint i = 0; i < one->arrays->len; i++)
+    {
+      const NddrArray *x = one->arrays->pdata[i], *y = nddr_tensors_find (other, x->name);
+      if (!y || memcmp (x->data, y->data, x->n_elements * sizeof (float)) != 0)
+        g_error ("%s: %s differs", name, x->name);
+    }
+}
+
+static void
+test_software (gconstpointer name)
+{
+  check_case (name, NDDR_FAMILY_SOFTWARE);
+}
+
+static void
+test_gpu (gconstpointer name)
+{
+  check_case (name, NDDR_FAMILY_GPU);
+}
+
+/* A heap with room for all activations, one with a little less, one with hardly any. */
+static void
+test_auto (void)
+{
+  static const char *const off[] = { "train.activation_checkpointing=off", NULL };
+  g_autoptr (Golden) roomy = golden_load ("vgg16-nddr", NDDR_FAMILY_SOFTWARE);
+  guint64 all = nddr_learner_get_footprint (roomy->learner)->bytes;
+  g_assert_cmpint (nddr_learner_get_footprint (roomy->learner)->segments, ==, 1);
+
+  g_autoptr (Golden) tight = golden_load_with ("vgg16-nddr", NDDR_FAMILY_SOFTWARE, NULL, all);
+  const NddrFootprint *f = nddr_learner_get_footprint (tight->learner);
+  g_assert_cmpint (f->segments, >, 1);
+  g_assert_cmpuint (f->bytes, <=, f->most);
+  g_assert_cmpuint (f->most, <, all);
+
+  g_autoptr (Golden) starved = golden_load_with ("vgg16-nddr", NDDR_FAMILY_SOFTWARE, NULL, 1 << 10);
+  f = nddr_learner_get_footprint (starved->learner);
+  g_assert_cmpint (f->segments, >, 1);
+  g_assert_cmpuint (f->bytes, >, f->most);
+
+  g_autoptr (Golden) forbidden = golden_load_with ("vgg16-nddr", NDDR_FAMILY_SOFTWARE, off, all);
+  g_assert_cmpint (nddr_learner_get_footprint (forbidden->learner)->segments, ==, 1);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const char *const names[] = { "vgg16-nddr-three", "vgg16-sluice", "mobilenet_v2-nddr" };
+  golden_init (&argc, &argv);
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *software = g_strconcat ("/recompute/software/", names[i], NULL), *gpu = g_strconcat ("/recompute/gpu/", names[i], NULL);
+      g_test_add_data_func (software, names[i], test_software);
+      g_test_add_data_func (gpu, names[i], test_gpu);
+    }
+  g_test_add_func ("/recompute/auto", test_auto);
+  return golden_run ();
+}
