@@ -22,23 +22,12 @@ typedef struct
   GError *error;      /* the first one */
 } Check;
 
-static char *
-print_shape (guint n_dims, const gint64 *dims)
-{
-  GString *text = g_string_new ("[");
-
-  for (guint i = 0; i < n_dims; i++)
-    g_string_append_printf (text, "%s%" G_GINT64_FORMAT, i > 0 ? ", " : "", dims[i]);
-  g_string_append_c (text, ']');
-  return g_string_free (text, FALSE);
-}
-
 static void
 check_tensor (const NddrLayer *layer, int branch, const char *name, guint n_dims, const gint64 *dims, gpointer user_data)
 {
   Check *check = user_data;
   const NddrArray *array = nddr_tensors_find (check->tensors, name);
-  g_autofree char *expected = print_shape (n_dims, dims), *found = NULL;
+  g_autofree char *expected = nddr_print_shape (n_dims, dims), *found = NULL;
   gboolean same;
 
   if (check->error != NULL)
@@ -52,7 +41,7 @@ check_tensor (const NddrLayer *layer, int branch, const char *name, guint n_dims
   for (guint i = 0; same && i < n_dims; i++)
     same = array->dims[i] == dims[i];
   if (!same) {
-    found = print_shape (array->n_dims, array->dims);
+    found = nddr_print_shape (array->n_dims, array->dims);
     g_set_error (&check->error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": expected shape %s, found %s", name, expected, found);
     return;
   }
@@ -87,7 +76,7 @@ check_tensors (const NddrConfig *config, const NddrTensors *tensors, GError **er
   }
   for (guint i = 0; i < tensors->arrays->len; i++) {
     const NddrArray *array = tensors->arrays->pdata[i];
-    g_autofree char *found = print_shape (array->n_dims, array->dims);
+    g_autofree char *found = nddr_print_shape (array->n_dims, array->dims);
 
     if (!g_hash_table_contains (needed, array->name)) {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": expected no such tensor, found one of shape %s: the config's network has no "

@@ -30,6 +30,17 @@ nddr_array_free (NddrArray *array)
   g_free (array);
 }
 
+char *
+nddr_print_shape (guint n_dims, const gint64 *dims)
+{
+  GString *text = g_string_new ("[");
+
+  for (guint d = 0; d < n_dims; d++)
+    g_string_append_printf (text, "%s%" G_GINT64_FORMAT, d > 0 ? ", " : "", dims[d]);
+  g_string_append_c (text, ']');
+  return g_string_free (text, FALSE);
+}
+
 NddrTensors *
 nddr_tensors_new (void)
 {

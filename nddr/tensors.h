@@ -23,6 +23,9 @@ NddrArray *nddr_array_new (const char *name, guint n_dims, const gint64 *dims); 
 void nddr_array_free (NddrArray *array);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrArray, nddr_array_free)
 
+/** (transfer full): "[64, 3, 7, 7]", for people. */
+char *nddr_print_shape (guint n_dims, const gint64 *dims);
+
 /** Tensors by name, in the order they were added, and free-text metadata.  Not thread-safe while
  * it changes. */
 typedef struct

@@ -84,16 +84,6 @@ nddr_port_recognise (const NddrTensors *tensors)
 
 /* ---- tensors */
 
-static char *
-print_shape (guint n_dims, const gint64 *dims)
-{
-  GString *text = g_string_new ("[");
-  for (guint d = 0; d < n_dims; d++)
-    g_string_append_printf (text, "%s%" G_GINT64_FORMAT, d ? ", " : "", dims[d]);
-  g_string_append_c (text, ']');
-  return g_string_free (text, FALSE);
-}
-
 static gboolean
 same_tensor (const NddrArray *a, const NddrArray *b)
 {
@@ -127,7 +117,7 @@ copy (const Port *port, const NddrArray *from, guint n_dims, const gint64 *dims,
   g_autofree char *name = g_strconcat (to, part, NULL);
   if (from->n_dims != n_dims || memcmp (from->dims, dims, n_dims * sizeof *dims) != 0)
     {
-      g_autofree char *wanted = print_shape (n_dims, dims), *is = print_shape (from->n_dims, from->dims);
+      g_autofree char *wanted = nddr_print_shape (n_dims, dims), *is = nddr_print_shape (from->n_dims, from->dims);
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": expected shape %s, found %s", from->name, wanted, is);
       return FALSE;
     }

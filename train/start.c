@@ -174,16 +174,6 @@ name_in (const Starter *s, const Source *source, const NddrLayer *layer, const c
   return g_strconcat (source->trunk, ".", rest, NULL);
 }
 
-static char *
-print_shape (guint n_dims, const gint64 *dims)
-{
-  GString *text = g_string_new ("[");
-  for (guint d = 0; d < n_dims; d++)
-    g_string_append_printf (text, "%s%" G_GINT64_FORMAT, d ? ", " : "", dims[d]);
-  g_string_append_c (text, ']');
-  return g_string_free (text, FALSE);
-}
-
 static void
 copy_as (const NddrArray *from, const char *base, const char *suffix, NddrTensors *out)
 {
@@ -213,7 +203,7 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
   guint n_dims = nddr_network_weight_dims (network, layer, branch, dims);
   if (weight->n_dims != n_dims || memcmp (weight->dims, dims, n_dims * sizeof *dims) != 0)
     {
-      g_autofree char *found = print_shape (weight->n_dims, weight->dims), *wanted = print_shape (n_dims, dims);
+      g_autofree char *found = nddr_print_shape (weight->n_dims, weight->dims), *wanted = nddr_print_shape (n_dims, dims);
       if (layer->role == NDDR_ROLE_HEAD_LAST)
         {
           g_string_append_printf (s->warnings, "%s: %s is %s, but the network's is %s: that layer starts anew\n", source->path, weight_name, found,
