@@ -255,7 +255,8 @@ make_learner (Trainer *t, GError **error)
 static void
 remove_leftovers (const Trainer *t)
 {
-  static const char *const names[] = { "config.ini.", "log.jsonl.", "checkpoint.safetensors.", "model.safetensors.", "best.safetensors." };
+  static const char *const names[] = { "config.ini.", "log.jsonl.", "checkpoint.safetensors.", "model.safetensors.", "best.safetensors.",
+    "report.html." };
   g_autoptr (GDir) dir = g_dir_open (t->options->run, 0, NULL);
   for (const char *name = dir ? g_dir_read_name (dir) : NULL; name; name = g_dir_read_name (dir))
     for (guint i = 0; i < G_N_ELEMENTS (names); i++)

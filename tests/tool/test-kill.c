@@ -136,7 +136,7 @@ count_leftovers (const char *name)
   guint n = 0;
   for (const char *file = g_dir_read_name (dir); file; file = g_dir_read_name (dir))
     n += !g_str_has_suffix (file, ".safetensors") && !g_str_equal (file, "config.ini") && !g_str_equal (file, "log.jsonl")
-        && !g_str_has_prefix (file, "events.");
+        && !g_str_equal (file, "report.html") && !g_str_has_prefix (file, "events.");
   return n;
 }
 
