@@ -2,6 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 // One source's part of a convolution's weights: from the file's layout to gpu_conv's, [branch][output channel][source, tap, quad].
 #include "memory.glsl"
+#include "lanes.glsl"
 
 layout (binding = 0) readonly buffer Params { float params[]; };
 STORE_BUFFER (1, w)
@@ -17,7 +18,7 @@ LOCAL_SIZE
 void
 main ()
 {
-  int i = GLOBAL_INDEX;
+  int i = LANE_INDEX;
   if (i >= n)
     return;
   int q = i % quads, t = i / quads, tap = t % taps, row = t / taps, o = row % out_channels, b = row / out_channels;

@@ -2,6 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 // y[i] = x[i] for i < n: floats.
 #include "memory.glsl"
+#include "lanes.glsl"
 
 layout (binding = 0) readonly buffer X { float x[]; };
 layout (binding = 1) writeonly buffer Y { float y[]; };
@@ -11,7 +12,7 @@ LOCAL_SIZE
 void
 main ()
 {
-  int i = GLOBAL_INDEX;
+  int i = LANE_INDEX;
   if (i < n)
     y[i] = x[i];
 }

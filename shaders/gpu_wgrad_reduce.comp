@@ -2,6 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 // Adds the ranges of gpu_wgrad in order, into the file's layout: dw[branch][output channel][first_in + input channel][tap].
 #include "memory.glsl"
+#include "lanes.glsl"
 
 layout (binding = 0) readonly buffer Part { float part[]; };
 layout (binding = 1) writeonly buffer Dw { float dw[]; };
@@ -16,7 +17,7 @@ LOCAL_SIZE
 void
 main ()
 {
-  int i = GLOBAL_INDEX;
+  int i = LANE_INDEX;
   if (i >= n)
     return;
   int tap = i % taps, c = i / taps % channels, row = i / taps / channels;

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/convolution.h>
+#include <nddr/ops/lanes.h>
 
 #include <math.h>
 
@@ -79,7 +80,7 @@ pack_weights (NddrPlan *plan, const Product *p)
   for (int s = 0; s < p->n_sources; s++) {
     const NddrTensor *x = p->sources[s].input.tensor;
     int n = p->branches * out * taps * quads (x);
-    NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_GPU_CONV_PACK, groups (n, 64), 1, 1);
+    NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_GPU_CONV_PACK, n, 1);
 
     nddr_step_read (step, 0, p->weight);
     nddr_step_write (step, 1, packed);
@@ -110,7 +111,7 @@ pack_bias (NddrPlan *plan, const Product *p)
   NddrStep *step;
 
   plan->phase = p->pack_phase;
-  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_COPY, groups (n, 64), 1, 1);
+  step = nddr_plan_step_lanes (plan, NDDR_KERNEL_GPU_COPY, n, 1);
   nddr_step_read (step, 0, p->bias);
   nddr_step_write (step, 1, packed);
   nddr_step_push_i (step, n);
@@ -425,7 +426,7 @@ append_weight_gradient (NddrPlan *plan, const NddrConvolution *op, int s, NddrBr
   nddr_step_push_i (step, dy.first * branch_quads (y));
   nddr_step_push_i (step, dy.step * branch_quads (y));
 
-  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_WGRAD_REDUCE, groups (n, 64), 1, 1);
+  step = nddr_plan_step_lanes (plan, NDDR_KERNEL_GPU_WGRAD_REDUCE, n, 1);
   nddr_step_read (step, 0, part);
   nddr_step_update (step, 1, dw); /* its source's part of it */
   nddr_step_push_i (step, n);

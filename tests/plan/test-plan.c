@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/convolution.h>
 
+#include <math.h>
 #include <string.h>
 
 /* y = f (x), whatever f is */
@@ -131,6 +132,25 @@ test_limits (void)
   g_assert_false (nddr_plan_finish (plan, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED);
   g_assert_nonnull (strstr (error->message, "huge"));
+}
+
+/* The published network's largest weights, on a device with as few workgroups along an axis as Vulkan allows. */
+static void
+test_many_groups (void)
+{
+  g_autoptr (NddrPlan) plan = nddr_plan_new (&nddr_traits_gpu);
+  g_autoptr (GError) error = NULL;
+  gsize weights = 2 * 1024 * 512 * 9;
+  NddrBranches x = NDDR_BRANCHES (nddr_plan_map (plan, "x", 2, 8, 41, 41, 512));
+  NddrTensor *y = nddr_plan_map (plan, "y", 2, 8, 41, 41, 1024), *dx = nddr_plan_map (plan, "dx", 2, 8, 41, 41, 512);
+  NddrConvolution fc6 = { .output = NDDR_BRANCHES (y), .branches = 2, .inputs = &x, .n_inputs = 1, .kernel = 3, .stride = 1, .dilation = 12,
+    .low = 0, .high = INFINITY, .weight = nddr_plan_flat (plan, "weight", NDDR_SPACE_PARAMS, NDDR_F32, weights) };
+
+  nddr_convolution_forward (plan, &fc6);
+  nddr_convolution_backward_data (plan, &fc6, 0, 1, NDDR_BRANCHES (dx), NDDR_BRANCHES (y), FALSE);
+  nddr_convolution_backward_weight (plan, &fc6, NDDR_BRANCHES (y), nddr_plan_flat (plan, "dw", NDDR_SPACE_STATE, NDDR_F32, weights), NULL);
+  nddr_plan_finish (plan, &error);
+  g_assert_no_error (error);
 }
 
 /* Tiles on matrices fit the device, and the ranges of split sums cover a row, each with something to do. */
@@ -274,6 +294,7 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/recompute", test_recompute);
   g_test_add_func ("/plan/barriers", test_barriers);
   g_test_add_func ("/plan/limits", test_limits);
+  g_test_add_func ("/plan/many-groups", test_many_groups);
   g_test_add_func ("/plan/matrix-tiles", test_matrix_tiles);
   return g_test_run ();
 }
