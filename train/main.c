@@ -7,6 +7,8 @@
 #include <locale.h>
 #include <nddr/nddr.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const struct
 {
@@ -63,17 +65,21 @@ run (int argc, char **argv)
   return NDDR_EXIT_USAGE;
 }
 
-/* A result that could not be written, to a full disk for one, is no result. */
+/* A result that could not be written, to a full disk for one, is no result.  Runs at exit, where --help of a verb ends as well. */
+static void
+close_stdout (void)
+{
+  gboolean lost = ferror (stdout) != 0;
+  if (fclose (stdout) == 0 && !lost)
+    return;
+  fprintf (stderr, "nddr: standard output cannot be written: %s\n", g_strerror (errno));
+  _exit (NDDR_EXIT_FAILED);
+}
+
 int
 main (int argc, char **argv)
 {
   setlocale (LC_ALL, "");
-  int status = run (argc, argv);
-  gboolean lost = ferror (stdout) != 0;
-  if (fflush (stdout) != 0 || lost)
-    {
-      fprintf (stderr, "nddr: standard output cannot be written: %s\n", g_strerror (errno));
-      return status == NDDR_EXIT_DONE ? NDDR_EXIT_FAILED : status;
-    }
-  return status;
+  atexit (close_stdout);
+  return run (argc, argv);
 }

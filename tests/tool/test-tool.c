@@ -135,7 +135,8 @@ test_documents (void)
 static void
 test_full_disk (void)
 {
-  static const char *const lines[] = { "devices", "info model.safetensors", "eval model.safetensors folder:data --json", "--help" };
+  static const char *const lines[] = { "devices", "info model.safetensors", "eval model.safetensors folder:data --json", "--help",
+    "train --help" };
   for (guint i = 0; i < G_N_ELEMENTS (lines); i++)
     {
       g_autofree char *line = g_strdup_printf ("/bin/sh -c '\"%s\" %s > /dev/full'", tool, lines[i]), *err = NULL;
