@@ -39,7 +39,7 @@ static const Key keys[] = {
   { "model", "std", TEXT, AT (std), "0.229;0.224;0.225" },
   { "model", "fusion_init", TEXT, AT (fusion_init), "0.9;0.1" },
   { "model", "fusion_norm_init", CHOICE, AT (fusion_norm_init), "auto", 0, 0, "auto,one,data" },
-  { "model", "head_init", CHOICE, AT (head_init), "file", 0, 0, "file,new" },
+  { "model", "head_init", CHOICE, AT (head_init), "file", 0, 0, "file,new,widen" },
   { "data", "train", TEXT, AT (train), "nddr:datasets/nyu_v2,training" },
   { "data", "val", TEXT, AT (val), "nddr:datasets/nyu_v2,testing" },
   { "data", "scale", RANGE, AT (scale), "0.5;1.5", 0.01, 100 },

@@ -4,6 +4,7 @@
 #include <train/random.h>
 #include <train/start.h>
 #include <train/torchvision.h>
+#include <train/widen.h>
 
 #include <math.h>
 #include <nddr/model.h>
@@ -174,12 +175,26 @@ name_in (const Starter *s, const Source *source, const NddrLayer *layer, const c
   return g_strconcat (source->trunk, ".", rest, NULL);
 }
 
-static void
-copy_as (const NddrArray *from, const char *base, const char *suffix, NddrTensors *out)
+/* Whether @weight becomes one of @dims: a head's, where heads are to be widened.  Inputs are wider only behind a layer that was widened itself, and a
+ * task has as many channels as it has. */
+static gboolean
+may_widen (const Starter *s, const NddrNetwork *network, const NddrLayer *layer, const NddrArray *weight, guint n_dims, const gint64 *dims)
 {
-  NddrArray *array = new_array (base, suffix, from->n_dims, from->dims);
-  memcpy (array->data, from->data, from->n_elements * sizeof (float));
-  nddr_tensors_take (out, array);
+  int producer = nddr_network_value (network, layer->inputs[0].value)->producer;
+  gboolean behind = producer >= 0 && nddr_network_layer (network, producer)->role == NDDR_ROLE_HEAD;
+  if (s->recipe->head_init != NDDR_HEAD_INIT_WIDEN || !nddr_widens (weight, n_dims, dims))
+    return FALSE;
+  if (layer->role == NDDR_ROLE_HEAD)
+    return behind || weight->dims[1] == dims[1];
+  return layer->role == NDDR_ROLE_HEAD_LAST && behind && weight->dims[0] == dims[0];
+}
+
+/* @from as BASE + SUFFIX in @dims: as it is where they are its own, else widened. */
+static void
+take_as (const Starter *s, const NddrArray *from, const char *base, const char *suffix, const gint64 *dims, NddrTensors *out)
+{
+  g_autofree char *name = g_strconcat (base, suffix, NULL);
+  nddr_tensors_take (out, nddr_widen (from, name, from->n_dims, dims, random_for (s, name)));
 }
 
 /* One branch of a layer with exactly the tensors that @source has.  *taken: whether it has it; FALSE where it is there but does not
@@ -198,10 +213,10 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
   if (!weight)
     return TRUE;
 
-  gint64 channels = nddr_network_value (network, layer->output)->channels;
   gint64 dims[4];
   guint n_dims = nddr_network_weight_dims (network, layer, branch, dims);
-  if (weight->n_dims != n_dims || memcmp (weight->dims, dims, n_dims * sizeof *dims) != 0)
+  gboolean same = weight->n_dims == n_dims && memcmp (weight->dims, dims, n_dims * sizeof *dims) == 0;
+  if (!same && !may_widen (s, network, layer, weight, n_dims, dims))
     {
       g_autofree char *found = nddr_print_shape (weight->n_dims, weight->dims), *wanted = nddr_print_shape (n_dims, dims);
       if (layer->role == NDDR_ROLE_HEAD_LAST)
@@ -222,20 +237,21 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
       parts[i] = nddr_tensors_find (source->tensors, name);
       n_parts += parts[i] != NULL;
     }
-  gboolean fits = (n_parts == 0 || n_parts == 4) && (!bias || bias->n_elements == channels);
+  gint64 channels = weight->dims[0];
+  gboolean fits = (n_parts == 0 || n_parts == 4) && (!bias || (bias->n_dims == 1 && bias->n_elements == channels));
   for (guint i = 0; i < 4 && n_parts; i++)
-    fits &= parts[i] && parts[i]->n_elements == channels;
+    fits &= parts[i] && parts[i]->n_dims == 1 && parts[i]->n_elements == channels;
   if (!fits)
     {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: the bias or the normalisation (%s) of %s is not whole: expected %" G_GINT64_FORMAT
           " elements of each part", source->path, norm ? norm : "none", weight_name, channels);
       return FALSE;
     }
-  copy_as (weight, layer->names[branch], suffix, out);
+  take_as (s, weight, layer->names[branch], suffix, dims, out);
   if (bias)
-    copy_as (bias, layer->names[branch], ".bias", out);
+    take_as (s, bias, layer->names[branch], ".bias", dims, out);
   for (guint i = 0; i < 4 && n_parts; i++)
-    copy_as (parts[i], layer->norms[branch], norm_parts[i], out);
+    take_as (s, parts[i], layer->norms[branch], norm_parts[i], dims, out);
   source->used++;
   *taken = TRUE;
   return TRUE;

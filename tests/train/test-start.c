@@ -394,6 +394,64 @@ run_head (NddrDevice *device, const NddrStart *made, const NddrSample *sample, g
   return data;
 }
 
+/* The norm of the difference over the norm. */
+static double
+distance (const float *got, const float *expected, gsize n)
+{
+  double difference = 0, norm = 0;
+  for (gsize i = 0; i < n; i++)
+    {
+      difference += pow (got[i] - expected[i], 2);
+      norm += pow (expected[i], 2);
+    }
+  g_assert_cmpfloat (norm, >, 0);
+  return sqrt (difference / norm);
+}
+
+/* Wider heads give what the narrower gave, whether the new width is a multiple of the old or not, and copies of a channel differ. */
+static void
+test_widen (gconstpointer backbone)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *set = g_strconcat ("model.backbone=", backbone, NULL);
+  const char *const sets[] = { set, SMALL, NULL };
+  const char *const widths[] = { "model.head_width=0.25", "model.head_width=0.15625" };
+  const char *const back[] = { set, SMALL, "model.head_init=widen", NULL };
+  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  g_autoptr (NddrRecipe) recipe_back = make_recipe (back);
+  g_autoptr (NddrStart) made = start (recipe, 3, NULL);
+  g_autoptr (NddrSample) sample = fixture_sample (64, 48, 2);
+  g_autofree char *path = save (made, "narrow.safetensors", NULL);
+  const char *const inits[] = { path, NULL };
+  gsize n;
+  g_autofree float *before = run_head (device, made, sample, &n);
+  for (guint i = 0; i < G_N_ELEMENTS (widths); i++)
+    {
+      const char *const wider[] = { set, SMALL, widths[i], "model.head_init=widen", NULL };
+      g_autoptr (NddrRecipe) recipe_wide = make_recipe (wider);
+      g_autoptr (NddrStart) wide = start (recipe_wide, 3, inits);
+      g_assert_null (wide->warnings);
+      g_autofree float *after = run_head (device, wide, sample, &n);
+      g_assert_cmpfloat (distance (after, before, n), <, 1e-5);
+      const NddrArray *last = find (wide, "segmentation.fc8.weight"), *first = find (wide, "segmentation.fc6.weight");
+      g_assert_cmpint (last->dims[1], ==, i == 0 ? 256 : 160);
+      g_assert_cmpfloat (last->data[0], !=, last->data[64]);
+      g_assert_cmpfloat (first->data[0], ==, first->data[64 * first->n_elements / first->dims[0]]);
+      g_assert_cmpfloat_with_epsilon (find (made, "segmentation.fc8.weight")->data[40],
+          last->data[40] + last->data[104] + (i == 0 ? last->data[168] + last->data[232] : 0), 1e-6);
+
+      /* heads that are to be narrower have no such start */
+      g_autofree char *name = g_strdup_printf ("wide-%u.safetensors", i), *path_wide = save (wide, name, NULL);
+      const char *const from_wide[] = { path_wide, NULL };
+      g_autoptr (NddrStart) none = try_start (recipe_back, 3, from_wide, &error);
+      g_assert_null (none);
+      g_assert_nonnull (strstr (error->message, "but the network's is [64, "));
+      g_clear_error (&error);
+    }
+}
+
 static void
 test_fusion_norm (gconstpointer backbone)
 {
@@ -423,14 +481,7 @@ test_fusion_norm (gconstpointer backbone)
   g_assert_cmpfloat (scale->data[0], !=, 1);
   g_assert_cmpfloat_with_epsilon (scale->data[0] * scale->data[0], var->data[0] + 1e-5, 1e-4 * var->data[0] + 1e-6);
   g_assert_cmpfloat (find (made, "shortcut.normal.bn.weight")->data[0], ==, 1);
-  double difference = 0, norm = 0;
-  for (gsize i = 0; i < n; i++)
-    {
-      difference += pow (after[i] - before[i], 2);
-      norm += pow (before[i], 2);
-    }
-  g_assert_cmpfloat (norm, >, 0);
-  g_assert_cmpfloat (sqrt (difference / norm), <, 1e-3);
+  g_assert_cmpfloat (distance (after, before, n), <, 1e-3);
 }
 
 int
@@ -445,6 +496,8 @@ main (int argc, char **argv)
   g_test_add_data_func ("/start/resnet/50", "resnet50", test_resnet);
   g_test_add_func ("/start/vgg", test_vgg);
   g_test_add_func ("/start/models", test_models);
+  g_test_add_data_func ("/start/widen/mobilenet_v2", "mobilenet_v2", test_widen);
+  g_test_add_data_func ("/start/widen/vgg16", "vgg16", test_widen);
   g_test_add_data_func ("/start/fusion-norm/mobilenet_v2", "mobilenet_v2", test_fusion_norm);
   g_test_add_data_func ("/start/fusion-norm/vgg16", "vgg16", test_fusion_norm);
   g_test_add_data_func ("/start/fusion-norm/resnet18", "resnet18", test_fusion_norm);
