@@ -18,15 +18,6 @@ enum { FRAMES = 6, WIDTH = 64, HEIGHT = 48, PIXELS = WIDTH * HEIGHT, LABELS = 60
 
 static guint n_changes = 400;
 
-/* Under the address sanitizer: libhdf5 loses a few objects of files that it gives up on. */
-const char *__lsan_default_suppressions (void);
-
-const char *
-__lsan_default_suppressions (void)
-{
-  return "leak:libhdf5";
-}
-
 /* The published calibration, counted from pixel 1, for 640x480. */
 static const double fx = 518.857901, fy = 519.469611, cx = 325.582449, cy = 253.736166;
 
