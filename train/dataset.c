@@ -316,16 +316,10 @@ nddr_dataset_load_sound (NddrDataset *dataset, guint *index, NddrLabels labels, 
 }
 
 NddrSample *
-nddr_dataset_next (NddrDataset *dataset, guint *index, NddrLabels labels, GError **error)
+nddr_dataset_load_if_sound (NddrDataset *dataset, guint index, NddrLabels labels, GError **error)
 {
-  while (*index < dataset->size)
-    {
-      g_autoptr (GError) broken = NULL;
-      NddrSample *sample = load_or_skip (dataset, (*index)++, labels, &broken, error);
-      if (sample || !broken)
-        return sample;
-    }
-  return NULL;
+  g_autoptr (GError) broken = NULL;
+  return load_or_skip (dataset, index, labels, &broken, error);
 }
 
 guint

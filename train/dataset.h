@@ -48,9 +48,8 @@ void nddr_dataset_set_skip (NddrDataset *dataset, gboolean skip);
  * its number.  Which one that is depends on the files alone.  A hundred broken ones in a row are an error, and so are all. */
 NddrSample *nddr_dataset_load_sound (NddrDataset *dataset, guint *index, NddrLabels labels, GError **error);
 
-/** (transfer full): for one pass: sample *@index, or in place of a broken one the first behind it that is not.  *@index becomes the number behind that.
- * NULL without @error: there is none. */
-NddrSample *nddr_dataset_next (NddrDataset *dataset, guint *index, NddrLabels labels, GError **error);
+/** (transfer full): sample @index; NULL without @error: it is broken, and to be skipped. */
+NddrSample *nddr_dataset_load_if_sound (NddrDataset *dataset, guint index, NddrLabels labels, GError **error);
 
 /** How many were found and skipped so far.
  * @news: (out) (optional) (transfer full): what is wrong with those found since it was last asked for, a line each; NULL: there are none */

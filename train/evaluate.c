@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/evaluate.h>
+#include <train/reader.h>
 #include <train/upsample.h>
 
 #include <math.h>
@@ -147,17 +148,18 @@ wanted_labels (const Evaluation *e)
   return labels;
 }
 
-/* The next picture is read and submitted while the device works on the one before. */
+/* The next picture is submitted while the device works on the one before. */
 static gboolean
 run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, GError **error)
 {
-  guint total = nddr_dataset_size (dataset), at = 0, index_before = 0, n_submitted = 0;
+  guint total = nddr_dataset_size (dataset), index = 0, index_before = 0, n_submitted = 0;
+  g_autoptr (NddrReader) reader = nddr_reader_new (dataset, wanted_labels (e), 0);
   g_autoptr (NddrSample) before = NULL;
   guint64 ticket = 0;
   for (gboolean more = TRUE; more;)
     {
       g_autoptr (GError) problem = NULL;
-      g_autoptr (NddrSample) sample = nddr_dataset_next (dataset, &at, wanted_labels (e), &problem);
+      g_autoptr (NddrSample) sample = nddr_reader_next (reader, &index, &problem);
       guint64 next = 0;
       more = sample != NULL;
       if (problem)
@@ -187,10 +189,10 @@ run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, GE
         return FALSE;
       g_clear_pointer (&before, nddr_sample_unref);
       before = g_steal_pointer (&sample);
-      index_before = at - 1;
+      index_before = index;
       ticket = next;
       if (options->progress)
-        options->progress (at, total, options->user_data);
+        options->progress (more ? index + 1 : total, total, options->user_data);
     }
   if (n_submitted)
     return TRUE;

@@ -10,6 +10,7 @@
 
 #include "fixture.h"
 #include "train/loader.h"
+#include "train/reader.h"
 #include "train/recipe.h"
 
 #define SAMPLES 7
@@ -233,11 +234,12 @@ test_skipping (void)
 
       /* one pass leaves them out */
       guint at = 0, seen = 0;
+      g_autoptr (NddrReader) reader = nddr_reader_new (dataset, NDDR_LABELS_ALL, 0);
       g_autoptr (NddrSample) sample = NULL;
-      while ((sample = nddr_dataset_next (dataset, &at, NDDR_LABELS_ALL, NULL)))
+      while ((sample = nddr_reader_next (reader, &at, NULL)))
         {
           static const guint sound[] = { 0, 1, 4, 5 };
-          g_assert_cmpuint (at, ==, sound[seen++] + 1);
+          g_assert_cmpuint (at, ==, sound[seen++]);
           g_clear_pointer (&sample, nddr_sample_unref);
         }
       g_assert_cmpuint (seen, ==, 4);
@@ -276,8 +278,56 @@ test_all_broken (void)
   g_assert_nonnull (strstr (error->message, "3 samples in a row are broken"));
   guint at = 0;
   g_autoptr (GError) none = NULL;
-  g_assert_null (nddr_dataset_next (dataset, &at, 0, &none));
+  g_autoptr (NddrReader) reader = nddr_reader_new (dataset, 0, 0);
+  g_assert_null (nddr_reader_next (reader, &at, &none));
   g_assert_no_error (none);
+  fixture_remove (other);
+}
+
+/* ---- one pass */
+
+/* Samples come in the data set's order and as the data set loads them, whatever the number of threads; one that cannot be read ends the pass; a reader may be
+ * left at any time. */
+static void
+test_reader (void)
+{
+  char *other = fixture_folder ();
+  enum { N = 23 };
+  for (guint i = 0; i < N; i++)
+    {
+      g_autoptr (NddrSample) sample = fixture_sample (14, 11, i);
+      g_autofree char *name = g_strdup_printf ("%02u", i);
+      fixture_write_sample (other, "train", name, sample, FALSE);
+    }
+  g_autofree char *spec = g_strdup_printf ("folder:%s", other), *path = fixture_path (other, "train/image/17.png");
+  g_autoptr (NddrDataset) dataset = nddr_dataset_open (spec, "train", NULL);
+  for (guint threads = 1; threads <= 5; threads += 2)
+    {
+      g_autoptr (NddrReader) reader = nddr_reader_new (dataset, NDDR_LABELS_ALL, threads);
+      for (guint i = 0; i < N; i++)
+        {
+          guint index = N;
+          g_autoptr (NddrSample) sample = nddr_reader_next (reader, &index, NULL);
+          g_autoptr (NddrSample) same = nddr_dataset_load (dataset, i, NDDR_LABELS_ALL, NULL);
+          g_assert_cmpuint (index, ==, i);
+          g_assert_cmpmem (sample->rgb, 14 * 11 * 3, same->rgb, 14 * 11 * 3);
+          g_assert_cmpmem (sample->segmentation, 14 * 11, same->segmentation, 14 * 11);
+          g_assert_cmpmem (sample->normal, 14 * 11 * 3, same->normal, 14 * 11 * 3);
+        }
+      guint index = 0;
+      g_autoptr (GError) error = NULL;
+      g_assert_null (nddr_reader_next (reader, &index, &error));
+      g_assert_no_error (error);
+    }
+  fixture_write (path, "nothing", 7);
+  g_autoptr (NddrReader) reader = nddr_reader_new (dataset, NDDR_LABELS_ALL, 3);
+  g_autoptr (GError) error = NULL;
+  guint index = 0;
+  for (NddrSample *sample; (sample = nddr_reader_next (reader, &index, &error));)
+    nddr_sample_unref (sample);
+  g_assert_cmpuint (index, ==, 17);
+  g_assert_nonnull (error);
+  g_assert_nonnull (strstr (error->message, path));
   fixture_remove (other);
 }
 
@@ -354,6 +404,7 @@ main (int argc, char **argv)
   g_test_add_func ("/loader/broken-sample", test_broken_sample);
   g_test_add_func ("/loader/skipping", test_skipping);
   g_test_add_func ("/loader/all-broken", test_all_broken);
+  g_test_add_func ("/loader/reader", test_reader);
   int status = g_test_run ();
   fixture_remove (folder);
   return status;
