@@ -244,6 +244,18 @@ nddr_step_spec_f (NddrStep *step, float value)
   nddr_step_spec (step, bits);
 }
 
+int
+nddr_plan_mark (NddrPlan *plan, gboolean hold)
+{
+  NddrStep *step;
+
+  g_assert (!plan->finished && plan->steps->len > 0);
+  step = g_ptr_array_index (plan->steps, plan->steps->len - 1);
+  g_assert (step->mark == 0);
+  step->hold = hold;
+  return step->mark = ++plan->n_marks;
+}
+
 /* ---- placing tensors */
 
 static NddrTensor *
@@ -491,7 +503,7 @@ nddr_plan_barriers (const NddrPlan *plan, guint phase_mask, gboolean *before)
 
 /* ---- printing */
 
-static const char *const space_names[NDDR_N_SPACES] = { "arena", "weights", "params", "state", "tables", "input", "output" };
+static const char *const space_names[NDDR_N_SPACES] = { "arena", "weights", "params", "state", "tables", "input", "output", "exchange" };
 
 char *
 nddr_plan_print (const NddrPlan *plan)
@@ -513,6 +525,8 @@ nddr_plan_print (const NddrPlan *plan)
         g_string_append_printf (out, "  %s%s%s@%s+%" G_GSIZE_FORMAT, step->bindings[b].read ? "<" : "",
             step->bindings[b].write ? ">" : "", t->name, space_names[t->space], t->offset);
     }
+    if (step->mark)
+      g_string_append_printf (out, "  mark %d%s", step->mark, step->hold ? ", holds" : "");
     g_string_append_c (out, '\n');
   }
   return g_string_free (out, FALSE);

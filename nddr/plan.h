@@ -49,6 +49,7 @@ typedef enum
   NDDR_SPACE_TABLES,  /* device, persistent: filled from NddrTensor.init when the program is made */
   NDDR_SPACE_INPUT,   /* host writes, device reads; one for each slot */
   NDDR_SPACE_OUTPUT,  /* device writes, host reads; one for each slot */
+  NDDR_SPACE_EXCHANGE, /* persistent: device and host both read and write, in turn: see nddr_plan_mark() */
   NDDR_N_SPACES
 } NddrSpace;
 
@@ -112,6 +113,8 @@ typedef struct
   int n_spec;
   guint32 groups[3];
   int phase;        /* steps of one phase run together, in order of appending */
+  int mark;         /* its number, from 1; 0: none.  See nddr_plan_mark() */
+  gboolean hold;
 } NddrStep;
 
 typedef struct
@@ -123,6 +126,7 @@ typedef struct
   gsize space_bytes[NDDR_N_SPACES];
   int phase;                /* given to steps that are appended */
   const char *label;        /* likewise; not owned: set with g_intern_string() */
+  int n_marks;
   gboolean finished;
 } NddrPlan;
 
@@ -160,6 +164,11 @@ void nddr_step_push_f (NddrStep *step, float value);
 void nddr_step_push_base (NddrStep *step, NddrTensor *tensor, gint32 add);
 void nddr_step_spec (NddrStep *step, guint32 value);
 void nddr_step_spec_f (NddrStep *step, float value);
+
+/** Marks the step appended last, which has no mark yet: once it and all before it have run, nddr_program_run_marked() lets the host act.
+ * @hold: and the steps behind it wait for that; else they run meanwhile
+ * Returns: the mark's number, from 1 in order of marking */
+int nddr_plan_mark (NddrPlan *plan, gboolean hold);
 
 /**
  * Trades time for memory: tensors of the arena that steps @first … @end - 1 write and steps of @phase behind them read are not kept, but made once

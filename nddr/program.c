@@ -16,6 +16,22 @@ typedef struct
   VkCommandBuffer commands;
 } Recording;
 
+/* steps up to a mark, or to the end, with commands and a fence of their own */
+typedef struct
+{
+  guint first, end;
+  int mark; /* 0: the end */
+  gboolean hold;
+  VkCommandBuffer commands;
+  VkFence fence;
+} Part;
+
+typedef struct
+{
+  guint phase_mask;
+  GArray *parts; /* of Part */
+} Sequence;
+
 typedef struct
 {
   NddrBuffer input, output;
@@ -38,6 +54,7 @@ struct _NddrProgram
   VkCommandPool commands;
   guint n_slots;
   Slot slots[MAX_SLOTS];
+  GArray *sequences; /* of Sequence, with slot 0's buffers */
 };
 
 static const VkFormat view_formats[2] = { VK_FORMAT_R32G32B32A32_SFLOAT, VK_FORMAT_R32G32B32A32_UINT };
@@ -63,7 +80,8 @@ static gboolean
 create_buffers (NddrProgram *program, GError **error)
 {
   for (int s = 0; s < NDDR_N_SPACES; s++)
-    if (!is_per_slot (s) && !nddr_buffer_init (program->device, &program->spaces[s], buffer_bytes (program->plan, s), NDDR_MEMORY_DEVICE, error))
+    if (!is_per_slot (s) && !nddr_buffer_init (program->device, &program->spaces[s], buffer_bytes (program->plan, s),
+            s == NDDR_SPACE_EXCHANGE ? NDDR_MEMORY_DOWNLOAD : NDDR_MEMORY_DEVICE, error))
       return FALSE;
   for (guint i = 0; i < program->n_slots; i++) {
     Slot *slot = &program->slots[i];
@@ -325,6 +343,7 @@ nddr_program_new (NddrDevice *device, NddrPlan *plan, guint slots, GError **erro
   program->device = nddr_device_ref (device);
   program->plan = plan;
   program->n_slots = slots;
+  program->sequences = g_array_new (FALSE, TRUE, sizeof (Sequence));
   if (!nddr_vk_check (vkCreateCommandPool (device->device, &pool, NULL, &program->commands), "creating a command pool", error) ||
       !create_buffers (program, error) || !create_pipelines (program, error) || !create_sets (program, error) ||
       !fill_spaces (program, error))
@@ -361,6 +380,14 @@ nddr_program_free (NddrProgram *program)
     g_clear_pointer (&slot->recordings, g_array_unref);
     g_free (slot->sets);
   }
+  for (guint i = 0; i < program->sequences->len; i++) {
+    GArray *parts = g_array_index (program->sequences, Sequence, i).parts;
+
+    for (guint k = 0; k < parts->len; k++)
+      vkDestroyFence (device, g_array_index (parts, Part, k).fence, NULL);
+    g_array_unref (parts);
+  }
+  g_array_unref (program->sequences);
   for (int s = 0; s < NDDR_N_SPACES; s++) {
     for (int v = 0; v < 2; v++)
       vkDestroyBufferView (device, program->views[s][v], NULL);
@@ -385,7 +412,7 @@ nddr_program_get_plan (const NddrProgram *program)
 gpointer
 nddr_program_map (NddrProgram *program, const NddrTensor *tensor, guint slot)
 {
-  g_assert (is_per_slot (tensor->space) && slot < program->n_slots);
+  g_assert ((is_per_slot (tensor->space) || tensor->space == NDDR_SPACE_EXCHANGE) && slot < program->n_slots);
   return buffer_of (program, &program->slots[slot], tensor->space)->map + tensor->offset;
 }
 
@@ -506,30 +533,36 @@ last_barrier (VkCommandBuffer commands)
       VK_ACCESS_HOST_READ_BIT | VK_ACCESS_HOST_WRITE_BIT);
 }
 
-static gboolean
-record (NddrProgram *program, Slot *slot, guint phase_mask, VkCommandBuffer *commands, GError **error)
+/* What of steps @first … @end - 1 is of @phase_mask. */
+static void
+record_steps (NddrProgram *program, const Slot *slot, guint phase_mask, guint first, guint end, VkCommandBuffer commands)
 {
-  guint n = program->plan->steps->len;
-  g_autofree gboolean *before = g_new0 (gboolean, n + 1);
+  g_autofree gboolean *before = g_new0 (gboolean, program->plan->steps->len + 1);
 
-  if (!begin (program, commands, 0, error))
-    return FALSE;
   nddr_plan_barriers (program->plan, phase_mask, before);
-  if (slot->queries) {
-    vkCmdResetQueryPool (*commands, slot->queries, 0, 2);
-    vkCmdWriteTimestamp (*commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, slot->queries, 0);
-  }
-  first_barrier (*commands);
-  for (guint i = 0; i < n; i++) {
+  first_barrier (commands);
+  for (guint i = first; i < end; i++) {
     const NddrStep *step = g_ptr_array_index (program->plan->steps, i);
 
     if (!(phase_mask & (1u << step->phase)))
       continue;
     if (before[i])
-      step_barrier (*commands);
-    record_step (program, slot, i, *commands);
+      step_barrier (commands);
+    record_step (program, slot, i, commands);
   }
-  last_barrier (*commands);
+  last_barrier (commands);
+}
+
+static gboolean
+record (NddrProgram *program, Slot *slot, guint phase_mask, VkCommandBuffer *commands, GError **error)
+{
+  if (!begin (program, commands, 0, error))
+    return FALSE;
+  if (slot->queries) {
+    vkCmdResetQueryPool (*commands, slot->queries, 0, 2);
+    vkCmdWriteTimestamp (*commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, slot->queries, 0);
+  }
+  record_steps (program, slot, phase_mask, 0, program->plan->steps->len, *commands);
   if (slot->queries)
     vkCmdWriteTimestamp (*commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, slot->queries, 1);
   return nddr_vk_check (vkEndCommandBuffer (*commands), "recording commands", error);
@@ -597,6 +630,104 @@ gboolean
 nddr_program_run (NddrProgram *program, guint phase_mask, GError **error)
 {
   return nddr_program_submit (program, 0, phase_mask, error) && nddr_program_wait (program, 0, NULL, error);
+}
+
+/* ---- running with marks */
+
+#define IDLE_NS 100000 /* between calls of a handler's idle */
+
+/* The parts of @phase_mask's steps; the last has no mark, and may be empty. */
+static GArray *
+cut (const NddrPlan *plan, guint phase_mask)
+{
+  GArray *parts = g_array_new (FALSE, TRUE, sizeof (Part));
+  Part part = { 0 };
+
+  for (guint i = 0; i < plan->steps->len; i++) {
+    const NddrStep *step = g_ptr_array_index (plan->steps, i);
+
+    if (!step->mark || !(phase_mask & (1u << step->phase)))
+      continue;
+    part.end = i + 1;
+    part.mark = step->mark;
+    part.hold = step->hold;
+    g_array_append_val (parts, part);
+    part = (Part){ .first = i + 1 };
+  }
+  part.end = plan->steps->len;
+  g_array_append_val (parts, part);
+  return parts;
+}
+
+static gboolean
+record_part (NddrProgram *program, guint phase_mask, Part *part, GError **error)
+{
+  VkFenceCreateInfo fence = { .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO };
+  VkCommandBuffer commands;
+
+  if ((!part->fence && !nddr_vk_check (vkCreateFence (program->device->device, &fence, NULL, &part->fence), "creating a fence", error)) ||
+      !begin (program, &commands, 0, error))
+    return FALSE;
+  record_steps (program, &program->slots[0], phase_mask, part->first, part->end, commands);
+  if (!nddr_vk_check (vkEndCommandBuffer (commands), "recording commands", error))
+    return FALSE;
+  part->commands = commands;
+  return TRUE;
+}
+
+static GArray *
+get_sequence (NddrProgram *program, guint phase_mask)
+{
+  Sequence sequence = { .phase_mask = phase_mask };
+
+  for (guint i = 0; i < program->sequences->len; i++)
+    if (g_array_index (program->sequences, Sequence, i).phase_mask == phase_mask)
+      return g_array_index (program->sequences, Sequence, i).parts;
+  sequence.parts = cut (program->plan, phase_mask);
+  g_array_append_val (program->sequences, sequence);
+  return sequence.parts;
+}
+
+static gboolean
+submit_part (NddrProgram *program, guint phase_mask, Part *part, GError **error)
+{
+  VkSubmitInfo submit = { .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &part->commands };
+
+  return (part->commands || record_part (program, phase_mask, part, error)) &&
+      nddr_vk_check (vkResetFences (program->device->device, 1, &part->fence), "resetting a fence", error) &&
+      nddr_device_submit (program->device, &submit, part->fence, error);
+}
+
+static gboolean
+wait_part (NddrProgram *program, const Part *part, const NddrMarkHandler *handler, GError **error)
+{
+  VkResult result;
+
+  while ((result = vkWaitForFences (program->device->device, 1, &part->fence, VK_TRUE, IDLE_NS)) == VK_TIMEOUT)
+    handler->idle (handler->user_data);
+  return nddr_vk_check (result, "waiting for the device", error);
+}
+
+gboolean
+nddr_program_run_marked (NddrProgram *program, guint phase_mask, const NddrMarkHandler *handler, GError **error)
+{
+  GArray *parts = get_sequence (program, phase_mask);
+  guint n_submitted = 0, n_done = 0;
+  gboolean fine = TRUE;
+
+  g_assert (!program->slots[0].in_flight);
+  for (; fine && n_done < parts->len; n_done++) {
+    const Part *part = &g_array_index (parts, Part, n_done);
+
+    while (fine && n_submitted < parts->len && (n_submitted <= n_done || !g_array_index (parts, Part, n_submitted - 1).hold)) {
+      fine = submit_part (program, phase_mask, &g_array_index (parts, Part, n_submitted), error);
+      n_submitted += fine;
+    }
+    fine = fine && wait_part (program, part, handler, error) && (part->mark == 0 || handler->reached (part->mark, handler->user_data, error));
+  }
+  for (guint i = 0; !fine && i < n_submitted; i++)
+    vkWaitForFences (program->device->device, 1, &g_array_index (parts, Part, i).fence, VK_TRUE, G_MAXUINT64);
+  return fine;
 }
 
 gboolean

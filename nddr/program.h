@@ -28,7 +28,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrProgram, nddr_program_free)
 
 const NddrPlan *nddr_program_get_plan (const NddrProgram *program);
 
-/** Host memory of an INPUT or OUTPUT tensor of one slot; valid as long as the program.  Memory is host-coherent. */
+/** Host memory of an INPUT or OUTPUT tensor of one slot, or of an EXCHANGE tensor; valid as long as the program.  Memory is host-coherent. */
 gpointer nddr_program_map (NddrProgram *program, const NddrTensor *tensor, guint slot);
 
 /** Copies between the host and a tensor of any other space, through staging where memory is not host-visible.  Waits for the
@@ -43,6 +43,18 @@ gboolean nddr_program_submit (NddrProgram *program, guint slot, guint phase_mask
 gboolean nddr_program_wait (NddrProgram *program, guint slot, guint64 *ns, GError **error);
 /** Submit and wait, on slot 0. */
 gboolean nddr_program_run (NddrProgram *program, guint phase_mask, GError **error);
+
+/** What the host does while a plan runs. */
+typedef struct
+{
+  /* the steps up to @mark have run, where it holds none behind it; FALSE with @error ends the run */
+  gboolean (*reached) (int mark, gpointer user_data, GError **error);
+  void (*idle) (gpointer user_data); /* often, while the device is waited for; must not take long */
+  gpointer user_data;
+} NddrMarkHandler;
+
+/** As nddr_program_run(), but for the plan's marks: see nddr_plan_mark().  However it ends, nothing is in flight then. */
+gboolean nddr_program_run_marked (NddrProgram *program, guint phase_mask, const NddrMarkHandler *handler, GError **error);
 
 /** Runs @phase_mask once with a timestamp after every step. @ns: plan->steps->len entries; 0 for those of other phases. */
 gboolean nddr_program_profile (NddrProgram *program, guint phase_mask, guint64 *ns, GError **error);

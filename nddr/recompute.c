@@ -260,6 +260,7 @@ repeat (const Recompute *r, int segment)
     NddrStep *copy = g_memdup2 (step, sizeof *step);
     copy->label = g_strdup (step->label);
     copy->phase = r->phase;
+    copy->mark = 0; /* the host has done its part */
     g_ptr_array_insert (r->plan->steps, at++, copy);
   }
 }
