@@ -34,6 +34,7 @@ struct _NddrLoader
 {
   NddrDataset *dataset;
   NddrLoaderOptions options;
+  guint n_slots;     /* samples of a batch that are this loader's */
   guint64 n_batches; /* of a single pass; G_MAXUINT64: no end */
   guint64 next;      /* batch to be started next */
   guint *order;      /* of the samples in `order_epoch` */
@@ -69,7 +70,7 @@ static Batch *
 batch_new (const NddrLoader *loader)
 {
   Batch *batch = g_new0 (Batch, 1);
-  guint n = loader->options.batch;
+  guint n = loader->n_slots;
   gsize pixels = label_pixels (loader);
   batch->jobs = g_new0 (Job, n);
   batch->base.indices = g_new0 (guint, n);
@@ -174,6 +175,15 @@ epoch_order (NddrLoader *loader, guint64 epoch)
   return loader->order;
 }
 
+/** Which of a batch's samples is in @slot: the loader's share of each part lies side by side. */
+static guint
+place_of (const NddrLoader *loader, guint slot)
+{
+  const NddrLoaderOptions *o = &loader->options;
+  guint part = o->batch / o->parts, share = part / o->shares;
+  return slot / share * part + o->share * share + slot % share;
+}
+
 static void
 start_batch (NddrLoader *loader)
 {
@@ -187,9 +197,9 @@ start_batch (NddrLoader *loader)
   batch->base.number = loader->next++;
   batch->base.n_samples = 0;
   guint64 first = batch->base.number * loader->options.batch;
-  for (guint slot = 0; slot < loader->options.batch; slot++)
+  for (guint slot = 0; slot < loader->n_slots; slot++)
     {
-      guint64 at = first + slot;
+      guint64 at = first + place_of (loader, slot);
       if (!loader->options.repeat && at >= n)
         {
           batch->base.indices[slot] = 0;
@@ -224,6 +234,10 @@ nddr_loader_new (NddrDataset *dataset, const NddrLoaderOptions *options)
     loader->options.threads = MIN (16, g_get_num_processors ());
   if (!loader->options.prefetch)
     loader->options.prefetch = 2;
+  loader->options.parts = MAX (loader->options.parts, 1);
+  loader->options.shares = MAX (loader->options.shares, 1);
+  g_assert (options->batch % (loader->options.parts * loader->options.shares) == 0 && (loader->options.shares == 1 || options->repeat));
+  loader->n_slots = options->batch / loader->options.shares;
   loader->n_batches = options->repeat ? G_MAXUINT64 : (n + options->batch - 1) / options->batch;
   loader->next = options->first;
   loader->batches = g_ptr_array_new_with_free_func (batch_free);

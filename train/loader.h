@@ -26,6 +26,9 @@ typedef struct
   guint64 first;     /* the batch to start with, from 0 */
   guint threads;     /* 0: one for each processor, at most 16 */
   guint prefetch;    /* batches made ahead; 0: 2 */
+  /* Of each batch's `parts` equal runs of samples, one after the other, the share-th of `shares` alone: what several loaders make is together what one
+   * would, sample for sample.  With repeat. 0: 1 */
+  guint parts, share, shares;
 } NddrLoaderOptions;
 
 /** A batch; of one loader. */
@@ -35,7 +38,7 @@ typedef struct
   guint
       n_samples; /* as many as asked for, but in the last batch of a single pass; then the slices behind them are the mean's
                          * colour, their labels ignored */
-  guint *indices;       /* [batch]: of the samples */
+  guint *indices;       /* [batch]: of the samples; as all below, of the loader's share of the batch */
   guint n_skipped;      /* samples that were broken, in whose place others are: see nddr_dataset_load_sound() */
   float *image;         /* [batch][height][width][4] */
   guint8 *segmentation; /* [batch][label_height][label_width]; NULL where not wanted, as the next two */

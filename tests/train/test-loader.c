@@ -104,6 +104,51 @@ test_order (void)
     }
 }
 
+/* Sample @i of @a is sample @j of @b, to the last bit. */
+static void
+expect_same_sample (const NddrBatch *a, guint i, const NddrBatch *b, guint j)
+{
+  g_assert_cmpuint (a->indices[i], ==, b->indices[j]);
+  g_assert_cmpmem (a->image + i * PIXELS * 4, PIXELS * 16, b->image + j * PIXELS * 4, PIXELS * 16);
+  g_assert_cmpmem (a->segmentation + i * PIXELS, PIXELS, b->segmentation + j * PIXELS, PIXELS);
+  g_assert_cmpmem (a->normal + i * PIXELS * 4, PIXELS * 16, b->normal + j * PIXELS * 4, PIXELS * 16);
+  g_assert_cmpmem (a->depth + i * PIXELS, PIXELS * 4, b->depth + j * PIXELS, PIXELS * 4);
+}
+
+/* Batches of two parts of six, among three loaders: the second has the third and the fourth of each part. */
+static void
+test_shares (void)
+{
+  g_autoptr (NddrDataset) dataset = open_dataset ();
+  NddrLoaderOptions o = options (12);
+  o.first = 1;
+  g_autoptr (NddrLoader) whole = nddr_loader_new (dataset, &o);
+  NddrLoader *shares[3];
+  o.parts = 2;
+  o.shares = 3;
+  for (o.share = 0; o.share < 3; o.share++)
+    shares[o.share] = nddr_loader_new (dataset, &o);
+  for (guint t = 0; t < 4; t++)
+    {
+      guint64 valid[3] = { 0 };
+      NddrBatch *all = nddr_loader_next (whole, NULL);
+      for (guint s = 0; s < 3; s++)
+        {
+          NddrBatch *batch = nddr_loader_next (shares[s], NULL);
+          g_assert_cmpuint (batch->n_samples, ==, 4);
+          for (guint i = 0; i < 4; i++)
+            expect_same_sample (batch, i, all, i / 2 * 6 + s * 2 + i % 2);
+          for (guint k = 0; k < 3; k++)
+            valid[k] += batch->valid[k];
+          nddr_loader_return (shares[s], batch);
+        }
+      g_assert_cmpmem (valid, sizeof valid, all->valid, sizeof all->valid);
+      nddr_loader_return (whole, all);
+    }
+  for (guint s = 0; s < 3; s++)
+    nddr_loader_free (shares[s]);
+}
+
 static void
 test_single_pass (void)
 {
@@ -400,6 +445,7 @@ main (int argc, char **argv)
       fixture_write_sample (folder, "train", name, sample, FALSE);
     }
   g_test_add_func ("/loader/order", test_order);
+  g_test_add_func ("/loader/shares", test_shares);
   g_test_add_func ("/loader/single-pass", test_single_pass);
   g_test_add_func ("/loader/broken-sample", test_broken_sample);
   g_test_add_func ("/loader/skipping", test_skipping);
