@@ -9,15 +9,17 @@ LOAD_BUFFER (1, dz)
 layout (binding = 2) readonly buffer Random { uvec4 random; };
 STORE_BUFFER (3, result)
 layout (constant_id = 0) const int BACKWARD = 0;
-layout (constant_id = 1) const int DROPOUT = 0;
+layout (constant_id = 1) const int DROPOUT = 0; // 2: of a share of the batch
 layout (push_constant) uniform Push
 {
   int y_base, dz_base, texels, run;
   uint layer, threshold;
   float low, high, scale;
+  int share_first, share_skip, branch_texels; // see dropout.glsl
 };
 LOCAL_SIZE
 
+#define MASK_AT(o) ((o) + (DROPOUT == 2 ? share_first + (o) / branch_texels * share_skip : 0))
 #define READ(i) \
   int o##i = min (at + i * LOCAL, texels - 1); \
   vec4 v##i = LOAD (y, y_base + o##i), d##i = vec4 (0); \
@@ -26,7 +28,7 @@ LOCAL_SIZE
 #define RESULT(i) \
   v##i = BACKWARD != 0 ? d##i * passed (v##i, low, high) : clamp (v##i, vec4 (low), vec4 (high)); \
   if (DROPOUT != 0) \
-    v##i *= dropout_mask (o##i, layer, words, threshold, scale);
+    v##i *= dropout_mask (MASK_AT (o##i), layer, words, threshold, scale);
 #define WRITE(i) \
   if (at + i * LOCAL < texels) \
     STORE (result, o##i, v##i);

@@ -16,6 +16,9 @@ philox (uvec4 counter, uvec2 key)
   return counter;
 }
 
+// Where several processes each have a share of the batch, texels count as if one had all of it: a texel of branch b of the share has the
+// index share_first + b * share_skip more.
+
 // What the four channels of a texel are multiplied by: 0, or @scale = 1 / (1 - probability).  @random: seed (2), step (2);
 // @threshold: probability * 2^32.
 vec4

@@ -11,7 +11,7 @@ layout (binding = 3) readonly buffer Random { uvec4 random; };
 LOAD_BUFFER (4, before)
 STORE_BUFFER (5, z)
 layout (constant_id = 0) const int RESIDUAL = 0;
-layout (constant_id = 1) const int DROPOUT = 0;
+layout (constant_id = 1) const int DROPOUT = 0; // 2: of a share of the batch
 // reads a line of the output before it is written: strided stores to lines that are not in the cache stall software drivers
 layout (constant_id = 2) const int TOUCH = 0;
 layout (push_constant) uniform Push
@@ -20,6 +20,7 @@ layout (push_constant) uniform Push
   int quads, pixels, run, lanes;
   uint layer, threshold, zero;
   float low, high, scale, inv_quads;
+  int share_first, share_skip; // texels: see dropout.glsl
 };
 LOCAL_SIZE
 
@@ -33,7 +34,7 @@ LOCAL_SIZE
 #define RESULT(i) \
   v##i = clamp (normalised (v##i, mean, factor, bias, r##i), vec4 (low), vec4 (high)); \
   if (DROPOUT != 0) \
-    v##i *= dropout_mask (to + o##i, layer, words, threshold, scale);
+    v##i *= dropout_mask (mask_at + o##i, layer, words, threshold, scale);
 
 void
 main ()
@@ -46,6 +47,7 @@ main ()
   int r = QUOTIENT (g, quads, inv_quads), c = g - r * quads;
   int p = r * run, end = min (p + run, pixels), stop = lane < lanes ? end : 0;
   int to = branch * pixels * quads + c, from = y_base + to, other = residual_base + branch * residual_pitch + c;
+  int mask_at = to + (DROPOUT == 2 ? share_first + branch * share_skip : 0);
   int s = saved_base + branch * 4 * quads + c;
   vec4 mean = LOAD (saved, s), factor = LOAD (saved, s + quads) * LOAD (saved, s + 2 * quads), bias = LOAD (saved, s + 3 * quads);
 

@@ -18,6 +18,7 @@ layout (push_constant) uniform Push
   int quads, pixels, run, lanes;
   uint layer, threshold, zero;
   float low, high, scale, inv_quads;
+  int share_first, share_skip;
 };
 
 #define MORE(i) \
@@ -46,6 +47,7 @@ main ()
   int p = r * run, end = min (p + run, pixels), stop = lane < lanes ? end : 0;
   int to = branch * pixels * quads + c, other = residual_base + branch * residual_pitch + c;
   int skip = branch * dresidual_pitch + c;
+  int mask_at = MASK_AT;
   int at = saved_base + branch * 4 * quads + c, m = means_base + branch * 2 * quads + c;
   vec4 mean = LOAD (saved, at), inv = LOAD (saved, at + quads), factor = inv * LOAD (saved, at + 2 * quads);
   vec4 bias = LOAD (saved, at + 3 * quads), mean_d = vec4 (0), mean_dx = vec4 (0);

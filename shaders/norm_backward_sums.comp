@@ -11,6 +11,7 @@ layout (push_constant) uniform Push
   int quads, pixels, run, runs, lanes;
   uint layer, threshold;
   float low, high, scale, inv_quads;
+  int share_first, share_skip;
 };
 
 #define ADD(i, s, q) \
@@ -29,6 +30,7 @@ main ()
   int r = QUOTIENT (g, quads, inv_quads), c = g - r * quads;
   int p = r * run, end = min (p + run, pixels);
   int to = branch * pixels * quads + c, other = residual_base + branch * residual_pitch + c;
+  int mask_at = MASK_AT;
   int at = saved_base + branch * 4 * quads + c;
   vec4 mean = LOAD (saved, at), inv = LOAD (saved, at + quads), factor = inv * LOAD (saved, at + 2 * quads);
   vec4 bias = LOAD (saved, at + 3 * quads);

@@ -18,7 +18,7 @@ activate (NddrPlan *plan, const NddrActivate *op, NddrTensor *result, NddrTensor
   nddr_step_read (step, 2, op->dropout > 0 ? op->random : NULL);
   nddr_step_write (step, 3, result);
   nddr_step_spec (step, dz != NULL);
-  nddr_step_spec (step, op->dropout > 0);
+  nddr_step_spec (step, nddr_dropout_kind (op->dropout, op->share));
   nddr_step_push_base (step, op->input, 0);
   nddr_step_push_base (step, dz ? dz : op->input, 0);
   nddr_step_push_i (step, texels);
@@ -28,6 +28,8 @@ activate (NddrPlan *plan, const NddrActivate *op, NddrTensor *result, NddrTensor
   nddr_step_push_f (step, op->low);
   nddr_step_push_f (step, op->high);
   nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
+  nddr_dropout_push_share (step, op->share, nddr_branch_quads (result));
+  nddr_step_push_i (step, nddr_branch_quads (result));
 }
 
 void

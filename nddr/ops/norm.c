@@ -135,7 +135,7 @@ apply (NddrPlan *plan, const NddrNorm *op)
   nddr_step_touch (step, 4, touch ? z : NULL);
   nddr_step_write (step, 5, z);
   nddr_step_spec (step, residual != NULL);
-  nddr_step_spec (step, op->dropout > 0);
+  nddr_step_spec (step, nddr_dropout_kind (op->dropout, op->share));
   nddr_step_spec (step, touch);
   nddr_step_push_base (step, x, 0);
   nddr_step_push_base (step, op->saved, 0);
@@ -153,6 +153,7 @@ apply (NddrPlan *plan, const NddrNorm *op)
   nddr_step_push_f (step, op->high);
   nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
   nddr_step_push_inverse (step, nddr_quads (x));
+  nddr_dropout_push_share (step, op->share, nddr_branch_quads (x));
 }
 
 /* Makes op->saved from the running statistics. */
@@ -202,7 +203,7 @@ bind_backward (NddrStep *step, const NddrNorm *op, NddrTensor *dz)
   nddr_step_read (step, 3, clamps ? op->residual.tensor : NULL);
   nddr_step_read (step, 4, op->dropout > 0 ? op->random : NULL);
   nddr_step_spec (step, op->residual.tensor != NULL);
-  nddr_step_spec (step, op->dropout > 0);
+  nddr_step_spec (step, nddr_dropout_kind (op->dropout, op->share));
   nddr_step_spec (step, clamps);
 }
 
@@ -240,6 +241,7 @@ backward_sums (NddrPlan *plan, const NddrNorm *op, NddrTensor *dz, int *runs)
   nddr_step_push_f (step, op->high);
   nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
   nddr_step_push_inverse (step, nddr_quads (dz));
+  nddr_dropout_push_share (step, op->share, nddr_branch_quads (dz));
   *runs = lanes.segments;
   return parts;
 }
@@ -311,4 +313,5 @@ nddr_norm_backward (NddrPlan *plan, const NddrNorm *op, NddrTensor *dy, NddrTens
   nddr_step_push_f (step, op->high);
   nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
   nddr_step_push_inverse (step, nddr_quads (dz));
+  nddr_dropout_push_share (step, op->share, nddr_branch_quads (dz));
 }

@@ -72,6 +72,13 @@ void nddr_depthwise_forward (NddrPlan *plan, const NddrDepthwise *op);
 void nddr_depthwise_backward_data (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dx, NddrBranches dy, gboolean accumulate);
 void nddr_depthwise_backward_weight (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
 
+/** Where several processes each hold a part of the batch, all of one size: which this is.  Chance goes by the whole batch, so that what they
+ * draw together is what one would.  All zero: the whole. */
+typedef struct
+{
+  int index, count;
+} NddrShare;
+
 /* ---- norm.c: batch normalisation in training, PyTorch's BatchNorm2d; each branch has its own */
 
 /** z = dropout (clamp ((y - mean) * inv * weight + bias + residual, low, high)), mean and inv = 1 / sqrt (var + eps) over batch,
@@ -91,6 +98,7 @@ typedef struct
   guint32 dropout_layer;         /* so that layers differ */
   NddrTensor *random;            /* INPUT, 4 words: seed (2), step (2): with dropout_layer and the element's index the
                                   * counter of a counter-based generator (Philox or PCG); backward makes the same mask again */
+  NddrShare share;
 } NddrNorm;
 
 void nddr_norm_forward (NddrPlan *plan, NddrNorm *op);
@@ -107,6 +115,7 @@ typedef struct
   float low, high, dropout;
   guint32 dropout_layer;
   NddrTensor *random;
+  NddrShare share;
 } NddrActivate;
 void nddr_activate_forward (NddrPlan *plan, const NddrActivate *op);
 void nddr_activate_backward (NddrPlan *plan, const NddrActivate *op, NddrTensor *dy, NddrTensor *dz);

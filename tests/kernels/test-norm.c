@@ -8,7 +8,8 @@
 #include <string.h>
 
 typedef enum { NO_RESIDUAL, RESIDUAL, SHARED_RESIDUAL /* all branches read branch 1 of another tensor */ } ResidualKind;
-typedef enum { IN_PLACE = 1, ACCUMULATE = 2, FROZEN = 4 /* running statistics */, FIXED = 8 /* scale and shift are not learnt */ } Flags;
+typedef enum { IN_PLACE = 1, ACCUMULATE = 2, FROZEN = 4 /* running statistics */, FIXED = 8 /* scale and shift are not learnt */,
+  SHARE = 16 /* the third of four parts of the batch */ } Flags;
 
 typedef struct
 {
@@ -40,6 +41,7 @@ static const Row rows[] = {
   { 1, 3, 61, 83, 4, RELU, NO_RESIDUAL, 0, 0, 0 },     /* many runs: combined in two stages */
   { 2, 3, 61, 83, 8, RELU, NO_RESIDUAL, 0, 0, 0 },     /* groups of uneven length side by side, and another branch behind */
   { 2, 1, 67, 83, 3, RELU, NO_RESIDUAL, 0, 0, 0 },
+  { 3, 2, 8, 9, 41, RELU6, NO_RESIDUAL, 0.25, SHARE, 0 },
   { 1, 1, 1, 1, 3, LINEAR, NO_RESIDUAL, 0, FROZEN, 0 },
   { 3, 2, 9, 11, 41, RELU, NO_RESIDUAL, 0, FROZEN | IN_PLACE, 0 },
   { 2, 3, 8, 9, 40, RELU6, NO_RESIDUAL, 0.25, FROZEN | FIXED, 0 },
@@ -60,7 +62,7 @@ static RefNorm
 reference (const Row *r)
 {
   return (RefNorm){ r->branches, r->batch * r->height * r->width, r->channels, 1e-5, 0.1, r->low, r->high, r->dropout, 7,
-    { 0x12345678, 0x9abcdef0, 1000, 1 } };
+    { 0x12345678, 0x9abcdef0, 1000, 1 }, NULL, NULL, r->flags & SHARE ? 2 : 0, r->flags & SHARE ? 4 : 0 };
 }
 
 static char *
@@ -143,6 +145,7 @@ check_row (const Row *r, NddrFamily family, gboolean bench)
     .dropout = n.dropout,
     .dropout_layer = n.layer,
     .random = random,
+    .share = { n.share, n.shares },
   };
 
   guard2 = guard_new (c, r, "guard 2");
@@ -233,7 +236,7 @@ check_activate (const Row *r, NddrFamily family)
   NddrTensor *tdz = check_map (c, "dz", r->branches, r->batch, r->height, r->width, r->channels);
   NddrTensor *tdy = r->flags & IN_PLACE ? tdz : check_map (c, "dy", r->branches, r->batch, r->height, r->width, r->channels);
   NddrTensor *random = nddr_plan_flat (plan, "random", NDDR_SPACE_INPUT, NDDR_BYTES, 16);
-  NddrActivate op = { ty, tz, n.low, n.high, n.dropout, n.layer, random };
+  NddrActivate op = { ty, tz, n.low, n.high, n.dropout, n.layer, random, { n.share, n.shares } };
 
   for (gsize i = 0; i < count; i++)
     y[i] = i % 5 ? (float) (4 * y[i] + 3) : i % 10 ? 0 : 6; /* the clamp's borders pass no gradient */

@@ -26,11 +26,12 @@ ref_philox (const guint32 counter[4], const guint32 key[2], guint32 out[4])
 void
 ref_dropout_mask (const RefNorm *n, double *mask)
 {
-  int quads = (n->channels + 3) / 4;
+  int quads = (n->channels + 3) / 4, shares = MAX (n->shares, 1);
 
   for (int p = 0; p < n->branches * n->pixels; p++)
     for (int c = 0; c < n->channels; c++) {
-      guint32 counter[4] = { p * quads + c / 4, n->layer, n->random[2], n->random[3] }, words[4];
+      int at = (p / n->pixels * shares + n->share) * n->pixels + p % n->pixels; /* of the whole batch */
+      guint32 counter[4] = { at * quads + c / 4, n->layer, n->random[2], n->random[3] }, words[4];
 
       ref_philox (counter, n->random, words);
       *mask++ = words[c % 4] < n->dropout * 4294967296.0 ? 0 : 1 / (1 - n->dropout);

@@ -13,6 +13,7 @@ typedef struct
   double eps, momentum, low, high, dropout;
   guint32 layer, random[4]; /* seed, step */
   const double *mean, *var; /* [branches][channels]: statistics that are not the batch's, and stay; NULL: the batch's */
+  int share, shares;        /* the maps are the share-th of so many parts of the batch, which chance goes by; shares 0: all of it */
 } RefNorm;
 
 /** Philox-4x32-10. */
