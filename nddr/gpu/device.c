@@ -343,22 +343,26 @@ type_rank (VkPhysicalDeviceType type)
   }
 }
 
-static int
-choose_best (const GPtrArray *list)
+/* the usable devices of the best type there is */
+static void
+match_best (const GPtrArray *list, GArray *matches)
 {
-  int best = -1;
+  int best = G_MAXINT;
 
   for (guint i = 0; i < list->len; i++) {
     const NddrDeviceInfo *info = g_ptr_array_index (list, i);
 
-    if (info->usable && (best < 0 || type_rank (info->type) < type_rank (((NddrDeviceInfo *) g_ptr_array_index (list, best))->type)))
-      best = i;
+    if (!info->usable || type_rank (info->type) > best)
+      continue;
+    if (type_rank (info->type) < best)
+      g_array_set_size (matches, 0);
+    best = type_rank (info->type);
+    g_array_append_val (matches, i);
   }
-  return best;
 }
 
-static int
-choose_by_name (const GPtrArray *list, const char *which)
+static void
+match_name (const GPtrArray *list, const char *which, GArray *matches)
 {
   g_autofree char *wanted = g_utf8_casefold (which, -1);
 
@@ -366,9 +370,8 @@ choose_by_name (const GPtrArray *list, const char *which)
     g_autofree char *name = g_utf8_casefold (((NddrDeviceInfo *) g_ptr_array_index (list, i))->name, -1);
 
     if (strstr (name, wanted))
-      return i;
+      g_array_append_val (matches, i);
   }
-  return -1;
 }
 
 static char *
@@ -381,41 +384,55 @@ describe_list (const GPtrArray *list)
   return g_string_free (text, FALSE);
 }
 
-/* the index of the device that @which means; -1 with @error */
-static int
-choose (const GPtrArray *list, const char *which, GError **error)
+/* (transfer full): the indices of the devices that @which means, the one to take first; NULL with @error where there is none, or the first
+ * cannot be used */
+static GArray *
+match (const GPtrArray *list, const char *which, GError **error)
 {
   g_autofree char *there = describe_list (list);
+  g_autoptr (GArray) matches = g_array_new (FALSE, FALSE, sizeof (guint));
+  const NddrDeviceInfo *first;
   guint64 index;
-  int chosen;
 
   if (!which || !*which || g_str_equal (which, "auto"))
     which = g_getenv ("NDDR_DEVICE");
   if (list->len == 0) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE,
         "the Vulkan drivers offer no device: install the GPU's driver, or mesa-vulkan-drivers for the processor's own (lavapipe)");
-    return -1;
+    return NULL;
   }
   if (!which || !*which || g_str_equal (which, "auto")) {
-    chosen = choose_best (list);
-    if (chosen < 0)
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "none of the Vulkan devices can be used (%s): `nddr devices` says why", there);
-    return chosen;
+    match_best (list, matches);
+    if (matches->len > 0)
+      return g_steal_pointer (&matches);
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "none of the Vulkan devices can be used (%s): `nddr devices` says why", there);
+    return NULL;
   }
-  if (g_ascii_string_to_unsigned (which, 10, 0, G_MAXUINT, &index, NULL))
-    chosen = index < list->len ? (int) index : -1;
-  else
-    chosen = choose_by_name (list, which);
-  if (chosen < 0) {
+  if (!g_ascii_string_to_unsigned (which, 10, 0, G_MAXUINT, &index, NULL))
+    match_name (list, which, matches);
+  else if (index < list->len)
+    g_array_append_vals (matches, &(guint){ index }, 1);
+  if (matches->len == 0) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE, "no Vulkan device \"%s\"; there are %s", which, there);
-    return -1;
+    return NULL;
   }
-  if (!((NddrDeviceInfo *) g_ptr_array_index (list, chosen))->usable) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s %s", ((NddrDeviceInfo *) g_ptr_array_index (list, chosen))->name,
-        ((NddrDeviceInfo *) g_ptr_array_index (list, chosen))->unusable_because);
-    return -1;
+  first = g_ptr_array_index (list, g_array_index (matches, guint, 0));
+  if (!first->usable) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s %s", first->name, first->unusable_because);
+    return NULL;
   }
-  return chosen;
+  for (guint i = matches->len; i-- > 1;)
+    if (!((NddrDeviceInfo *) g_ptr_array_index (list, g_array_index (matches, guint, i)))->usable)
+      g_array_remove_index (matches, i);
+  return g_steal_pointer (&matches);
+}
+
+GArray *
+nddr_device_match (const char *which, GError **error)
+{
+  g_autoptr (GPtrArray) list = nddr_device_list (error);
+
+  return list ? match (list, which, error) : NULL;
 }
 
 /* ---- opening */
@@ -484,21 +501,21 @@ nddr_device_open (const char *which, GError **error)
   VkInstance instance = VK_NULL_HANDLE;
   g_autoptr (GArray) devices = NULL;
   g_autoptr (GPtrArray) list = NULL;
+  g_autoptr (GArray) matches = NULL;
   NddrDevice *device;
-  int chosen = -1;
 
   if (!create_instance (&instance, error))
     return NULL;
   devices = physical_devices (instance, error);
   if (devices) {
     list = list_of (instance, devices);
-    chosen = choose (list, which, error);
+    matches = match (list, which, error);
   }
-  if (chosen < 0) {
+  if (!matches) {
     vkDestroyInstance (instance, NULL);
     return NULL;
   }
-  device = device_alloc (instance, g_array_index (devices, VkPhysicalDevice, chosen));
+  device = device_alloc (instance, g_array_index (devices, VkPhysicalDevice, g_array_index (matches, guint, 0)));
   device->instance = instance;
   if (validation_wanted ()) {
     PFN_vkCreateDebugUtilsMessengerEXT create =

@@ -40,6 +40,10 @@ struct _NddrDevice
 /** FALSE with @error set where @result is not VK_SUCCESS. @doing: what was being done, as in "allocating 4 MiB". */
 gboolean nddr_vk_check (VkResult result, const char *doing, GError **error);
 
+/** (transfer full): the indices (guint) of all devices that @which means to nddr_device_open(), which would take the first; at least one, all usable;
+ * NULL with its @error. */
+GArray *nddr_device_match (const char *which, GError **error);
+
 /** Whether the driver offers a device extension. */
 gboolean nddr_vk_has_extension (VkPhysicalDevice physical, const char *name);
 
