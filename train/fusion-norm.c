@@ -101,12 +101,12 @@ set_norm (const Statistics *s, NddrStart *start)
     }
 }
 
-/* The pictures through the program, batch by batch. */
+/* @limit pictures through the program, batch by batch. */
 static gboolean
-run (NddrProgram *program, const NddrTraining *training, NddrLoader *loader, guint batch_size, GArray *statistics, GError **error)
+run (NddrProgram *program, const NddrTraining *training, NddrLoader *loader, guint batch_size, guint64 limit, GArray *statistics, GError **error)
 {
   guint64 done = 0;
-  for (;;)
+  while (done * batch_size < limit)
     {
       g_autoptr (GError) problem = NULL;
       NddrBatch *batch = nddr_loader_next (loader, &problem);
@@ -132,10 +132,11 @@ run (NddrProgram *program, const NddrTraining *training, NddrLoader *loader, gui
         return FALSE;
       done++;
     }
+  return TRUE;
 }
 
 gboolean
-nddr_fusion_norm_measure (NddrDevice *device, NddrStart *start, const NddrRecipe *recipe, NddrDataset *dataset, GError **error)
+nddr_fusion_norm_measure (NddrDevice *device, NddrStart *start, const NddrRecipe *recipe, guint batch, NddrDataset *dataset, GError **error)
 {
   g_autoptr (GArray) statistics = g_array_new (FALSE, FALSE, sizeof (Statistics));
   g_array_set_clear_func (statistics, statistics_clear);
@@ -153,7 +154,7 @@ nddr_fusion_norm_measure (NddrDevice *device, NddrStart *start, const NddrRecipe
   g_autoptr (NddrNetwork) network = fold_network (start, folded, error);
   if (!network)
     return FALSE;
-  NddrTrainingOptions options = { .batch = recipe->batch, .width = recipe->input.width, .height = recipe->input.height };
+  NddrTrainingOptions options = { .batch = batch, .width = recipe->input.width, .height = recipe->input.height };
   g_autoptr (NddrPlan) plan = nddr_plan_new (nddr_device_get_traits (device));
   g_autoptr (NddrTraining) training = nddr_training_append (plan, network, start->config, &options, error);
   if (!training || !nddr_plan_finish (plan, error))
@@ -162,10 +163,11 @@ nddr_fusion_norm_measure (NddrDevice *device, NddrStart *start, const NddrRecipe
   if (!program || !nddr_parameters_write (training->parameters, program, NDDR_PARAMETERS_VALUES, folded, "", error))
     return FALSE;
 
-  NddrLoaderOptions loading = { .batch = recipe->batch };
+  NddrLoaderOptions loading = { .batch = batch };
   nddr_augment_plain (&loading.augment, recipe->input.width, recipe->input.height, start->config->mean, start->config->std);
   g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &loading);
-  if (!run (program, training, loader, recipe->batch, statistics, error))
+  guint64 limit = MAX (nddr_dataset_size (dataset) / recipe->batch * recipe->batch, 1); /* whole batches of the recipe's: what one rank takes */
+  if (!run (program, training, loader, batch, limit, statistics, error))
     return FALSE;
   for (guint i = 0; i < statistics->len; i++)
     set_norm (&g_array_index (statistics, Statistics, i), start);

@@ -13,6 +13,7 @@ struct _NddrLearner
 {
   const NddrStart *start;
   const NddrRecipe *recipe;
+  NddrRanks *ranks; /* NULL: there is one */
   NddrTraining *training;
   NddrProgram *program;
   NddrBalance *balance;
@@ -21,10 +22,12 @@ struct _NddrLearner
 };
 
 static NddrTrainingOptions
-training_options (const NddrRecipe *recipe)
+training_options (const NddrLearner *learner)
 {
+  const NddrRecipe *recipe = learner->recipe;
+  NddrShare share = learner->ranks ? (NddrShare){ learner->ranks->index, learner->ranks->count } : (NddrShare){ 0, 1 };
   return (NddrTrainingOptions){
-    .batch = recipe->batch, .width = recipe->crop.width, .height = recipe->crop.height, .learn = TRUE,
+    .batch = recipe->batch / share.count, .share = share, .width = recipe->crop.width, .height = recipe->crop.height, .learn = TRUE,
     .input_resolution = recipe->resolution == NDDR_RESOLUTION_INPUT, .penalty = recipe->sluice_penalty > 0, .dropout = recipe->dropout, .bn_momentum = recipe->bn_momentum,
     .bn_running = recipe->bn_mode != NDDR_NORM_TRAIN, .bn_fixed = recipe->bn_mode == NDDR_NORM_FROZEN,
     .bn_trunk = recipe->bn_scope == NDDR_NORM_SCOPE_TRUNK, .accumulate = recipe->accumulate > 1, .clip_norm = recipe->clip_norm,
@@ -53,7 +56,7 @@ static NddrPlan *
 make_plan (const NddrLearner *learner, const NddrTraits *traits, int segments, NddrTraining **training, guint64 *bytes, GError **error)
 {
   g_autoptr (NddrPlan) plan = nddr_plan_new (traits);
-  NddrTrainingOptions options = training_options (learner->recipe);
+  NddrTrainingOptions options = training_options (learner);
   options.segments = segments;
   *bytes = 0;
   g_autoptr (NddrTraining) made = nddr_training_append (plan, learner->start->network, learner->start->config, &options, error);
@@ -104,11 +107,13 @@ choose_plan (NddrLearner *learner, const NddrTraits *traits, GError **error)
 }
 
 NddrLearner *
-nddr_learner_new (NddrDevice *device, const NddrTraits *traits, const NddrStart *start, const NddrRecipe *recipe, GError **error)
+nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks, const NddrStart *start, const NddrRecipe *recipe, GError **error)
 {
   g_autoptr (NddrLearner) learner = g_new0 (NddrLearner, 1);
   learner->start = start;
   learner->recipe = recipe;
+  learner->ranks = nddr_ranks_are_several (ranks) ? ranks : NULL;
+  g_assert (!learner->ranks || recipe->batch % ranks->count == 0);
   learner->balance = nddr_balance_new (recipe, start->config->tasks, start->config->n_tasks);
   g_autoptr (NddrPlan) plan = choose_plan (learner, traits ? traits : nddr_device_get_traits (device), error);
   if (!plan)
@@ -212,9 +217,9 @@ write_random (const NddrLearner *learner, gint64 t)
   memcpy (nddr_program_map (learner->program, learner->training->random, 0), words, sizeof words);
 }
 
-/* The pictures and labels of batch @m of the step; the means are over all of the step's pixels. */
+/* The pictures and labels of batch @m of the step; the means are over all of the step's pixels, of which there are @valid. */
 static void
-write_batch (const NddrLearner *learner, const NddrBatch *batch, gint64 m)
+write_batch (const NddrLearner *learner, const NddrBatch *batch, const guint64 *valid, gint64 m)
 {
   const NddrTraining *training = learner->training;
   const NddrConfig *config = learner->start->config;
@@ -223,7 +228,7 @@ write_batch (const NddrLearner *learner, const NddrBatch *batch, gint64 m)
     {
       const NddrTrainingTask *task = &training->tasks[t];
       NddrTaskKind kind = config->tasks[t].kind;
-      gsize pixels = (gsize) learner->recipe->batch * task->width * task->height;
+      gsize pixels = (gsize) training->image->batch * task->width * task->height;
       gpointer label = nddr_program_map (learner->program, task->label, 0);
       if (kind == NDDR_TASK_SEGMENTATION)
         memcpy (label, batch->segmentation + m * pixels, pixels);
@@ -232,21 +237,22 @@ write_batch (const NddrLearner *learner, const NddrBatch *batch, gint64 m)
       else
         memcpy (label, batch->depth + m * pixels, pixels * sizeof (float));
       float *scale = nddr_program_map (learner->program, task->scale, 0);
-      scale[0] = batch->valid[kind] ? 1.0 / batch->valid[kind] : 0;
+      scale[0] = valid[t] ? 1.0 / valid[t] : 0;
       scale[1] = nddr_balance_get_weights (learner->balance)[t];
     }
 }
 
-/* Each batch of a step adds its gradient. */
+/* Each batch of a step adds its gradient, on each rank. */
 static void
 write_penalty (const NddrLearner *learner)
 {
+  gint64 times = learner->recipe->accumulate * (learner->ranks ? learner->ranks->count : 1);
   float *scale;
   if (!learner->training->penalty_scale)
     return;
   scale = nddr_program_map (learner->program, learner->training->penalty_scale, 0);
   scale[0] = 1;
-  scale[1] = learner->recipe->sluice_penalty / learner->recipe->accumulate;
+  scale[1] = learner->recipe->sluice_penalty / times;
 }
 
 double
@@ -271,8 +277,55 @@ batch_phases (const NddrLearner *learner, guint phases, gint64 m)
     phases &= ~(1u << NDDR_TRAINING_UPDATE);
   if (n > 1 && (phases & 1u << NDDR_TRAINING_BACKWARD))
     phases |= 1u << (m ? NDDR_TRAINING_ADD : NDDR_TRAINING_FIRST);
+  if (learner->ranks && m + 1 == n && (phases & 1u << NDDR_TRAINING_BACKWARD))
+    phases |= 1u << NDDR_TRAINING_SEND;
   return phases;
 }
+
+/* ---- among ranks */
+
+static gboolean
+meet (int mark, gpointer user_data, GError **error)
+{
+  NddrLearner *learner = user_data;
+  const NddrMeeting *meeting = &g_array_index (learner->training->meetings, NddrMeeting, mark - 1);
+  float *values = nddr_program_map (learner->program, meeting->tensor, 0);
+  nddr_ranks_begin_sum (learner->ranks, values, meeting->tensor->bytes / sizeof *values);
+  if (meeting->kind == NDDR_MEETING_LAST_BUCKET)
+    nddr_ranks_finish_sums (learner->ranks);
+  return TRUE;
+}
+
+static void
+poll_ranks (gpointer user_data)
+{
+  NddrLearner *learner = user_data;
+  nddr_ranks_poll (learner->ranks);
+}
+
+static gboolean
+run (NddrLearner *learner, guint phases, GError **error)
+{
+  const NddrMarkHandler handler = { meet, poll_ranks, learner };
+  if (!learner->ranks)
+    return nddr_program_run (learner->program, phases, error);
+  return nddr_program_run_marked (learner->program, phases, &handler, error);
+}
+
+/* For each task the valid pixels of the step, on all ranks. */
+static void
+count_valid (const NddrLearner *learner, const NddrBatch *batch, guint64 *valid)
+{
+  int n = learner->training->n_tasks;
+  g_autofree double *sums = g_new (double, n);
+  for (int k = 0; k < n; k++)
+    sums[k] = batch->valid[learner->start->config->tasks[k].kind];
+  nddr_ranks_sum (learner->ranks, sums, n);
+  for (int k = 0; k < n; k++)
+    valid[k] = sums[k];
+}
+
+/* ---- a step */
 
 static float
 read_output (const NddrLearner *learner, const NddrTensor *tensor)
@@ -298,20 +351,19 @@ nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint
   write_rates (learner, t);
   write_penalty (learner);
   nddr_balance_begin (learner->balance, t);
+  count_valid (learner, batch, valid);
   for (int k = 0; k < learner->training->n_tasks; k++)
-    {
-      losses[k] = 0;
-      valid[k] = batch->valid[learner->start->config->tasks[k].kind];
-    }
+    losses[k] = 0;
   for (gint64 m = 0; m < n; m++)
     {
-      write_batch (learner, batch, m);
+      write_batch (learner, batch, valid, m);
       write_random (learner, t * n + m);
-      if (!nddr_program_run (learner->program, batch_phases (learner, phases, m), error))
+      if (!run (learner, batch_phases (learner, phases, m), error))
         return FALSE;
       for (int k = 0; k < learner->training->n_tasks; k++)
         losses[k] += read_output (learner, learner->training->tasks[k].loss);
     }
+  nddr_ranks_sum (learner->ranks, losses, learner->training->n_tasks);
   read_outcome (learner, losses);
   if (phases & 1u << NDDR_TRAINING_UPDATE)
     nddr_balance_end (learner->balance, t, losses, valid);
@@ -344,4 +396,23 @@ nddr_learner_restore (NddrLearner *learner, const NddrTensors *tensors, GError *
   return nddr_parameters_write (p, learner->program, NDDR_PARAMETERS_VALUES, tensors, "", error)
       && nddr_parameters_write (p, learner->program, NDDR_PARAMETERS_MOMENT1, tensors, MOMENT1, error)
       && nddr_parameters_write (p, learner->program, NDDR_PARAMETERS_MOMENT2, tensors, MOMENT2, error);
+}
+
+gboolean
+nddr_learner_share (NddrLearner *learner, GError **error)
+{
+  const NddrParameters *p = learner->training->parameters;
+  const NddrTensor *wholes[] = { p->params, p->running, p->moment1, p->moment2 };
+  for (guint i = 0; learner->ranks && i < G_N_ELEMENTS (wholes); i++)
+    {
+      if (!wholes[i])
+        continue;
+      g_autofree guint8 *data = g_malloc (wholes[i]->bytes);
+      if (nddr_ranks_is_first (learner->ranks) && !nddr_program_read (learner->program, wholes[i], 0, data, wholes[i]->bytes, error))
+        return FALSE;
+      nddr_ranks_share (learner->ranks, data, wholes[i]->bytes);
+      if (!nddr_ranks_is_first (learner->ranks) && !nddr_program_write (learner->program, wholes[i], 0, data, wholes[i]->bytes, error))
+        return FALSE;
+    }
+  return TRUE;
 }

@@ -1,5 +1,7 @@
 /* A learner: a network's training plan on a device, fed with batches.
  *
+ * Among ranks each has a learner for its share of every batch.  They start alike (nddr_learner_share()) and stay so, for each steps by the gradients of all.
+ *
  * Not thread-safe.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -7,6 +9,7 @@
 
 #include <train/balance.h>
 #include <train/loader.h>
+#include <train/ranks.h>
 #include <train/recipe.h>
 #include <train/start.h>
 #include <train/training.h>
@@ -17,8 +20,9 @@ typedef struct _NddrLearner NddrLearner;
 
 /** Uploads @start's tensors.  @start and @recipe must outlive the learner.  Where keeping all activations would take more than the device's heap
  * has, or than can be addressed, some are computed again in the backward pass, to the same bits, as the recipe allows.
- * @traits: (nullable): what to plan for, where that is not what the device has */
-NddrLearner *nddr_learner_new (NddrDevice *device, const NddrTraits *traits, const NddrStart *start, const NddrRecipe *recipe, GError **error);
+ * @traits: (nullable): what to plan for, where that is not what the device has
+ * @ranks: (nullable): that the recipe's batch is shared out among, which must come out even; outlives the learner */
+NddrLearner *nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks, const NddrStart *start, const NddrRecipe *recipe, GError **error);
 void nddr_learner_free (NddrLearner *learner);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrLearner, nddr_learner_free)
 
@@ -55,10 +59,10 @@ const NddrOutcome *nddr_learner_get_outcome (const NddrLearner *learner);
 
 /**
  * One step, t = 0, 1, …: losses, gradients and update.  Waits for the device.
- * @batch: the pictures of all the recipe's `accumulate` batches, one after the other
+ * @batch: the pictures of all the recipe's `accumulate` batches, one after the other; the rank's share of each
  * @phases: bits of NDDR_TRAINING_*; NDDR_TRAINING_STEP: all
- * @losses: (out): each task's over all of @batch, before its weight
- * Returns: FALSE with @error where the device fails; a loss that is not finite is no error here
+ * @losses: (out): each task's over all of @batch and of the other ranks', before its weight
+ * Returns: FALSE with @error where the device fails, after which ranks have nothing to say to each other; a loss that is not finite is no error here
  */
 gboolean nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint phases, double *losses, GError **error);
 
@@ -70,5 +74,7 @@ double nddr_learner_get_penalty (const NddrLearner *learner);
 gboolean nddr_learner_read (NddrLearner *learner, gboolean moments, NddrTensors *tensors, GError **error);
 /** The way back, moments and all: goes on where another learner was read. */
 gboolean nddr_learner_restore (NddrLearner *learner, const NddrTensors *tensors, GError **error);
+/** Gives all ranks the first one's parameters, running statistics and moments. */
+gboolean nddr_learner_share (NddrLearner *learner, GError **error);
 
 G_END_DECLS

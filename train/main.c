@@ -1,6 +1,7 @@
 /* The nddr tool: finds the verb.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/ranks.h>
 #include <train/verb.h>
 
 #include <errno.h>
@@ -54,7 +55,8 @@ run (int argc, char **argv)
     }
   if (g_str_equal (argv[1], "--version"))
     {
-      puts ("nddr " NDDR_VERSION);
+      const char *mpi = nddr_ranks_library ();
+      printf ("nddr " NDDR_VERSION ", %s%s\n", mpi ? "with " : "without MPI", mpi ? mpi : "");
       return NDDR_EXIT_DONE;
     }
   for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)

@@ -99,7 +99,7 @@ make_part (NddrPlan *plan, NddrTensor *whole, const char *label, const char *wha
 }
 
 NddrParameters *
-nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn, gboolean adamw, gboolean accumulate)
+nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn, gboolean adamw, gboolean accumulate, gboolean exchange)
 {
   NddrParameters *p = g_new0 (NddrParameters, 1);
   p->n_layers = network->layers->len;
@@ -118,6 +118,8 @@ nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn,
     {
       p->gradients = nddr_plan_flat (plan, "gradients", NDDR_SPACE_STATE, NDDR_F32, n_params);
       p->total = accumulate ? nddr_plan_flat (plan, "total", NDDR_SPACE_STATE, NDDR_F32, n_params) : p->gradients;
+      if (exchange)
+        p->exchanged = nddr_plan_flat (plan, "exchanged", NDDR_SPACE_EXCHANGE, NDDR_F32, n_params);
       p->moment1 = nddr_plan_flat (plan, "moment1", NDDR_SPACE_STATE, NDDR_F32, n_params);
       if (adamw)
         p->moment2 = nddr_plan_flat (plan, "moment2", NDDR_SPACE_STATE, NDDR_F32, n_params);

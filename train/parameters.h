@@ -49,6 +49,7 @@ typedef struct
 {
   NddrTensor *params, *running, *gradients, *moment1, *moment2; /* the latter three NULL where nothing is learnt, moment2 also for SGD */
   NddrTensor *total;                        /* of a step's gradients: gradients itself where a step has one batch */
+  NddrTensor *exchanged;                    /* EXCHANGE: what ranks sum of the total; NULL where there are no others */
   NddrTensor *groups;                       /* TABLES: the group of each 64 parameters */
   NddrLayerParameters *layers;              /* for each layer of the network */
   int n_layers;
@@ -56,8 +57,8 @@ typedef struct
 } NddrParameters;
 
 /** Adds the tensors to @plan. @learn: also gradients and moments, two of them where @adamw, and with @accumulate a total that is not
- * the gradients itself. */
-NddrParameters *nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn, gboolean adamw, gboolean accumulate);
+ * the gradients itself; with @exchange what ranks sum. */
+NddrParameters *nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn, gboolean adamw, gboolean accumulate, gboolean exchange);
 void nddr_parameters_free (NddrParameters *parameters);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrParameters, nddr_parameters_free)
 

@@ -26,6 +26,7 @@ typedef struct
   NddrDevice *device;
   NddrRecipe *recipe;
   const NddrTrainerOptions *options;
+  NddrRanks *ranks;
   NddrDataset *pictures, *validation; /* validation: NULL: none */
   NddrCheckpoint *checkpoint;         /* that it goes on from; NULL */
   NddrStart *start;
@@ -62,6 +63,20 @@ in_run (const Trainer *t, const char *name)
   return g_build_filename (t->options->run, name, NULL);
 }
 
+/* Pictures of a batch that are this rank's. */
+static guint
+rank_batch (const Trainer *t)
+{
+  return t->recipe->batch / (t->ranks ? t->ranks->count : 1);
+}
+
+/* Ranks of one machine share its processors and its memory. */
+static gint64
+local_share (const Trainer *t, gint64 all)
+{
+  return t->ranks ? MAX (all / t->ranks->local_count, 1) : all;
+}
+
 /* ---- starting */
 
 static gboolean
@@ -73,7 +88,7 @@ open_data (Trainer *t, GError **error)
       g_prefix_error (error, "[data] train: ");
       return FALSE;
     }
-  const gsize cache = (gsize) t->recipe->cache << 20;
+  const gsize cache = (gsize) local_share (t, t->recipe->cache) << 20;
   nddr_dataset_set_cache (t->pictures, cache);
   nddr_dataset_set_skip (t->pictures, t->recipe->broken == NDDR_BROKEN_SKIP);
   if (t->recipe->val_every == 0 || t->recipe->val[0] == '\0')
@@ -97,8 +112,9 @@ report_broken (Trainer *t, NddrDataset *dataset, const char *key)
   guint n = nddr_dataset_count_broken (dataset, &news);
   if (!news)
     return;
+  g_autofree char *by = nddr_ranks_are_several (t->ranks) ? g_strdup_printf (" by rank %d", t->ranks->index) : g_strdup ("");
   nddr_progress_clear (&t->progress);
-  g_printerr ("%s[data] %s: skipped, %u of %u samples so far\n", news, key, n, nddr_dataset_size (dataset));
+  g_printerr ("%s[data] %s: skipped%s, %u of %u samples so far\n", news, key, by, n, nddr_dataset_size (dataset));
 }
 
 static NddrConfig *
@@ -194,12 +210,12 @@ make_start (Trainer *t, NddrConfig *config, GError **error)
   t->start = nddr_start_new (config, t->recipe, t->options->inits, error);
   if (!t->start)
     return FALSE;
-  if (t->start->warnings)
+  if (t->start->warnings && nddr_ranks_is_first (t->ranks))
     g_printerr ("%s", t->start->warnings);
   if (t->recipe->fusion_norm_init == NDDR_FUSION_NORM_AUTO)
     t->recipe->fusion_norm_init = t->start->from_files ? NDDR_FUSION_NORM_DATA : NDDR_FUSION_NORM_ONE;
-  return t->recipe->fusion_norm_init != NDDR_FUSION_NORM_DATA
-      || nddr_fusion_norm_measure (t->device, t->start, t->recipe, t->pictures, error);
+  return t->recipe->fusion_norm_init != NDDR_FUSION_NORM_DATA || !nddr_ranks_is_first (t->ranks) /* whose all will have */
+      || nddr_fusion_norm_measure (t->device, t->start, t->recipe, rank_batch (t), t->pictures, error);
 }
 
 /* Says where activations are computed again, and where the memory is short all the same. */
@@ -218,13 +234,24 @@ say_footprint (const Trainer *t)
         "[data] crop\n", f->bytes / gib, device, f->most / gib);
 }
 
+/* Ranks of one device share its memory. */
+static NddrLearner *
+new_learner (const Trainer *t, GError **error)
+{
+  NddrTraits traits = *nddr_device_get_traits (t->device);
+  if (t->ranks)
+    traits.memory /= t->ranks->sharers;
+  return nddr_learner_new (t->device, &traits, t->ranks, t->start, t->recipe, error);
+}
+
 static gboolean
 make_learner (Trainer *t, GError **error)
 {
-  t->learner = nddr_learner_new (t->device, NULL, t->start, t->recipe, error);
+  t->learner = new_learner (t, error);
   if (!t->learner || (t->checkpoint && !nddr_learner_restore (t->learner, t->start->tensors, error)))
     return FALSE;
-  say_footprint (t);
+  if (nddr_ranks_is_first (t->ranks))
+    say_footprint (t);
   NddrBalance *balance = nddr_learner_get_balance (t->learner);
   nddr_balance_set_epoch (balance, nddr_dataset_size (t->pictures));
   if (t->checkpoint && t->checkpoint->weighting && !nddr_balance_from_text (balance, t->checkpoint->weighting, error))
@@ -239,7 +266,8 @@ make_learner (Trainer *t, GError **error)
       .width = r->crop.width, .height = r->crop.height, .brightness = r->brightness, .contrast = r->contrast, .saturation = r->saturation,
     },
     .batch = r->batch * r->accumulate, .labels = nddr_learner_get_labels (t->learner), .repeat = TRUE, .shuffle = r->shuffle, .seed = r->seed,
-    .first = t->step, .threads = r->threads, .prefetch = r->prefetch ? r->prefetch : r->accumulate > 1 ? 1 : 0, /* of larger batches fewer */
+    .first = t->step, .threads = r->threads ? r->threads : local_share (t, MIN (16, g_get_num_processors ())), .prefetch = r->prefetch ? r->prefetch : r->accumulate > 1 ? 1 : 0, /* of larger batches fewer */
+    .parts = r->accumulate, .share = t->ranks ? t->ranks->index : 0, .shares = t->ranks ? t->ranks->count : 1,
   };
   for (int c = 0; c < 3; c++)
     {
@@ -283,7 +311,14 @@ static gboolean
 prepare (Trainer *t, GError **error)
 {
   g_autofree char *checkpoint = in_run (t, "checkpoint.safetensors");
-  if (g_mkdir_with_parents (t->options->run, 0777) != 0)
+  gint64 n = t->ranks ? t->ranks->count : 1;
+  if (t->recipe->batch % n != 0)
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[train] batch is %" G_GINT64_FORMAT ": expected a multiple of the %" G_GINT64_FORMAT " ranks, each of "
+          "which takes as many of its pictures", t->recipe->batch, n);
+      return FALSE;
+    }
+  if (nddr_ranks_is_first (t->ranks) && g_mkdir_with_parents (t->options->run, 0777) != 0)
     {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot make the folder %s: %s", t->options->run, g_strerror (errno));
       return FALSE;
@@ -297,7 +332,91 @@ prepare (Trainer *t, GError **error)
   if ((t->options->resume && !load_checkpoint (t, error)) || !open_data (t, error))
     return FALSE;
   NddrConfig *config = make_config (t, error);
-  return config && make_start (t, config, error) && check_best (t, t->start->config, error) && make_learner (t, error) && open_run (t, error);
+  return config && make_start (t, config, error) && check_best (t, t->start->config, error) && make_learner (t, error);
+}
+
+/* ---- among ranks */
+
+/* Files may differ from machine to machine: what a run follows from must not. */
+static gboolean
+check_same (const Trainer *t, GError **error)
+{
+  g_autofree char *recipe = nddr_recipe_to_text (t->recipe), *config = nddr_config_to_json (t->start->config);
+  g_autofree char *all = g_strdup_printf ("%s\n%s\n%u\n%" G_GINT64_FORMAT, recipe, config, nddr_dataset_size (t->pictures), t->step);
+  g_autofree char *mine = g_compute_checksum_for_string (G_CHECKSUM_SHA256, all, -1), *first = g_strdup (mine);
+  nddr_ranks_share (t->ranks, first, strlen (first));
+  if (g_str_equal (mine, first))
+    return TRUE;
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "rank %d does not see what rank 0 does: the configuration, [data] train and, with --resume, the checkpoint in %s "
+      "must be the same on all machines", t->ranks->index, t->options->run);
+  return FALSE;
+}
+
+/* What the ranks run on. */
+static void
+say_ranks (const Trainer *t)
+{
+  char mine[64] = { 0 };
+  g_autofree char *all = g_malloc0 (t->ranks->count * sizeof mine);
+  g_autoptr (GString) names = g_string_new (NULL);
+  g_strlcpy (mine, nddr_device_get_info (t->device)->name, sizeof mine);
+  nddr_ranks_gather (t->ranks, mine, all, sizeof mine);
+  for (int r = 0, n = 1; r < t->ranks->count; r += n)
+    {
+      const char *name = all + r * sizeof mine;
+      for (n = 1; r + n < t->ranks->count && g_str_equal (all + (r + n) * sizeof mine, name); n++)
+        continue;
+      g_string_append_printf (names, "%s%d on %s", r ? ", " : "", n, name);
+    }
+  if (nddr_ranks_is_first (t->ranks))
+    g_printerr ("nddr train: %d ranks, %u pictures of a batch each: %s\n", t->ranks->count, rank_batch (t), names->str);
+}
+
+static gboolean
+prepare_all (Trainer *t, GError **error)
+{
+  if (!t->ranks)
+    return prepare (t, error) && open_run (t, error);
+  if (!nddr_ranks_agree (t->ranks, prepare (t, error), error) || !nddr_ranks_agree (t->ranks, check_same (t, error), error)
+      || !nddr_ranks_agree (t->ranks, !nddr_ranks_is_first (t->ranks) || open_run (t, error), error))
+    return FALSE;
+  say_ranks (t);
+  return nddr_learner_share (t->learner, error);
+}
+
+/* Whether any rank was told to stop. */
+static gboolean
+is_told_to_stop (const Trainer *t)
+{
+  double told = t->options->stop && *t->options->stop;
+  nddr_ranks_sum (t->ranks, &told, 1);
+  return told > 0;
+}
+
+/* The pictures that were skipped on all ranks, and the longest that one waited for its own. */
+static void
+share_loading (Trainer *t)
+{
+  typedef struct { double waited; guint n_skipped; } Loading;
+  Loading mine = { t->waited, t->n_skipped };
+  g_autofree Loading *all = t->ranks ? g_new0 (Loading, t->ranks->count) : NULL;
+  if (!t->ranks)
+    return;
+  nddr_ranks_gather (t->ranks, &mine, all, sizeof mine);
+  t->waited = t->n_skipped = 0;
+  for (int r = 0; r < t->ranks->count; r++)
+    {
+      t->waited = MAX (t->waited, all[r].waited);
+      t->n_skipped += all[r].n_skipped;
+    }
+}
+
+/* What the first rank knows of its validations decides when all end. */
+static void
+share_best (Trainer *t)
+{
+  nddr_ranks_share (t->ranks, &t->best, sizeof t->best);
+  nddr_ranks_share (t->ranks, &t->stale, sizeof t->stale);
 }
 
 /* ---- models and checkpoints */
@@ -387,22 +506,41 @@ validate (Trainer *t, GError **error)
 
 /* ---- the run */
 
-static gboolean
-take_step (Trainer *t, double *losses, double *loss, GError **error)
+/* On all ranks, or on none. */
+static NddrBatch *
+next_batch (Trainer *t, GError **error)
 {
   gint64 before = g_get_monotonic_time ();
   NddrBatch *batch = nddr_loader_next (t->loader, error);
   t->waited = (g_get_monotonic_time () - before) / 1e6;
   report_broken (t, t->pictures, "train");
+  t->n_skipped = batch ? batch->n_skipped : 0;
+  if (!nddr_ranks_agree (t->ranks, batch != NULL, error))
+    {
+      if (batch)
+        nddr_loader_return (t->loader, batch);
+      return NULL;
+    }
+  share_loading (t);
+  return batch;
+}
+
+/* A failure within it is one that ranks cannot agree on. */
+static gboolean
+take_step (Trainer *t, double *losses, GError **error)
+{
+  NddrBatch *batch = next_batch (t, error);
   if (!batch)
     return FALSE;
-  t->n_skipped = batch->n_skipped;
   gboolean fine = nddr_learner_step (t->learner, batch, t->step, NDDR_TRAINING_STEP, losses, error);
   nddr_loader_return (t->loader, batch);
-  if (!fine)
-    return FALSE;
-  *loss = nddr_learner_get_outcome (t->learner)->loss;
-  t->step++;
+  t->step += fine;
+  return fine;
+}
+
+static gboolean
+check_step (const Trainer *t, const double *losses, GError **error)
+{
   g_autofree char *what = NULL;
   if (!nddr_divergence_find (t->learner, t->start->config, losses, &what, error))
     return FALSE;
@@ -423,19 +561,20 @@ add_figure (GPtrArray *names, GArray *figures, char *name, double value)
 
 /* The log's line of the step just taken. */
 static gboolean
-log_step (const Trainer *t, double loss, const double *losses, double rate, double images_per_s, GError **error)
+log_step (const Trainer *t, const double *losses, double rate, double images_per_s, GError **error)
 {
+  const NddrOutcome *outcome = nddr_learner_get_outcome (t->learner);
   const NddrConfig *config = t->start->config;
   const NddrBalance *balance = nddr_learner_get_balance (t->learner);
   const double *weights = nddr_balance_get_weights (balance), *log_variances = nddr_balance_get_log_variances (balance);
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GArray) more = g_array_new (FALSE, FALSE, sizeof (NddrFigure));
-  add_figure (names, more, g_strdup ("grad_norm"), nddr_learner_get_outcome (t->learner)->gradient_norm);
+  add_figure (names, more, g_strdup ("grad_norm"), outcome->gradient_norm);
   for (guint k = 0; t->recipe->weighting != NDDR_WEIGHTING_FIXED && k < config->n_tasks; k++)
     add_figure (names, more, g_strconcat ("weight.", config->tasks[k].name, NULL), weights[k]);
   for (guint k = 0; log_variances && k < config->n_tasks; k++)
     add_figure (names, more, g_strconcat ("log_variance.", config->tasks[k].name, NULL), log_variances[k]);
-  return nddr_journal_step (t->journal, t->step, loss, config->tasks, config->n_tasks, losses, rate, images_per_s, t->waited, t->n_skipped,
+  return nddr_journal_step (t->journal, t->step, outcome->loss, config->tasks, config->n_tasks, losses, rate, images_per_s, t->waited, t->n_skipped,
       (const NddrFigure *) more->data, more->len, error);
 }
 
@@ -454,36 +593,53 @@ say_patience (const Trainer *t)
         t->recipe->best, best);
 }
 
+/* What is written and said after a step that took so many @seconds, at the rate @rate. */
+static gboolean
+keep_record (Trainer *t, const double *losses, double rate, double seconds, GError **error)
+{
+  gboolean last = t->step == t->recipe->steps;
+  double images_per_s = t->recipe->batch * t->recipe->accumulate / seconds;
+  if (!log_step (t, losses, rate, images_per_s, error))
+    return FALSE;
+  g_autofree char *waiting = t->waited > 0.05 * seconds ? g_strdup_printf (", %.0f %% waiting for data", 100 * t->waited / seconds) : NULL;
+  g_autofree char *text = g_strdup_printf ("loss %.4f  %.1f images/s%s", nddr_learner_get_outcome (t->learner)->loss, images_per_s, waiting ? waiting : "");
+  nddr_progress_update (&t->progress, t->step, t->recipe->steps, text);
+  if (t->validation && (last || t->step % t->recipe->val_every == 0) && !validate (t, error))
+    return FALSE;
+  return !(last || t->step % t->recipe->checkpoint_every == 0) || save_checkpoint (t, error);
+}
+
+/* Saves what is not saved yet: by the first rank alone. */
+static gboolean
+save_all (Trainer *t, gboolean saved, GError **error)
+{
+  return nddr_ranks_agree (t->ranks, saved || !nddr_ranks_is_first (t->ranks) || save_checkpoint (t, error), error);
+}
+
 static gboolean
 go_on (Trainer *t, gboolean *finished, GError **error)
 {
-  const NddrConfig *config = t->start->config;
-  g_autofree double *losses = g_new0 (double, config->n_tasks);
+  g_autofree double *losses = g_new0 (double, t->start->config->n_tasks);
+  gboolean first = nddr_ranks_is_first (t->ranks);
   t->saved = t->step;
-  if (!t->checkpoint && !save_checkpoint (t, error)) /* from here on a run that is killed can go on */
+  if (!save_all (t, t->checkpoint != NULL, error)) /* from here on a run that is killed can go on */
     return FALSE;
-  nddr_progress_start (&t->progress, t->step);
-  while (t->step < t->recipe->steps && is_patient (t) && !(t->options->stop && *t->options->stop))
+  if (first)
+    nddr_progress_start (&t->progress, t->step);
+  while (t->step < t->recipe->steps && is_patient (t) && !is_told_to_stop (t))
     {
-      double loss, rate = nddr_recipe_rate (t->recipe, t->step);
+      double rate = nddr_recipe_rate (t->recipe, t->step);
       gint64 before = g_get_monotonic_time ();
-      if (!take_step (t, losses, &loss, error))
+      if (!take_step (t, losses, error))
         return FALSE;
-      double seconds = MAX (g_get_monotonic_time () - before, 1) / 1e6, images_per_s = t->recipe->batch * t->recipe->accumulate / seconds;
-      if (!log_step (t, loss, losses, rate, images_per_s, error))
+      double seconds = MAX (g_get_monotonic_time () - before, 1) / 1e6;
+      gboolean fine = check_step (t, losses, error) && (!first || keep_record (t, losses, rate, seconds, error));
+      if (!nddr_ranks_agree (t->ranks, fine, error))
         return FALSE;
-      g_autofree char *waiting = t->waited > 0.05 * seconds ? g_strdup_printf (", %.0f %% waiting for data", 100 * t->waited / seconds) : NULL;
-      g_autofree char *text = g_strdup_printf ("loss %.4f  %.1f images/s%s", loss, images_per_s, waiting ? waiting : "");
-      nddr_progress_update (&t->progress, t->step, t->recipe->steps, text);
-
-      gboolean last = t->step == t->recipe->steps;
-      if (t->validation && (last || t->step % t->recipe->val_every == 0) && !validate (t, error))
-        return FALSE;
-      if ((last || t->step % t->recipe->checkpoint_every == 0) && !save_checkpoint (t, error))
-        return FALSE;
+      share_best (t);
     }
   *finished = t->step >= t->recipe->steps || !is_patient (t);
-  return t->saved == t->step || save_checkpoint (t, error);
+  return save_all (t, t->saved == t->step, error);
 }
 
 /* The run is complete without it: failing is no more than a warning. */
@@ -504,13 +660,16 @@ write_report (Trainer *t)
 gboolean
 nddr_trainer_run (NddrDevice *device, NddrRecipe *recipe, const NddrTrainerOptions *options, gboolean *finished, GError **error)
 {
-  Trainer t = { .device = device, .recipe = recipe, .options = options, .best = NAN };
-  gboolean fine = prepare (&t, error) && go_on (&t, finished, error);
-  if (fine && *finished)
+  NddrRanks *ranks = nddr_ranks_are_several (options->ranks) ? options->ranks : NULL;
+  Trainer t = { .device = device, .recipe = recipe, .options = options, .ranks = ranks, .best = NAN };
+  gboolean fine = prepare_all (&t, error) && go_on (&t, finished, error), speaks = fine && nddr_ranks_is_first (ranks);
+  if (speaks && *finished)
     write_report (&t);
   nddr_progress_clear (&t.progress);
-  if (fine)
+  if (speaks)
     say_patience (&t);
+  if (fine)
+    nddr_ranks_agree (ranks, TRUE, NULL); /* nobody leaves while the first one works */
   trainer_clear (&t);
   return fine;
 }

@@ -12,6 +12,12 @@
 
 #define MAX_BRANCHES 64 /* bits of a mask */
 
+/* A bucket's bytes: an eighth of the gradients, so that most of them are on their way before the last are computed, but no fewer than a network moves
+ * well, nor more than PyTorch's. */
+#define BUCKETS 8
+#define SMALLEST_BUCKET (256 << 10)
+#define LARGEST_BUCKET (25 << 20)
+
 /* Some consecutive branches of a value that a layer reads. */
 typedef struct
 {
@@ -216,7 +222,7 @@ append_convolution (Builder *b, int i)
       ops->norm = (NddrNorm){
         .input = raw, .output = output, .residual = residual, .weight = p->scale, .bias = p->shift, .running_mean = p->mean, .running_var = p->var,
         .frozen = b->options->bn_running && in_norm_scope (b, layer), .eps = b->network->norm_eps, .momentum = b->options->bn_momentum, .low = low, .high = high,
-        .dropout = dropout ? b->options->dropout : 0, .dropout_layer = dropout_layer, .random = b->training->random,
+        .dropout = dropout ? b->options->dropout : 0, .dropout_layer = dropout_layer, .random = b->training->random, .share = b->options->share,
       };
       nddr_norm_forward (b->plan, &ops->norm);
     }
@@ -224,7 +230,7 @@ append_convolution (Builder *b, int i)
     {
       ops->activate = (NddrActivate){
         .input = raw, .output = output, .low = low, .high = high,
-        .dropout = dropout ? b->options->dropout : 0, .dropout_layer = dropout_layer, .random = b->training->random,
+        .dropout = dropout ? b->options->dropout : 0, .dropout_layer = dropout_layer, .random = b->training->random, .share = b->options->share,
       };
       nddr_activate_forward (b->plan, &ops->activate);
     }
@@ -536,16 +542,82 @@ append_sum (Builder *b, NddrSum which, NddrTensor *x, double max_norm)
   return squares.factor;
 }
 
+/* Parts of @whole as @count gives them, or itself. */
+static NddrTensor *
+part_of (Builder *b, NddrTensor *whole, gsize from, gsize count)
+{
+  return from == 0 && count == (gsize) whole->stride ? whole : nddr_plan_part (b->plan, whole, whole->name, from * sizeof (float), count);
+}
+
+/* Adds @count gradients to those of the batches before, from element @from on. */
 static void
-append_total (Builder *b)
+append_total (Builder *b, gsize from, gsize count)
 {
   const NddrParameters *p = b->training->parameters;
+  NddrTensor *total = part_of (b, p->total, from, count), *gradients = part_of (b, p->gradients, from, count);
   b->plan->label = g_intern_string ("accumulate");
   b->plan->phase = NDDR_TRAINING_FIRST;
-  nddr_gradients_add (b->plan, p->total, p->gradients, FALSE);
+  nddr_gradients_add (b->plan, total, gradients, FALSE);
   b->plan->phase = NDDR_TRAINING_ADD;
-  nddr_gradients_add (b->plan, p->total, p->gradients, TRUE);
+  nddr_gradients_add (b->plan, total, gradients, TRUE);
 }
+
+/* ---- among ranks */
+
+/* What is done at the mark of the step appended last. */
+static void
+meet (Builder *b, NddrMeetingKind kind, NddrTensor *tensor, gboolean hold)
+{
+  NddrMeeting meeting = { kind, tensor };
+  nddr_plan_mark (b->plan, hold);
+  g_array_append_val (b->training->meetings, meeting);
+}
+
+/* Gradients that are complete, to be summed over the ranks. */
+static void
+append_bucket (Builder *b, gsize from, gsize count)
+{
+  const NddrParameters *p = b->training->parameters;
+  NddrTensor *exchanged = part_of (b, p->exchanged, from, count);
+  if (b->options->accumulate)
+    append_total (b, from, count);
+  b->plan->label = g_intern_string ("exchange");
+  b->plan->phase = NDDR_TRAINING_SEND;
+  nddr_gradients_add (b->plan, exchanged, part_of (b, p->total, from, count), FALSE);
+  meet (b, from > 0 ? NDDR_MEETING_BUCKET : NDDR_MEETING_LAST_BUCKET, exchanged, from == 0);
+  b->plan->phase = NDDR_TRAINING_BACKWARD;
+}
+
+/* Layer @i's gradients are complete, as are those of the layers behind it, of which those from element *end on are in buckets. */
+static void
+fill_bucket (Builder *b, int i, gsize *end)
+{
+  const NddrParameters *p = b->training->parameters;
+  const NddrTensor *weight = p->layers[i].weight; /* a layer's first part */
+  gsize all = (gsize) p->params->stride * sizeof (float), least = CLAMP (all / BUCKETS, SMALLEST_BUCKET, LARGEST_BUCKET);
+  gsize from = i == 0 ? 0 : weight ? weight->part_offset / sizeof (float) : *end;
+  if (i > 0 && (*end - from) * sizeof (float) < least)
+    return;
+  append_bucket (b, from, *end - from);
+  *end = from;
+}
+
+static void
+append_backwards (Builder *b)
+{
+  gsize end = b->training->parameters->params->stride;
+  b->plan->phase = NDDR_TRAINING_BACKWARD;
+  for (int i = b->training->n_layers - 1; i >= 0; i--)
+    {
+      append_backward (b, i);
+      if (b->options->share.count > 1)
+        fill_bucket (b, i, &end);
+    }
+  if (b->options->accumulate && b->options->share.count <= 1)
+    append_total (b, 0, end);
+}
+
+/* ---- the update */
 
 /* Where the parameters are more than a binding may span, a part of them at a time. */
 static void
@@ -555,6 +627,11 @@ append_update (Builder *b)
   const NddrParameters *p = b->training->parameters;
   gsize n = p->params->bytes / sizeof (float), chunk = b->plan->traits.max_storage_range / sizeof (float) / 4096 * 4096;
   b->plan->phase = NDDR_TRAINING_UPDATE;
+  if (p->exchanged)
+    {
+      b->plan->label = g_intern_string ("exchange");
+      nddr_gradients_add (b->plan, p->total, p->exchanged, FALSE);
+    }
   b->plan->label = g_intern_string ("optimizer");
   NddrTensor *clip = append_sum (b, NDDR_SUM_GRADIENTS, p->total, o->clip_norm);
   for (gsize from = 0; from < n; from += chunk)
@@ -629,6 +706,7 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
   training->tasks = g_new0 (NddrTrainingTask, training->n_tasks);
   training->raw = g_new0 (NddrTensor *, training->n_layers);
   training->penalties = g_new0 (NddrTensor *, training->n_layers);
+  training->meetings = g_array_new (FALSE, FALSE, sizeof (NddrMeeting));
   Builder b = {
     .plan = plan, .network = network, .options = options, .training = training,
     .root = g_new0 (int, n_values), .values = g_new0 (NddrTensor *, n_values), .gradients = g_new0 (NddrTensor *, n_values),
@@ -643,7 +721,7 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
   find_roots (&b);
   find_zeroed (&b);
 
-  training->parameters = nddr_parameters_new (plan, network, options->learn, options->adamw, options->accumulate);
+  training->parameters = nddr_parameters_new (plan, network, options->learn, options->adamw, options->accumulate, options->share.count > 1);
   if (options->dropout > 0)
     training->random = nddr_plan_flat (plan, "random", NDDR_SPACE_INPUT, NDDR_F32, 4);
   plan->phase = NDDR_TRAINING_FORWARD;
@@ -657,11 +735,7 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
       training->rates = nddr_plan_flat (plan, "rates", NDDR_SPACE_INPUT, NDDR_F32, (NDDR_N_GROUPS + 1) * 4);
       for (int t = 0; t < training->n_tasks; t++)
         append_loss (&b, config, t);
-      plan->phase = NDDR_TRAINING_BACKWARD;
-      for (int i = training->n_layers - 1; i >= 0; i--)
-        append_backward (&b, i);
-      if (options->accumulate)
-        append_total (&b);
+      append_backwards (&b);
       append_update (&b);
       if (options->segments > 1)
         nddr_plan_recompute (plan, first, end, options->segments, NDDR_TRAINING_BACKWARD);
@@ -679,5 +753,6 @@ nddr_training_free (NddrTraining *training)
   g_free (training->tasks);
   g_free (training->raw);
   g_free (training->penalties);
+  g_array_unref (training->meetings);
   g_free (training);
 }

@@ -6,6 +6,9 @@
  *
  * Without learning it is the forward pass alone, which is what measuring activations needs.
  *
+ * Where several ranks train together, each has such a plan for its share of the batch, with marks (see nddr_plan_mark()) at which they exchange what
+ * they have: gradients in buckets, from the last layers' on, while those of the layers before are computed.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -16,14 +19,18 @@
 
 G_BEGIN_DECLS
 
-/* Phases, in the order in which a step runs them.  Where a step accumulates the gradients of several batches, FIRST or ADD come behind
- * each BACKWARD, before UPDATE. */
-enum { NDDR_TRAINING_PACK, NDDR_TRAINING_FORWARD, NDDR_TRAINING_BACKWARD, NDDR_TRAINING_UPDATE, NDDR_TRAINING_FIRST, NDDR_TRAINING_ADD };
+/* Phases, in the order in which a step runs them.  Where a step accumulates the gradients of several batches, FIRST or ADD go along with
+ * each BACKWARD, before UPDATE; where there are several ranks SEND does with the last. */
+enum
+{
+  NDDR_TRAINING_PACK, NDDR_TRAINING_FORWARD, NDDR_TRAINING_BACKWARD, NDDR_TRAINING_UPDATE, NDDR_TRAINING_FIRST, NDDR_TRAINING_ADD, NDDR_TRAINING_SEND
+};
 #define NDDR_TRAINING_STEP 0xf /* the first four */
 
 typedef struct
 {
   int batch, width, height;  /* of what the network sees */
+  NddrShare share;           /* of the whole batch: the rank's */
   gboolean learn;            /* else the forward pass alone */
   gboolean input_resolution; /* losses at the image's size, heads' outputs upsampled; else at the heads' size */
   double dropout, bn_momentum;
@@ -49,9 +56,23 @@ typedef struct
 /* What UPDATE leaves the sum of squares of. */
 typedef enum { NDDR_SUM_GRADIENTS, NDDR_SUM_PARAMS, NDDR_SUM_RUNNING, NDDR_N_SUMS } NddrSum;
 
+/* What the ranks do when the plan comes to a mark. */
+typedef enum
+{
+  NDDR_MEETING_BUCKET,      /* begin to sum it: nothing before the last bucket's mark needs it */
+  NDDR_MEETING_LAST_BUCKET, /* and have all of them summed before what is behind it */
+} NddrMeetingKind;
+
+typedef struct
+{
+  NddrMeetingKind kind;
+  NddrTensor *tensor; /* EXCHANGE, floats */
+} NddrMeeting;
+
 typedef struct
 {
   NddrParameters *parameters;
+  GArray *meetings;        /* of NddrMeeting: of each mark, in order */
   NddrTensor *image;       /* INPUT, [1][batch][height][width][3], normalised */
   NddrTensor *random;      /* INPUT, 4 words: seed, step; NULL without dropout */
   NddrTensor *rates;       /* INPUT, [NDDR_N_GROUPS + 1][4]: see NddrOptimizer */

@@ -89,7 +89,7 @@ prepare_training (Bench *bench, GError **error)
   bench->start->network = nddr_network_new (bench->start->config, bench->start->tensors, NULL, error);
   if (!bench->start->network)
     return FALSE;
-  bench->learner = nddr_learner_new (bench->device, NULL, bench->start, bench->recipe, error);
+  bench->learner = nddr_learner_new (bench->device, NULL, NULL, bench->start, bench->recipe, error);
   if (!bench->learner)
     return FALSE;
   bench->program = nddr_learner_get_program (bench->learner);

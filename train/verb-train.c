@@ -9,7 +9,8 @@
 
 static volatile sig_atomic_t told_to_stop;
 
-/* The first signal ends the run after its step; the second ends the program. */
+/* The first signal ends the run after its step; the second ends the program.  mpirun hands on SIGUSR1; the other two it takes itself, and ends its ranks
+ * at once. */
 static void
 on_signal (int number)
 {
@@ -24,6 +25,35 @@ watch_signals (void)
   sigemptyset (&action.sa_mask);
   sigaction (SIGINT, &action, NULL);
   sigaction (SIGTERM, &action, NULL);
+  sigaction (SIGUSR1, &action, NULL);
+}
+
+typedef struct
+{
+  const char *config, *run, *which;
+  const char *const *sets, *const *inits;
+  gboolean resume;
+} Order;
+
+/* The run as one of @ranks; the exit status. */
+static int
+train (NddrRanks *ranks, const Order *order)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrRecipe) as_written = nddr_recipe_load (order->config, NULL, &error);
+  g_autoptr (NddrRecipe) recipe = as_written ? nddr_recipe_load (order->config, order->sets, &error) : NULL;
+  gboolean misuse = as_written && !recipe, finished = FALSE;
+  g_autoptr (NddrDevice) device = recipe ? nddr_ranks_open_device (ranks, order->which, &error) : NULL;
+  NddrTrainerOptions options = { .run = order->run, .inits = order->inits, .resume = order->resume, .stop = &told_to_stop, .ranks = ranks };
+  watch_signals ();
+  gboolean fine = nddr_ranks_agree (ranks, device != NULL, &error) && nddr_trainer_run (device, recipe, &options, &finished, &error);
+  if (!fine && g_error_matches (error, NDDR_RANKS_ERROR, NDDR_RANKS_ERROR_ELSEWHERE))
+    return misuse ? NDDR_EXIT_USAGE : NDDR_EXIT_FAILED; /* that rank says why */
+  if (!fine)
+    return misuse ? nddr_verb_misuse ("train", "%s", error->message) : nddr_verb_fail ("train", error);
+  if (!finished && nddr_ranks_is_first (ranks))
+    g_printerr ("nddr train: stopped; --resume goes on from %s\n", order->run);
+  return NDDR_EXIT_DONE;
 }
 
 int
@@ -41,29 +71,21 @@ nddr_verb_train (int argc, char **argv)
     { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },
     { NULL },
   };
-  g_autoptr (GError) error = NULL;
-  if (!nddr_verb_parse (&argc, &argv, "CONFIG.ini", "Trains a model.  The first Ctrl-C writes a checkpoint and ends; --resume goes on.", entries, 1, 1))
+  const char *mpi = nddr_ranks_library ();
+  g_autofree char *summary = g_strdup_printf ("Trains a model.  The first Ctrl-C writes a checkpoint and ends; --resume goes on.\n\n%s%s", mpi
+      ? "With mpirun -np N it trains on N devices, of this machine or of several: " : "It was built without MPI, and trains on one device.", mpi ? mpi : "");
+  if (!nddr_verb_parse (&argc, &argv, "CONFIG.ini", summary, entries, 1, 1))
     return NDDR_EXIT_USAGE;
   if (!run)
     return nddr_verb_misuse ("train", "-o RUN is missing: the folder that gets the run's log, checkpoint and models");
   if (resume && inits)
     return nddr_verb_misuse ("train", "--resume and --init exclude each other: a run that goes on has its weights");
-  g_autoptr (NddrRecipe) as_written = nddr_recipe_load (argv[1], NULL, &error);
-  if (!as_written)
+  g_autoptr (GError) error = NULL;
+  NddrRanks *ranks = nddr_ranks_join (&error);
+  if (!ranks)
     return nddr_verb_fail ("train", error);
-  g_autoptr (NddrRecipe) recipe = nddr_recipe_load (argv[1], (const char *const *) sets, &error);
-  if (!recipe)
-    return nddr_verb_misuse ("train", "%s", error->message);
-  g_autoptr (NddrDevice) device = nddr_device_open (which, &error);
-  if (!device)
-    return nddr_verb_fail ("train", error);
-
-  gboolean finished = FALSE;
-  NddrTrainerOptions options = { .run = run, .inits = (const char *const *) inits, .resume = resume, .stop = &told_to_stop };
-  watch_signals ();
-  if (!nddr_trainer_run (device, recipe, &options, &finished, &error))
-    return nddr_verb_fail ("train", error);
-  if (!finished)
-    g_printerr ("nddr train: stopped; --resume goes on from %s\n", run);
-  return NDDR_EXIT_DONE;
+  Order order = { .config = argv[1], .run = run, .which = which, .sets = (const char *const *) sets, .inits = (const char *const *) inits, .resume = resume };
+  int status = train (ranks, &order);
+  nddr_ranks_leave (ranks, status != NDDR_EXIT_DONE);
+  return status;
 }

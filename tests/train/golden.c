@@ -7,15 +7,21 @@
 
 #include <json-glib/json-glib.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static NddrTensors *file;
 static NddrDevice *device;
+static NddrRanks *ranks; /* NULL: one */
 
 void
 golden_init (int *argc, char ***argv)
 {
   g_autoptr (GError) error = NULL;
+  ranks = nddr_ranks_join (&error);
+  g_assert_no_error (error);
+  if (!nddr_ranks_is_first (ranks) && !freopen ("/dev/null", "w", stdout))
+    g_error ("rank %d cannot be silent", ranks->index);
   g_test_init (argc, argv, NULL);
   g_assert_cmpint (*argc, ==, 2);
   file = nddr_safetensors_read ((*argv)[1], FALSE, &error);
@@ -30,6 +36,7 @@ golden_run (void)
   int status = g_test_run ();
   g_clear_pointer (&device, nddr_device_unref);
   g_clear_pointer (&file, nddr_tensors_free);
+  nddr_ranks_leave (ranks, FALSE); /* a test that failed did so on all of them, or mpirun sees the status */
   return status;
 }
 
@@ -129,7 +136,9 @@ golden_load_with (const char *name, NddrFamily family, const char *const *sets, 
   NddrTraits traits = *nddr_device_get_traits (device);
   traits.family = family;
   traits.memory = memory ? memory : traits.memory;
-  golden->learner = nddr_learner_new (device, &traits, golden->start, golden->recipe, &error);
+  golden->learner = nddr_learner_new (device, &traits, ranks, golden->start, golden->recipe, &error);
+  g_assert_no_error (error);
+  nddr_learner_share (golden->learner, &error);
   g_assert_no_error (error);
   if (json_object_has_member (training, "epoch"))
     nddr_balance_set_epoch (nddr_learner_get_balance (golden->learner), json_object_get_int_member (training, "epoch"));
@@ -143,6 +152,46 @@ golden_free (Golden *golden)
   nddr_start_free (golden->start);
   nddr_recipe_free (golden->recipe);
   g_free (golden);
+}
+
+/* ---- ranks */
+
+gboolean
+golden_is_comparable (const Golden *golden)
+{
+  return !nddr_ranks_are_several (ranks) || (golden->recipe->bn_mode != NDDR_NORM_TRAIN && golden->recipe->bn_scope == NDDR_NORM_SCOPE_ALL);
+}
+
+void
+golden_check_alike (const Golden *golden)
+{
+  const NddrParameters *p = nddr_learner_get_training (golden->learner)->parameters;
+  const NddrTensor *wholes[] = { p->params, p->moment1, p->moment2 };
+  for (guint i = 0; nddr_ranks_are_several (ranks) && i < G_N_ELEMENTS (wholes); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      gsize bytes = wholes[i] ? wholes[i]->bytes : 0;
+      g_autofree guint8 *mine = g_malloc0 (bytes), *all = g_malloc0 (bytes * ranks->count);
+      if (bytes == 0)
+        continue;
+      nddr_program_read (nddr_learner_get_program (golden->learner), wholes[i], 0, mine, bytes, &error);
+      g_assert_no_error (error);
+      nddr_ranks_gather (ranks, mine, all, bytes);
+      for (int r = 0; r < ranks->count; r++)
+        if (memcmp (all + r * bytes, mine, bytes) != 0)
+          g_error ("%s: ranks %d and %d have different %s", golden->name, r, ranks->index, wholes[i]->name);
+    }
+}
+
+/* Of @rows samples of @bytes each, @parts of equal size one after the other, those of this rank's share of each, in @data's place. */
+static gpointer
+take_share (gpointer data, guint rows, guint parts, gsize bytes)
+{
+  guint share = rows / parts / ranks->count;
+  guint8 *to = data;
+  for (guint p = 0; p < parts; p++)
+    memmove (to + p * share * bytes, to + (p * rows / parts + ranks->index * share) * bytes, share * bytes);
+  return data;
 }
 
 /* ---- batches */
@@ -176,14 +225,17 @@ golden_batch (const Golden *golden, int t)
   NddrBatch *batch = g_new0 (NddrBatch, 1);
   guint width, height, n = recipe->batch * recipe->accumulate;
   nddr_learner_get_label_size (golden->learner, &width, &height);
-  batch->n_samples = n;
-  batch->image = generate_picture (name, n, recipe->crop.height, recipe->crop.width, 4);
+  guint share = n / ranks->count;
+  batch->n_samples = share;
+  batch->image = take_share (generate_picture (name, n, recipe->crop.height, recipe->crop.width, 4), n, recipe->accumulate,
+      (gsize) recipe->crop.height * recipe->crop.width * 16);
   for (guint k = 0; k < config->n_tasks; k++)
     {
       const NddrTask *task = &config->tasks[k];
       g_autofree char *label_name = g_strconcat (name, ".", task->name, NULL);
-      gpointer label = generate_label (label_name, task, n, height, width);
-      batch->valid[task->kind] = count_valid (task, label, (gsize) n * height * width);
+      gsize each = task->kind == NDDR_TASK_SEGMENTATION ? 1 : task->kind == NDDR_TASK_NORMAL ? 16 : 4;
+      gpointer label = take_share (generate_label (label_name, task, n, height, width), n, recipe->accumulate, (gsize) height * width * each);
+      batch->valid[task->kind] = count_valid (task, label, (gsize) share * height * width);
       if (task->kind == NDDR_TASK_SEGMENTATION)
         batch->segmentation = label;
       else if (task->kind == NDDR_TASK_NORMAL)

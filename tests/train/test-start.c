@@ -474,7 +474,7 @@ test_fusion_norm (gconstpointer backbone)
   g_autoptr (NddrSample) sample = fixture_sample (64, 48, 2);
   gsize n;
   g_autofree float *before = run_head (device, made, sample, &n);
-  nddr_fusion_norm_measure (device, made, recipe, dataset, &error);
+  nddr_fusion_norm_measure (device, made, recipe, recipe->batch, dataset, &error);
   g_assert_no_error (error);
   g_autofree float *after = run_head (device, made, sample, &n);
   const NddrArray *scale = find (made, "nddr.3.normal.bn.weight"), *var = find (made, "nddr.3.normal.bn.running_var");
