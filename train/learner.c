@@ -30,7 +30,7 @@ training_options (const NddrLearner *learner)
     .batch = recipe->batch / share.count, .share = share, .width = recipe->crop.width, .height = recipe->crop.height, .learn = TRUE,
     .input_resolution = recipe->resolution == NDDR_RESOLUTION_INPUT, .penalty = recipe->sluice_penalty > 0, .dropout = recipe->dropout, .bn_momentum = recipe->bn_momentum,
     .bn_running = recipe->bn_mode != NDDR_NORM_TRAIN, .bn_fixed = recipe->bn_mode == NDDR_NORM_FROZEN,
-    .bn_trunk = recipe->bn_scope == NDDR_NORM_SCOPE_TRUNK, .accumulate = recipe->accumulate > 1, .clip_norm = recipe->clip_norm,
+    .bn_trunk = recipe->bn_scope == NDDR_NORM_SCOPE_TRUNK, .bn_synchronised = recipe->sync_bn, .accumulate = recipe->accumulate > 1, .clip_norm = recipe->clip_norm,
     .adamw = recipe->optimizer == NDDR_OPTIMIZER_ADAMW, .momentum = recipe->momentum,
     .beta1 = recipe->beta1, .beta2 = recipe->beta2, .adam_eps = recipe->adam_eps,
   };
@@ -284,15 +284,42 @@ batch_phases (const NddrLearner *learner, guint phases, gint64 m)
 
 /* ---- among ranks */
 
+static void
+gather (NddrLearner *learner, const NddrMeeting *meeting)
+{
+  int branches = meeting->tensor->branches, n = learner->ranks->count;
+  gsize bytes = meeting->tensor->bytes, each = bytes / branches;
+  g_autofree guint8 *all = g_malloc (bytes * n);
+  guint8 *to = nddr_program_map (learner->program, meeting->all, 0);
+  nddr_ranks_gather (learner->ranks, nddr_program_map (learner->program, meeting->tensor, 0), all, bytes);
+  for (int b = 0; b < branches; b++)
+    for (int r = 0; r < n; r++)
+      memcpy (to + (b * n + r) * each, all + r * bytes + b * each, each);
+}
+
 static gboolean
 meet (int mark, gpointer user_data, GError **error)
 {
   NddrLearner *learner = user_data;
   const NddrMeeting *meeting = &g_array_index (learner->training->meetings, NddrMeeting, mark - 1);
   float *values = nddr_program_map (learner->program, meeting->tensor, 0);
-  nddr_ranks_begin_sum (learner->ranks, values, meeting->tensor->bytes / sizeof *values);
-  if (meeting->kind == NDDR_MEETING_LAST_BUCKET)
-    nddr_ranks_finish_sums (learner->ranks);
+  gsize n = meeting->tensor->bytes / sizeof *values;
+  switch (meeting->kind)
+    {
+    case NDDR_MEETING_BUCKET:
+      nddr_ranks_begin_sum (learner->ranks, values, n);
+      break;
+    case NDDR_MEETING_LAST_BUCKET:
+      nddr_ranks_begin_sum (learner->ranks, values, n);
+      nddr_ranks_finish_sums (learner->ranks);
+      break;
+    case NDDR_MEETING_SUM:
+      nddr_ranks_sum_floats (learner->ranks, values, n);
+      break;
+    case NDDR_MEETING_GATHER:
+      gather (learner, meeting);
+      break;
+    }
   return TRUE;
 }
 

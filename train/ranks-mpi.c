@@ -107,6 +107,17 @@ wait_for (MPI_Request *requests, int n)
 }
 
 void
+nddr_ranks_sum_floats (NddrRanks *ranks, float *values, gsize n)
+{
+  MPI_Request request;
+  if (!several (ranks))
+    return;
+  g_assert (n <= PIECE);
+  MPI_Iallreduce (MPI_IN_PLACE, values, n, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD, &request);
+  wait_for (&request, 1);
+}
+
+void
 nddr_ranks_gather (NddrRanks *ranks, gconstpointer mine, gpointer all, gsize bytes)
 {
   MPI_Request request;

@@ -37,6 +37,11 @@ nddr_ranks_gather (NddrRanks *ranks, gconstpointer mine, gpointer all, gsize byt
 }
 
 void
+nddr_ranks_sum_floats (NddrRanks *ranks, float *values, gsize n)
+{
+}
+
+void
 nddr_ranks_share (NddrRanks *ranks, gpointer data, gsize bytes)
 {
 }

@@ -41,6 +41,8 @@ gboolean nddr_ranks_agree (NddrRanks *ranks, gboolean fine, GError **error);
 
 /** Each of @n values becomes its sum over the ranks, to the same bits on all. */
 void nddr_ranks_sum (NddrRanks *ranks, double *values, guint n);
+/** Each of @n floats becomes its sum over the ranks, while sums that were begun go on. */
+void nddr_ranks_sum_floats (NddrRanks *ranks, float *values, gsize n);
 /** @all: [count][bytes]: every rank's @mine. */
 void nddr_ranks_gather (NddrRanks *ranks, gconstpointer mine, gpointer all, gsize bytes);
 /** Rank 0's @data for all. */

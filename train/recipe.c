@@ -72,6 +72,7 @@ static const Key keys[] = {
   { "train", "bn_momentum", REAL, AT (bn_momentum), "0.05", 0, 1 },
   { "train", "bn_mode", CHOICE, AT (bn_mode), "train", 0, 0, "train,eval,frozen" },
   { "train", "bn_scope", CHOICE, AT (bn_scope), "all", 0, 0, "all,trunk" },
+  { "train", "sync_bn", FLAG, AT (sync_bn), "false" },
   { "train", "activation_checkpointing", CHOICE, AT (activation_checkpointing), "auto", 0, 0, "auto,on,off", TRUE },
   { "train", "lr_fusion", REAL, AT (lr_fusion), "100", 0, 1e6 },
   { "train", "lr_head", REAL, AT (lr_head), "1", 0, 1e6 },

@@ -46,6 +46,7 @@ typedef struct
   double lr_fusion, lr_head, lr_head_weight, lr_head_bias, lr_weighting;
   int activation_checkpointing; /* NddrCheckpointing */
   int bn_mode, bn_scope; /* NddrNormMode, NddrNormScope */
+  gboolean sync_bn;
   int precision; /* NddrPrecision: auto and fp32 are the same */
   char *best;
   gboolean half; /* models are stored as fp16 */

@@ -165,6 +165,17 @@ branches_of (const Builder *b, const NddrInput *input)
   return (NddrBranches){ b->values[b->root[input->value]], input->first, input->step };
 }
 
+/* What ranks do at the mark made last. @tensor: NULL: none was made */
+static void
+meet (Builder *b, NddrMeetingKind kind, NddrTensor *tensor, NddrTensor *all)
+{
+  NddrMeeting meeting = { kind, tensor, all };
+  if (!tensor)
+    return;
+  g_array_append_val (b->training->meetings, meeting);
+  g_assert ((int) b->training->meetings->len == b->plan->n_marks);
+}
+
 static NddrTensor *
 make_map (Builder *b, const NddrLayer *layer, const char *suffix)
 {
@@ -223,8 +234,10 @@ append_convolution (Builder *b, int i)
         .input = raw, .output = output, .residual = residual, .weight = p->scale, .bias = p->shift, .running_mean = p->mean, .running_var = p->var,
         .frozen = b->options->bn_running && in_norm_scope (b, layer), .eps = b->network->norm_eps, .momentum = b->options->bn_momentum, .low = low, .high = high,
         .dropout = dropout ? b->options->dropout : 0, .dropout_layer = dropout_layer, .random = b->training->random, .share = b->options->share,
+        .synchronised = b->options->bn_synchronised,
       };
       nddr_norm_forward (b->plan, &ops->norm);
+      meet (b, NDDR_MEETING_GATHER, ops->norm.statistics, ops->norm.all_statistics);
     }
   else if (ops->activated)
     {
@@ -468,6 +481,7 @@ append_layer_gradient (Builder *b, int i, NddrTensor *dz)
         }
       gboolean fixed = b->options->bn_fixed && ops->norm.frozen;
       nddr_norm_backward (b->plan, &ops->norm, dz, dz, fixed ? NULL : p->dscale, fixed ? NULL : p->dshift, dresidual, accumulate);
+      meet (b, NDDR_MEETING_SUM, ops->norm.sums, NULL);
     }
   else
     {
@@ -564,15 +578,6 @@ append_total (Builder *b, gsize from, gsize count)
 
 /* ---- among ranks */
 
-/* What is done at the mark of the step appended last. */
-static void
-meet (Builder *b, NddrMeetingKind kind, NddrTensor *tensor, gboolean hold)
-{
-  NddrMeeting meeting = { kind, tensor };
-  nddr_plan_mark (b->plan, hold);
-  g_array_append_val (b->training->meetings, meeting);
-}
-
 /* Gradients that are complete, to be summed over the ranks. */
 static void
 append_bucket (Builder *b, gsize from, gsize count)
@@ -584,7 +589,8 @@ append_bucket (Builder *b, gsize from, gsize count)
   b->plan->label = g_intern_string ("exchange");
   b->plan->phase = NDDR_TRAINING_SEND;
   nddr_gradients_add (b->plan, exchanged, part_of (b, p->total, from, count), FALSE);
-  meet (b, from > 0 ? NDDR_MEETING_BUCKET : NDDR_MEETING_LAST_BUCKET, exchanged, from == 0);
+  nddr_plan_mark (b->plan, from == 0);
+  meet (b, from > 0 ? NDDR_MEETING_BUCKET : NDDR_MEETING_LAST_BUCKET, exchanged, NULL);
   b->plan->phase = NDDR_TRAINING_BACKWARD;
 }
 

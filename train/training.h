@@ -7,7 +7,8 @@
  * Without learning it is the forward pass alone, which is what measuring activations needs.
  *
  * Where several ranks train together, each has such a plan for its share of the batch, with marks (see nddr_plan_mark()) at which they exchange what
- * they have: gradients in buckets, from the last layers' on, while those of the layers before are computed.
+ * they have: gradients in buckets, from the last layers' on, while those of the layers before are computed; and, where they are synchronised, each
+ * normalisation's statistics and sums.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -38,6 +39,7 @@ typedef struct
   gboolean bn_running;       /* normalisations use running statistics and keep them */
   gboolean bn_fixed;         /* and are not learnt: their gradients stay as they are, zero */
   gboolean bn_trunk;         /* the above is about trunks' layers alone */
+  gboolean bn_synchronised;  /* batch statistics are the whole batch's, not the rank's share's */
   int segments;              /* of the layers: activations within all but the last are computed again in the backward pass; 0 or 1: none */
   gboolean accumulate;       /* a step's gradients are those of several batches */
   double clip_norm;          /* of all gradients together; 0: any */
@@ -61,12 +63,15 @@ typedef enum
 {
   NDDR_MEETING_BUCKET,      /* begin to sum it: nothing before the last bucket's mark needs it */
   NDDR_MEETING_LAST_BUCKET, /* and have all of them summed before what is behind it */
+  NDDR_MEETING_SUM,         /* have it summed */
+  NDDR_MEETING_GATHER,      /* put those of all ranks into `all`: for each branch, one after the other */
 } NddrMeetingKind;
 
 typedef struct
 {
   NddrMeetingKind kind;
   NddrTensor *tensor; /* EXCHANGE, floats */
+  NddrTensor *all;    /* EXCHANGE; NULL where nothing is gathered */
 } NddrMeeting;
 
 typedef struct

@@ -1,7 +1,7 @@
 /* Batch normalisation with batch or running statistics, forward and backward.
  *
  * Statistics and sums are taken over runs of pixels and then combined in the order of the runs: the same bits every run of
- * the program.
+ * the program.  Where a batch is shared out among processes, what each of them has is one more run.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/dropout.h>
@@ -14,13 +14,19 @@
 #define SOFTWARE_PARTS 256
 #define GPU_PARTS 64
 
+static int
+pixels_of (const NddrTensor *map)
+{
+  return map->batch * map->height * map->width;
+}
+
 /* Runs of the pixels of each branch, for a lane a quad; multiples of the @step pixels that the shader takes at a time. */
 static NddrLanes
 pixel_lanes (NddrPlan *plan, const NddrTensor *map, int longest, int step, int *pixels)
 {
   NddrLanes lanes;
 
-  *pixels = map->batch * map->height * map->width;
+  *pixels = pixels_of (map);
   lanes = nddr_lanes (&plan->traits, (guint64) map->branches * nddr_quads (map), *pixels, longest);
   lanes.run = (lanes.run + step - 1) / step * step;
   lanes.segments = (*pixels + lanes.run - 1) / lanes.run;
@@ -28,11 +34,24 @@ pixel_lanes (NddrPlan *plan, const NddrTensor *map, int longest, int step, int *
   return lanes;
 }
 
+/* Processes that have a share of the batch that statistics are of. */
+static int
+processes (const NddrNorm *op)
+{
+  return op->synchronised && !op->frozen ? MAX (op->share.count, 1) : 1;
+}
+
 /* Two vectors of the channels for each of @runs runs and each branch of @map. */
+static NddrTensor *
+new_parts_in (NddrPlan *plan, NddrSpace space, const NddrTensor *map, int runs)
+{
+  return nddr_plan_tensor (plan, "norm.parts", space, NDDR_F32, map->branches, 1, runs, 2, map->channels);
+}
+
 static NddrTensor *
 new_parts (NddrPlan *plan, const NddrTensor *map, int runs)
 {
-  return nddr_plan_tensor (plan, "norm.parts", NDDR_SPACE_ARENA, NDDR_F32, map->branches, 1, runs, 2, map->channels);
+  return new_parts_in (plan, NDDR_SPACE_ARENA, map, runs);
 }
 
 static NddrTensor *
@@ -78,18 +97,21 @@ statistics (NddrPlan *plan, NddrTensor *x, int *runs, int *run)
   return parts;
 }
 
-/* Makes op->saved and updates the running statistics from the parts of @runs runs of @run pixels. */
+/* Makes op->saved and updates the running statistics from the parts of @runs runs of @run pixels, @pixels together; where these are not all of the
+ * batch's, with what the other processes make of theirs. */
 static void
-combine_statistics (NddrPlan *plan, NddrNorm *op, NddrTensor *parts, int runs, int run)
+combine_statistics (NddrPlan *plan, NddrNorm *op, NddrTensor *parts, int runs, int run, int pixels)
 {
   const NddrTensor *x = op->input;
-  int count = parts_at_once (plan, runs), groups = (runs + count - 1) / count;
-  gboolean finish = groups == 1;
+  int count = parts_at_once (plan, runs), groups = (runs + count - 1) / count, all = pixels_of (x) * processes (op);
+  gboolean finish = groups == 1 && pixels == all, meet = groups == 1 && pixels < all;
   NddrTensor *result;
   NddrStep *step;
 
   if (finish)
     result = op->saved = new_saved (plan, x);
+  else if (meet)
+    result = op->statistics = new_parts_in (plan, NDDR_SPACE_EXCHANGE, x, 1);
   else
     result = new_parts (plan, x, groups);
   step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_COMBINE, (guint64) groups * nddr_quads (x), x->branches);
@@ -107,7 +129,7 @@ combine_statistics (NddrPlan *plan, NddrNorm *op, NddrTensor *parts, int runs, i
   nddr_step_spec (step, finish);
   nddr_step_push_base (step, parts, 0);
   nddr_step_push_i (step, nddr_quads (x));
-  nddr_step_push_i (step, x->batch * x->height * x->width);
+  nddr_step_push_i (step, pixels);
   nddr_step_push_i (step, run);
   nddr_step_push_i (step, runs);
   nddr_step_push_i (step, count);
@@ -115,8 +137,13 @@ combine_statistics (NddrPlan *plan, NddrNorm *op, NddrTensor *parts, int runs, i
   nddr_step_push_i (step, x->channels);
   nddr_step_push_f (step, op->eps);
   nddr_step_push_f (step, op->momentum);
-  if (!finish)
-    combine_statistics (plan, op, result, groups, run * count);
+  if (meet) {
+    op->all_statistics = new_parts_in (plan, NDDR_SPACE_EXCHANGE, x, processes (op));
+    nddr_plan_mark (plan, TRUE);
+    combine_statistics (plan, op, op->all_statistics, processes (op), pixels, all);
+  } else if (!finish) {
+    combine_statistics (plan, op, result, groups, run * count, pixels);
+  }
 }
 
 static void
@@ -184,7 +211,7 @@ nddr_norm_forward (NddrPlan *plan, NddrNorm *op)
     take_running (plan, op);
   } else {
     parts = statistics (plan, op->input, &runs, &run);
-    combine_statistics (plan, op, parts, runs, run);
+    combine_statistics (plan, op, parts, runs, run, pixels_of (op->input));
   }
   apply (plan, op);
 }
@@ -246,14 +273,14 @@ backward_sums (NddrPlan *plan, const NddrNorm *op, NddrTensor *dz, int *runs)
   return parts;
 }
 
-/* The gradients of weight and bias from the parts of @runs runs; returns the two sums over the number of pixels. */
+/* The gradients of weight and bias from the parts of @runs runs; returns the two sums over the number of pixels, of all processes' together. */
 static NddrTensor *
-combine_sums (NddrPlan *plan, const NddrNorm *op, NddrTensor *parts, int runs, NddrTensor *dweight, NddrTensor *dbias)
+combine_sums (NddrPlan *plan, NddrNorm *op, NddrTensor *parts, int runs, NddrTensor *dweight, NddrTensor *dbias)
 {
   const NddrTensor *x = op->input;
   int count = parts_at_once (plan, runs), groups = (runs + count - 1) / count;
-  gboolean finish = groups == 1;
-  NddrTensor *result = new_parts (plan, x, groups);
+  gboolean finish = groups == 1, meet = finish && processes (op) > 1;
+  NddrTensor *result = new_parts_in (plan, meet ? NDDR_SPACE_EXCHANGE : NDDR_SPACE_ARENA, x, groups);
   NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_BACKWARD_COMBINE, (guint64) groups * nddr_quads (x), x->branches);
 
   nddr_step_read (step, 0, parts);
@@ -263,16 +290,22 @@ combine_sums (NddrPlan *plan, const NddrNorm *op, NddrTensor *parts, int runs, N
   nddr_step_spec (step, finish);
   nddr_step_push_base (step, parts, 0);
   nddr_step_push_i (step, nddr_quads (x));
-  nddr_step_push_i (step, x->batch * x->height * x->width);
+  nddr_step_push_i (step, pixels_of (x) * processes (op));
   nddr_step_push_i (step, runs);
   nddr_step_push_i (step, count);
   nddr_step_push_i (step, groups);
   nddr_step_push_i (step, x->channels);
+  if (meet) {
+    op->sums = result;
+    nddr_plan_mark (plan, TRUE);
+    result = new_parts (plan, x, 1); /* every lane of the next step reads it: nearer to the device */
+    nddr_gradients_add (plan, result, op->sums, FALSE);
+  }
   return finish ? result : combine_sums (plan, op, result, groups, dweight, dbias);
 }
 
 void
-nddr_norm_backward (NddrPlan *plan, const NddrNorm *op, NddrTensor *dy, NddrTensor *dz, NddrTensor *dweight, NddrTensor *dbias,
+nddr_norm_backward (NddrPlan *plan, NddrNorm *op, NddrTensor *dy, NddrTensor *dz, NddrTensor *dweight, NddrTensor *dbias,
     NddrBranches dresidual, gboolean accumulate)
 {
   NddrTensor *out = dresidual.tensor, *parts, *means = NULL;

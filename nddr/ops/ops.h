@@ -83,7 +83,9 @@ typedef struct
 
 /** z = dropout (clamp ((y - mean) * inv * weight + bias + residual, low, high)), mean and inv = 1 / sqrt (var + eps) over batch,
  * height and width of each branch and channel (biased variance). running = (1 - momentum) * running + momentum * batch (unbiased).
- * Frozen: mean and var are the running ones, which stay: BatchNorm2d.eval (). */
+ * Frozen: mean and var are the running ones, which stay: BatchNorm2d.eval ().
+ * Synchronised: batch statistics are those of the whole batch, of which each process has a share: PyTorch's SyncBatchNorm.  Forward and backward then
+ * make a mark each (nddr_plan_mark()), that holds, at which the host brings together what all processes have. */
 typedef struct
 {
   NddrTensor *input;             /* y: a convolution's output; all branches */
@@ -99,13 +101,17 @@ typedef struct
   NddrTensor *random;            /* INPUT, 4 words: seed (2), step (2): with dropout_layer and the element's index the
                                   * counter of a counter-based generator (Philox or PCG); backward makes the same mask again */
   NddrShare share;
+  gboolean synchronised;         /* where share.count > 1 and not frozen */
+  /* out, EXCHANGE, synchronised: at forward's mark the host puts the `statistics` of all processes into all_statistics, [branches][count] of what
+   * each has a branch, in the order of their shares; at backward's it sums `sums` over the processes, in place */
+  NddrTensor *statistics, *all_statistics, *sums;
 } NddrNorm;
 
 void nddr_norm_forward (NddrPlan *plan, NddrNorm *op);
 /** dz -> dy (may be the same tensor as dz: in place), dweight, dbias; and dresidual (accumulate as told; tensor NULL: none): dz through
  * dropout and activation. Whether the clamp was active is seen from the input again, not from the output. Frozen: dweight and dbias may
  * both be NULL. */
-void nddr_norm_backward (NddrPlan *plan, const NddrNorm *op, NddrTensor *dy, NddrTensor *dz, NddrTensor *dweight, NddrTensor *dbias,
+void nddr_norm_backward (NddrPlan *plan, NddrNorm *op, NddrTensor *dy, NddrTensor *dz, NddrTensor *dweight, NddrTensor *dbias,
     NddrBranches dresidual, gboolean accumulate);
 
 /** For a layer without normalisation: z = dropout (clamp (y, low, high)), in place or not, and its gradient (from y). */

@@ -220,6 +220,169 @@ test_norm (gconstpointer data)
     check_row (&bench_rows[i], family, TRUE);
 }
 
+/* ---- synchronised: the device has the second half of each branch's pixels, the host what another process would make of the first */
+
+static const Row synchronised_rows[] = {
+  { 1, 1, 1, 1, 3, LINEAR, NO_RESIDUAL, 0, 0, 0.02 }, /* two pixels, one in each process */
+  { 3, 2, 9, 11, 41, RELU, NO_RESIDUAL, 0, 0, 0 },
+  { 2, 3, 8, 9, 40, RELU6, NO_RESIDUAL, 0.25, 0, 0 },
+  { 2, 3, 61, 83, 4, RELU, NO_RESIDUAL, 0, 0, 0 }, /* many runs: combined in two stages, and then with the other process's */
+};
+
+typedef struct
+{
+  NddrCheck *check;
+  const NddrNorm *op;
+  int branches, pixels, channels; /* of a half */
+  const double *y;                /* whole */
+  const double *own[2], *other[2]; /* gradients of bias and weight by the two halves' pixels */
+} Meeting;
+
+/* The first half of [branches][2][pixels][channels], or the second. */
+static double *
+half_of (const double *whole, int branches, gsize n, int half)
+{
+  double *part = g_new (double, branches * n);
+
+  for (int b = 0; b < branches; b++)
+    memcpy (part + b * n, whole + (2 * b + half) * n, n * sizeof *part);
+  return part;
+}
+
+/* Mean and sum of squared deviations of half @half of branch @b, channel @c. */
+static void
+half_statistics (const Meeting *m, int half, int b, int c, double *mean, double *m2)
+{
+  const double *y = m->y + (gsize) (2 * b + half) * m->pixels * m->channels + c;
+
+  *mean = *m2 = 0;
+  for (int p = 0; p < m->pixels; p++)
+    *mean += y[(gsize) p * m->channels] / m->pixels;
+  for (int p = 0; p < m->pixels; p++)
+    *m2 += (y[(gsize) p * m->channels] - *mean) * (y[(gsize) p * m->channels] - *mean);
+}
+
+static gboolean
+meet (int mark, gpointer user_data, GError **error)
+{
+  const Meeting *m = user_data;
+  int stride = m->op->sums->stride;
+  float *mine = nddr_program_map (check_program (m->check), mark == 1 ? m->op->statistics : m->op->sums, 0);
+  float *all = nddr_program_map (check_program (m->check), m->op->all_statistics, 0);
+
+  for (int b = 0; b < m->branches; b++)
+    for (int c = 0; c < m->channels; c++)
+      for (int v = 0; v < 2; v++) {
+        float *value = mine + (b * 2 + v) * stride + c;
+        double want[2];
+
+        if (mark == 1) {
+          half_statistics (m, 0, b, c, &want[0], &want[1]);
+          all[(b * 4 + v) * stride + c] = want[v];
+          half_statistics (m, 1, b, c, &want[0], &want[1]);
+          g_assert_cmpfloat_with_epsilon (*value, want[v], 1e-5 * (1 + fabs (want[v])));
+          all[(b * 4 + 2 + v) * stride + c] = *value;
+        } else {
+          gsize k = b * m->channels + c;
+
+          g_assert_cmpfloat_with_epsilon (*value, m->own[v][k] / (2 * m->pixels), 1e-5);
+          *value += m->other[v][k] / (2 * m->pixels);
+        }
+      }
+  return TRUE;
+}
+
+static void
+wait_idly (gpointer user_data)
+{
+}
+
+static void
+check_synchronised (const Row *r, NddrFamily family)
+{
+  RefNorm n = reference (r);
+  int half = n.pixels;
+  gsize count = (gsize) n.branches * half * n.channels, each = count / n.branches, params = (gsize) n.branches * n.channels;
+  double bound = r->bound > 0 ? r->bound : 1e-5;
+  g_autofree char *text = describe (r), *what = g_strconcat ("synchronised ", text, NULL);
+  g_autofree double *y = check_random (2 * count, 1, FALSE), *dz = check_random (2 * count, 2, FALSE);
+  g_autofree double *weight = check_random (params, 4, FALSE), *bias = check_random (params, 5, FALSE);
+  g_autofree double *mean = check_random (params, 7, FALSE), *var = check_random (params, 8, FALSE);
+  g_autofree double *z = g_new (double, 2 * count), *dy = g_new (double, 2 * count), *scratch = g_new (double, 2 * count), *part = g_new (double, 2 * count);
+  double *dweight[2], *dbias[2];
+  NddrCheck *c = check_begin (family, FALSE);
+  NddrPlan *plan = check_plan (c);
+  NddrTensor *ty = check_map (c, "y", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tz = check_map (c, "z", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tdz = check_map (c, "dz", r->branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tweight = check_flat (c, "weight", NDDR_SPACE_PARAMS, params), *tbias = check_flat (c, "bias", NDDR_SPACE_PARAMS, params);
+  NddrTensor *tmean = check_flat (c, "mean", NDDR_SPACE_STATE, params), *tvar = check_flat (c, "var", NDDR_SPACE_STATE, params);
+  NddrTensor *tdweight = check_flat (c, "dweight", NDDR_SPACE_STATE, params), *tdbias = check_flat (c, "dbias", NDDR_SPACE_STATE, params);
+  NddrTensor *random = nddr_plan_flat (plan, "random", NDDR_SPACE_INPUT, NDDR_BYTES, 16);
+  NddrNorm op = {
+    .input = ty, .output = tz, .weight = tweight, .bias = tbias, .running_mean = tmean, .running_var = tvar, .eps = n.eps, .momentum = n.momentum,
+    .low = n.low, .high = n.high, .dropout = n.dropout, .dropout_layer = n.layer, .random = random, .share = { 1, 2 }, .synchronised = TRUE,
+  };
+  g_autoptr (GError) error = NULL;
+
+  for (gsize i = 0; i < 2 * count; i++)
+    y[i] = (float) (3 * y[i] + 2);
+  for (gsize i = 0; i < params; i++)
+    weight[i] = (float) (weight[i] + 2);
+  g_autofree double *y_half = half_of (y, n.branches, each, 1), *dz_half = half_of (dz, n.branches, each, 1);
+
+  nddr_norm_forward (plan, &op);
+  nddr_norm_backward (plan, &op, tdz, tdz, tdweight, tdbias, NDDR_BRANCHES (NULL), FALSE);
+  check_ready (c);
+  fill_random (c, random, &n);
+  check_fill (c, ty, y_half);
+  check_fill (c, tdz, dz_half);
+  check_fill (c, tweight, weight);
+  check_fill (c, tbias, bias);
+  check_fill (c, tmean, mean);
+  check_fill (c, tvar, var);
+
+  n.pixels = 2 * half;
+  for (int h = 0; h < 2; h++) { /* of dz on one half alone */
+    dweight[h] = g_new (double, params);
+    dbias[h] = g_new (double, params);
+    for (gsize i = 0; i < 2 * count; i++)
+      part[i] = (int) (i / each) % 2 == h ? dz[i] : 0;
+    ref_norm_backward (&n, dy, scratch, dweight[h], dbias[h], y, NULL, weight, bias, part);
+  }
+  Meeting meeting = { c, &op, r->branches, half, r->channels, y, { dbias[1], dweight[1] }, { dbias[0], dweight[0] } };
+  NddrMarkHandler handler = { meet, wait_idly, &meeting };
+
+  nddr_program_run_marked (check_program (c), 1, &handler, &error);
+  g_assert_no_error (error);
+  ref_norm_forward (&n, z, y, NULL, weight, bias, mean, var);
+  ref_norm_backward (&n, dy, scratch, part, part + params, y, NULL, weight, bias, dz);
+  g_autofree double *z_half = half_of (z, n.branches, each, 1), *dy_half = half_of (dy, n.branches, each, 1);
+
+  check_compare (c, tz, z_half, 1e-5, "%s", what);
+  check_compare (c, tmean, mean, 1e-5, "running mean %s", what);
+  check_compare (c, tvar, var, 1e-5, "running variance %s", what);
+  check_compare (c, tdweight, dweight[1], bound, "gradient of the weight %s", what);
+  check_compare (c, tdbias, dbias[1], bound, "gradient of the bias %s", what);
+  check_compare (c, tdz, dy_half, bound, "gradient %s", what);
+  for (int h = 0; h < 2; h++) {
+    g_free (dweight[h]);
+    g_free (dbias[h]);
+  }
+  check_end (c);
+}
+
+static void
+test_synchronised (gconstpointer data)
+{
+  NddrFamily family = GPOINTER_TO_INT (data);
+
+  for (guint i = 0; i < G_N_ELEMENTS (synchronised_rows) && check_can (family, FALSE); i++)
+    check_synchronised (&synchronised_rows[i], family);
+}
+
+/* ---- without normalisation */
+
 static void
 check_activate (const Row *r, NddrFamily family)
 {
@@ -365,6 +528,8 @@ main (int argc, char **argv)
   g_test_add_func ("/norm/reference/mask", test_mask);
   g_test_add_data_func ("/norm/software", GINT_TO_POINTER (NDDR_FAMILY_SOFTWARE), test_norm);
   g_test_add_data_func ("/norm/gpu", GINT_TO_POINTER (NDDR_FAMILY_GPU), test_norm);
+  g_test_add_data_func ("/norm/synchronised/software", GINT_TO_POINTER (NDDR_FAMILY_SOFTWARE), test_synchronised);
+  g_test_add_data_func ("/norm/synchronised/gpu", GINT_TO_POINTER (NDDR_FAMILY_GPU), test_synchronised);
   g_test_add_data_func ("/activate/software", GINT_TO_POINTER (NDDR_FAMILY_SOFTWARE), test_activate);
   g_test_add_data_func ("/activate/gpu", GINT_TO_POINTER (NDDR_FAMILY_GPU), test_activate);
   return check_finish (g_test_run ());

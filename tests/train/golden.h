@@ -1,7 +1,8 @@
 /* Training goldens: small networks, what PyTorch says of their gradients and of ten steps, and a learner that starts as PyTorch did.
  * See tests/network/make_training_goldens.py and make_option_goldens.py.
  *
- * Under mpirun the program's tests are those of all ranks together: each learns from its share of the batches, and the first reports.
+ * Under mpirun the program's tests are those of all ranks together: each learns from its share of the batches, with synchronised normalisations, and the
+ * first reports.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -17,7 +18,7 @@ typedef struct
   int gradient_exponent, movement_exponent; /* stored numbers are 2^these times the truth */
 } Golden;
 
-/** Takes the file from the arguments, joins the ranks, opens the device. */
+/** Takes the file from the arguments, and behind it the names of the cases that are wanted, where not all are; joins the ranks, opens the device. */
 void golden_init (int *argc, char ***argv);
 /** g_test_run(), then leaves and closes all of that. */
 int golden_run (void);
@@ -30,9 +31,7 @@ Golden *golden_load_with (const char *name, NddrFamily family, const char *const
 void golden_free (Golden *golden);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Golden, golden_free)
 
-/** Whether the learner's results are those of one rank's: several have their own batch statistics. */
-gboolean golden_is_comparable (const Golden *golden);
-/** Fails where the ranks' parameters are not the same to the last bit. */
+/** Fails where the ranks' parameters and statistics are not the same to the last bit. */
 void golden_check_alike (const Golden *golden);
 
 /** The rank's share of the batch of step t = 1, 2, …; free with golden_batch_free(). */
