@@ -290,7 +290,7 @@ gather (NddrLearner *learner, const NddrMeeting *meeting)
   int branches = meeting->tensor->branches, n = learner->ranks->count;
   gsize bytes = meeting->tensor->bytes, each = bytes / branches;
   g_autofree guint8 *all = g_malloc (bytes * n);
-  guint8 *to = nddr_program_map (learner->program, meeting->all, 0);
+  guint8 *to = nddr_program_map (learner->program, meeting->result, 0);
   nddr_ranks_gather (learner->ranks, nddr_program_map (learner->program, meeting->tensor, 0), all, bytes);
   for (int b = 0; b < branches; b++)
     for (int r = 0; r < n; r++)
@@ -303,14 +303,15 @@ meet (int mark, gpointer user_data, GError **error)
   NddrLearner *learner = user_data;
   const NddrMeeting *meeting = &g_array_index (learner->training->meetings, NddrMeeting, mark - 1);
   float *values = nddr_program_map (learner->program, meeting->tensor, 0);
+  float *result = meeting->result ? nddr_program_map (learner->program, meeting->result, 0) : NULL;
   gsize n = meeting->tensor->bytes / sizeof *values;
   switch (meeting->kind)
     {
     case NDDR_MEETING_BUCKET:
-      nddr_ranks_begin_sum (learner->ranks, values, n);
+      nddr_ranks_begin_sum (learner->ranks, values, result, n);
       break;
     case NDDR_MEETING_LAST_BUCKET:
-      nddr_ranks_begin_sum (learner->ranks, values, n);
+      nddr_ranks_begin_sum (learner->ranks, values, result, n);
       nddr_ranks_finish_sums (learner->ranks);
       break;
     case NDDR_MEETING_SUM:

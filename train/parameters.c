@@ -119,7 +119,10 @@ nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn,
       p->gradients = nddr_plan_flat (plan, "gradients", NDDR_SPACE_STATE, NDDR_F32, n_params);
       p->total = accumulate ? nddr_plan_flat (plan, "total", NDDR_SPACE_STATE, NDDR_F32, n_params) : p->gradients;
       if (exchange)
-        p->exchanged = nddr_plan_flat (plan, "exchanged", NDDR_SPACE_EXCHANGE, NDDR_F32, n_params);
+        {
+          p->exchanged = nddr_plan_flat (plan, "exchanged", NDDR_SPACE_EXCHANGE, NDDR_F32, n_params);
+          p->summed = nddr_plan_flat (plan, "summed", NDDR_SPACE_EXCHANGE, NDDR_F32, n_params);
+        }
       p->moment1 = nddr_plan_flat (plan, "moment1", NDDR_SPACE_STATE, NDDR_F32, n_params);
       if (adamw)
         p->moment2 = nddr_plan_flat (plan, "moment2", NDDR_SPACE_STATE, NDDR_F32, n_params);

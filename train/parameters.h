@@ -49,7 +49,7 @@ typedef struct
 {
   NddrTensor *params, *running, *gradients, *moment1, *moment2; /* the latter three NULL where nothing is learnt, moment2 also for SGD */
   NddrTensor *total;                        /* of a step's gradients: gradients itself where a step has one batch */
-  NddrTensor *exchanged;                    /* EXCHANGE: what ranks sum of the total; NULL where there are no others */
+  NddrTensor *exchanged, *summed;           /* EXCHANGE: the total, and its sum over the ranks; NULL where there are no others */
   NddrTensor *groups;                       /* TABLES: the group of each 64 parameters */
   NddrLayerParameters *layers;              /* for each layer of the network */
   int n_layers;

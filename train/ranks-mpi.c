@@ -141,14 +141,16 @@ nddr_ranks_share (NddrRanks *ranks, gpointer data, gsize bytes)
 
 /* ---- sums in the background */
 
+/* Not in place: then Open MPI would send everything up a tree and down again, log2 (ranks) times over, in place of twice all together. */
+
 void
-nddr_ranks_begin_sum (NddrRanks *ranks, float *values, gsize n)
+nddr_ranks_begin_sum (NddrRanks *ranks, const float *values, float *sums, gsize n)
 {
   Ranks *r = several (ranks);
   for (gsize from = 0; r && from < n; from += PIECE)
     {
       MPI_Request request;
-      MPI_Iallreduce (MPI_IN_PLACE, values + from, MIN (n - from, PIECE), MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD, &request);
+      MPI_Iallreduce (values + from, sums + from, MIN (n - from, PIECE), MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD, &request);
       g_array_append_val (r->requests, request);
     }
 }

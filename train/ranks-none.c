@@ -47,7 +47,7 @@ nddr_ranks_share (NddrRanks *ranks, gpointer data, gsize bytes)
 }
 
 void
-nddr_ranks_begin_sum (NddrRanks *ranks, float *values, gsize n)
+nddr_ranks_begin_sum (NddrRanks *ranks, const float *values, float *sums, gsize n)
 {
 }
 

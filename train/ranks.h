@@ -48,8 +48,8 @@ void nddr_ranks_gather (NddrRanks *ranks, gconstpointer mine, gpointer all, gsiz
 /** Rank 0's @data for all. */
 void nddr_ranks_share (NddrRanks *ranks, gpointer data, gsize bytes);
 
-/** As nddr_ranks_sum(), of many values, while the caller goes on: they are not to be touched before nddr_ranks_finish_sums(). */
-void nddr_ranks_begin_sum (NddrRanks *ranks, float *values, gsize n);
+/** @sums: [n]: those of @values, many of them, while the caller goes on: neither is to be touched before nddr_ranks_finish_sums(). */
+void nddr_ranks_begin_sum (NddrRanks *ranks, const float *values, float *sums, gsize n);
 /** Lets sums that were begun go on, which they do only while something here is called.  Not collective. */
 void nddr_ranks_poll (NddrRanks *ranks);
 void nddr_ranks_finish_sums (NddrRanks *ranks);

@@ -593,6 +593,12 @@ say_patience (const Trainer *t)
         t->recipe->best, best);
 }
 
+static gboolean
+is_checkpoint_due (const Trainer *t)
+{
+  return t->step == t->recipe->steps || t->step % t->recipe->checkpoint_every == 0;
+}
+
 /* What is written and said after a step that took so many @seconds, at the rate @rate. */
 static gboolean
 keep_record (Trainer *t, const double *losses, double rate, double seconds, GError **error)
@@ -606,7 +612,7 @@ keep_record (Trainer *t, const double *losses, double rate, double seconds, GErr
   nddr_progress_update (&t->progress, t->step, t->recipe->steps, text);
   if (t->validation && (last || t->step % t->recipe->val_every == 0) && !validate (t, error))
     return FALSE;
-  return !(last || t->step % t->recipe->checkpoint_every == 0) || save_checkpoint (t, error);
+  return !is_checkpoint_due (t) || save_checkpoint (t, error);
 }
 
 /* Saves what is not saved yet: by the first rank alone. */
@@ -637,6 +643,8 @@ go_on (Trainer *t, gboolean *finished, GError **error)
       if (!nddr_ranks_agree (t->ranks, fine, error))
         return FALSE;
       share_best (t);
+      if (is_checkpoint_due (t) && !nddr_learner_share (t->learner, error)) /* devices of several kinds may have drifted apart by roundings */
+        return FALSE;
     }
   *finished = t->step >= t->recipe->steps || !is_patient (t);
   return save_all (t, t->saved == t->step, error);

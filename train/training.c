@@ -167,9 +167,9 @@ branches_of (const Builder *b, const NddrInput *input)
 
 /* What ranks do at the mark made last. @tensor: NULL: none was made */
 static void
-meet (Builder *b, NddrMeetingKind kind, NddrTensor *tensor, NddrTensor *all)
+meet (Builder *b, NddrMeetingKind kind, NddrTensor *tensor, NddrTensor *result)
 {
-  NddrMeeting meeting = { kind, tensor, all };
+  NddrMeeting meeting = { kind, tensor, result };
   if (!tensor)
     return;
   g_array_append_val (b->training->meetings, meeting);
@@ -590,7 +590,7 @@ append_bucket (Builder *b, gsize from, gsize count)
   b->plan->phase = NDDR_TRAINING_SEND;
   nddr_gradients_add (b->plan, exchanged, part_of (b, p->total, from, count), FALSE);
   nddr_plan_mark (b->plan, from == 0);
-  meet (b, from > 0 ? NDDR_MEETING_BUCKET : NDDR_MEETING_LAST_BUCKET, exchanged, NULL);
+  meet (b, from > 0 ? NDDR_MEETING_BUCKET : NDDR_MEETING_LAST_BUCKET, exchanged, part_of (b, p->summed, from, count));
   b->plan->phase = NDDR_TRAINING_BACKWARD;
 }
 
@@ -633,10 +633,10 @@ append_update (Builder *b)
   const NddrParameters *p = b->training->parameters;
   gsize n = p->params->bytes / sizeof (float), chunk = b->plan->traits.max_storage_range / sizeof (float) / 4096 * 4096;
   b->plan->phase = NDDR_TRAINING_UPDATE;
-  if (p->exchanged)
+  if (p->summed)
     {
       b->plan->label = g_intern_string ("exchange");
-      nddr_gradients_add (b->plan, p->total, p->exchanged, FALSE);
+      nddr_gradients_add (b->plan, p->total, p->summed, FALSE);
     }
   b->plan->label = g_intern_string ("optimizer");
   NddrTensor *clip = append_sum (b, NDDR_SUM_GRADIENTS, p->total, o->clip_norm);

@@ -61,17 +61,17 @@ typedef enum { NDDR_SUM_GRADIENTS, NDDR_SUM_PARAMS, NDDR_SUM_RUNNING, NDDR_N_SUM
 /* What the ranks do when the plan comes to a mark. */
 typedef enum
 {
-  NDDR_MEETING_BUCKET,      /* begin to sum it: nothing before the last bucket's mark needs it */
+  NDDR_MEETING_BUCKET,      /* begin to sum it into `result`: nothing before the last bucket's mark needs that */
   NDDR_MEETING_LAST_BUCKET, /* and have all of them summed before what is behind it */
-  NDDR_MEETING_SUM,         /* have it summed */
-  NDDR_MEETING_GATHER,      /* put those of all ranks into `all`: for each branch, one after the other */
+  NDDR_MEETING_SUM,         /* have it summed, in place */
+  NDDR_MEETING_GATHER,      /* put those of all ranks into `result`: for each branch, one after the other */
 } NddrMeetingKind;
 
 typedef struct
 {
   NddrMeetingKind kind;
   NddrTensor *tensor; /* EXCHANGE, floats */
-  NddrTensor *all;    /* EXCHANGE; NULL where nothing is gathered */
+  NddrTensor *result; /* likewise; NULL: in place */
 } NddrMeeting;
 
 typedef struct
