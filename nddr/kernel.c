@@ -7,20 +7,26 @@
 
 #include "nddr/kernel-table.h"
 
-/* A matrix kernel works on halves.  Whether the device has matrices its operation knows. */
-static gboolean
-is_variant (const char *variant, NddrFamily family, gboolean half)
+/* The names of the variants that do, the best first.  A matrix kernel reads halves; whether the device has matrices its operation knows. */
+static const char *const *
+list_variants (NddrFamily family, NddrNumbers numbers)
 {
-  if (family == NDDR_FAMILY_SOFTWARE)
-    return g_str_equal (variant, "software");
-  return half ? g_str_equal (variant, "half") || g_str_equal (variant, "matrix") : g_str_equal (variant, "gpu");
+  static const char *const software[] = { "software", NULL };
+  static const char *const gpu[][4] = {
+    [NDDR_NUMBERS_FULL] = { "gpu" },
+    [NDDR_NUMBERS_HALF] = { "half", "matrix" },
+    [NDDR_NUMBERS_MIXED] = { "mixed", "half", "matrix" },
+  };
+
+  return family == NDDR_FAMILY_SOFTWARE ? software : gpu[numbers];
 }
 
 const NddrKernel *
-nddr_kernel_find (NddrKernelId id, NddrFamily family, gboolean half)
+nddr_kernel_find (NddrKernelId id, NddrFamily family, NddrNumbers numbers)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (kernels); i++)
-    if (kernels[i].id == id && is_variant (kernels[i].variant, family, half))
-      return &kernels[i];
+  for (const char *const *variant = list_variants (family, numbers); *variant; variant++)
+    for (guint i = 0; i < G_N_ELEMENTS (kernels); i++)
+      if (kernels[i].id == id && g_str_equal (kernels[i].variant, *variant))
+        return &kernels[i];
   return NULL;
 }

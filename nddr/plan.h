@@ -127,6 +127,7 @@ typedef struct
   int phase;                /* given to steps that are appended */
   const char *label;        /* likewise; not owned: set with g_intern_string() */
   int n_marks;
+  gboolean mixed;           /* likewise: they read maps of fp16 in a plan of fp32; FALSE but within an operation */
   gboolean finished;
 } NddrPlan;
 

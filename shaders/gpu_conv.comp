@@ -15,8 +15,8 @@ layout (constant_id = 2) const int TILE_N = 32;
 
 LOAD_BUFFER (0, w)
 layout (binding = 1) readonly buffer Bias { float bias[]; };      // [branch][output channel]
-LOAD_BUFFER (2, residual)
-STORE_BUFFER (3, y)
+ADDEND_BUFFER (2, residual)
+OUTPUT_BUFFER (3, y)
 layout (binding = 4) readonly buffer Sources { ivec4 sources[]; }; // {which x, first quad, quads a branch, quads a pixel}
 LOAD_BUFFER (5, x0)
 LOAD_BUFFER (6, x1)
@@ -128,8 +128,8 @@ main ()
     if (p < pixels) {
       vec4 v = vec4 (sums[i][0], sums[i][1], sums[i][2], sums[i][3]) + shift;
       if (has_residual != 0)
-        v += LOAD (residual, r_first + branch * r_step + p * out_quads + quad);
-      STORE (y, y_first + branch * y_step + p * out_quads + quad, clamp (v, vec4 (low), vec4 (high)));
+        v += ADDEND (residual, r_first + branch * r_step + p * out_quads + quad);
+      OUTPUT (y, y_first + branch * y_step + p * out_quads + quad, clamp (v, vec4 (low), vec4 (high)));
     }
   }
 }

@@ -9,7 +9,7 @@
 layout (local_size_x = 128) in;
 LOAD_BUFFER (0, x)
 LOAD_BUFFER (1, dy)
-STORE_BUFFER (2, part) // [range][branch][output channel][tap][quad of input channels]
+STORE32_BUFFER (2, part) // [range][branch][output channel][tap][quad of input channels]
 layout (push_constant) uniform Push {
   int height, width, out_height, out_width, pixels;
   int x_quads, dy_quads, out_channels;
@@ -57,6 +57,6 @@ main ()
   for (int j = 0; j < 4; j++) {
     int o = (first_out + row) * 4 + j, q = first_in + column;
     if (o < out_channels && q < x_quads)
-      STORE (part, (((which * branches + branch) * out_channels + o) * taps + tap) * x_quads + q, sums[j]);
+      STORE32 (part, (((which * branches + branch) * out_channels + o) * taps + tap) * x_quads + q, sums[j]);
   }
 }

@@ -5,8 +5,8 @@
 
 LOAD32_BUFFER (0, part)                                      // [split][branch][pixel][quad]
 layout (binding = 1) readonly buffer Bias { float bias[]; }; // [branch][output channel]
-LOAD_BUFFER (2, residual)
-STORE_BUFFER (3, y)
+ADDEND_BUFFER (2, residual)
+OUTPUT_BUFFER (3, y)
 layout (push_constant) uniform Push {
   int n;                      // quads of a branch
   int out_channels, out_quads; // quads a pixel of y
@@ -32,6 +32,6 @@ main ()
       if (channel + j < out_channels)
         v[j] += bias[branch * out_channels + channel + j];
   if (has_residual != 0)
-    v += LOAD (residual, r_first + branch * r_step + i);
-  STORE (y, y_first + branch * y_step + i, clamp (v, vec4 (low), vec4 (high)));
+    v += ADDEND (residual, r_first + branch * r_step + i);
+  OUTPUT (y, y_first + branch * y_step + i, clamp (v, vec4 (low), vec4 (high)));
 }

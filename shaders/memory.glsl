@@ -10,13 +10,16 @@
 //   STORE32_BUFFER (binding, name) and STORE32 (name, i, v): likewise   [S]
 //   UPDATE_BUFFER (binding, name) read and written in place through one binding   [S]
 //   FETCH (name, i)               reads such a buffer (slow on software drivers)
+//   OUTPUT_BUFFER (binding, name), OUTPUT (name, i, v)   a map that is written: float32 in the mixed variant, as are those
+//   ADDEND_BUFFER (binding, name), ADDEND (name, i)      that are added to it; as STORE and LOAD elsewhere   [S]
 //   GLOBAL_INDEX                  the invocation's index along x
 //
 // A loop that lanes leave at different times must test before its body (for, while): llvmpipe of Mesa 22.3 lets lanes that are done
 // go on summing in a do-while. Where all go round equally often, do-while is the faster one: it saves a masked pass.
 //
 // In the software family one workgroup is one subgroup of 8 lanes, loads are imageLoad on a texel buffer (the cheap vector
-// load of llvmpipe) and stores go as 64-bit words. In the half variant maps hold float16: a texel is still four channels.
+// load of llvmpipe) and stores go as 64-bit words. In the half variant maps hold float16: a texel is still four channels.  In the mixed one those
+// that are multiplied do.
 
 #ifdef NDDR_SOFTWARE
 #extension GL_KHR_shader_subgroup_basic : require
@@ -58,4 +61,16 @@
 #define UPDATE_BUFFER(b, name) layout (binding = b) buffer Buffer_##name { TEXEL name[]; };
 #define FETCH(name, i) vec4 (name[i])
 #define UPDATE(name, i, v) name[i] = TEXEL (v)
+#endif
+
+#ifdef NDDR_MIXED
+#define OUTPUT_BUFFER(b, name) STORE32_BUFFER (b, name)
+#define OUTPUT(name, i, v) STORE32 (name, i, v)
+#define ADDEND_BUFFER(b, name) LOAD32_BUFFER (b, name)
+#define ADDEND(name, i) LOAD32 (name, i)
+#else
+#define OUTPUT_BUFFER(b, name) STORE_BUFFER (b, name)
+#define OUTPUT(name, i, v) STORE (name, i, v)
+#define ADDEND_BUFFER(b, name) LOAD_BUFFER (b, name)
+#define ADDEND(name, i) LOAD (name, i)
 #endif

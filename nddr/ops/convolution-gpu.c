@@ -33,6 +33,13 @@ typedef struct
   int pack_phase, variant;
 } Product;
 
+/* Its maps' type: sources and weights may be halves where the output is not. */
+static NddrType
+product_type (const Product *p)
+{
+  return p->sources[0].input.tensor->type;
+}
+
 static int
 quads (const NddrTensor *t)
 {
@@ -74,7 +81,7 @@ static NddrTensor *
 pack_weights (NddrPlan *plan, const Product *p)
 {
   int taps = p->kernel * p->kernel, out = p->output.tensor->channels, row = row_quads (p), first = 0, phase = plan->phase;
-  NddrTensor *packed = nddr_plan_flat (plan, "weights", NDDR_SPACE_WEIGHTS, plan->activation_type, (gsize) p->branches * out * row * 4);
+  NddrTensor *packed = nddr_plan_flat (plan, "weights", NDDR_SPACE_WEIGHTS, product_type (p), (gsize) p->branches * out * row * 4);
 
   plan->phase = p->pack_phase;
   for (int s = 0; s < p->n_sources; s++) {
@@ -150,9 +157,10 @@ static NddrMatrixTile
 matrix_tile (const NddrPlan *plan, const Product *p)
 {
   const NddrTensor *y = p->output.tensor;
-  NddrMatrixShape shape = { p->branches, y->batch * y->height * y->width, y->stride, row_quads (p) / 2 };
+  NddrMatrixShape shape = { p->branches, y->batch * y->height * y->width, y->stride, row_quads (p) / 2, y->type == NDDR_F32 };
 
-  return plan->activation_type == NDDR_F16 ? nddr_matrix_tile (&plan->traits, &shape, p->variant) : (NddrMatrixTile){ 0 };
+  /* a pixel of the output is whole octs */
+  return product_type (p) == NDDR_F16 && y->stride % 8 == 0 ? nddr_matrix_tile (&plan->traits, &shape, p->variant) : (NddrMatrixTile){ 0 };
 }
 
 /* A step of matrix_conv where there is a @tile, else of gpu_conv. */
@@ -206,6 +214,7 @@ append_sum (NddrPlan *plan, const Product *p, NddrTensor *parts, NddrTensor *bia
 static void
 append_dispatch (NddrPlan *plan, const Product *p)
 {
+  plan->mixed = product_type (p) != p->output.tensor->type;
   NddrTensor *packed = pack_weights (plan, p), *bias = p->bias ? pack_bias (plan, p) : NULL;
   const NddrTensor *x = p->sources[0].input.tensor;
   NddrMatrixTile tile = matrix_tile (plan, p);
@@ -256,6 +265,7 @@ append_dispatch (NddrPlan *plan, const Product *p)
   }
   if (parts)
     append_sum (plan, p, parts, bias, tile.splits);
+  plan->mixed = FALSE;
 }
 
 /* how many of the first sources lie in at most MAX_TENSORS tensors */
@@ -403,6 +413,7 @@ append_weight_gradient (NddrPlan *plan, const NddrConvolution *op, int s, NddrBr
   int n = op->branches * out * x->channels * taps;
   NddrStep *step;
 
+  g_assert (x->type == y->type);
   part = nddr_plan_flat (plan, "weight gradient's ranges", NDDR_SPACE_ARENA, NDDR_F32, part_elements * ranges);
   step = nddr_plan_step (plan, NDDR_KERNEL_GPU_WGRAD, groups (out, 64), groups (quads (x), 8) * taps, op->branches * ranges);
   nddr_step_read (step, 0, x);
@@ -439,16 +450,11 @@ append_weight_gradient (NddrPlan *plan, const NddrConvolution *op, int s, NddrBr
   nddr_step_push_i (step, nddr_convolution_in_channels (op));
 }
 
-void
-nddr_convolution_gpu_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db)
+static void
+append_bias_gradient (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *db)
 {
-  NddrStep *step;
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_GPU_BIAS_GRAD, quads (dy.tensor), op->branches, 1);
 
-  for (int s = 0; s < op->n_inputs; s++)
-    append_weight_gradient (plan, op, s, dy, dw);
-  if (!db)
-    return;
-  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_BIAS_GRAD, quads (dy.tensor), op->branches, 1);
   nddr_step_read (step, 0, dy.tensor);
   nddr_step_write (step, 1, db);
   nddr_step_push_i (step, dy.tensor->batch * dy.tensor->height * dy.tensor->width);
@@ -456,4 +462,15 @@ nddr_convolution_gpu_backward_weight (NddrPlan *plan, const NddrConvolution *op,
   nddr_step_push_i (step, quads (dy.tensor));
   nddr_step_push_i (step, dy.first * branch_quads (dy.tensor));
   nddr_step_push_i (step, dy.step * branch_quads (dy.tensor));
+}
+
+void
+nddr_convolution_gpu_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db)
+{
+  plan->mixed = dy.tensor->type == NDDR_F16;
+  for (int s = 0; s < op->n_inputs; s++)
+    append_weight_gradient (plan, op, s, dy, dw);
+  if (db)
+    append_bias_gradient (plan, op, dy, db);
+  plan->mixed = FALSE;
 }

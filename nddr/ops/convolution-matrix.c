@@ -38,7 +38,7 @@ make_tile (const NddrTraits *traits, const NddrMatrixShape *shape, int variant)
   guint threads = subgroups * traits->subgroup_size;
   int range = (steps + n_splits - 1) / n_splits * DEPTH;
 
-  if (traits->matrix.m == 0 || threads > traits->max_invocations || threads % DEPTH != 0 || shared > traits->max_shared)
+  if ((shape->full && n_splits == 1) || traits->matrix.m == 0 || threads > traits->max_invocations || threads % DEPTH != 0 || shared > traits->max_shared)
     return (NddrMatrixTile){ 0 };
   if (n_splits > 1 && ((n_splits - 1) * range >= shape->octs /* the last would have nothing to do */ ||
       (guint64) n_splits * shape->branches * shape->pixels * shape->channels * 4 > MIN (MAX_PARTS, traits->max_storage_range)))

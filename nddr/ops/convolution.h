@@ -39,6 +39,7 @@ typedef struct
 typedef struct
 {
   int branches, pixels, channels, octs;
+  gboolean full; /* an output of fp32: only sums that are split leave the kernel as such */
 } NddrMatrixShape;
 
 /** How many tiles there are to try, split or not. */

@@ -6,7 +6,8 @@
  * operation leaves the padding zero.  Parameters are flat tensors in the files' layout, [branches][out][in][kh][kw], in
  * PARAMS; gradients of parameters have the same layout in STATE.
  *
- * Backward operations exist in fp32 alone.  Accumulate: a value that several layers read gets its gradient in parts: the first
+ * Backward operations exist in fp32 alone; but on GPUs a convolution's inputs, and dy, may also be fp16 maps among fp32 ones: then weights are
+ * rounded to fp16 for it, products of halves are summed in fp32, and its outputs and gradients are fp32 (mixed precision).  Accumulate: a value that several layers read gets its gradient in parts: the first
  * part writes (accumulate FALSE), the later ones add (TRUE).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -55,6 +56,11 @@ void nddr_convolution_forward (NddrPlan *plan, const NddrConvolution *op);
 void nddr_convolution_backward_data (NddrPlan *plan, const NddrConvolution *op, int s, int count, NddrBranches dx, NddrBranches dy, gboolean accumulate);
 /** dw: flat as op->weight.  db: flat as op->bias, or NULL.  Both written.  Summed in a fixed order: the same bits every run. */
 void nddr_convolution_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
+
+/* ---- halve.c: maps for products of halves, in plans of floats on GPUs */
+
+/** @output = @input, an fp16 map of its shape: rounded to what is near, infinite beyond 65504. */
+void nddr_halve (NddrPlan *plan, NddrTensor *output, NddrTensor *input);
 
 /* ---- depthwise.c: 3x3, one filter a channel: weight [branches][C][1][3][3] */
 

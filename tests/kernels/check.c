@@ -105,6 +105,15 @@ check_map (NddrCheck *check, const char *name, int branches, int batch, int heig
 }
 
 NddrTensor *
+check_half_map (NddrCheck *check, const char *name, int branches, int batch, int height, int width, int channels)
+{
+  NddrTensor *tensor = nddr_plan_tensor (check->plan, name, NDDR_SPACE_ARENA, NDDR_F16, branches, batch, height, width, channels);
+
+  tensor->keep = TRUE;
+  return tensor;
+}
+
+NddrTensor *
 check_flat (NddrCheck *check, const char *name, NddrSpace space, gsize n)
 {
   NddrTensor *tensor = nddr_plan_flat (check->plan, name, space, NDDR_F32, n);

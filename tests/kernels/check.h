@@ -36,6 +36,8 @@ NddrProgram *check_program (NddrCheck *check);
 
 /** A map in the arena that outlives the run, of the plan's activation type. */
 NddrTensor *check_map (NddrCheck *check, const char *name, int branches, int batch, int height, int width, int channels);
+/** The same of fp16, whatever the plan's. */
+NddrTensor *check_half_map (NddrCheck *check, const char *name, int branches, int batch, int height, int width, int channels);
 /** A flat float tensor in @space. */
 NddrTensor *check_flat (NddrCheck *check, const char *name, NddrSpace space, gsize n);
 

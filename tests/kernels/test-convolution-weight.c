@@ -60,7 +60,7 @@ static const Row bench_rows[] = {
   { 8, 48, 64, { 24, 24 }, 24, 1, 1, 1, 2, TRUE, FALSE },
 };
 
-typedef struct { const Row *row; NddrFamily family; } Case;
+typedef struct { const Row *row; NddrFamily family; gboolean mixed; /* x and dy are fp16 */ } Case;
 
 static int
 count_sources (const Row *r)
@@ -86,24 +86,25 @@ typedef struct
 } Operation;
 
 static void
-build (NddrCheck *c, const Row *r, Operation *o)
+build (NddrCheck *c, const Row *r, gboolean mixed, Operation *o)
 {
+  NddrTensor *(*map) (NddrCheck *, const char *, int, int, int, int, int) = mixed ? check_half_map : check_map;
   RefConvolution ref = reference (r);
   int n = ref.n_sources, oh = ref_convolution_height (&ref), ow = ref_convolution_width (&ref);
   gsize n_w = (gsize) r->branches * r->out * ref_convolution_in (&ref) * r->kernel * r->kernel;
 
   if (r->shared) {
-    NddrTensor *x = check_map (c, "x", n, r->batch, r->height, r->width, r->in[0]);
+    NddrTensor *x = map (c, "x", n, r->batch, r->height, r->width, r->in[0]);
     for (int s = 0; s < n; s++)
       o->inputs[s] = (NddrBranches){ x, s, 0 };
   } else {
     for (int s = 0; s < n; s++) /* every other branch of tensors that have more */
-      o->inputs[s] = (NddrBranches){ check_map (c, "x", 2 * r->branches, r->batch, r->height, r->width, r->in[s]), 1, 2 };
+      o->inputs[s] = (NddrBranches){ map (c, "x", 2 * r->branches, r->batch, r->height, r->width, r->in[s]), 1, 2 };
   }
   o->op = (NddrConvolution){ .output = NDDR_BRANCHES (check_map (c, "y", r->branches, r->batch, oh, ow, r->out)), .branches = r->branches,
     .inputs = o->inputs, .n_inputs = n, .weight = check_flat (c, "weight", NDDR_SPACE_PARAMS, n_w), .kernel = r->kernel, .stride = r->stride,
     .dilation = r->dilation, .low = -G_MAXFLOAT, .high = G_MAXFLOAT };
-  o->dy = check_map (c, "dy", r->branches + 1, r->batch, oh, ow, r->out); /* from its second branch on */
+  o->dy = map (c, "dy", r->branches + 1, r->batch, oh, ow, r->out); /* from its second branch on */
   o->dw = check_flat (c, "dw", NDDR_SPACE_STATE, n_w);
   o->db = r->bias ? check_flat (c, "db", NDDR_SPACE_STATE, (gsize) r->branches * r->out) : NULL;
   nddr_convolution_backward_weight (check_plan (c), &o->op, (NddrBranches){ o->dy, 1, 1 }, o->dw, o->db);
@@ -118,18 +119,18 @@ test_row (gconstpointer data)
   RefConvolution ref = reference (r);
   gsize pixels = (gsize) r->batch * r->height * r->width, n_w = (gsize) r->out * ref_convolution_in (&ref) * r->kernel * r->kernel;
   gsize n_y = (gsize) r->batch * ref_convolution_height (&ref) * ref_convolution_width (&ref) * r->out;
-  g_autofree double *dy = check_random ((r->branches + 1) * n_y, 2, FALSE), *dw = g_new0 (double, r->branches * n_w);
+  g_autofree double *dy = check_random ((r->branches + 1) * n_y, 2, k->mixed), *dw = g_new0 (double, r->branches * n_w);
   g_autofree double *db = g_new0 (double, (gsize) r->branches * r->out);
   double *x[MAX_SOURCES] = { NULL };
   Operation o;
 
-  if (!check_can (k->family, FALSE))
+  if (!check_can (k->family, k->mixed))
     return;
   NddrCheck *c = check_begin (k->family, FALSE);
-  build (c, r, &o);
+  build (c, r, k->mixed, &o);
   for (int s = 0; s < ref.n_sources; s++)
     if (s == 0 || !r->shared) {
-      x[s] = check_random (check_elements (o.inputs[s].tensor), 10 + s, FALSE);
+      x[s] = check_random (check_elements (o.inputs[s].tensor), 10 + s, k->mixed);
       check_fill (c, o.inputs[s].tensor, x[s]);
     }
   check_fill (c, o.dy, dy);
@@ -165,7 +166,7 @@ bench_row (gconstpointer data)
   NddrCheck *c = check_begin (k->family, FALSE);
   Operation o;
 
-  build (c, r, &o);
+  build (c, r, k->mixed, &o);
   check_bench (c, 1, 2 * macs, 0, "%dx%dx%dx%d %d*%d->%d k%d s%d d%d", r->branches, r->batch, r->height, r->width, ref.n_sources, r->in[0], r->out,
       r->kernel, r->stride, r->dilation);
   check_end (c);
@@ -174,7 +175,9 @@ bench_row (gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  static const struct { NddrFamily family; const char *name; } ways[] = { { NDDR_FAMILY_SOFTWARE, "software" }, { NDDR_FAMILY_GPU, "gpu" } };
+  static const struct { NddrFamily family; gboolean mixed; const char *name; } ways[] = {
+    { NDDR_FAMILY_SOFTWARE, FALSE, "software" }, { NDDR_FAMILY_GPU, FALSE, "gpu" }, { NDDR_FAMILY_GPU, TRUE, "mixed" },
+  };
 
   check_init (&argc, &argv);
   for (guint v = 0; v < G_N_ELEMENTS (ways); v++)
@@ -183,7 +186,7 @@ main (int argc, char **argv)
       Case *k = g_new (Case, 1);
       g_autofree char *path = g_strdup_printf ("/convolution-weight/%s/%u-%dx%dx%dx%d-%d*%d-%d-k%d-s%d-d%d", ways[v].name, i, r->branches, r->batch,
           r->height, r->width, count_sources (r), r->in[0], r->out, r->kernel, r->stride, r->dilation);
-      *k = (Case){ r, ways[v].family };
+      *k = (Case){ r, ways[v].family, ways[v].mixed };
       g_test_add_data_func_full (path, k, test_row, g_free);
     }
   if (check_benching ())

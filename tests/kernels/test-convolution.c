@@ -69,17 +69,21 @@ typedef struct
 {
   const char *name;
   NddrFamily family;
-  gboolean half, matrix; /* on cooperative matrices, each of the tiles in turn */
+  gboolean half, mixed;  /* mixed: maps that are multiplied are fp16, those that are made fp32 */
+  gboolean matrix;       /* on cooperative matrices, each of the tiles in turn */
   double bound;
 } Variant;
 
 static const Variant variants[] = {
-  { "software", NDDR_FAMILY_SOFTWARE, FALSE, FALSE, 1e-5 },
-  { "gpu", NDDR_FAMILY_GPU, FALSE, FALSE, 1e-5 },
-  { "fp16", NDDR_FAMILY_GPU, TRUE, FALSE, 1e-3 },
+  { "software", NDDR_FAMILY_SOFTWARE, FALSE, FALSE, FALSE, 1e-5 },
+  { "gpu", NDDR_FAMILY_GPU, FALSE, FALSE, FALSE, 1e-5 },
+  { "fp16", NDDR_FAMILY_GPU, TRUE, FALSE, FALSE, 1e-3 },
   /* the reference is given the rounded inputs and weights: what remains is the output's own rounding, 2^-11 at most and a third of that on
    * average, and the sums' in 32 bits */
-  { "matrix", NDDR_FAMILY_GPU, TRUE, TRUE, 5e-4 },
+  { "matrix", NDDR_FAMILY_GPU, TRUE, FALSE, TRUE, 5e-4 },
+  /* no output is rounded */
+  { "mixed", NDDR_FAMILY_GPU, FALSE, TRUE, FALSE, 1e-5 },
+  { "mixed-matrix", NDDR_FAMILY_GPU, FALSE, TRUE, TRUE, 1e-5 },
 };
 
 /** A plan for the kernels that @v means, whatever else the device has. */
@@ -105,13 +109,13 @@ row_name (const Row *row, const Variant *v)
   return g_string_free (s, FALSE);
 }
 
-/** A view of @branches branches, in a map that has others too where the row says so. */
+/** A view of @branches branches, in a map that has others too where the row says so; @half: of fp16, whatever the plan's. */
 static NddrBranches
-view (NddrCheck *c, const Row *row, const char *name, int branches, int height, int width, int channels)
+view (NddrCheck *c, const Row *row, gboolean half, const char *name, int branches, int height, int width, int channels)
 {
-  if (row->flags & VIEWS)
-    return (NddrBranches){ check_map (c, name, 2 * branches + 1, row->batch, height, width, channels), 1, 2 };
-  return NDDR_BRANCHES (check_map (c, name, branches, row->batch, height, width, channels));
+  int all = row->flags & VIEWS ? 2 * branches + 1 : branches;
+  NddrTensor *map = half ? check_half_map (c, name, all, row->batch, height, width, channels) : check_map (c, name, all, row->batch, height, width, channels);
+  return row->flags & VIEWS ? (NddrBranches){ map, 1, 2 } : NDDR_BRANCHES (map);
 }
 
 enum { PACK, FORWARD, BACKWARD, ACCUMULATE };
@@ -130,8 +134,9 @@ typedef struct
 } Case;
 
 static void
-case_init (Case *k, NddrCheck *c, const Row *row, gboolean half)
+case_init (Case *k, NddrCheck *c, const Row *row, const Variant *v)
 {
+  gboolean half = v->half || v->mixed;
   int n = 0, flags = row->flags;
   NddrTensor *y;
 
@@ -145,7 +150,7 @@ case_init (Case *k, NddrCheck *c, const Row *row, gboolean half)
   k->n_maps = flags & SHARED ? 1 : n;
   k->map_branches = flags & SHARED ? n : row->branches;
   for (int i = 0; i < k->n_maps; i++)
-    k->maps[i] = view (c, row, "x", k->map_branches, row->height, row->width, row->in[i]);
+    k->maps[i] = view (c, row, half, "x", k->map_branches, row->height, row->width, row->in[i]);
   for (int i = 0; i < n; i++) {
     k->x_size[i] = (gsize) row->batch * row->height * row->width * row->in[i];
     k->inputs[i] = flags & SHARED ? (NddrBranches){ k->maps[0].tensor, k->maps[0].first + i * k->maps[0].step, 0 } : k->maps[i];
@@ -159,12 +164,12 @@ case_init (Case *k, NddrCheck *c, const Row *row, gboolean half)
 
   k->op = (NddrConvolution){ .branches = row->branches, .inputs = k->inputs, .n_inputs = n, .kernel = row->kernel, .stride = row->stride,
     .dilation = row->dilation, .low = flags & (RELU | RELU6) ? 0 : -INFINITY, .high = flags & RELU6 ? 6 : INFINITY, .pack_phase = PACK };
-  k->op.output = view (c, row, "y", row->branches, height, width, row->out);
+  k->op.output = view (c, row, v->half, "y", row->branches, height, width, row->out);
   k->op.weight = check_flat (c, "w", NDDR_SPACE_PARAMS, row->branches * k->w_size);
   if (flags & BIAS)
     k->op.bias = check_flat (c, "bias", NDDR_SPACE_PARAMS, row->branches * row->out);
   if (flags & RESIDUAL)
-    k->op.residual = view (c, row, "residual", row->branches, height, width, row->out);
+    k->op.residual = view (c, row, v->half, "residual", row->branches, height, width, row->out);
   if (flags & IN_PLACE)
     k->op.residual = k->op.output;
   y = k->op.output.tensor;
@@ -256,7 +261,7 @@ test_row (const Row *row, const Variant *v, gboolean narrow, int tile)
   g_autofree char *name = row_name (row, v);
   Case k;
 
-  case_init (&k, c, row, v->half);
+  case_init (&k, c, row, v);
   k.op.variant = tile;
   if (narrow) {
     plan->traits.max_storage_range = row->flags & WINOGRAD ? 1900 << 10 : 2048;
@@ -265,7 +270,7 @@ test_row (const Row *row, const Variant *v, gboolean narrow, int tile)
   plan->phase = FORWARD;
   nddr_convolution_forward (plan, &k.op);
   if (!v->half) {
-    dy = view (c, row, "dy", row->branches, k.op.output.tensor->height, k.op.output.tensor->width, row->out);
+    dy = view (c, row, v->mixed, "dy", row->branches, k.op.output.tensor->height, k.op.output.tensor->width, row->out);
     for (int i = 0; i < k.n_maps; i++) {
       int count = row->flags & SHARED ? k.op.n_inputs : 1;
       dx[i] = sum[i] = k.maps[i];
@@ -285,7 +290,8 @@ test_row (const Row *row, const Variant *v, gboolean narrow, int tile)
     check_end (c);
     return FALSE;
   }
-  g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_CONV) > 0, ==, v->matrix);
+  if (!v->mixed || !v->matrix) /* in mixed precision those products that can be split, and no other */
+    g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_CONV) > 0, ==, v->matrix);
   if (row->flags & WINOGRAD && v->family == NDDR_FAMILY_SOFTWARE)
     g_assert_cmpint (count_steps (plan, NDDR_KERNEL_WINOGRAD_OUT), >=, 3 * row->branches);
   if (tile == nddr_matrix_tiles ()) /* split most */
@@ -323,7 +329,7 @@ static void
 test (gconstpointer data)
 {
   const Variant *v = data;
-  if (!check_can (v->family, v->half)) {
+  if (!check_can (v->family, v->half || v->mixed)) {
     g_test_skip ("not on this device");
     return;
   }
@@ -335,7 +341,7 @@ static void
 test_narrow (gconstpointer data)
 {
   const Variant *v = data;
-  if (!check_can (v->family, v->half)) {
+  if (!check_can (v->family, v->half || v->mixed)) {
     g_test_skip ("not on this device");
     return;
   }
@@ -352,7 +358,7 @@ test_tiles (gconstpointer data)
     for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
       if (i >= G_N_ELEMENTS (rows) - N_DEEP || i % 8 == tile % 8)
         tested += test_row (&rows[i], v, FALSE, tile); /* a tile may be too large for the device, and few rows are deep enough to split */
-  g_assert_cmpint (tested, >=, nddr_matrix_tiles ());
+  g_assert_cmpint (tested, >=, v->mixed ? nddr_matrix_tiles () / 2 : nddr_matrix_tiles ());
 }
 
 /* What the networks are made of: times are of forward, and of the gradient of the input. */
@@ -395,7 +401,7 @@ bench (gconstpointer data)
 {
   const Variant *v = ((const Bench *) data)->variant;
   const Row *row = ((const Bench *) data)->row;
-  if (!check_can (v->family, v->half)) {
+  if (!check_can (v->family, v->half || v->mixed)) {
     g_test_skip ("not on this device");
     return;
   }
@@ -405,11 +411,11 @@ bench (gconstpointer data)
   NddrBranches dx, dy;
   Case k;
 
-  case_init (&k, c, row, v->half);
+  case_init (&k, c, row, v);
   dx = k.maps[0];
   dy = k.op.output;
   dx.tensor = check_map (c, "dx", dx.tensor->branches, row->batch, row->height, row->width, row->in[0]);
-  dy.tensor = check_map (c, "dy", dy.tensor->branches, row->batch, dy.tensor->height, dy.tensor->width, row->out);
+  dy.tensor = (v->mixed ? check_half_map : check_map) (c, "dy", dy.tensor->branches, row->batch, dy.tensor->height, dy.tensor->width, row->out);
   plan->phase = FORWARD;
   nddr_convolution_forward (plan, &k.op);
   plan->phase = BACKWARD;
@@ -444,8 +450,9 @@ main (int argc, char **argv)
     if (check_benching ())
       continue;
     g_test_add_data_func (path, v, test);
+    g_autofree char *tiles = g_strdup_printf ("/convolution/%s/tiles", v->name);
     if (v->matrix)
-      g_test_add_data_func ("/convolution/matrix/tiles", v, test_tiles);
+      g_test_add_data_func (tiles, v, test_tiles);
     else
       g_test_add_data_func (narrow, v, test_narrow);
   }

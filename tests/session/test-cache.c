@@ -63,7 +63,7 @@ vkGetPipelineCacheData (VkDevice device, VkPipelineCache cache, size_t *size, vo
 static gsize
 compile (void)
 {
-  const NddrKernel *kernel = nddr_kernel_find (NDDR_KERNEL_ZERO, NDDR_FAMILY_GPU, FALSE);
+  const NddrKernel *kernel = nddr_kernel_find (NDDR_KERNEL_ZERO, NDDR_FAMILY_GPU, NDDR_NUMBERS_FULL);
   const guint32 no_constants[1] = { 0 };
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
