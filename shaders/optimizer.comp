@@ -1,7 +1,8 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // One step of SGD with momentum, or of AdamW, for flat tensors of one length.  Each 64 parameters (16 texels) belong to a group
-// with a learning rate and a weight decay of its own.  CLIP: gradients are multiplied by a factor first.  A workgroup takes LOCAL * 16 texels.
+// with a learning rate and a weight decay of its own.  CLIP: gradients are multiplied by a factor first; 2: where that is 0, nothing is done.  A
+// workgroup takes LOCAL * 16 texels.
 #include "memory.glsl"
 #include "lanes.glsl"
 
@@ -76,6 +77,8 @@ main ()
   int params_base = params_base, gradients_base = gradients_base, moments1_base = moments1_base, moments2_base = moments2_base;
   int texels = texels;
   float factor = CLIP != 0 ? clip : 1.0, keep1 = keep1, add1 = add1, keep2 = keep2, add2 = add2, eps = eps;
+  if (CLIP == 2 && factor == 0)
+    return;
   MY_RATE
   int at = GROUP_INDEX * LOCAL * 16 + LANE_IN_GROUP, k = 0;
   do {

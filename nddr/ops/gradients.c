@@ -99,7 +99,8 @@ sum_parts (NddrPlan *plan, const NddrSquares *op, NddrTensor *parts, int n)
   nddr_step_write (step, 1, result);
   nddr_step_write (step, 2, result);
   nddr_step_write (step, 3, finish && op->factor ? op->factor : result);
-  nddr_step_spec (step, finish ? op->factor ? 2 : 1 : 0);
+  nddr_step_read (step, 4, finish && op->factor ? op->unit : NULL);
+  nddr_step_spec (step, !finish ? 0 : !op->factor ? 1 : op->unit ? 3 : 2);
   nddr_step_push_base (step, parts, 0);
   nddr_step_push_i (step, n);
   nddr_step_push_i (step, count);

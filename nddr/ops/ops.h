@@ -233,6 +233,8 @@ typedef struct
   NddrTensor *sum;    /* OUTPUT, float [1]: of squares.  Not finite where an element is not, or where the sum leaves float's range */
   NddrTensor *factor; /* float [1], or NULL: min (1, max_norm / (sqrt (sum) + 1e-6)), PyTorch's clip_grad_norm_() */
   double max_norm;
+  NddrTensor *unit;   /* INPUT, float [1], or NULL: @x times this is what is meant: @factor has it in it, and is 0 where the sum is not finite; @sum is
+                       * of @x as it is */
 } NddrSquares;
 /** Summed in a fixed order: the same bits every run. */
 void nddr_squares (NddrPlan *plan, const NddrSquares *op);
@@ -247,6 +249,7 @@ typedef struct
                             * last group: 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
   int n_groups;
   NddrTensor *clip;        /* float [1], or NULL: what gradients are multiplied by first */
+  gboolean guarded;        /* where that is 0, nothing changes */
   gboolean adamw;
   double momentum;                  /* SGD: v = momentum * v + g + decay * w; w -= rate * v */
   double beta1, beta2, adam_eps;    /* AdamW, PyTorch's: w -= rate * decay * w; then w -= rate * m^ / (sqrt (v^) + eps) */

@@ -34,7 +34,7 @@ update_part (NddrPlan *plan, const NddrOptimizer *op, guint64 first, guint64 tex
   nddr_step_read (step, 5, op->rates);
   nddr_step_read (step, 9, op->clip);
   nddr_step_spec (step, op->adamw);
-  nddr_step_spec (step, op->clip != NULL);
+  nddr_step_spec (step, op->clip ? op->guarded ? 2 : 1 : 0);
   nddr_step_push_base (step, op->params, add);
   nddr_step_push_base (step, op->gradients, add);
   nddr_step_push_base (step, op->moment1, add);

@@ -92,6 +92,38 @@ check_finite (NddrFamily family)
     }
 }
 
+/* Of numbers that were multiplied by something: the factor takes that back, and clips what is meant; 0 where one is not finite. */
+static void
+check_unit (double max_norm, double unit, double spoiled, NddrFamily family)
+{
+  g_autofree double *x = check_random (4099, 1, FALSE);
+  NddrCheck *c = check_begin (family, FALSE);
+  NddrTensor *tx = check_flat (c, "x", NDDR_SPACE_STATE, 4099), *factor = check_flat (c, "factor", NDDR_SPACE_STATE, 1);
+  NddrTensor *sum = nddr_plan_flat (check_plan (c), "sum", NDDR_SPACE_OUTPUT, NDDR_F32, 1);
+  NddrTensor *tunit = nddr_plan_flat (check_plan (c), "unit", NDDR_SPACE_INPUT, NDDR_F32, 1);
+  double want = 0;
+
+  for (int i = 0; i < 4099; i++)
+    want += x[i] * x[i];
+  want = fmin (1, max_norm / (sqrt (want) * unit + 1e-6)) * unit;
+  if (spoiled != 0) {
+    x[777] = spoiled;
+    want = 0;
+  }
+  nddr_squares (check_plan (c), &(NddrSquares){ .x = tx, .sum = sum, .factor = factor, .max_norm = max_norm, .unit = tunit });
+  check_ready (c);
+  check_fill (c, tx, x);
+  *(float *) nddr_program_map (check_program (c), tunit, 0) = unit;
+  check_run (c, 1);
+  if (want > 0)
+    check_compare (c, factor, &want, 2e-6, "factor for %g of %g", max_norm, unit);
+  else {
+    g_autofree double *got = check_fetch (c, factor);
+    g_assert_cmpfloat (*got, ==, 0);
+  }
+  check_end (c);
+}
+
 static void
 test_gradients (gconstpointer data)
 {
@@ -101,8 +133,14 @@ test_gradients (gconstpointer data)
     check_row (&rows[i], 0.75, family, FALSE);
     check_row (&rows[i], 1e6, family, FALSE);
   }
-  if (check_can (family, FALSE))
+  if (check_can (family, FALSE)) {
     check_finite (family);
+    check_unit (G_MAXFLOAT, 1.0 / 65536, 0, family);
+    check_unit (1e-4, 1.0 / 65536, 0, family);
+    check_unit (0.75, 2, 0, family);
+    check_unit (0.75, 0.5, NAN, family);
+    check_unit (G_MAXFLOAT, 0.5, -INFINITY, family);
+  }
   if (check_benching () && check_can (family, FALSE))
     check_row (&bench_row, 1, family, TRUE);
 }

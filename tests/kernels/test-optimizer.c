@@ -35,13 +35,27 @@ write_rates (NddrCheck *c, NddrTensor *tensor, int t)
   out[4 * N_GROUPS + 1] = 1 / (1 - pow (0.999, t));
 }
 
+/* A factor of 0 leaves every bit. */
 static void
-check_row (const Row *r, gboolean adamw, gboolean clip, NddrFamily family, gboolean bench)
+check_untouched (NddrCheck *c, NddrTensor *factor, NddrTensor *const *tensors, const char *what)
+{
+  check_fill (c, factor, (double[]){ 0 });
+  for (int i = 0; i < 3; i++) {
+    g_autofree double *before = check_fetch (c, tensors[i]);
+
+    check_run (c, 1);
+    check_compare (c, tensors[i], before, 0, "after nothing, %s", what);
+  }
+}
+
+/* @clip: 1: by a factor; 2: which may be 0 */
+static void
+check_row (const Row *r, gboolean adamw, int clip, NddrFamily family, gboolean bench)
 {
   int n = r->n, blocks = (n + 63) / 64;
   g_autofree char *what = g_strdup_printf ("%s%s, %d parameters", adamw ? "adamw" : "sgd", clip ? ", clipped" : "", n);
   g_autofree double *w = check_random (n, 1, FALSE), *g = check_random (n, 2, FALSE), *m = check_random (n, 3, FALSE);
-  g_autofree double *v = check_random (n, 4, FALSE), *guard = check_random (n, 5, FALSE);
+  g_autofree double *v = check_random (n, 4, FALSE), *behind = check_random (n, 5, FALSE);
   g_autofree guint32 *groups = g_new (guint32, blocks);
   NddrCheck *c = check_begin (family, FALSE);
   NddrPlan *plan = check_plan (c);
@@ -58,6 +72,7 @@ check_row (const Row *r, gboolean adamw, gboolean clip, NddrFamily family, gbool
     .rates = trates,
     .n_groups = N_GROUPS,
     .clip = tclip,
+    .guarded = clip == 2,
     .adamw = adamw,
     .momentum = 0.9,
     .beta1 = 0.9,
@@ -79,7 +94,7 @@ check_row (const Row *r, gboolean adamw, gboolean clip, NddrFamily family, gbool
   check_fill (c, tg, g);
   check_fill (c, tm, m);
   check_fill (c, tv, v);
-  check_fill (c, after, guard);
+  check_fill (c, after, behind);
   if (clip)
     check_fill (c, tclip, (double[]){ CLIP });
   for (int i = 0; clip && i < n; i++)
@@ -100,7 +115,9 @@ check_row (const Row *r, gboolean adamw, gboolean clip, NddrFamily family, gbool
     check_compare (c, tm, m, 1e-5, "first moment, %s, step %d", what, t);
     check_compare (c, tv, v, 1e-5, "second moment, %s, step %d", what, t);
   }
-  check_compare (c, after, guard, 0, "behind the parameters, %s", what);
+  if (clip == 2)
+    check_untouched (c, tclip, (NddrTensor *const[]){ tw, tm, tv }, what);
+  check_compare (c, after, behind, 0, "behind the parameters, %s", what);
   if (bench)
     check_bench (c, 1, 0, (adamw ? 7.0 : 5.0) * tw->bytes, "%s", what);
   check_end (c);
@@ -113,7 +130,7 @@ test_optimizer (gconstpointer data)
 
   for (int adamw = 0; adamw < 2; adamw++) {
     for (guint i = 0; i < G_N_ELEMENTS (rows) && check_can (family, FALSE); i++)
-      for (int clip = 0; clip < 2; clip++)
+      for (int clip = 0; clip < 3; clip++)
         check_row (&rows[i], adamw, clip, family, FALSE);
     for (int clip = 0; clip < 2 && check_benching (); clip++)
       check_row (&bench_row, adamw, clip, family, TRUE);
