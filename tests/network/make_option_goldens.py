@@ -35,11 +35,12 @@ NETWORK = config("vgg16", "nddr", True, "sn", (48, 40), 5, width=0.03125, head_w
 DEFAULTS = {"batch": 2, "accumulate": 1, "steps": 10, "optimizer": "sgd", "lr": 3e-4, "momentum": 0.9, "beta1": 0.9, "beta2": 0.999, "adam_eps": 1e-8,
             "bn_momentum": 0.05, "weight_decay": 2.5e-4, "lr_fusion": 100, "lr_head_weight": 10, "lr_head_bias": 20, "clip_norm": 0,
             "bn_mode": "train", "bn_scope": "all", "weighting": "fixed", "lr_weighting": 1, "dwa_temperature": 2}
+SLUICE = config("vgg16", "sluice", False, "sd", (48, 40), 5, width=0.03125, head_width=0.015625)
 ADAMW = {"optimizer": "adamw", "lr": 1e-3, "lr_fusion": 2, "lr_head_weight": 1, "lr_head_bias": 1, "weight_decay": 0.01}
 
 
 def cases():
-    """(name, what differs from DEFAULTS)"""
+    """(name, what differs from DEFAULTS; network: from NETWORK)"""
     yield "adamw", ADAMW
     yield "clip", {"clip_norm": 24}
     yield "clip-adamw", {**ADAMW, "clip_norm": 20}
@@ -52,6 +53,8 @@ def cases():
     yield "dwa", {"weighting": "dwa", "epoch": 5}
     yield "dwa-accumulate", {"weighting": "dwa", "epoch": 7, "accumulate": 2, "dwa_temperature": 0.5, "lr": 1e-4}
     yield "accumulate-clip-adamw", {**ADAMW, "accumulate": 2, "clip_norm": 18}
+    # the penalty is no loss of pixels: it counts once a step, however many batches that has
+    yield "accumulate-sluice", {"network": SLUICE, "accumulate": 3, "sluice_penalty": 0.5, "lr_fusion": 10}
 
 
 class Network(reference.Network):
@@ -93,8 +96,9 @@ def loss_sum(task, output, label):
 class Run:
     def __init__(self, name, options, dtype):
         self.name, self.options, self.dtype = name, {**DEFAULTS, **options}, dtype
-        self.tasks, self.tensors = NETWORK["tasks"], {}
-        self.network = Network(NETWORK, self.get, training=True, momentum=self.options["bn_momentum"], mode=self.options["bn_mode"],
+        self.config = self.options.get("network", NETWORK)
+        self.tasks, self.tensors = self.config["tasks"], {}
+        self.network = Network(self.config, self.get, training=True, momentum=self.options["bn_momentum"], mode=self.options["bn_mode"],
                                scope=self.options["bn_scope"])
         self.network(torch.zeros(2, 3, 32, 32, dtype=dtype))  # so that all tensors are there
         self.tensors = {name: self.new(name, tuple(tensor.shape)) for name, tensor in self.tensors.items()}
@@ -112,7 +116,7 @@ class Run:
         return self.tensors[name]
 
     def multiplier(self, name):
-        if name.startswith(("nddr.", "shortcut.")):
+        if name.startswith(("nddr.", "sluice.", "shortcut.")):
             return self.options["lr_fusion"]
         if ".fc8." in name:
             return self.options["lr_head_weight" if name.endswith(".weight") else "lr_head_bias"]
@@ -147,7 +151,7 @@ class Run:
 
     def step(self, t):
         """(each task's loss, its weight, the weighted sum, the gradients' norm) of step t = 1, 2, …, which is then taken."""
-        o, size = self.options, NETWORK["input"]
+        o, size = self.options, self.config["input"]
         n = o["batch"] * o["accumulate"]
         picture = torch.from_numpy(generator.picture(f"{self.name}.{t}", n, size["height"], size["width"])).to(self.dtype)
         losses = [0.0] * len(self.tasks)
@@ -170,6 +174,10 @@ class Run:
             extra = sum(s / 2 for s in self.log_variances)
             extra.backward()
             total += extra.item()
+        if self.config["fusion"] == "sluice":
+            penalty = o["sluice_penalty"] * self.network.penalty()
+            penalty.backward()
+            total += penalty.item()
         if self.epochs:
             self.epochs[-1].append(losses)
         learnt = list(self.learnt().values())
@@ -197,7 +205,7 @@ def make():
             tensors[f"{name}/movement/{key}"] = (movements[key] * 2.0**exponent).astype(np.float16)
         for key, row in rows.items():
             tensors[f"{name}/{key}"] = row.astype(np.float32)
-        metadata[name] = json.dumps(NETWORK, separators=(",", ":"))
+        metadata[name] = json.dumps(run.config, separators=(",", ":"))
         metadata[name + ".affine"] = "norm"
         numbers = {key: value for key, value in run.options.items() if isinstance(value, (int, float))}
         sets = [f"train.{key}={numbers[key]:g}" for key in ("accumulate", "clip_norm", "beta1", "beta2", "adam_eps")]
