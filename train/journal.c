@@ -5,6 +5,7 @@
 #include <train/journal.h>
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,11 +81,12 @@ write_line (NddrJournal *journal, const char *line, GError **error)
   return FALSE;
 }
 
+/* JSON has no word for what is not finite but null. */
 static void
 append_number (GString *line, const char *name, double number)
 {
   char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-  g_string_append_printf (line, ",\"%s\":%s", name, g_ascii_formatd (buffer, sizeof buffer, "%.9g", number));
+  g_string_append_printf (line, ",\"%s\":%s", name, isfinite (number) ? g_ascii_formatd (buffer, sizeof buffer, "%.9g", number) : "null");
 }
 
 gboolean
