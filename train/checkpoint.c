@@ -30,6 +30,8 @@ nddr_checkpoint_save (const char *path, NddrLearner *learner, gint64 step, doubl
   set (tensors, "recipe", g_strdup (recipe));
   set (tensors, "config", nddr_config_to_json (config));
   set (tensors, "weighting", nddr_balance_to_text (nddr_learner_get_balance (learner)));
+  if (nddr_learner_get_scaler (learner))
+    set (tensors, "scaler", nddr_scaler_to_text (nddr_learner_get_scaler (learner)));
   return nddr_safetensors_write (tensors, path, NDDR_STORE_F32, error);
 }
 
@@ -58,6 +60,7 @@ nddr_checkpoint_load (const char *path, GError **error)
   checkpoint->recipe = g_strdup (recipe);
   checkpoint->config = g_strdup (config);
   checkpoint->weighting = g_strdup (g_hash_table_lookup (metadata, "weighting"));
+  checkpoint->scaler = g_strdup (g_hash_table_lookup (metadata, "scaler"));
   return g_steal_pointer (&checkpoint);
 }
 
@@ -70,5 +73,6 @@ nddr_checkpoint_free (NddrCheckpoint *checkpoint)
   g_free (checkpoint->recipe);
   g_free (checkpoint->config);
   g_free (checkpoint->weighting);
+  g_free (checkpoint->scaler);
   g_free (checkpoint);
 }

@@ -18,6 +18,7 @@ typedef struct
   char *recipe;    /* as nddr_recipe_to_text() */
   char *config;    /* as nddr_config_to_json() */
   char *weighting; /* (nullable): as nddr_balance_to_text() */
+  char *scaler;    /* (nullable): as nddr_scaler_to_text() */
   NddrTensors *tensors;
 } NddrCheckpoint;
 

@@ -13,7 +13,12 @@ _nddr ()
     return
   fi
   case $prev in
-    --precision) COMPREPLY=($(compgen -W "auto fp32 fp16" -- "$cur")); return ;;
+    --precision)
+      case " ${COMP_WORDS[*]} " in
+        *" bench "*" --train "*) COMPREPLY=($(compgen -W "auto fp32 mixed" -- "$cur")) ;;
+        *) COMPREPLY=($(compgen -W "auto fp32 fp16" -- "$cur")) ;;
+      esac
+      return ;;
     --view) COMPREPLY=($(compgen -W "overlay map raw" -- "$cur")); return ;;
     --split) COMPREPLY=($(compgen -W "train val" -- "$cur")); return ;;
     -o | --output)

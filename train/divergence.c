@@ -61,7 +61,7 @@ nddr_divergence_find (NddrLearner *learner, const NddrConfig *config, const doub
   *what = find_loss (outcome, config, losses);
   if (*what)
     return TRUE;
-  if (!isfinite (outcome->sums[NDDR_SUM_GRADIENTS]))
+  if (!isfinite (outcome->sums[NDDR_SUM_GRADIENTS]) && !outcome->skipped)
     {
       if (!nddr_parameters_read (parameters, program, NDDR_PARAMETERS_GRADIENTS, tensors, "", error))
         return FALSE;

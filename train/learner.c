@@ -17,6 +17,8 @@ struct _NddrLearner
   NddrTraining *training;
   NddrProgram *program;
   NddrBalance *balance;
+  gboolean mixed;
+  NddrScaler scaler;   /* where it is mixed */
   NddrOutcome outcome; /* of the last step */
   NddrFootprint footprint;
 };
@@ -58,6 +60,7 @@ make_plan (const NddrLearner *learner, const NddrTraits *traits, int segments, N
   g_autoptr (NddrPlan) plan = nddr_plan_new (traits);
   NddrTrainingOptions options = training_options (learner);
   options.segments = segments;
+  options.mixed = learner->mixed;
   *bytes = 0;
   g_autoptr (NddrTraining) made = nddr_training_append (plan, learner->start->network, learner->start->config, &options, error);
   if (!made)
@@ -106,6 +109,19 @@ choose_plan (NddrLearner *learner, const NddrTraits *traits, GError **error)
   return best;
 }
 
+static double
+loss_scale (const NddrLearner *learner)
+{
+  return learner->mixed ? learner->scaler.scale : 1;
+}
+
+static void
+write_unscale (const NddrLearner *learner)
+{
+  if (learner->training->unscale)
+    *(float *) nddr_program_map (learner->program, learner->training->unscale, 0) = 1 / loss_scale (learner);
+}
+
 NddrLearner *
 nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks, const NddrStart *start, const NddrRecipe *recipe, GError **error)
 {
@@ -115,7 +131,11 @@ nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks
   learner->ranks = nddr_ranks_are_several (ranks) ? ranks : NULL;
   g_assert (!learner->ranks || recipe->batch % ranks->count == 0);
   learner->balance = nddr_balance_new (recipe, start->config->tasks, start->config->n_tasks);
-  g_autoptr (NddrPlan) plan = choose_plan (learner, traits ? traits : nddr_device_get_traits (device), error);
+  if (!traits)
+    traits = nddr_device_get_traits (device);
+  learner->mixed = recipe->precision == NDDR_LEARN_MIXED && traits->family == NDDR_FAMILY_GPU && traits->fp16;
+  learner->scaler = nddr_scaler_new ();
+  g_autoptr (NddrPlan) plan = choose_plan (learner, traits, error);
   if (!plan)
     return NULL;
   learner->program = nddr_program_new (device, g_steal_pointer (&plan), 1, error);
@@ -125,6 +145,7 @@ nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks
   if (!nddr_parameters_write (parameters, learner->program, NDDR_PARAMETERS_VALUES, start->tensors, "", error)
       || !nddr_parameters_reset (parameters, learner->program, error))
     return NULL;
+  write_unscale (learner);
   return g_steal_pointer (&learner);
 }
 
@@ -149,6 +170,12 @@ NddrBalance *
 nddr_learner_get_balance (const NddrLearner *learner)
 {
   return learner->balance;
+}
+
+NddrScaler *
+nddr_learner_get_scaler (NddrLearner *learner)
+{
+  return learner->mixed ? &learner->scaler : NULL;
 }
 
 const NddrFootprint *
@@ -195,14 +222,15 @@ write_rates (const NddrLearner *learner, gint64 t)
   };
   float (*rates)[4] = nddr_program_map (learner->program, learner->training->rates, 0);
   double rate = nddr_recipe_rate (r, t);
+  gint64 updates = t + 1 - (learner->mixed ? learner->scaler.overflows : 0); /* with this one */
   for (int g = 0; g < NDDR_N_GROUPS; g++)
     {
       rates[g][0] = rate * multipliers[g];
       rates[g][1] = decays[g] ? r->weight_decay : 0;
       rates[g][2] = rates[g][3] = 0;
     }
-  rates[NDDR_N_GROUPS][0] = 1 / (1 - pow (r->beta1, t + 1));
-  rates[NDDR_N_GROUPS][1] = 1 / (1 - pow (r->beta2, t + 1));
+  rates[NDDR_N_GROUPS][0] = 1 / (1 - pow (r->beta1, updates));
+  rates[NDDR_N_GROUPS][1] = 1 / (1 - pow (r->beta2, updates));
   rates[NDDR_N_GROUPS][2] = rates[NDDR_N_GROUPS][3] = 0;
 }
 
@@ -238,7 +266,7 @@ write_batch (const NddrLearner *learner, const NddrBatch *batch, const guint64 *
         memcpy (label, batch->depth + m * pixels, pixels * sizeof (float));
       float *scale = nddr_program_map (learner->program, task->scale, 0);
       scale[0] = valid[t] ? 1.0 / valid[t] : 0;
-      scale[1] = nddr_balance_get_weights (learner->balance)[t];
+      scale[1] = nddr_balance_get_weights (learner->balance)[t] * loss_scale (learner);
     }
 }
 
@@ -252,7 +280,7 @@ write_penalty (const NddrLearner *learner)
     return;
   scale = nddr_program_map (learner->program, learner->training->penalty_scale, 0);
   scale[0] = 1;
-  scale[1] = learner->recipe->sluice_penalty / times;
+  scale[1] = learner->recipe->sluice_penalty / times * loss_scale (learner);
 }
 
 double
@@ -368,7 +396,20 @@ read_outcome (NddrLearner *learner, const double *losses)
   outcome->loss = nddr_balance_total (learner->balance, losses) + nddr_learner_get_penalty (learner);
   for (int s = 0; s < NDDR_N_SUMS; s++)
     outcome->sums[s] = learner->training->sums[s] ? read_output (learner, learner->training->sums[s]) : 0;
-  outcome->gradient_norm = sqrt (outcome->sums[NDDR_SUM_GRADIENTS]);
+  outcome->loss_scale = loss_scale (learner);
+  outcome->gradient_norm = sqrt (outcome->sums[NDDR_SUM_GRADIENTS]) / outcome->loss_scale;
+  outcome->skipped = learner->mixed && !isfinite (outcome->gradient_norm) && nddr_scaler_can_back_off (&learner->scaler);
+}
+
+/* What the host learns from a step. */
+static void
+end_step (NddrLearner *learner, gint64 t, const double *losses, const guint64 *valid)
+{
+  gboolean finite = isfinite (learner->outcome.gradient_norm);
+  if (learner->mixed)
+    nddr_scaler_end (&learner->scaler, finite);
+  if (finite || !learner->mixed)
+    nddr_balance_end (learner->balance, t, losses, valid);
 }
 
 gboolean
@@ -378,6 +419,7 @@ nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint
   g_autofree guint64 *valid = g_new (guint64, learner->training->n_tasks);
   write_rates (learner, t);
   write_penalty (learner);
+  write_unscale (learner);
   nddr_balance_begin (learner->balance, t);
   count_valid (learner, batch, valid);
   for (int k = 0; k < learner->training->n_tasks; k++)
@@ -394,7 +436,7 @@ nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint
   nddr_ranks_sum (learner->ranks, losses, learner->training->n_tasks);
   read_outcome (learner, losses);
   if (phases & 1u << NDDR_TRAINING_UPDATE)
-    nddr_balance_end (learner->balance, t, losses, valid);
+    end_step (learner, t, losses, valid);
   return TRUE;
 }
 

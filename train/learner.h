@@ -11,6 +11,7 @@
 #include <train/loader.h>
 #include <train/ranks.h>
 #include <train/recipe.h>
+#include <train/scaler.h>
 #include <train/start.h>
 #include <train/training.h>
 
@@ -43,6 +44,10 @@ const NddrFootprint *nddr_learner_get_footprint (const NddrLearner *learner);
 /** What the tasks' losses count with; its epochs are the caller's to set. */
 NddrBalance *nddr_learner_get_balance (const NddrLearner *learner);
 
+/** What losses are scaled by; the caller may set it before a step.  NULL: they are not, for the recipe does not say mixed precision or the device
+ * cannot. */
+NddrScaler *nddr_learner_get_scaler (NddrLearner *learner);
+
 /** The size of the labels that a batch must have, and what batches must hold. */
 void nddr_learner_get_label_size (const NddrLearner *learner, guint *width, guint *height);
 NddrLabels nddr_learner_get_labels (const NddrLearner *learner);
@@ -53,6 +58,8 @@ typedef struct
   double loss;            /* the weighted sum, with what the weighting adds */
   double gradient_norm;   /* of all parameters' gradients, before clipping; not finite where one of them is not */
   double sums[NDDR_N_SUMS]; /* of squares; 0 where there is nothing of the kind */
+  double loss_scale;      /* what the losses were multiplied by */
+  gboolean skipped;       /* gradients overflowed with that, and the step changed no parameter: the next one has less of it */
 } NddrOutcome;
 
 const NddrOutcome *nddr_learner_get_outcome (const NddrLearner *learner);

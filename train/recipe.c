@@ -402,8 +402,6 @@ static gboolean
 check (const NddrRecipe *recipe, GError **error)
 {
   double pair[2];
-  if (recipe->precision == 2)
-    return fail (error, "train", "precision", "mixed", "fp32 or auto: this version trains in fp32 alone");
   if (!g_str_equal (recipe->fusion_init, "xavier") && !parse_numbers (recipe->fusion_init, 2, pair))
     return fail (error, "model", "fusion_init", recipe->fusion_init, "two numbers, as in 0.9;0.1, or xavier");
   if (recipe->warmup > recipe->steps)

@@ -17,6 +17,8 @@ typedef enum { NDDR_NORM_SCOPE_ALL, NDDR_NORM_SCOPE_TRUNK } NddrNormScope;
 typedef enum { NDDR_RESOLUTION_HEAD, NDDR_RESOLUTION_INPUT } NddrResolution;
 typedef enum { NDDR_WEIGHTING_FIXED, NDDR_WEIGHTING_UNCERTAINTY, NDDR_WEIGHTING_DWA } NddrWeighting;
 
+typedef enum { NDDR_LEARN_AUTO, NDDR_LEARN_FP32, NDDR_LEARN_MIXED } NddrLearnPrecision;
+
 typedef enum { NDDR_BROKEN_SKIP, NDDR_BROKEN_STOP } NddrBroken;
 
 typedef struct { int width, height; } NddrSize;
@@ -47,7 +49,7 @@ typedef struct
   int activation_checkpointing; /* NddrCheckpointing */
   int bn_mode, bn_scope; /* NddrNormMode, NddrNormScope */
   gboolean sync_bn;
-  int precision; /* NddrPrecision: auto and fp32 are the same */
+  int precision; /* NddrLearnPrecision: auto and fp32 are the same */
   char *best;
   gboolean half; /* models are stored as fp16 */
   /* [loss] */

@@ -244,6 +244,22 @@ new_learner (const Trainer *t, GError **error)
   return nddr_learner_new (t->device, &traits, t->ranks, t->start, t->recipe, error);
 }
 
+/* Goes on with the losses' scale, in mixed precision; says where there is none, as PyTorch does where it has no GPU. */
+static gboolean
+restore_scaler (Trainer *t, GError **error)
+{
+  NddrScaler *scaler = nddr_learner_get_scaler (t->learner);
+  if (scaler && t->checkpoint && t->checkpoint->scaler && !nddr_scaler_from_text (scaler, t->checkpoint->scaler, error))
+    {
+      g_prefix_error (error, "--resume: ");
+      return FALSE;
+    }
+  if (!scaler && t->recipe->precision == NDDR_LEARN_MIXED && nddr_ranks_is_first (t->ranks))
+    g_printerr ("nddr train: training in fp32: [train] precision = mixed needs a GPU that stores 16-bit floats, which %s is not\n",
+        nddr_device_get_info (t->device)->name);
+  return TRUE;
+}
+
 static gboolean
 make_learner (Trainer *t, GError **error)
 {
@@ -259,6 +275,8 @@ make_learner (Trainer *t, GError **error)
       g_prefix_error (error, "--resume: ");
       return FALSE;
     }
+  if (!restore_scaler (t, error))
+    return FALSE;
   const NddrRecipe *r = t->recipe;
   NddrLoaderOptions loading = {
     .augment = {
@@ -570,6 +588,11 @@ log_step (const Trainer *t, const double *losses, double rate, double images_per
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GArray) more = g_array_new (FALSE, FALSE, sizeof (NddrFigure));
   add_figure (names, more, g_strdup ("grad_norm"), outcome->gradient_norm);
+  if (nddr_learner_get_scaler (t->learner))
+    {
+      add_figure (names, more, g_strdup ("loss_scale"), outcome->loss_scale);
+      add_figure (names, more, g_strdup ("overflows"), nddr_learner_get_scaler (t->learner)->overflows);
+    }
   for (guint k = 0; t->recipe->weighting != NDDR_WEIGHTING_FIXED && k < config->n_tasks; k++)
     add_figure (names, more, g_strconcat ("weight.", config->tasks[k].name, NULL), weights[k]);
   for (guint k = 0; log_variances && k < config->n_tasks; k++)

@@ -48,6 +48,7 @@ typedef struct
   int *widths, *heights;  /* of values */
   int *root;              /* for each value: itself, or the value that a resize to the same size leaves as it is */
   NddrTensor **values, **gradients;
+  NddrTensor **halves;    /* for each value: it as products take it; NULL: nobody did so far */
   guint64 *written;       /* for each value: the branches whose gradient has been written */
   gboolean *zeroed;       /* for each value: its gradient starts at zero */
   LayerOps *ops;
@@ -176,6 +177,30 @@ meet (Builder *b, NddrMeetingKind kind, NddrTensor *tensor, NddrTensor *result)
   g_assert ((int) b->training->meetings->len == b->plan->n_marks);
 }
 
+/* @map as halves. */
+static NddrTensor *
+halve (Builder *b, NddrTensor *map)
+{
+  g_autofree char *name = g_strconcat (map->name, ".half", NULL);
+  NddrTensor *half = nddr_plan_tensor (b->plan, name, NDDR_SPACE_ARENA, NDDR_F16, map->branches, map->batch, map->height, map->width, map->channels);
+  nddr_halve (b->plan, half, map);
+  return half;
+}
+
+/* What a dense convolution reads. */
+static NddrBranches
+factor_of (Builder *b, const NddrInput *input)
+{
+  NddrBranches branches = branches_of (b, input);
+  int value = b->root[input->value];
+  if (!b->options->mixed)
+    return branches;
+  if (!b->halves[value])
+    b->halves[value] = halve (b, b->values[value]);
+  branches.tensor = b->halves[value];
+  return branches;
+}
+
 static NddrTensor *
 make_map (Builder *b, const NddrLayer *layer, const char *suffix)
 {
@@ -219,7 +244,7 @@ append_convolution (Builder *b, int i)
     {
       ops->inputs = g_new (NddrBranches, layer->n_inputs);
       for (int k = 0; k < layer->n_inputs; k++)
-        ops->inputs[k] = branches_of (b, &layer->inputs[k]);
+        ops->inputs[k] = factor_of (b, &layer->inputs[k]);
       ops->convolution = (NddrConvolution){
         .output = NDDR_BRANCHES (raw), .branches = layer->branches, .inputs = ops->inputs, .n_inputs = layer->n_inputs, .weight = p->weight,
         .bias = p->bias, .residual = layer->norm ? none : residual, .kernel = layer->kernel, .stride = layer->stride, .dilation = layer->dilation,
@@ -493,9 +518,10 @@ append_layer_gradient (Builder *b, int i, NddrTensor *dz)
 
   if (layer->kind == NDDR_LAYER_CONVOLUTION)
     {
-      nddr_convolution_backward_weight (b->plan, &ops->convolution, NDDR_BRANCHES (dz), p->dweight, p->dbias);
+      NddrTensor *dy = b->options->mixed ? halve (b, dz) : dz;
+      nddr_convolution_backward_weight (b->plan, &ops->convolution, NDDR_BRANCHES (dy), p->dweight, p->dbias);
       append_penalty (b, i);
-      append_convolution_gradients (b, layer, ops, dz);
+      append_convolution_gradients (b, layer, ops, dy);
       return;
     }
   nddr_depthwise_backward_weight (b->plan, &ops->depthwise, NDDR_BRANCHES (dz), p->dweight, p->dbias);
@@ -550,6 +576,11 @@ append_sum (Builder *b, NddrSum which, NddrTensor *x, double max_norm)
     return NULL;
   b->training->sums[which] = nddr_plan_flat (b->plan, names[which], NDDR_SPACE_OUTPUT, NDDR_F32, 1);
   NddrSquares squares = { .x = x, .sum = b->training->sums[which], .max_norm = max_norm };
+  if (which == NDDR_SUM_GRADIENTS && b->options->mixed)
+    {
+      squares.unit = b->training->unscale = nddr_plan_flat (b->plan, "unscale", NDDR_SPACE_INPUT, NDDR_F32, 1);
+      squares.max_norm = max_norm = max_norm > 0 ? max_norm : G_MAXFLOAT;
+    }
   if (max_norm > 0)
     squares.factor = nddr_plan_flat (b->plan, "clip", NDDR_SPACE_ARENA, NDDR_F32, 1);
   nddr_squares (b->plan, &squares);
@@ -645,7 +676,7 @@ append_update (Builder *b)
       gsize count = MIN (chunk, n - from);
 #define PART(whole, unit) ((whole) && count < n ? nddr_plan_part (b->plan, (whole), #whole, from / (unit) * sizeof (float), count / (unit)) : (whole))
       NddrOptimizer optimizer = {
-        .params = PART (p->params, 1), .gradients = PART (p->total, 1), .clip = clip, .moment1 = PART (p->moment1, 1), .moment2 = PART (p->moment2, 1),
+        .params = PART (p->params, 1), .gradients = PART (p->total, 1), .clip = clip, .guarded = o->mixed, .moment1 = PART (p->moment1, 1), .moment2 = PART (p->moment2, 1),
         .groups = PART (p->groups, 64), .rates = b->training->rates, .n_groups = NDDR_N_GROUPS, .adamw = o->adamw,
         .momentum = o->momentum, .beta1 = o->beta1, .beta2 = o->beta2, .adam_eps = o->adam_eps,
       };
@@ -697,6 +728,7 @@ builder_clear (Builder *b)
   g_free (b->root);
   g_free (b->values);
   g_free (b->gradients);
+  g_free (b->halves);
   g_free (b->written);
   g_free (b->zeroed);
   g_free (b->ops);
@@ -716,6 +748,7 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
   Builder b = {
     .plan = plan, .network = network, .options = options, .training = training,
     .root = g_new0 (int, n_values), .values = g_new0 (NddrTensor *, n_values), .gradients = g_new0 (NddrTensor *, n_values),
+    .halves = g_new0 (NddrTensor *, n_values),
     .written = g_new0 (guint64, n_values), .zeroed = g_new0 (gboolean, n_values), .ops = g_new0 (LayerOps, training->n_layers),
   };
   if (!check (&b, error))

@@ -43,6 +43,7 @@ typedef struct
   int segments;              /* of the layers: activations within all but the last are computed again in the backward pass; 0 or 1: none */
   gboolean accumulate;       /* a step's gradients are those of several batches */
   double clip_norm;          /* of all gradients together; 0: any */
+  gboolean mixed;            /* dense convolutions multiply halves, and losses are scaled; on GPUs with 16-bit storage */
   gboolean adamw;            /* else SGD with momentum */
   double momentum, beta1, beta2, adam_eps;
 } NddrTrainingOptions;
@@ -55,7 +56,7 @@ typedef struct
   int width, height;  /* of the labels */
 } NddrTrainingTask;
 
-/* What UPDATE leaves the sum of squares of. */
+/* What UPDATE leaves the sum of squares of: of gradients as they are, scaled or not. */
 typedef enum { NDDR_SUM_GRADIENTS, NDDR_SUM_PARAMS, NDDR_SUM_RUNNING, NDDR_N_SUMS } NddrSum;
 
 /* What the ranks do when the plan comes to a mark. */
@@ -83,6 +84,7 @@ typedef struct
   NddrTensor *rates;       /* INPUT, [NDDR_N_GROUPS + 1][4]: see NddrOptimizer */
   NddrTrainingTask *tasks; /* for each task of the config */
   NddrTensor *sums[NDDR_N_SUMS]; /* OUTPUT, one float each: of squares: of the gradients before clipping, of what UPDATE left; NULL: there are none */
+  NddrTensor *unscale;     /* INPUT, one float: 1 / what losses' and penalties' scales are multiplied by; NULL where those are not scaled */
   NddrTensor **raw;        /* for each layer: what its convolution gives, before normalisation and activation; fusion layers' are kept where !learn */
   NddrTensor *penalty_scale; /* INPUT: 1, the penalty's factor; NULL where nothing is penalised */
   NddrTensor **penalties;  /* for each layer: OUTPUT, one float: its overlap before the factor, see NddrOverlap; NULL: none */

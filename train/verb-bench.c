@@ -20,7 +20,7 @@ typedef struct
   NddrModel *model;
   NddrDevice *device;
   guint width, height, batch;
-  gboolean half, train;
+  gboolean half, train, mixed;
   /* made by one of the two below */
   NddrProgram *program;
   NddrNetwork *network;
@@ -71,7 +71,8 @@ static gboolean
 prepare_training (Bench *bench, GError **error)
 {
   g_autofree char *size = g_strdup_printf ("data.crop=%ux%u", bench->width, bench->height), *batch = g_strdup_printf ("train.batch=%u", bench->batch);
-  const char *const sets[] = { size, batch, "train.optimizer=adamw", "loss.resolution=input", NULL };
+  const char *const sets[] = { size, batch, "train.optimizer=adamw", "loss.resolution=input",
+    bench->mixed ? "train.precision=mixed" : "train.precision=fp32", NULL };
   const NddrTensors *tensors = nddr_model_get_tensors (bench->model);
   bench->recipe = nddr_recipe_load (NULL, sets, error);
   if (!bench->recipe)
@@ -210,6 +211,12 @@ add_rows (JsonBuilder *json, const char *name, const GArray *rows)
 
 /* ---- reporting */
 
+static const char *
+precision_of (const Bench *bench)
+{
+  return bench->mixed ? "mixed" : bench->half ? "fp16" : "fp32";
+}
+
 static gboolean
 report (Bench *bench, gboolean as_json, gboolean layers, GError **error)
 {
@@ -225,7 +232,7 @@ report (Bench *bench, gboolean as_json, gboolean layers, GError **error)
   const char *device = nddr_device_get_info (bench->device)->name;
   if (!as_json)
     {
-      printf ("device      %s\nprecision   %s\ninput       %ux%u, batch %u%s\n", device, bench->half ? "fp16" : "fp32", bench->width, bench->height,
+      printf ("device      %s\nprecision   %s\ninput       %ux%u, batch %u%s\n", device, precision_of (bench), bench->width, bench->height,
           bench->batch, bench->train ? ", a training step" : "");
       printf ("first       %.1f ms\nmedian      %.2f ms (%u runs)\nmin         %.2f ms\np99         %.2f ms\n", bench->first_ms, median, bench->ms->len,
           quantile (bench->ms, 0), quantile (bench->ms, 0.99));
@@ -241,7 +248,7 @@ report (Bench *bench, gboolean as_json, gboolean layers, GError **error)
   g_autoptr (JsonBuilder) json = json_builder_new ();
   json_builder_begin_object (json);
   add_text (json, "device", device);
-  add_text (json, "precision", bench->half ? "fp16" : "fp32");
+  add_text (json, "precision", precision_of (bench));
   json_builder_set_member_name (json, "input");
   json_builder_begin_array (json);
   json_builder_add_int_value (json, bench->height);
@@ -277,7 +284,7 @@ nddr_verb_bench (int argc, char **argv)
   const GOptionEntry entries[] = {
     { "input", 0, 0, G_OPTION_ARG_STRING, &input, "The network's input size; default: the model's", "WxH" },
     { "batch", 0, 0, G_OPTION_ARG_INT, &batch, "Pictures at once; default 1, with --train 8", "N" },
-    { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, "auto, fp32 or fp16", "PRECISION" },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, "auto, fp32 or fp16; with --train auto, fp32 or mixed", "PRECISION" },
     { "train", 0, 0, G_OPTION_ARG_NONE, &train, "Time a training step (AdamW, losses at input resolution)", NULL },
     { "layers", 0, 0, G_OPTION_ARG_NONE, &layers, "Also by layer and by kernel", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
@@ -289,12 +296,12 @@ nddr_verb_bench (int argc, char **argv)
   NddrPrecision precision;
   if (!nddr_verb_parse (&argc, &argv, "MODEL", "Times a model: median of at least " G_STRINGIFY (MIN_RUNS) " runs.", entries, 1, 1)
       || !nddr_verb_parse_size ("bench", input, &bench.width, &bench.height)
-      || !nddr_verb_parse_precision ("bench", precision_name, &precision))
+      || !nddr_verb_parse_precision ("bench", (bench.mixed = train && g_strcmp0 (precision_name, "mixed") == 0) ? NULL : precision_name, &precision))
     return NDDR_EXIT_USAGE;
   if (batch < 0 || batch > 256)
     return nddr_verb_misuse ("bench", "--batch %d: expected 1 to 256", batch);
   if (train && precision == NDDR_PRECISION_FP16)
-    return nddr_verb_misuse ("bench", "--train runs in fp32 alone: leave --precision fp16 out");
+    return nddr_verb_misuse ("bench", "--train --precision fp16: expected auto, fp32 or mixed");
   g_autoptr (NddrModel) model = nddr_model_load (argv[1], &error);
   g_autoptr (NddrDevice) device = model ? nddr_device_open (which, &error) : NULL;
   if (!device)
@@ -302,8 +309,8 @@ nddr_verb_bench (int argc, char **argv)
 
   const NddrTraits *traits = nddr_device_get_traits (device);
   gboolean can_half = traits->fp16 && traits->family == NDDR_FAMILY_GPU;
-  if (precision == NDDR_PRECISION_FP16 && !can_half)
-    return nddr_verb_misuse ("bench", "--precision fp16: %s cannot store 16-bit floats, or is a software driver", nddr_device_get_info (device)->name);
+  if ((precision == NDDR_PRECISION_FP16 || bench.mixed) && !can_half)
+    return nddr_verb_misuse ("bench", "--precision %s: %s cannot store 16-bit floats, or is a software driver", precision_name, nddr_device_get_info (device)->name);
   bench.model = model;
   bench.device = device;
   bench.train = train;

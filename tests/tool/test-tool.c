@@ -374,7 +374,8 @@ test_bench (void)
       g_assert_true (json_object_has_member (object, "layers") == (l == 0));
     }
   expect ("bench model.safetensors --batch 1000", 2, "1 to 256");
-  expect ("bench model.safetensors --train --precision fp16", 2, "fp32 alone");
+  expect ("bench model.safetensors --train --precision fp16", 2, "mixed");
+  expect ("bench model.safetensors --precision mixed", 2, "fp16");
 }
 
 #define SMALL "--set model.width=0.0625 --set model.head_width=0.015625 --set model.input=48x40 --set data.crop=48x40 --set train.batch=1 "

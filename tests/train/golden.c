@@ -42,6 +42,13 @@ golden_run (void)
   return status;
 }
 
+gboolean
+golden_has (const char *name)
+{
+  g_autofree char *key = g_strconcat (name, ".training", NULL);
+  return g_hash_table_contains (file->metadata, key);
+}
+
 void
 golden_add_tests (const char *prefix, GTestDataFunc func)
 {

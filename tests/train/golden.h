@@ -22,6 +22,8 @@ typedef struct
 void golden_init (int *argc, char ***argv);
 /** g_test_run(), then leaves and closes all of that. */
 int golden_run (void);
+/** Whether the file has that case. */
+gboolean golden_has (const char *name);
 /** Adds "/PREFIX/CASE" for each case of the file, with the case's name as data. */
 void golden_add_tests (const char *prefix, GTestDataFunc func);
 

@@ -73,7 +73,7 @@ test_errors (void)
   expect_error ("train.activation_checkpointing=yes", "one of auto,on,off");
   expect_error ("train.patience=-1", "a whole number from 0");
   expect_error ("train.optimizer=adam", "one of sgd,adamw");
-  expect_error ("train.precision=mixed", "fp32");
+  expect_error ("train.precision=fp16", "mixed");
   expect_error ("train.dropout=1", "from 0 to 0.999");
   expect_error ("data.mirror=yes", "true or false");
   expect_error ("data.crop=321", "WIDTHxHEIGHT");
