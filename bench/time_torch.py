@@ -1,10 +1,15 @@
 #!/usr/bin/python3
-# Times one job in PyTorch and prints JSON: with both layouts of memory, of which it is the better one's times that count.
+# Times one job in PyTorch and prints JSON.
 #
-#   time_torch.py JOB
+#   time_torch.py JOB contiguous|channels_last
+#
+# On the processor never with a single thread: with one, and fewer than 16 pictures, PyTorch (1.13, say) leaves 1x1 convolutions to the BLAS
+# library instead of oneDNN, and where that is the reference BLAS, as it is on a bare Debian, a training step of nddr-small takes
+# seven times as long.
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import json
+import os
 import statistics
 import sys
 import time
@@ -60,12 +65,18 @@ class Module(torch.nn.Module):
         return tuple(heads[name] for name in self.names)
 
 
-def inference(job, picture, device, layout):
-    module = Module(job.config, False).eval()
+def freeze(config, picture):
+    """The network, traced with @picture's shape; frozen, which folds batch normalisation."""
+    module = Module(config, False).eval()
     with torch.no_grad():
-        module(picture[:1].cpu())
+        module(picture[:1])
         module.tensors = {name: getattr(module, name.replace(".", "_")) for name in module.tensors}
-        frozen = torch.jit.freeze(torch.jit.trace(module, picture.cpu()).eval()).to(device)
+        return torch.jit.freeze(torch.jit.trace(module, picture).eval())
+
+
+def inference(job, picture, device, layout):
+    frozen = freeze(job.config, picture.cpu()).to(device)
+    with torch.no_grad():
         if device == "cpu":
             frozen = torch.jit.optimize_for_inference(frozen)
         return time_runs(lambda: frozen(picture), device)
@@ -91,17 +102,15 @@ def training(job, picture, device, layout):
     return time_runs(step, device)
 
 
-def main(name):
+def main(name, layout_name):
     job = next(job for job in jobs.JOBS if job.name == name)
+    layout = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}[layout_name]
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_num_threads(max(2, len(os.sched_getaffinity(0))))
     size = job.config["input"]
-    picture = torch.randn(job.batch, 3, size["height"], size["width"], device=device)
-    results = []
-    for layout in (torch.contiguous_format, torch.channels_last):
-        result = (training if job.train else inference)(job, picture.contiguous(memory_format=layout), device, layout)
-        results.append({**result, "layout": str(layout)})
-    print(json.dumps(min(results, key=lambda result: result["median_ms"])))
+    picture = torch.randn(job.batch, 3, size["height"], size["width"], device=device).contiguous(memory_format=layout)
+    print(json.dumps((training if job.train else inference)(job, picture, device, layout)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
