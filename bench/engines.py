@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,77 @@ class Torch:
         return {**json.loads(said), "layout": layout, "wait": wait}
 
 
-def here(build, device, precision):
+class OnnxRuntime:
+    """onnxruntime-node on the processor, running our own export of the model."""
+
+    name = "onnxruntime"
+
+    def __init__(self, tool, node_modules):
+        self.tool = tool
+        self.environment = {"NODE_PATH": str(node_modules)} if node_modules else {}
+
+    def missing(self, job):
+        if job.element:
+            return "no element"
+        if job.train:
+            return "no training"
+        if not shutil.which("node"):
+            return "no node"
+        found = subprocess.run(["node", "-e", "require('onnxruntime-node')"], env={**os.environ, **self.environment}, capture_output=True)
+        return "" if found.returncode == 0 else "node finds no onnxruntime-node: give --node-modules, or set NODE_PATH"
+
+    def run(self, job, model):
+        exported = model.with_suffix(".onnx")
+        if not exported.exists():
+            output([str(self.tool), "export", str(model), "-o", str(exported)])
+        size = job.config["input"]
+        said = json.loads(output(["node", str(HERE / "time_onnx.js"), str(exported), str(job.batch), str(size["width"]), str(size["height"])],
+                                 **self.environment))
+        return said["median_ms"], said
+
+
+class Ncnn:
+    """ncnn's own benchmark on the job's network with made-up weights; its mean, for it says no median."""
+
+    LOOPS = 10
+
+    def __init__(self, name, gpu_device):
+        self.name, self.gpu_device = name, gpu_device
+
+    def missing(self, job):
+        if job.element:
+            return "no element"
+        if job.train:
+            return "no training"
+        if job.batch > 1:
+            return "a picture at a time alone"
+        return "" if shutil.which("benchncnn") else "no benchncnn on the PATH"
+
+    def run(self, job, model):
+        size = job.config["input"]
+        described = model.with_suffix(".param")
+        if not described.exists():
+            described.write_text(self.describe(job.config))
+        done = subprocess.run(["benchncnn", str(self.LOOPS), str(len(os.sched_getaffinity(0))), "0", str(self.gpu_device), "0",
+                               f"param={described.name}", f"shape=[{size['width']},{size['height']},3]"],
+                              cwd=described.parent, capture_output=True, text=True)
+        said = re.search(r"min = *([0-9.]+) *max = *([0-9.]+) *avg = *([0-9.]+)", done.stdout + done.stderr)
+        if done.returncode != 0 or not said:
+            raise RuntimeError(f"benchncnn: {(done.stderr or done.stdout).strip()}")
+        return float(said[3]), {"min_ms": float(said[1]), "max_ms": float(said[2]), "mean_ms": float(said[3]), "runs": self.LOOPS}
+
+    @staticmethod
+    def describe(config):
+        import ncnn_param
+        import time_torch
+        import torch
+
+        size = config["input"]
+        frozen = time_torch.freeze(config, torch.zeros(1, 3, size["height"], size["width"]))
+        return ncnn_param.param(frozen, size["width"], size["height"])
+
+
+def here(build, device, precision, node_modules):
     python = sys.executable if importlib.util.find_spec("torch") else "/usr/bin/python3"
-    return [Nddr(build, device, precision), Torch(python)]
+    nddr = Nddr(build, device, precision)
+    return [nddr, Torch(python), OnnxRuntime(nddr.tool, node_modules), Ncnn("ncnn", -1), Ncnn("ncnn-vulkan", int(device) if device.isdigit() else 0)]
