@@ -7,6 +7,8 @@
 
 #define ALIGNMENT 256   /* no Vulkan device asks for more of a storage or texel binding's offset */
 #define ZERO_PAGE 256   /* at the arena's start: what padding reads */
+#define MAX_TRIES 64    /* to place the arena's tensors */
+#define ENOUGH 100      /* so small a part more than what lives at once is close enough: a hundredth */
 
 const NddrTraits nddr_traits_software = {
   .family = NDDR_FAMILY_SOFTWARE,
@@ -305,6 +307,37 @@ find_lifetimes (NddrPlan *plan)
   }
 }
 
+/* What lives at each step, in bytes: of the arena's tensors.  (transfer full): an element a step and one for the end. */
+static gsize *
+bytes_alive (const NddrPlan *plan)
+{
+  guint n = plan->steps->len + 1;
+  gsize *alive = g_new0 (gsize, n + 1); /* first what changes, then its sum; what wraps comes back */
+
+  for (guint i = 0; i < plan->tensors->len; i++) {
+    const NddrTensor *tensor = g_ptr_array_index (plan->tensors, i);
+
+    if (tensor->space != NDDR_SPACE_ARENA || tensor->whole)
+      continue;
+    alive[tensor->first] += tensor->bytes;
+    alive[tensor->last + 1] -= tensor->bytes;
+  }
+  for (guint i = 1; i < n; i++)
+    alive[i] += alive[i - 1];
+  return alive;
+}
+
+gsize
+nddr_plan_live_bytes (const NddrPlan *plan)
+{
+  g_autofree gsize *alive = bytes_alive (plan);
+  gsize most = 0;
+
+  for (guint i = 0; i <= plan->steps->len; i++)
+    most = MAX (most, alive[i]);
+  return most + ZERO_PAGE;
+}
+
 static int
 larger_first (gconstpointer a, gconstpointer b)
 {
@@ -315,22 +348,13 @@ larger_first (gconstpointer a, gconstpointer b)
   return x->first - y->first;
 }
 
-static int
-lower_first (gconstpointer a, gconstpointer b)
+/* Places @tensors in their order, each at the lowest place where nothing that lives with it lies.  Returns which ends last; NULL: there are none. */
+static NddrTensor *
+place_in_order (const GPtrArray *tensors)
 {
-  const NddrTensor *x = *(NddrTensor *const *) a, *y = *(NddrTensor *const *) b;
+  g_autoptr (GPtrArray) placed = g_ptr_array_sized_new (tensors->len); /* by offset */
+  NddrTensor *top = NULL;
 
-  return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
-/* the arena: larger tensors first, each at the lowest place where nothing that lives with it lies */
-static gsize
-place_by_liveness (GPtrArray *tensors)
-{
-  g_autoptr (GPtrArray) placed = g_ptr_array_new ();
-  gsize end = ZERO_PAGE;
-
-  g_ptr_array_sort (tensors, larger_first);
   for (guint i = 0; i < tensors->len; i++) {
     NddrTensor *tensor = g_ptr_array_index (tensors, i);
     gsize at = ZERO_PAGE;
@@ -346,12 +370,52 @@ place_by_liveness (GPtrArray *tensors)
       at = MAX (at, align_up (other->offset + other->bytes, ALIGNMENT));
     }
     tensor->offset = at;
-    end = MAX (end, at + tensor->bytes);
-    while (before < placed->len && lower_first (&g_ptr_array_index (placed, before), &tensor) < 0)
+    if (!top || at + tensor->bytes > top->offset + top->bytes)
+      top = tensor;
+    while (before < placed->len && ((NddrTensor *) g_ptr_array_index (placed, before))->offset < at)
       before++;
     g_ptr_array_insert (placed, before, tensor);
   }
-  return end;
+  return top;
+}
+
+/* The arena's tensors: larger ones first; then, while much more is taken than lives at once, again with the one that ended last in front of all
+ * others.  The best of these counts. */
+static gsize
+place_by_liveness (NddrPlan *plan)
+{
+  g_autoptr (GPtrArray) tensors = g_ptr_array_new ();
+  g_autofree gsize *offsets = NULL;
+  gsize least = nddr_plan_live_bytes (plan), best = G_MAXSIZE;
+
+  for (guint i = 0; i < plan->tensors->len; i++) {
+    NddrTensor *tensor = g_ptr_array_index (plan->tensors, i);
+
+    if (tensor->space == NDDR_SPACE_ARENA && !tensor->whole)
+      g_ptr_array_add (tensors, tensor);
+  }
+  if (tensors->len == 0)
+    return ZERO_PAGE;
+  g_ptr_array_sort (tensors, larger_first);
+  offsets = g_new (gsize, plan->tensors->len);
+  for (int try = 0; try < MAX_TRIES && best > least + least / ENOUGH; try++) {
+    NddrTensor *top = place_in_order (tensors);
+
+    if (top->offset + top->bytes < best) {
+      best = top->offset + top->bytes;
+      for (guint i = 0; i < plan->tensors->len; i++)
+        offsets[i] = ((NddrTensor *) g_ptr_array_index (plan->tensors, i))->offset;
+    }
+    g_ptr_array_remove (tensors, top);
+    g_ptr_array_insert (tensors, 0, top);
+  }
+  for (guint i = 0; i < plan->tensors->len; i++) {
+    NddrTensor *tensor = g_ptr_array_index (plan->tensors, i);
+
+    if (tensor->space == NDDR_SPACE_ARENA)
+      tensor->offset = offsets[i];
+  }
+  return best;
 }
 
 static gboolean
@@ -398,23 +462,17 @@ check_limits (NddrPlan *plan, GError **error)
 gboolean
 nddr_plan_finish (NddrPlan *plan, GError **error)
 {
-  g_autoptr (GPtrArray) arena = g_ptr_array_new ();
-
   g_assert (!plan->finished);
   find_lifetimes (plan);
   for (guint i = 0; i < plan->tensors->len; i++) {
     NddrTensor *tensor = g_ptr_array_index (plan->tensors, i);
 
-    if (tensor->whole)
+    if (tensor->whole || tensor->space == NDDR_SPACE_ARENA)
       continue;
-    if (tensor->space == NDDR_SPACE_ARENA) {
-      g_ptr_array_add (arena, tensor);
-      continue;
-    }
     tensor->offset = plan->space_bytes[tensor->space];
     plan->space_bytes[tensor->space] += align_up (tensor->bytes, ALIGNMENT);
   }
-  plan->space_bytes[NDDR_SPACE_ARENA] = align_up (place_by_liveness (arena), ALIGNMENT);
+  plan->space_bytes[NDDR_SPACE_ARENA] = align_up (place_by_liveness (plan), ALIGNMENT);
   for (guint i = 0; i < plan->tensors->len; i++) { /* wholes come before their parts */
     NddrTensor *tensor = g_ptr_array_index (plan->tensors, i);
 

@@ -180,6 +180,8 @@ int nddr_plan_mark (NddrPlan *plan, gboolean hold);
 void nddr_plan_recompute (NddrPlan *plan, guint first, guint end, int segments, int phase);
 /** Places tensors and fills the pushed bases.  Fails only where a device limit is exceeded, and says which. */
 gboolean nddr_plan_finish (NddrPlan *plan, GError **error);
+/** What the arena's tensors that live at once have together, where that is most: the least that the arena could take. Once finished. */
+gsize nddr_plan_live_bytes (const NddrPlan *plan);
 /** Where barriers go when the phases of @phase_mask run as one submission: @before has an element a step. */
 void nddr_plan_barriers (const NddrPlan *plan, guint phase_mask, gboolean *before);
 /** (transfer full): a table of steps and tensors for people. */

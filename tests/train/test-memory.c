@@ -1,0 +1,103 @@
+/* What plans take: the arena against the least that it could have, the tensors that live at once.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/training.h>
+
+#include <nddr/inference.h>
+
+#define ALLOWED 1.05
+
+typedef struct
+{
+  const char *name, *network; /* of the config: what is not the input and the tasks */
+  int width, height, batch;   /* of a training step; inference has one picture, too */
+} Job;
+
+/* As bench/jobs.py has them. */
+static const Job jobs[] = {
+  { "standard", "\"backbone\": \"vgg16\"", 321, 321, 10 },
+  { "standard-shortcut", "\"backbone\": \"vgg16\", \"shortcut\": true", 321, 321, 10 },
+  { "compact", "\"backbone\": \"vgg16\", \"width\": 0.25", 161, 161, 2 },
+  { "small", "\"backbone\": \"mobilenet_v2\", \"output_stride\": 16, \"head_width\": 0.0625, \"shortcut\": true", 256, 192, 8 },
+  { "base", "\"backbone\": \"mobilenet_v2\", \"output_stride\": 8, \"head_width\": 0.25, \"shortcut\": true", 320, 240, 8 },
+  { "resnet101", "\"backbone\": \"resnet101\", \"output_stride\": 8", 321, 321, 2 },
+};
+
+static NddrConfig *
+make_config (const Job *job)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *json = g_strdup_printf ("{ %s, \"fusion\": \"nddr\", \"input\": { \"width\": %d, \"height\": %d, \"mean\": [0, 0, 0], \"std\": [1, 1, 1] }, "
+      "\"tasks\": [{ \"name\": \"segmentation\", \"kind\": \"segmentation\", \"classes\": [{ \"name\": \"a\", \"color\": \"#000000\" }, "
+      "{ \"name\": \"b\", \"color\": \"#ffffff\" }] }, { \"name\": \"normal\", \"kind\": \"normal\" }] }", job->network, job->width, job->height);
+  NddrConfig *config = nddr_config_parse (json, &error);
+  g_assert_no_error (error);
+  return config;
+}
+
+/* Limits apart: what does not fit a device is still placed. */
+static void
+check_plan (const char *name, const char *what, NddrPlan *plan)
+{
+  g_autoptr (GError) error = NULL;
+  plan->traits.max_storage_range = plan->traits.max_texel_elements = G_MAXUINT32;
+  for (int i = 0; i < 3; i++)
+    plan->traits.max_groups[i] = G_MAXUINT32;
+  if (!nddr_plan_finish (plan, &error))
+    g_test_message ("%s", error->message);
+  double arena = plan->space_bytes[NDDR_SPACE_ARENA], least = nddr_plan_live_bytes (plan);
+  g_test_message ("%s, %s: %.2f MiB, at least %.2f: %.4f", name, what, arena / 1048576, least / 1048576, arena / least);
+  g_assert_cmpfloat (arena, >=, least);
+  g_assert_cmpfloat (arena, <=, least * ALLOWED);
+}
+
+static void
+check_inference (const Job *job, const NddrNetwork *network, const NddrTraits *traits, NddrType type)
+{
+  g_autoptr (NddrPlan) plan = nddr_plan_new (traits);
+  plan->activation_type = type;
+  NddrInference *inference = nddr_inference_append (plan, network, nddr_plan_map (plan, "input", 1, 1, job->height, job->width, 3));
+  check_plan (job->name, type == NDDR_F16 ? "inference in fp16" : "inference", plan);
+  nddr_inference_free (inference);
+}
+
+static void
+check_training (const Job *job, const NddrNetwork *network, const NddrConfig *config, const NddrTraits *traits, int segments)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrPlan) plan = nddr_plan_new (traits);
+  NddrTrainingOptions options = { .batch = job->batch, .width = job->width, .height = job->height, .learn = TRUE, .input_resolution = TRUE,
+    .bn_momentum = 0.05, .segments = segments, .adamw = TRUE, .beta1 = 0.9, .beta2 = 0.999, .adam_eps = 1e-8 };
+  g_autoptr (NddrTraining) training = nddr_training_append (plan, network, config, &options, &error);
+  g_assert_no_error (error);
+  check_plan (job->name, segments > 1 ? "training, activations computed again" : "training", plan);
+}
+
+static void
+test_job (gconstpointer data)
+{
+  const Job *job = data;
+  g_autoptr (GError) error = NULL;
+  NddrConfig *config = make_config (job);
+  g_autoptr (NddrNetwork) network = nddr_network_new (config, NULL, NULL, &error);
+  g_assert_no_error (error);
+  check_inference (job, network, &nddr_traits_software, NDDR_F32);
+  check_inference (job, network, &nddr_traits_gpu, NDDR_F32);
+  check_inference (job, network, &nddr_traits_gpu, NDDR_F16);
+  check_training (job, network, config, &nddr_traits_software, 1);
+  check_training (job, network, config, &nddr_traits_gpu, 1);
+  check_training (job, network, config, &nddr_traits_software, 4);
+  nddr_config_free (config);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (jobs); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/memory/%s", jobs[i].name);
+      g_test_add_data_func (path, &jobs[i], test_job);
+    }
+  return g_test_run ();
+}
