@@ -352,6 +352,20 @@ last_uses (const NddrNetwork *network)
   return last;
 }
 
+static guint64
+layer_outputs (const NddrNetwork *network, const NddrLayer *layer, const int *widths, const int *heights)
+{
+  return (guint64) widths[layer->output] * heights[layer->output] * layer->branches * nddr_network_value (network, layer->output)->channels;
+}
+
+guint64
+nddr_network_layer_macs (const NddrNetwork *network, int i, const int *widths, const int *heights)
+{
+  const NddrLayer *layer = nddr_network_layer (network, i);
+
+  return has_weights (layer) ? layer_outputs (network, layer, widths, heights) * channel_weights (network, layer) : 0;
+}
+
 void
 nddr_network_cost (const NddrNetwork *network, int width, int height, NddrNetworkCost *cost)
 {
@@ -363,11 +377,9 @@ nddr_network_cost (const NddrNetwork *network, int width, int height, NddrNetwor
   nddr_network_sizes (network, width, height, &widths, &heights);
   for (int i = 0; i < (int) network->layers->len; i++) {
     const NddrLayer *layer = nddr_network_layer (network, i);
-    guint64 outputs = (guint64) widths[layer->output] * heights[layer->output] * layer->branches * nddr_network_value (network, layer->output)->channels;
 
-    if (has_weights (layer))
-      cost->macs += outputs * channel_weights (network, layer);
-    alive += outputs * sizeof (float);
+    cost->macs += nddr_network_layer_macs (network, i, widths, heights);
+    alive += layer_outputs (network, layer, widths, heights) * sizeof (float);
     cost->activation_bytes = MAX (cost->activation_bytes, alive);
     for (int v = 0; v <= layer->output; v++)
       if (last[v] == i) {

@@ -130,6 +130,8 @@ typedef struct
   guint64 macs;             /* of the convolutions and mixtures */
   guint64 activation_bytes; /* the most that values alive together take in fp32, the input included */
 } NddrNetworkCost;
+/** Multiply-adds of layer @i for one picture; @widths, @heights: as nddr_network_sizes() has them. */
+guint64 nddr_network_layer_macs (const NddrNetwork *network, int i, const int *widths, const int *heights);
 void nddr_network_cost (const NddrNetwork *network, int width, int height, NddrNetworkCost *cost);
 
 /** Convolution and normalisation folded into one: w' = w * g, b' = b * g + shift - mean * g with

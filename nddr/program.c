@@ -52,6 +52,7 @@ struct _NddrProgram
   NddrPipeline **pipelines; /* one a step */
   VkDescriptorPool sets;
   VkCommandPool commands;
+  NddrProgramStart start;
   guint n_slots;
   Slot slots[MAX_SLOTS];
   GArray *sequences; /* of Sequence, with slot 0's buffers */
@@ -330,10 +331,21 @@ fill_spaces (NddrProgram *program, GError **error)
   return TRUE;
 }
 
+static gboolean
+time_pipelines (NddrProgram *program, GError **error)
+{
+  gint64 before = g_get_monotonic_time ();
+  gboolean ok = create_pipelines (program, error);
+
+  program->start.pipelines = g_get_monotonic_time () - before;
+  return ok;
+}
+
 NddrProgram *
 nddr_program_new (NddrDevice *device, NddrPlan *plan, guint slots, GError **error)
 {
   NddrProgram *program = g_new0 (NddrProgram, 1);
+  gint64 before = g_get_monotonic_time ();
   VkCommandPoolCreateInfo pool = {
     .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
     .queueFamilyIndex = device->queue_family,
@@ -345,12 +357,13 @@ nddr_program_new (NddrDevice *device, NddrPlan *plan, guint slots, GError **erro
   program->n_slots = slots;
   program->sequences = g_array_new (FALSE, TRUE, sizeof (Sequence));
   if (!nddr_vk_check (vkCreateCommandPool (device->device, &pool, NULL, &program->commands), "creating a command pool", error) ||
-      !create_buffers (program, error) || !create_pipelines (program, error) || !create_sets (program, error) ||
+      !create_buffers (program, error) || !time_pipelines (program, error) || !create_sets (program, error) ||
       !fill_spaces (program, error))
     goto fail;
   for (guint i = 0; i < slots; i++)
     if (!create_slot_objects (program, &program->slots[i], error))
       goto fail;
+  program->start.memory = g_get_monotonic_time () - before - program->start.pipelines;
   return program;
 
 fail:
@@ -405,6 +418,12 @@ const NddrPlan *
 nddr_program_get_plan (const NddrProgram *program)
 {
   return program->plan;
+}
+
+const NddrProgramStart *
+nddr_program_get_start (const NddrProgram *program)
+{
+  return &program->start;
 }
 
 /* ---- host access */

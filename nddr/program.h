@@ -26,6 +26,14 @@ NddrProgram *nddr_program_new (NddrDevice *device, NddrPlan *plan, guint slots, 
 void nddr_program_free (NddrProgram *program); /* waits for what is in flight */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrProgram, nddr_program_free)
 
+/** What making the program took, in microseconds.  Drivers may put off compiling until a pipeline first runs. */
+typedef struct
+{
+  gint64 memory;    /* buffers, filled; descriptor sets */
+  gint64 pipelines; /* those that the device had not made before */
+} NddrProgramStart;
+const NddrProgramStart *nddr_program_get_start (const NddrProgram *program);
+
 const NddrPlan *nddr_program_get_plan (const NddrProgram *program);
 
 /** Host memory of an INPUT or OUTPUT tensor of one slot, or of an EXCHANGE tensor; valid as long as the program.  Memory is host-coherent. */

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/learner.h>
+#include <train/measure.h>
 #include <train/verb.h>
 
 #include <json-glib/json-glib.h>
@@ -29,7 +30,9 @@ typedef struct
   NddrStart *start;
   NddrRecipe *recipe;
   guint phases;       /* of what is timed */
+  gint64 plan_us, weights_us; /* starting: to plan; to upload and pack.  In training the weights count with the plan */
   double first_ms;
+  NddrMeasure peak;   /* what the device can do; with --layers */
   GArray *ms;         /* of double, sorted */
 } Bench;
 
@@ -54,16 +57,21 @@ prepare_inference (Bench *bench, GError **error)
   bench->network = nddr_network_new (nddr_model_get_config (bench->model), tensors, NULL, error);
   if (!bench->network)
     return FALSE;
+  gint64 before = g_get_monotonic_time ();
   g_autoptr (NddrPlan) plan = nddr_plan_new (nddr_device_get_traits (bench->device));
   plan->activation_type = bench->half ? NDDR_F16 : NDDR_F32;
   NddrTensor *input = nddr_plan_map (plan, "input", 1, bench->batch, bench->height, bench->width, 3);
   bench->inference = nddr_inference_append (plan, bench->network, input);
   if (!nddr_plan_finish (plan, error))
     return FALSE;
+  bench->plan_us = g_get_monotonic_time () - before;
   bench->program = nddr_program_new (bench->device, g_steal_pointer (&plan), 1, error);
   bench->phases = 1 << NDDR_PHASE_NETWORK;
-  return bench->program && nddr_inference_upload (bench->inference, bench->network, tensors, bench->program, error)
+  before = g_get_monotonic_time ();
+  gboolean fine = bench->program && nddr_inference_upload (bench->inference, bench->network, tensors, bench->program, error)
       && nddr_program_run (bench->program, 1 << NDDR_PHASE_PACK, error);
+  bench->weights_us = g_get_monotonic_time () - before;
+  return fine;
 }
 
 /* A batch that costs what a real one does: the inputs are zeros, the losses' labels ignored.  The rates are zero. */
@@ -90,10 +98,13 @@ prepare_training (Bench *bench, GError **error)
   bench->start->network = nddr_network_new (bench->start->config, bench->start->tensors, NULL, error);
   if (!bench->start->network)
     return FALSE;
+  gint64 before = g_get_monotonic_time ();
   bench->learner = nddr_learner_new (bench->device, NULL, NULL, bench->start, bench->recipe, error);
   if (!bench->learner)
     return FALSE;
   bench->program = nddr_learner_get_program (bench->learner);
+  const NddrProgramStart *start = nddr_program_get_start (bench->program);
+  bench->plan_us = g_get_monotonic_time () - before - start->memory - start->pipelines;
   bench->phases = NDDR_TRAINING_STEP;
   return TRUE;
 }
@@ -157,10 +168,42 @@ add_text (JsonBuilder *json, const char *name, const char *value)
 typedef struct
 {
   const char *label;
-  const char *kernels; /* of its steps, as first seen */
   guint64 ns;
   guint steps;
+  double gflop; /* of a layer's convolutions and mixtures; 0: none, or by kernel */
 } Row;
+
+static const NddrNetwork *
+network_of (const Bench *bench)
+{
+  return bench->train ? bench->start->network : bench->network;
+}
+
+/* A multiply-add is two operations; in training there are three of each: forward, the input's gradient, the weights'. */
+static double
+operations (const Bench *bench, guint64 macs)
+{
+  return 2e-9 * macs * bench->batch * (bench->train ? 3 : 1);
+}
+
+static void
+count_operations (const Bench *bench, GArray *rows)
+{
+  const NddrNetwork *network = network_of (bench);
+  g_autofree int *widths = NULL, *heights = NULL;
+  nddr_network_sizes (network, bench->width, bench->height, &widths, &heights);
+  for (int i = 0; i < (int) network->layers->len; i++)
+    for (guint r = 0; r < rows->len; r++)
+      if (g_str_equal (g_array_index (rows, Row, r).label, nddr_network_layer (network, i)->label))
+        g_array_index (rows, Row, r).gflop += operations (bench, nddr_network_layer_macs (network, i, widths, heights));
+}
+
+/* What the network's arithmetic can reach at most, in operations a second. */
+static double
+peak (const Bench *bench)
+{
+  return bench->half && bench->peak.matrix > 0 ? bench->peak.matrix : bench->peak.fma;
+}
 
 /* Times by the layer that a step works for, in the order of first appearance; with @by_kernel by what runs. */
 static gboolean
@@ -181,22 +224,41 @@ profile (Bench *bench, gboolean by_kernel, GArray **rows, GError **error)
       while (r < (*rows)->len && !g_str_equal (g_array_index (*rows, Row, r).label, key))
         r++;
       if (r == (*rows)->len)
-        g_array_append_vals (*rows, &(Row){ key, step->kernel->name, 0, 0 }, 1);
+        g_array_append_vals (*rows, &(Row){ .label = key }, 1);
       g_array_index (*rows, Row, r).ns += ns[i];
       g_array_index (*rows, Row, r).steps++;
     }
+  if (!by_kernel)
+    count_operations (bench, *rows);
   return TRUE;
 }
 
 static void
-print_rows (const char *title, const GArray *rows)
+print_rows (const Bench *bench, const char *title, const GArray *rows, gboolean rates)
 {
-  printf ("\n%-40s %8s %6s\n", title, "ms", "steps");
+  printf ("\n%-40s %8s %6s%s\n", title, "ms", "steps", rates ? "  GFLOP/s of peak" : "");
   for (guint r = 0; r < rows->len; r++)
     {
       const Row *row = &g_array_index (rows, Row, r);
-      printf ("%-40s %8.3f %6u\n", row->label, row->ns / 1e6, row->steps);
+      printf ("%-40s %8.3f %6u", row->label, row->ns / 1e6, row->steps);
+      if (row->gflop > 0 && row->ns > 0)
+        printf (" %8.1f %5.1f %%", row->gflop / (row->ns / 1e9), 100 * row->gflop * 1e9 / (row->ns / 1e9) / peak (bench));
+      printf ("\n");
     }
+}
+
+static void
+add_rates (JsonBuilder *json, const char *name, const GArray *rows)
+{
+  json_builder_set_member_name (json, name);
+  json_builder_begin_object (json);
+  for (guint r = 0; r < rows->len; r++)
+    {
+      const Row *row = &g_array_index (rows, Row, r);
+      if (row->gflop > 0 && row->ns > 0)
+        add_number (json, row->label, row->gflop / (row->ns / 1e9));
+    }
+  json_builder_end_object (json);
 }
 
 static void
@@ -221,14 +283,15 @@ static gboolean
 report (Bench *bench, gboolean as_json, gboolean layers, GError **error)
 {
   const NddrPlan *plan = nddr_program_get_plan (bench->program);
-  const NddrNetwork *network = bench->train ? bench->start->network : bench->network;
+  const NddrProgramStart *start = nddr_program_get_start (bench->program);
   g_autoptr (GArray) by_layer = NULL, by_kernel = NULL;
-  if (layers && (!profile (bench, FALSE, &by_layer, error) || !profile (bench, TRUE, &by_kernel, error)))
+  gsize arena = plan->space_bytes[NDDR_SPACE_ARENA], least = nddr_plan_live_bytes (plan);
+  if (layers && (!nddr_measure_device (bench->device, &bench->peak, error) || !profile (bench, FALSE, &by_layer, error) || !profile (bench, TRUE, &by_kernel, error)))
     return FALSE;
   NddrNetworkCost cost;
-  nddr_network_cost (network, bench->width, bench->height, &cost);
+  nddr_network_cost (network_of (bench), bench->width, bench->height, &cost);
   double median = quantile (bench->ms, 0.5), gmac = cost.macs * (double) bench->batch / 1e9;
-  double gflops = gmac * 2 * (bench->train ? 3 : 1) / (median / 1e3);
+  double gflops = operations (bench, cost.macs) / (median / 1e3);
   const char *device = nddr_device_get_info (bench->device)->name;
   if (!as_json)
     {
@@ -236,12 +299,16 @@ report (Bench *bench, gboolean as_json, gboolean layers, GError **error)
           bench->batch, bench->train ? ", a training step" : "");
       printf ("first       %.1f ms\nmedian      %.2f ms (%u runs)\nmin         %.2f ms\np99         %.2f ms\n", bench->first_ms, median, bench->ms->len,
           quantile (bench->ms, 0), quantile (bench->ms, 0.99));
-      printf ("arithmetic  %.3f GMAC, %.1f GFLOP/s\nactivations %.1f MiB\nweights     %.1f MiB\n", gmac, gflops,
-          plan->space_bytes[NDDR_SPACE_ARENA] / 1048576.0, plan->space_bytes[NDDR_SPACE_WEIGHTS] / 1048576.0);
+      printf ("start       plan %.1f ms, memory %.1f ms, pipelines %.1f ms", bench->plan_us / 1e3, start->memory / 1e3, start->pipelines / 1e3);
+      if (!bench->train)
+        printf (", weights %.1f ms", bench->weights_us / 1e3);
+      printf ("\narithmetic  %.3f GMAC, %.1f GFLOP/s\nactivations %.1f MiB, of which %.1f at once\nweights     %.1f MiB\n", gmac, gflops,
+          arena / 1048576.0, least / 1048576.0, plan->space_bytes[NDDR_SPACE_WEIGHTS] / 1048576.0);
       if (layers)
         {
-          print_rows ("layer", by_layer);
-          print_rows ("kernel", by_kernel);
+          printf ("peak        %.1f GFLOP/s, %.1f GB/s read and written\n", peak (bench) / 1e9, bench->peak.memory / 1e9);
+          print_rows (bench, "layer", by_layer, TRUE);
+          print_rows (bench, "kernel", by_kernel, FALSE);
         }
       return TRUE;
     }
@@ -256,16 +323,25 @@ report (Bench *bench, gboolean as_json, gboolean layers, GError **error)
   json_builder_end_array (json);
   add_count (json, "batch", bench->batch);
   add_number (json, "first_ms", bench->first_ms);
+  add_number (json, "plan_ms", bench->plan_us / 1e3);
+  add_number (json, "memory_ms", start->memory / 1e3);
+  add_number (json, "pipelines_ms", start->pipelines / 1e3);
+  if (!bench->train)
+    add_number (json, "weights_ms", bench->weights_us / 1e3);
   add_number (json, "median_ms", median);
   add_number (json, "min_ms", quantile (bench->ms, 0));
   add_number (json, "p99_ms", quantile (bench->ms, 0.99));
   add_number (json, "gmac", gmac);
   add_number (json, "gflops", gflops);
-  add_count (json, "activation_bytes", plan->space_bytes[NDDR_SPACE_ARENA]);
+  add_count (json, "activation_bytes", arena);
+  add_count (json, "live_bytes", least);
   add_count (json, "weight_bytes", plan->space_bytes[NDDR_SPACE_WEIGHTS]);
   if (layers)
     {
+      add_number (json, "peak_gflops", peak (bench) / 1e9);
+      add_number (json, "peak_gb_per_s", bench->peak.memory / 1e9);
       add_rows (json, "layers", by_layer);
+      add_rates (json, "layer_gflops", by_layer);
       add_rows (json, "kernels", by_kernel);
     }
   json_builder_end_object (json);
@@ -286,7 +362,7 @@ nddr_verb_bench (int argc, char **argv)
     { "batch", 0, 0, G_OPTION_ARG_INT, &batch, "Pictures at once; default 1, with --train 8", "N" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, "auto, fp32 or fp16; with --train auto, fp32 or mixed", "PRECISION" },
     { "train", 0, 0, G_OPTION_ARG_NONE, &train, "Time a training step (AdamW, losses at input resolution)", NULL },
-    { "layers", 0, 0, G_OPTION_ARG_NONE, &layers, "Also by layer and by kernel", NULL },
+    { "layers", 0, 0, G_OPTION_ARG_NONE, &layers, "Also by layer, with the share of the device's measured peak, and by kernel", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },
     { NULL },

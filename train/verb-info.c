@@ -1,6 +1,7 @@
 /* nddr info: what a model is and costs.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/inference.h>
 #include <nddr/model.h>
 #include <nddr/network.h>
 #include <train/verb.h>
@@ -18,6 +19,21 @@ print_tasks (const NddrConfig *config)
         printf ("%s%s", c ? ", " : ": ", task->classes[c].name);
       printf (")\n");
     }
+}
+
+/* What inference in fp32 takes for activations as it is planned for a modest device with @traits, and the least that it could. */
+static void
+print_plan (const NddrNetwork *network, guint width, guint height, const NddrTraits *traits, const char *whom)
+{
+  g_autoptr (NddrPlan) plan = nddr_plan_new (traits);
+  g_autoptr (GError) error = NULL;
+  NddrInference *inference = nddr_inference_append (plan, network, nddr_plan_map (plan, "input", 1, 1, height, width, 3));
+  if (nddr_plan_finish (plan, &error))
+    printf ("planned       %.1f MiB, of which %.1f at once, %s\n", plan->space_bytes[NDDR_SPACE_ARENA] / 1048576.0,
+        nddr_plan_live_bytes (plan) / 1048576.0, whom);
+  else
+    printf ("planned       not %s: %s\n", whom, error->message);
+  nddr_inference_free (inference);
 }
 
 int
@@ -54,6 +70,8 @@ nddr_verb_info (int argc, char **argv)
   printf ("parameters    %.3f million\n", cost.parameters / 1e6);
   printf ("multiply-adds %.3f GMAC\n", cost.macs / 1e9);
   printf ("activations   %.1f MiB at once\n", cost.activation_bytes / 1048576.0);
+  print_plan (network, width, height, &nddr_traits_gpu, "for GPUs");
+  print_plan (network, width, height, &nddr_traits_software, "for software drivers");
   for (guint i = 0; i < G_N_ELEMENTS (about); i++)
     if (nddr_model_get_metadata (model, about[i]))
       printf ("%-13s %s\n", about[i], nddr_model_get_metadata (model, about[i]));

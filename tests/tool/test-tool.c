@@ -167,6 +167,7 @@ test_info (void)
 {
   expect ("info model.safetensors", 0, "backbone      mobilenet_v2, width 0.25, output stride 16");
   expect ("info model.safetensors", 0, "task          segmentation (segmentation: wall, floor, other)");
+  expect ("info model.safetensors", 0, "at once, for software drivers");
   expect ("info --input 128x96 model.safetensors", 0, "input         128x96");
   expect ("info --input 16x16 model.safetensors", 2, "each from 32");
   expect ("info no-such.safetensors", 1, "no-such.safetensors");
@@ -354,11 +355,28 @@ test_synth (void)
   expect ("synth data --count 1 --size 48x32", 1, "names other classes");
 }
 
+/* Layers' operations are the network's. */
+static void
+check_rates (JsonObject *object)
+{
+  JsonObject *layers = json_object_get_object_member (object, "layers"), *rates = json_object_get_object_member (object, "layer_gflops");
+  g_autoptr (GList) names = json_object_get_members (rates);
+  double gflop = 0;
+  for (GList *name = names; name; name = name->next)
+    {
+      double rate = json_object_get_double_member (rates, name->data);
+      g_assert_cmpfloat (rate, >, 0);
+      gflop += rate * json_object_get_double_member (layers, name->data) / 1e3;
+    }
+  g_assert_cmpfloat (json_object_get_double_member (object, "peak_gflops"), >, 0);
+  g_assert_cmpfloat_with_epsilon (gflop, 2 * json_object_get_double_member (object, "gmac"), 1e-6 * gflop);
+}
+
 static void
 test_bench (void)
 {
   static const char *const members[] = { "device", "precision", "input", "batch", "first_ms", "median_ms", "min_ms", "p99_ms", "gmac", "gflops",
-    "activation_bytes", "weight_bytes" };
+    "activation_bytes", "live_bytes", "weight_bytes", "plan_ms", "memory_ms", "pipelines_ms" };
   static const char *const lines[] = { "bench model.safetensors --json --input 64x48 --precision fp32 --layers",
     "bench model.safetensors --json --input 64x48 --train --batch 2" };
   for (guint l = 0; l < G_N_ELEMENTS (lines); l++)
@@ -371,7 +389,10 @@ test_bench (void)
       g_assert_cmpfloat (json_object_get_double_member (object, "min_ms"), <=, json_object_get_double_member (object, "median_ms"));
       g_assert_cmpfloat (json_object_get_double_member (object, "first_ms"), >, 0);
       g_assert_cmpstr (json_object_get_string_member (object, "precision"), ==, "fp32");
+      g_assert_cmpint (json_object_get_int_member (object, "live_bytes"), <=, json_object_get_int_member (object, "activation_bytes"));
       g_assert_true (json_object_has_member (object, "layers") == (l == 0));
+      if (l == 0)
+        check_rates (object);
     }
   expect ("bench model.safetensors --batch 1000", 2, "1 to 256");
   expect ("bench model.safetensors --train --precision fp16", 2, "mixed");
