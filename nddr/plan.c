@@ -48,6 +48,7 @@ step_free (gpointer data)
   NddrStep *step = data;
 
   g_free (step->label);
+  g_free (step->shape);
   g_free (step);
 }
 

@@ -11,6 +11,7 @@
 
 #include <nddr/kernel.h>
 #include <nddr/nddr-error.h>
+#include <nddr/tuning.h>
 
 G_BEGIN_DECLS
 
@@ -34,6 +35,7 @@ typedef struct
   NddrMatrixSize matrix;
   guint32 cores;           /* that take workgroups, each of them several; 0: unknown */
   guint64 memory;          /* bytes of the largest device-local heap; 0: unknown */
+  const NddrTuning *tuning; /* what was fastest on it, where that was tried; or NULL.  Not owned */
 } NddrTraits;
 
 /** What lavapipe and a modest GPU have, for tests and printing. */
@@ -112,6 +114,8 @@ typedef struct
   guint32 spec[NDDR_STEP_MAX_SPEC]; /* specialization constants 0 .. n_spec - 1 */
   int n_spec;
   guint32 groups[3];
+  char *shape;      /* of the convolution it is part of, as a tuning knows it; NULL: none, or packing */
+  NddrWay way;      /* in which it is computed */
   int phase;        /* steps of one phase run together, in order of appending */
   int mark;         /* its number, from 1; 0: none.  See nddr_plan_mark() */
   gboolean hold;

@@ -259,6 +259,7 @@ repeat (const Recompute *r, int segment)
       continue;
     NddrStep *copy = g_memdup2 (step, sizeof *step);
     copy->label = g_strdup (step->label);
+    copy->shape = g_strdup (step->shape);
     copy->phase = r->phase;
     copy->mark = 0; /* the host has done its part */
     g_ptr_array_insert (r->plan->steps, at++, copy);

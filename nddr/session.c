@@ -4,6 +4,7 @@
  * frame's bytes to the pictures.  Setting others makes a new scene beside the old one.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/gpu/tuning-cache.h>
 #include <nddr/inference.h>
 #include <nddr/model.h>
 #include <nddr/nddr-session.h>
@@ -211,6 +212,7 @@ static gboolean
 choose_precision (NddrSession *session, NddrPrecision precision, GError **error)
 {
   session->traits = *nddr_device_get_traits (session->device);
+  session->traits.tuning = nddr_device_get_tuning (session->device);
   session->type = NDDR_F32;
   if (precision == NDDR_PRECISION_FP16 && !session->traits.fp16) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED,

@@ -5,6 +5,7 @@
 
 #include <nddr/gpu/matrix.h>
 #include <nddr/gpu/pipeline.h>
+#include <nddr/gpu/tuning-cache.h>
 #include <nddr/program.h>
 
 #include <string.h>
@@ -528,6 +529,7 @@ nddr_device_open (const char *which, GError **error)
     return NULL;
   }
   nddr_pipelines_init (device);
+  nddr_tuning_cache_init (device);
   return device;
 }
 
@@ -555,6 +557,7 @@ nddr_device_import (const NddrDeviceImport *import, GError **error)
     return NULL;
   }
   nddr_pipelines_init (device);
+  nddr_tuning_cache_init (device);
   return device;
 }
 
@@ -602,6 +605,7 @@ nddr_device_unref (NddrDevice *device)
     }
     vkDestroyInstance (device->instance, NULL);
   }
+  nddr_tuning_free (device->tuning);
   info_clear (&device->info);
   g_mutex_clear (&device->queue_mutex);
   g_free (device);

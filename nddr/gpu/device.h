@@ -35,6 +35,7 @@ struct _NddrDevice
   char *pipeline_cache_path; /* NULL: nowhere to keep it */
   gsize pipeline_cache_size; /* of what was read from there */
   gboolean pipeline_cache_dirty;
+  NddrTuning *tuning; /* tuning-cache.c; NULL: none */
 };
 
 /** FALSE with @error set where @result is not VK_SUCCESS. @doing: what was being done, as in "allocating 4 MiB". */

@@ -165,16 +165,15 @@ is_ours (const NddrDevice *device, const char *data, gsize size)
       memcmp (header.pipelineCacheUUID, device->properties.pipelineCacheUUID, VK_UUID_SIZE) == 0;
 }
 
-/* One file for each device and driver version. */
-static char *
-cache_path (const NddrDevice *device)
+char *
+nddr_device_cache_path (const NddrDevice *device, const char *kind)
 {
   const VkPhysicalDeviceProperties *p = &device->properties;
   const char *folder = g_getenv ("NDDR_CACHE");
   g_autofree char *user = g_build_filename (g_get_user_cache_dir (), "nddr", NULL);
   g_autoptr (GString) name = g_string_new (NULL);
 
-  g_string_printf (name, "pipelines-%04x-%04x-%08x-", p->vendorID, p->deviceID, p->driverVersion);
+  g_string_printf (name, "%s-%04x-%04x-%08x-", kind, p->vendorID, p->deviceID, p->driverVersion);
   for (int i = 0; i < VK_UUID_SIZE; i++)
     g_string_append_printf (name, "%02x", p->pipelineCacheUUID[i]);
   return g_build_filename (folder && *folder ? folder : user, name->str, NULL);
@@ -189,7 +188,7 @@ nddr_pipelines_init (NddrDevice *device)
 
   g_mutex_init (&device->pipeline_mutex);
   device->pipelines = g_hash_table_new (pipeline_hash, pipeline_equal);
-  device->pipeline_cache_path = cache_path (device);
+  device->pipeline_cache_path = nddr_device_cache_path (device, "pipelines");
   if (g_file_get_contents (device->pipeline_cache_path, &data, &size, NULL) && size > DIGEST && is_ours (device, data, size - DIGEST)) {
     info.initialDataSize = device->pipeline_cache_size = size - DIGEST;
     info.pInitialData = data;

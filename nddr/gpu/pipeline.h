@@ -23,6 +23,9 @@ VkDescriptorType nddr_kernel_descriptor_type (const NddrKernel *kernel, int bind
 /** Thread-safe.  The device owns the pipeline. */
 NddrPipeline *nddr_device_get_pipeline (NddrDevice *device, const NddrKernel *kernel, const guint32 *spec, int n_spec, GError **error);
 
+/** (transfer full): where the device keeps what @kind names: one file for each device and driver version, in NDDR_CACHE or else the user's cache folder. */
+char *nddr_device_cache_path (const NddrDevice *device, const char *kind);
+
 /** Reads the device's cache from disk (NDDR_CACHE, else the user's cache folder); a missing, foreign or damaged file is no error. */
 void nddr_pipelines_init (NddrDevice *device);
 /** Destroys all pipelines and writes the cache back if it grew: beside, then renamed. */

@@ -30,7 +30,8 @@ typedef struct
   gboolean flip;
   int kernel, stride, dilation, divide;
   float low, high;
-  int pack_phase, variant;
+  int pack_phase;
+  NddrWay way;
 } Product;
 
 /* Its maps' type: sources and weights may be halves where the output is not. */
@@ -153,14 +154,41 @@ bind_source (NddrStep *step, NddrTensor **bound, int *n_bound, NddrTensor *tenso
   return (*n_bound)++;
 }
 
+/* @variant: as nddr_matrix_tile() has it */
 static NddrMatrixTile
-matrix_tile (const NddrPlan *plan, const Product *p)
+matrix_tile (const NddrPlan *plan, const Product *p, int variant)
 {
   const NddrTensor *y = p->output.tensor;
   NddrMatrixShape shape = { p->branches, y->batch * y->height * y->width, y->stride, row_quads (p) / 2, y->type == NDDR_F32 };
 
   /* a pixel of the output is whole octs */
-  return product_type (p) == NDDR_F16 && y->stride % 8 == 0 ? nddr_matrix_tile (&plan->traits, &shape, p->variant) : (NddrMatrixTile){ 0 };
+  return product_type (p) == NDDR_F16 && y->stride % 8 == 0 ? nddr_matrix_tile (&plan->traits, &shape, variant) : (NddrMatrixTile){ 0 };
+}
+
+/* Whether a dispatch can be done as its way says. */
+static gboolean
+way_fits (const NddrPlan *plan, const Product *p)
+{
+  const NddrWay *way = &p->way;
+
+  if (way->kind == NDDR_WAY_TILE)
+    return (way->a == 32 || way->a == 64) && (way->b == 16 || way->b == 32 || (way->b == 64 && way->a == 64)) &&
+        (guint) (way->a * way->b / 16) <= plan->traits.max_invocations;
+  return way->kind == NDDR_WAY_MATRIX && way->a > 0 && way->b == 0 && matrix_tile (plan, p, way->a).m > 0;
+}
+
+/* The way that is estimated to be fastest. */
+static NddrWay
+choose_way (const NddrPlan *plan, const Product *p)
+{
+  const NddrTensor *y = p->output.tensor;
+  NddrMatrixTile tile = matrix_tile (plan, p, 0);
+  NddrWay way = { NDDR_WAY_TILE };
+
+  if (tile.m)
+    return (NddrWay){ NDDR_WAY_MATRIX, tile.variant };
+  choose_tile (plan, y->batch * y->height * y->width, y->stride, p->branches, &way.a, &way.b);
+  return way;
 }
 
 /* A step of matrix_conv where there is a @tile, else of gpu_conv. */
@@ -168,7 +196,7 @@ static NddrStep *
 append_kernel (NddrPlan *plan, const Product *p, const NddrMatrixTile *tile)
 {
   const NddrTensor *y = p->output.tensor;
-  int pixels = y->batch * y->height * y->width, m, n;
+  int pixels = y->batch * y->height * y->width, m = p->way.a, n = p->way.b;
   NddrStep *step;
 
   if (tile->m) {
@@ -177,7 +205,6 @@ append_kernel (NddrPlan *plan, const Product *p, const NddrMatrixTile *tile)
       nddr_step_spec (step, tile->spec[i]);
     return step;
   }
-  choose_tile (plan, pixels, y->stride, p->branches, &m, &n);
   step = nddr_plan_step (plan, NDDR_KERNEL_GPU_CONV, groups (pixels, m), groups (y->stride, n), p->branches);
   nddr_step_spec (step, m * n / 16);
   nddr_step_spec (step, m);
@@ -217,7 +244,7 @@ append_dispatch (NddrPlan *plan, const Product *p)
   plan->mixed = product_type (p) != p->output.tensor->type;
   NddrTensor *packed = pack_weights (plan, p), *bias = p->bias ? pack_bias (plan, p) : NULL;
   const NddrTensor *x = p->sources[0].input.tensor;
-  NddrMatrixTile tile = matrix_tile (plan, p);
+  NddrMatrixTile tile = p->way.kind == NDDR_WAY_MATRIX ? matrix_tile (plan, p, p->way.a) : (NddrMatrixTile){ 0 };
   NddrTensor *y = p->output.tensor, *parts = NULL, *bound[MAX_TENSORS];
   int unit = tile.m ? 8 : 4, n_bound = 0;
   g_autofree gint32 *table = g_new (gint32, p->n_sources * 4);
@@ -288,11 +315,12 @@ sources_that_fit (const Product *p)
   return p->n_sources;
 }
 
-/* one dispatch, or several that add to the output where there are more tensors than one can bind */
-static void
+/* One dispatch, or several that add to the output where there are more tensors than one can bind.  Returns the (last's) way. */
+static NddrWay
 append_product (NddrPlan *plan, const Product *product)
 {
   Product rest = *product;
+  NddrWay way = product->way;
 
   while (rest.n_sources > 0) {
     Product part = rest;
@@ -304,10 +332,14 @@ append_product (NddrPlan *plan, const Product *product)
       part.low = -INFINITY;
       part.high = INFINITY;
     }
+    if (!way_fits (plan, &part))
+      part.way = choose_way (plan, &part);
+    way = part.way;
     append_dispatch (plan, &part);
     rest.residual = rest.output;
     rest.bias = NULL;
   }
+  return way;
 }
 
 /* where input @s's channels begin among all */
@@ -321,7 +353,7 @@ first_channel (const NddrConvolution *op, int s)
   return first;
 }
 
-void
+NddrWay
 nddr_convolution_gpu_forward (NddrPlan *plan, const NddrConvolution *op)
 {
   int taps = op->kernel * op->kernel, in = nddr_convolution_in_channels (op), out = op->output.tensor->channels;
@@ -344,12 +376,12 @@ nddr_convolution_gpu_forward (NddrPlan *plan, const NddrConvolution *op)
     .low = op->low,
     .high = op->high,
     .pack_phase = op->pack_phase,
-    .variant = op->variant,
+    .way = op->way,
   };
 
   for (int s = 0; s < op->n_inputs; s++)
     sources[s] = (Source){ op->inputs[s], first_channel (op, s) * taps };
-  append_product (plan, &product);
+  return append_product (plan, &product);
 }
 
 /* dx = sum over output channels and taps of dy w, the taps the other way round: a product whose outputs are the input's channels.  An input that

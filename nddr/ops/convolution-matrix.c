@@ -46,6 +46,7 @@ make_tile (const NddrTraits *traits, const NddrMatrixShape *shape, int variant)
   return (NddrMatrixTile){
     .m = m,
     .n = n,
+    .variant = variant + 1,
     .splits = n_splits,
     .range = range,
     .spec = { threads, traits->matrix.m, traits->matrix.n, traits->matrix.k, traits->subgroup_size, tiles[t].subgroups_m,

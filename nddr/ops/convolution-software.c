@@ -10,6 +10,7 @@
 #define PIXELS 32     /* of one workgroup */
 /* Kernels divide pixel numbers in floating point: exact up to here, with a margin. */
 #define MAX_PIXELS (1 << 20)
+#define MAX_CACHED (1 << 20) /* of Winograd's parts, where a way says */
 
 /** What a workgroup of @block channels costs, in instructions, where @quads texels are summed. */
 static gint64
@@ -132,7 +133,7 @@ pack_direct (NddrPlan *plan, const NddrProduct *p)
 
   for (int s = 0; s < p->n_sources; s++)
     quads += nddr_tensor_texels (p->sources[s].tensor) * taps;
-  packed.block = nddr_product_block (rows, quads);
+  packed.block = p->way.a;
   packed.n_blocks = (rows + packed.block - 1) / packed.block;
   packed.block_texels = (quads + 1) * packed.block;
   packed.branch_texels = packed.n_blocks * packed.block_texels;
@@ -277,16 +278,44 @@ direct (NddrPlan *plan, const NddrProduct *p)
   }
 }
 
-static void
+/* Whether @p can be done as its way says. */
+static gboolean
+way_fits (const NddrPlan *plan, const NddrProduct *p)
+{
+  switch (p->way.kind) {
+    case NDDR_WAY_DIRECT:
+      return p->way.a >= 8 && p->way.a <= 32 && p->way.a % 8 == 0 && p->way.b == 0;
+    case NDDR_WAY_WINOGRAD:
+      return p->way.a > 0 && p->way.a <= MAX_CACHED && p->way.b == 0 && nddr_winograd_fits (plan, p);
+    default:
+      return FALSE;
+  }
+}
+
+/* The block of a direct product whose taps are trimmed. */
+static int
+estimated_block (const NddrProduct *p)
+{
+  int quads = 0;
+
+  for (int s = 0; s < MIN (p->n_sources, MAX_SOURCES); s++)
+    quads += nddr_tensor_texels (p->sources[s].tensor) * p->y.n * p->x.n;
+  return nddr_product_block (p->output.tensor->channels, quads);
+}
+
+/* Returns the way. */
+static NddrWay
 product (NddrPlan *plan, NddrProduct *p)
 {
   float low = p->low, high = p->high;
   const NddrProductSource *sources = p->sources;
   int n = p->n_sources;
 
-  if (nddr_winograd_pays (plan, p)) {
+  if (!way_fits (plan, p))
+    p->way = nddr_winograd_fits (plan, p) && nddr_winograd_pays (p) ? (NddrWay){ NDDR_WAY_WINOGRAD, NDDR_WINOGRAD_CACHED } : (NddrWay){ NDDR_WAY_CHOOSE };
+  if (p->way.kind == NDDR_WAY_WINOGRAD) {
     nddr_winograd (plan, p);
-    return;
+    return p->way;
   }
   trim (&p->y, p->grid_height, p->in_stride, sources[0].tensor->height);
   trim (&p->x, p->grid_width, p->in_stride, sources[0].tensor->width);
@@ -295,6 +324,8 @@ product (NddrPlan *plan, NddrProduct *p)
     p->y = p->x = (NddrTaps){ .n = 1 };
     n = 1;
   }
+  if (p->way.kind == NDDR_WAY_CHOOSE)
+    p->way = (NddrWay){ NDDR_WAY_DIRECT, estimated_block (p) };
   /* more sources than a step takes: the rest is added to the output */
   for (int s = 0; s < n; s += MAX_SOURCES) {
     p->sources = sources + s;
@@ -305,9 +336,10 @@ product (NddrPlan *plan, NddrProduct *p)
     p->bias = NULL;
     p->residual = p->output;
   }
+  return p->way;
 }
 
-void
+NddrWay
 nddr_convolution_software_forward (NddrPlan *plan, const NddrConvolution *op)
 {
   const NddrTensor *y = op->output.tensor;
@@ -339,8 +371,9 @@ nddr_convolution_software_forward (NddrPlan *plan, const NddrConvolution *op)
     .grid_width = y->width,
     .low = op->low,
     .high = op->high,
-    .pack_phase = op->pack_phase };
-  product (plan, &p);
+    .pack_phase = op->pack_phase,
+    .way = op->way };
+  return product (plan, &p);
 }
 
 /** The taps that reach the input's positions @residue + stride * i: output positions i + first + j * step.  None: n = 0. */

@@ -42,6 +42,7 @@ typedef struct
   int in_stride, out_stride, out_y, out_x, grid_height, grid_width;
   float low, high;
   int pack_phase;
+  NddrWay way; /* one that does not fit is replaced with what estimates choose */
 } NddrProduct;
 
 /** Part of a product's weights on their way into a kernel's layout: see conv_pack.glsl. */
@@ -65,8 +66,11 @@ int nddr_product_block (int channels, int quads);
 
 /* convolution-winograd.c: 3x3 of stride 1 by F(4x4, 3x3) */
 
-/** Whether it can do @product, and is expected to be faster. */
-gboolean nddr_winograd_pays (const NddrPlan *plan, const NddrProduct *product);
+/** Whether it can do @product; whether it is expected to be faster. */
+gboolean nddr_winograd_fits (const NddrPlan *plan, const NddrProduct *product);
+gboolean nddr_winograd_pays (const NddrProduct *product);
+/** Blocks of a part times channels, in and out, as the product's way says; NDDR_WINOGRAD_CACHED was fastest, about 3 MB. */
+#define NDDR_WINOGRAD_CACHED 2600
 void nddr_winograd (NddrPlan *plan, const NddrProduct *product);
 
 G_END_DECLS

@@ -9,8 +9,6 @@
 
 #define POINTS 36
 #define LANES 8
-/* blocks of a part times channels, in and out: what was fastest, about 3 MB */
-#define CACHED 2600
 #define MIN_BLOCKS 16
 /* Transformed weights are four times as large, and a texel view of them all ends at 2 GiB: beyond this, layers go the direct way. */
 #define MAX_WEIGHTS ((gsize) 1 << 30)
@@ -59,7 +57,7 @@ bytes_in_weights (const NddrPlan *plan)
 }
 
 gboolean
-nddr_winograd_pays (const NddrPlan *plan, const NddrProduct *p)
+nddr_winograd_fits (const NddrPlan *plan, const NddrProduct *p)
 {
   const NddrTensor *x = p->sources[0].tensor, *y = p->output.tensor;
   gsize limit = plan->traits.max_storage_range - 256;
@@ -70,8 +68,13 @@ nddr_winograd_pays (const NddrPlan *plan, const NddrProduct *p)
   if ((y->bytes > limit && 2 * (y->bytes / y->batch / y->branches) > limit)
       || (weight_texels (p, 8) + 32 * POINTS * x->stride / 4) * 16 > limit)
     return FALSE;
-  if (bytes_in_weights (plan) + (gsize) p->branches * weight_texels (p, 32) * 16 > MIN (MAX_WEIGHTS, plan->traits.max_texel_elements * 8))
-    return FALSE;
+  return bytes_in_weights (plan) + (gsize) p->branches * weight_texels (p, 32) * 16 <= MIN (MAX_WEIGHTS, plan->traits.max_texel_elements * 8);
+}
+
+gboolean
+nddr_winograd_pays (const NddrProduct *p)
+{
+  const NddrTensor *x = p->sources[0].tensor, *y = p->output.tensor;
 
   /* processor cycles, roughly: sums, transforms and their stores, the weights' own transform; direct: sums, stores */
   double in = x->channels, out = y->channels, pixels = (double) y->batch * y->height * y->width, tiles = tiling_of (p).total;
@@ -221,7 +224,7 @@ nddr_winograd (NddrPlan *plan, const NddrProduct *product)
   const NddrTensor *x = p.sources[0].tensor, *y = p.output.tensor;
   Job job = { .p = &p, .tiling = tiling_of (&p) };
   int blocks = ((job.tiling.total + LANES - 1) / LANES + 3) / 4 * 4;
-  int most = MAX (MIN_BLOCKS, CACHED / (x->stride + y->stride) / 4 * 4), parts = (blocks + most - 1) / most;
+  int most = MAX (MIN_BLOCKS, p.way.a / (x->stride + y->stride) / 4 * 4), parts = (blocks + most - 1) / most;
   int size = (blocks / 4 + parts - 1) / parts * 4; /* blocks of a part: whole workgroups of 4 */
 
   /* the gradient's taps come in falling order */

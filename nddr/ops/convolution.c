@@ -55,14 +55,41 @@ check (const NddrConvolution *op)
   g_assert (op->low <= 0 && op->high >= 0); /* or the padding channels would not stay zero */
 }
 
+/* All that decides how long @op takes, as a tuning knows it: (transfer full). */
+static char *
+describe (const NddrPlan *plan, const NddrConvolution *op)
+{
+  const NddrTensor *x = op->inputs[0].tensor;
+  GString *s = g_string_new (plan->traits.family == NDDR_FAMILY_SOFTWARE ? "software " : "gpu ");
+
+  g_string_append_printf (s, "%s %dx%d %dx%d ", plan->activation_type == NDDR_F16 ? "fp16" : "fp32", op->branches, x->batch, x->width, x->height);
+  for (int i = 0; i < op->n_inputs; i++)
+    g_string_append_printf (s, "%s%d%s", i ? "+" : "", op->inputs[i].tensor->channels, op->inputs[i].step == 0 ? "shared" : "");
+  g_string_append_printf (s, ">%d kernel %d stride %d dilation %d%s", op->output.tensor->channels, op->kernel, op->stride, op->dilation,
+      op->residual.tensor ? " residual" : "");
+  return g_string_free (s, FALSE);
+}
+
 void
 nddr_convolution_forward (NddrPlan *plan, const NddrConvolution *op)
 {
+  g_autofree char *shape = describe (plan, op);
+  NddrConvolution told = *op;
+  guint first = plan->steps->len;
+  NddrWay way;
+
   check (op);
-  if (plan->traits.family == NDDR_FAMILY_SOFTWARE)
-    nddr_convolution_software_forward (plan, op);
-  else
-    nddr_convolution_gpu_forward (plan, op);
+  if (told.way.kind == NDDR_WAY_CHOOSE)
+    told.way = nddr_tuning_find (plan->traits.tuning, shape);
+  way = (plan->traits.family == NDDR_FAMILY_SOFTWARE ? nddr_convolution_software_forward : nddr_convolution_gpu_forward) (plan, &told);
+  for (guint i = first; i < plan->steps->len; i++) {
+    NddrStep *step = g_ptr_array_index (plan->steps, i);
+
+    if (step->phase != plan->phase)
+      continue;
+    step->shape = g_strdup (shape);
+    step->way = way;
+  }
 }
 
 void

@@ -13,14 +13,16 @@ int nddr_convolution_in_channels (const NddrConvolution *op);
 int nddr_convolution_size (int n, int stride);
 
 /* convolution-software.c */
-void nddr_convolution_software_forward (NddrPlan *plan, const NddrConvolution *op);
+
+/* Forward: as @op->way says or, where that does not fit, as estimated.  Returns the way. */
+NddrWay nddr_convolution_software_forward (NddrPlan *plan, const NddrConvolution *op);
 void nddr_convolution_software_backward_data (NddrPlan *plan, const NddrConvolution *op, int s, int count, NddrBranches dx, NddrBranches dy,
     gboolean accumulate);
 /* convolution-weight-software.c */
 void nddr_convolution_software_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
 
 /* convolution-gpu.c */
-void nddr_convolution_gpu_forward (NddrPlan *plan, const NddrConvolution *op);
+NddrWay nddr_convolution_gpu_forward (NddrPlan *plan, const NddrConvolution *op);
 void nddr_convolution_gpu_backward_data (NddrPlan *plan, const NddrConvolution *op, int s, int count, NddrBranches dx, NddrBranches dy,
     gboolean accumulate);
 void nddr_convolution_gpu_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
@@ -31,6 +33,7 @@ void nddr_convolution_gpu_backward_weight (NddrPlan *plan, const NddrConvolution
 typedef struct
 {
   int m, n; /* pixels, output channels; 0: there is none */
+  int variant;
   int splits, range; /* how many workgroups share a tile, each for so many octs of a row of weights; then their sums are added */
   guint32 spec[10];
 } NddrMatrixTile;

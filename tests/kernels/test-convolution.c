@@ -249,10 +249,10 @@ count_steps (const NddrPlan *plan, NddrKernelId kernel)
   return n;
 }
 
-/** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high: maps are done in parts.  @tile: of those on
- * matrices; 0: the one that is chosen.  Returns FALSE where that does not fit the row. */
+/** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high: maps are done in parts.  @way: of doing the
+ * forward pass, which alone is then tested; NULL: the one that is chosen.  Returns FALSE where that does not fit the row. */
 static gboolean
-test_row (const Row *row, const Variant *v, gboolean narrow, int tile)
+test_row (const Row *row, const Variant *v, gboolean narrow, const NddrWay *way)
 {
   NddrCheck *c = begin (v);
   NddrPlan *plan = check_plan (c);
@@ -262,14 +262,16 @@ test_row (const Row *row, const Variant *v, gboolean narrow, int tile)
   Case k;
 
   case_init (&k, c, row, v);
-  k.op.variant = tile;
+  k.op.way = way ? *way : (NddrWay){ NDDR_WAY_CHOOSE };
   if (narrow) {
     plan->traits.max_storage_range = row->flags & WINOGRAD ? 1900 << 10 : 2048;
     plan->traits.max_groups[1] = 3;
   }
   plan->phase = FORWARD;
   nddr_convolution_forward (plan, &k.op);
-  if (!v->half) {
+  NddrWay taken = ((const NddrStep *) g_ptr_array_index (plan->steps, plan->steps->len - 1))->way;
+  g_assert_cmpint (taken.kind, !=, NDDR_WAY_CHOOSE);
+  if (!v->half && !way) {
     dy = view (c, row, v->mixed, "dy", row->branches, k.op.output.tensor->height, k.op.output.tensor->width, row->out);
     for (int i = 0; i < k.n_maps; i++) {
       int count = row->flags & SHARED ? k.op.n_inputs : 1;
@@ -285,16 +287,18 @@ test_row (const Row *row, const Variant *v, gboolean narrow, int tile)
     }
   }
   plan->traits = traits;
-  if (tile > 0 && count_steps (plan, NDDR_KERNEL_MATRIX_CONV) == 0) {
+  if (way && !nddr_way_equal (way, &taken)) {
     case_clear (&k);
     check_end (c);
     return FALSE;
   }
   if (!v->mixed || !v->matrix) /* in mixed precision those products that can be split, and no other */
-    g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_CONV) > 0, ==, v->matrix);
-  if (row->flags & WINOGRAD && v->family == NDDR_FAMILY_SOFTWARE)
+    g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_CONV) > 0, ==, way ? way->kind == NDDR_WAY_MATRIX : v->matrix);
+  if (row->flags & WINOGRAD && v->family == NDDR_FAMILY_SOFTWARE && !way)
     g_assert_cmpint (count_steps (plan, NDDR_KERNEL_WINOGRAD_OUT), >=, 3 * row->branches);
-  if (tile == nddr_matrix_tiles ()) /* split most */
+  if (way && way->kind == NDDR_WAY_WINOGRAD)
+    g_assert_cmpint (count_steps (plan, NDDR_KERNEL_WINOGRAD_OUT), >, 0);
+  if (way && way->kind == NDDR_WAY_MATRIX && way->a == nddr_matrix_tiles ()) /* split most */
     g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_SUM), >, 0);
   check_ready (c);
 
@@ -309,7 +313,7 @@ test_row (const Row *row, const Variant *v, gboolean narrow, int tile)
   g_autofree double *y = reference_forward (&k);
   check_compare_view (c, k.op.output, row->branches, y, v->bound, "%s", name);
 
-  for (int i = 0; i < k.n_maps && !v->half; i++) {
+  for (int i = 0; i < k.n_maps && !v->half && !way; i++) {
     g_autofree double *start = check_random (k.map_branches * k.x_size[i], 5, FALSE);
     g_autofree double *want = reference_backward (&k, i, NULL), *want_sum = reference_backward (&k, i, start);
     check_fill_view (c, dy, row->branches, k.dy);
@@ -334,7 +338,7 @@ test (gconstpointer data)
     return;
   }
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
-    test_row (&rows[i], v, FALSE, 0);
+    test_row (&rows[i], v, FALSE, NULL);
 }
 
 static void
@@ -346,19 +350,33 @@ test_narrow (gconstpointer data)
     return;
   }
   for (guint i = 0; i < G_N_ELEMENTS (rows); i += 3)
-    test_row (&rows[i], v, TRUE, 0);
+    test_row (&rows[i], v, TRUE, NULL);
 }
 
+/* Every way that a tuning may choose. */
 static void
-test_tiles (gconstpointer data)
+test_ways (gconstpointer data)
 {
   const Variant *v = data;
-  int tested = 0;
-  for (int tile = 1; tile <= nddr_matrix_tiles (); tile++)
+  int all = 0, ways = 0;
+  NddrWay way;
+  if (!check_can (v->family, v->half || v->mixed)) {
+    g_test_skip ("not on this device");
+    return;
+  }
+  for (guint n = 0; nddr_way_nth (v->family == NDDR_FAMILY_SOFTWARE, v->half || v->mixed, n, &way); n++) {
+    int tested = 0;
+    if (way.kind == NDDR_WAY_MATRIX && !v->matrix)
+      continue;
     for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
-      if (i >= G_N_ELEMENTS (rows) - N_DEEP || i % 8 == tile % 8)
-        tested += test_row (&rows[i], v, FALSE, tile); /* a tile may be too large for the device, and few rows are deep enough to split */
-  g_assert_cmpint (tested, >=, v->mixed ? nddr_matrix_tiles () / 2 : nddr_matrix_tiles ());
+      if (i >= G_N_ELEMENTS (rows) - N_DEEP || i % 8 == n % 8 || (way.kind == NDDR_WAY_WINOGRAD && rows[i].flags & WINOGRAD))
+        tested += test_row (&rows[i], v, FALSE, &way); /* a tile may be too large for the device, and few rows are deep enough to split */
+    g_autofree char *text = nddr_way_print (&way);
+    g_test_message ("%s: %s: %d rows", v->name, text, tested);
+    all += tested;
+    ways++;
+  }
+  g_assert_cmpint (all, >=, ways);
 }
 
 /* What the networks are made of: times are of forward, and of the gradient of the input. */
@@ -450,11 +468,10 @@ main (int argc, char **argv)
     if (check_benching ())
       continue;
     g_test_add_data_func (path, v, test);
-    g_autofree char *tiles = g_strdup_printf ("/convolution/%s/tiles", v->name);
-    if (v->matrix)
-      g_test_add_data_func (tiles, v, test_tiles);
-    else
+    if (!v->matrix)
       g_test_add_data_func (narrow, v, test_narrow);
+    g_autofree char *ways = g_strconcat (path, "/ways", NULL);
+    g_test_add_data_func (ways, v, test_ways);
   }
   return check_finish (g_test_run ());
 }
