@@ -43,7 +43,7 @@ _nddr ()
       import) options="--help --output --tasks --classes --input --set" ;;
       export) options="--help --output" ;;
       info) options="--help --input" ;;
-      bench) options="--help --input --batch --precision --train --layers --json --device" ;;
+      bench) options="--help --input --batch --precision --train --layers --tune --json --device" ;;
     esac
     COMPREPLY=($(compgen -W "$options" -- "$cur"))
     return

@@ -3,9 +3,11 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/learner.h>
 #include <train/measure.h>
+#include <train/tune.h>
 #include <train/verb.h>
 
 #include <json-glib/json-glib.h>
+#include <nddr/gpu/tuning-cache.h>
 #include <nddr/inference.h>
 #include <nddr/model.h>
 #include <stdio.h>
@@ -58,7 +60,9 @@ prepare_inference (Bench *bench, GError **error)
   if (!bench->network)
     return FALSE;
   gint64 before = g_get_monotonic_time ();
-  g_autoptr (NddrPlan) plan = nddr_plan_new (nddr_device_get_traits (bench->device));
+  NddrTraits traits = *nddr_device_get_traits (bench->device);
+  traits.tuning = nddr_device_get_tuning (bench->device);
+  g_autoptr (NddrPlan) plan = nddr_plan_new (&traits);
   plan->activation_type = bench->half ? NDDR_F16 : NDDR_F32;
   NddrTensor *input = nddr_plan_map (plan, "input", 1, bench->batch, bench->height, bench->width, 3);
   bench->inference = nddr_inference_append (plan, bench->network, input);
@@ -72,6 +76,46 @@ prepare_inference (Bench *bench, GError **error)
       && nddr_program_run (bench->program, 1 << NDDR_PHASE_PACK, error);
   bench->weights_us = g_get_monotonic_time () - before;
   return fine;
+}
+
+/* ---- tuning */
+
+static void
+print_tuned (const GPtrArray *shapes)
+{
+  double estimated = 0, tuned = 0;
+  printf ("%-86s %6s %12s %9s  %s\n", "shape", "layers", "estimated ms", "fastest", "way");
+  for (guint i = 0; i < shapes->len; i++)
+    {
+      const NddrTuned *t = shapes->pdata[i];
+      g_autofree char *way = t->way.kind == NDDR_WAY_CHOOSE ? g_strdup ("as estimated") : nddr_way_print (&t->way);
+      printf ("%-86s %6d %12.3f %9.3f  %s\n", t->shape, t->layers, t->estimated_ms, t->ms, way);
+      estimated += t->estimated_ms;
+      tuned += t->ms;
+    }
+  printf ("%-86s %6s %12.3f %9.3f\n\n", "all", "", estimated, tuned);
+}
+
+/* What was tuned before for other shapes stays.  What is timed after is planned with the new. */
+static gboolean
+tune (Bench *bench, gboolean quiet, GError **error)
+{
+  const NddrTuning *before = nddr_device_get_tuning (bench->device);
+  g_autoptr (NddrTuning) tuning = before ? nddr_tuning_copy (before) : nddr_tuning_new ();
+  g_autoptr (NddrNetwork) network = nddr_network_new (nddr_model_get_config (bench->model), nddr_model_get_tensors (bench->model), NULL, error);
+  g_autofree char *path = NULL;
+  if (!network)
+    return FALSE;
+  g_autoptr (GPtrArray) shapes = nddr_tune (bench->device, network, bench->width, bench->height, bench->batch, bench->half, tuning, error);
+  if (!shapes)
+    return FALSE;
+  nddr_device_set_tuning (bench->device, g_steal_pointer (&tuning));
+  if (!nddr_device_save_tuning (bench->device, &path, error))
+    return FALSE;
+  if (!quiet)
+    print_tuned (shapes);
+  g_printerr ("kept in %s\n", path);
+  return TRUE;
 }
 
 /* A batch that costs what a real one does: the inputs are zeros, the losses' labels ignored.  The rates are zero. */
@@ -355,7 +399,7 @@ int
 nddr_verb_bench (int argc, char **argv)
 {
   g_autofree char *input = NULL, *which = NULL, *precision_name = NULL;
-  gboolean json = FALSE, layers = FALSE, train = FALSE;
+  gboolean json = FALSE, layers = FALSE, train = FALSE, tunes = FALSE;
   int batch = 0;
   const GOptionEntry entries[] = {
     { "input", 0, 0, G_OPTION_ARG_STRING, &input, "The network's input size; default: the model's", "WxH" },
@@ -363,6 +407,7 @@ nddr_verb_bench (int argc, char **argv)
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, "auto, fp32 or fp16; with --train auto, fp32 or mixed", "PRECISION" },
     { "train", 0, 0, G_OPTION_ARG_NONE, &train, "Time a training step (AdamW, losses at input resolution)", NULL },
     { "layers", 0, 0, G_OPTION_ARG_NONE, &layers, "Also by layer, with the share of the device's measured peak, and by kernel", NULL },
+    { "tune", 0, 0, G_OPTION_ARG_NONE, &tunes, "First try which way is fastest for each layer, and keep that for all inference on this device", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },
     { NULL },
@@ -378,6 +423,8 @@ nddr_verb_bench (int argc, char **argv)
     return nddr_verb_misuse ("bench", "--batch %d: expected 1 to 256", batch);
   if (train && precision == NDDR_PRECISION_FP16)
     return nddr_verb_misuse ("bench", "--train --precision fp16: expected auto, fp32 or mixed");
+  if (train && tunes)
+    return nddr_verb_misuse ("bench", "--tune is of inference alone: leave --train out");
   g_autoptr (NddrModel) model = nddr_model_load (argv[1], &error);
   g_autoptr (NddrDevice) device = model ? nddr_device_open (which, &error) : NULL;
   if (!device)
@@ -394,8 +441,9 @@ nddr_verb_bench (int argc, char **argv)
   bench.half = !train && can_half && precision != NDDR_PRECISION_FP32;
   if (bench.width == 0)
     nddr_model_get_input_size (model, &bench.width, &bench.height);
+  gboolean fine = !tunes || tune (&bench, json, &error);
   gint64 started = g_get_monotonic_time ();
-  gboolean fine = (train ? prepare_training (&bench, &error) : prepare_inference (&bench, &error)) && time_runs (&bench, started, &error)
+  fine = fine && (train ? prepare_training (&bench, &error) : prepare_inference (&bench, &error)) && time_runs (&bench, started, &error)
       && report (&bench, json, layers, &error);
   bench_clear (&bench);
   return fine ? NDDR_EXIT_DONE : nddr_verb_fail ("bench", error);

@@ -4,6 +4,7 @@
 #include <train/trainer.h>
 #include <train/verb.h>
 
+#include <nddr/gpu/tuning-cache.h>
 #include <signal.h>
 #include <string.h>
 
@@ -44,6 +45,8 @@ train (NddrRanks *ranks, const Order *order)
   g_autoptr (NddrRecipe) recipe = as_written ? nddr_recipe_load (order->config, order->sets, &error) : NULL;
   gboolean misuse = as_written && !recipe, finished = FALSE;
   g_autoptr (NddrDevice) device = recipe ? nddr_ranks_open_device (ranks, order->which, &error) : NULL;
+  if (device)
+    nddr_device_set_tuning (device, NULL); /* or validations could differ in a bit from those of a run that was not interrupted by tuning */
   NddrTrainerOptions options = { .run = order->run, .inits = order->inits, .resume = order->resume, .stop = &told_to_stop, .ranks = ranks };
   watch_signals ();
   gboolean fine = nddr_ranks_agree (ranks, device != NULL, &error) && nddr_trainer_run (device, recipe, &options, &finished, &error);

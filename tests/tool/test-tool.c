@@ -397,6 +397,29 @@ test_bench (void)
   expect ("bench model.safetensors --batch 1000", 2, "1 to 256");
   expect ("bench model.safetensors --train --precision fp16", 2, "mixed");
   expect ("bench model.safetensors --precision mixed", 2, "fp16");
+  expect ("bench model.safetensors --tune --train", 2, "inference alone");
+}
+
+/* Into a cache of its own: what is tuned here must not change what others compute. */
+static void
+test_tune (void)
+{
+  g_autofree char *before = g_strdup (g_getenv ("NDDR_CACHE")), *cache = in_folder ("tuned");
+  g_setenv ("NDDR_CACHE", cache, TRUE);
+  expect ("bench model.safetensors --tune --input 64x48 --precision fp32", 0, "estimated ms");
+  g_autoptr (GDir) dir = g_dir_open (cache, 0, NULL);
+  g_assert_nonnull (dir);
+  int n = 0;
+  for (const char *name; (name = g_dir_read_name (dir));)
+    n += g_str_has_prefix (name, "tuning-");
+  g_assert_cmpint (n, ==, 1);
+  expect ("bench model.safetensors --input 64x48 --precision fp32", 0, "arithmetic");
+  g_setenv ("NDDR_CACHE", "picture.png", TRUE); /* no folder */
+  expect ("bench model.safetensors --tune --input 64x48 --precision fp32", 1, "picture.png");
+  if (before)
+    g_setenv ("NDDR_CACHE", before, TRUE);
+  else
+    g_unsetenv ("NDDR_CACHE");
 }
 
 #define SMALL "--set model.width=0.0625 --set model.head_width=0.015625 --set model.input=48x40 --set data.crop=48x40 --set train.batch=1 "
@@ -590,6 +613,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/eval", test_eval);
   g_test_add_func ("/tool/synth", test_synth);
   g_test_add_func ("/tool/bench", test_bench);
+  g_test_add_func ("/tool/tune", test_tune);
   g_test_add_func ("/tool/import", test_import);
   g_test_add_func ("/tool/export", test_export);
   g_test_add_func ("/tool/train", test_train);
