@@ -370,6 +370,19 @@ check_same (const Trainer *t, GError **error)
   return FALSE;
 }
 
+/* Ranks add up gradients of one scale. */
+static gboolean
+check_precision (const Trainer *t, GError **error)
+{
+  gboolean mixed = nddr_learner_get_scaler (t->learner) != NULL, first = mixed;
+  nddr_ranks_share (t->ranks, &first, sizeof first);
+  if (mixed == first)
+    return TRUE;
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "rank %d, on %s, would train in %s, but rank 0 in %s: give all ranks devices that can do the same, or set "
+      "train.precision=fp32", t->ranks->index, nddr_device_get_info (t->device)->name, mixed ? "mixed precision" : "fp32", first ? "mixed precision" : "fp32");
+  return FALSE;
+}
+
 /* What the ranks run on. */
 static void
 say_ranks (const Trainer *t)
@@ -396,6 +409,7 @@ prepare_all (Trainer *t, GError **error)
   if (!t->ranks)
     return prepare (t, error) && open_run (t, error);
   if (!nddr_ranks_agree (t->ranks, prepare (t, error), error) || !nddr_ranks_agree (t->ranks, check_same (t, error), error)
+      || !nddr_ranks_agree (t->ranks, check_precision (t, error), error)
       || !nddr_ranks_agree (t->ranks, !nddr_ranks_is_first (t->ranks) || open_run (t, error), error))
     return FALSE;
   say_ranks (t);
