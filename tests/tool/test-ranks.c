@@ -236,8 +236,9 @@ checkpoint_step (const char *name)
 static void
 test_resume (void)
 {
-  static const char *const sets[] = { "--set=train.sync_bn=true", "--set=train.steps=40", NULL };
-  static const char *const again[] = { "--set=train.sync_bn=true", "--set=train.steps=40", "--resume", NULL };
+  /* so many steps let roundings grow, unless they are small */
+  static const char *const sets[] = { "--set=train.sync_bn=true", "--set=train.steps=40", "--set=train.lr=1e-5", NULL };
+  static const char *const again[] = { "--set=train.sync_bn=true", "--set=train.steps=40", "--set=train.lr=1e-5", "--resume", NULL };
   int status;
   g_assert_cmpint (train (TRUE, "whole", sets, NULL), ==, 0);
 
@@ -266,7 +267,7 @@ test_resume (void)
   kill (pid, SIGUSR1);
   g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
   g_assert_cmpint (train (FALSE, "mixed", again, NULL), ==, 0);
-  compare_logs ("whole", "mixed", 0.02); /* so many steps let roundings grow */
+  compare_logs ("whole", "mixed", 1e-3);
   g_assert_cmpint (checkpoint_step ("mixed"), ==, 40);
 }
 
