@@ -242,6 +242,12 @@ nddr_dataset_load (NddrDataset *dataset, guint index, NddrLabels labels, GError 
   return sample;
 }
 
+guint
+nddr_dataset_threads (void)
+{
+  return MIN (16, g_get_num_processors ());
+}
+
 /* ---- broken samples */
 
 void

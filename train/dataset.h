@@ -36,6 +36,9 @@ char *nddr_dataset_name (const NddrDataset *dataset, guint index);
  * freed. */
 void nddr_dataset_set_cache (NddrDataset *dataset, gsize bytes);
 
+/** How many threads read where nobody says: one for each processor, at most 16. */
+guint nddr_dataset_threads (void);
+
 /** (transfer full): sample @index with those of @labels that it has.  Errors name the file. */
 NddrSample *nddr_dataset_load (NddrDataset *dataset, guint index, NddrLabels labels, GError **error);
 

@@ -231,7 +231,7 @@ nddr_loader_new (NddrDataset *dataset, const NddrLoaderOptions *options)
   loader->dataset = dataset;
   loader->options = *options;
   if (!loader->options.threads)
-    loader->options.threads = MIN (16, g_get_num_processors ());
+    loader->options.threads = nddr_dataset_threads ();
   if (!loader->options.prefetch)
     loader->options.prefetch = 2;
   loader->options.parts = MAX (loader->options.parts, 1);

@@ -284,7 +284,8 @@ make_learner (Trainer *t, GError **error)
       .width = r->crop.width, .height = r->crop.height, .brightness = r->brightness, .contrast = r->contrast, .saturation = r->saturation,
     },
     .batch = r->batch * r->accumulate, .labels = nddr_learner_get_labels (t->learner), .repeat = TRUE, .shuffle = r->shuffle, .seed = r->seed,
-    .first = t->step, .threads = r->threads ? r->threads : local_share (t, MIN (16, g_get_num_processors ())), .prefetch = r->prefetch ? r->prefetch : r->accumulate > 1 ? 1 : 0, /* of larger batches fewer */
+    .first = t->step, .threads = r->threads ? r->threads : local_share (t, nddr_dataset_threads ()),
+    .prefetch = r->prefetch ? r->prefetch : r->accumulate > 1 ? 1 : 0, /* of larger batches fewer */
     .parts = r->accumulate, .share = t->ranks ? t->ranks->index : 0, .shares = t->ranks ? t->ranks->count : 1,
   };
   for (int c = 0; c < 3; c++)

@@ -18,6 +18,12 @@ nddr_widens (const NddrArray *narrow, guint n_dims, const gint64 *dims)
 static void
 share_out (NddrRandom *random, gint64 narrow, gint64 wide, double *shares)
 {
+  if (narrow == wide) /* all of it, and no need of chance */
+    {
+      for (gint64 i = 0; i < wide; i++)
+        shares[i] = 1;
+      return;
+    }
   for (gint64 i = 0; i < narrow; i++)
     {
       double sum = 0;

@@ -196,12 +196,7 @@ main (int argc, char **argv)
   g_setenv ("NDDR_CACHE", cache, TRUE); /* its files are killed half-way too */
   g_unsetenv ("NDDR_VALIDATION");       /* other tests have it on these runs; here it would only make starting slow */
   g_assert_true (g_file_set_contents (empty, "", 0, NULL));
-  for (guint i = 0; i < 9; i++)
-    {
-      g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
-      g_autofree char *name = g_strdup_printf ("%u", i);
-      fixture_write_sample (folder, i < 7 ? "train" : "val", name, sample, FALSE);
-    }
+  fixture_write_splits (folder, 7, 2);
   g_test_add_func ("/kill/dwa", test_dwa);
   g_test_add_func ("/kill/uncertainty", test_uncertainty);
   int status = g_test_run ();

@@ -323,12 +323,7 @@ main (int argc, char **argv)
   g_autofree char *empty = g_build_filename (folder, "empty.ini", NULL);
   g_unsetenv ("NDDR_VALIDATION"); /* other tests have it on two ranks; here it would only make starting slow */
   g_assert_true (g_file_set_contents (empty, "", 0, NULL));
-  for (guint i = 0; i < 13; i++)
-    {
-      g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
-      g_autofree char *name = g_strdup_printf ("%u", i);
-      fixture_write_sample (folder, i < 11 ? "train" : "val", name, sample, FALSE);
-    }
+  fixture_write_splits (folder, 11, 2);
   g_test_add_func ("/ranks/synchronised", test_synchronised);
   g_test_add_func ("/ranks/frozen", test_frozen);
   g_test_add_func ("/ranks/resume", test_resume);

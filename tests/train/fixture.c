@@ -181,6 +181,17 @@ fixture_write_sample (const char *folder, const char *split, const char *name, c
   fixture_write_classes (folder, 13);
 }
 
+void
+fixture_write_splits (const char *folder, guint n_train, guint n_val)
+{
+  for (guint i = 0; i < n_train + n_val; i++)
+    {
+      g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
+      g_autofree char *name = g_strdup_printf ("%u", i);
+      fixture_write_sample (folder, i < n_train ? "train" : "val", name, sample, FALSE);
+    }
+}
+
 double
 fixture_interpolate (const float *data, int w, int h, int stride, int c, int x, int y, int out_w, int out_h, NddrResizeMode mode)
 {

@@ -23,6 +23,8 @@ void fixture_write_jpeg (const char *path, guint width, guint height, const guin
 NddrSample *fixture_sample (guint width, guint height, guint seed);
 /** Writes it as NAME under @split, with all labels (jpg: the picture as JPEG), and classes.txt with 13 classes. */
 void fixture_write_sample (const char *folder, const char *split, const char *name, const NddrSample *sample, gboolean jpg);
+/** Data to train on: fixture_sample()s 0 … of 60x44, named by their numbers, @n_train under train and the next @n_val under val. */
+void fixture_write_splits (const char *folder, guint n_train, guint n_val);
 /** The classes of fixture_write_sample(), @n of them. */
 void fixture_write_classes (const char *folder, guint n);
 

@@ -439,12 +439,7 @@ main (int argc, char **argv)
   device = nddr_device_open (NULL, &error);
   g_assert_no_error (error);
   folder = fixture_folder ();
-  for (guint i = 0; i < 8; i++)
-    {
-      g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
-      g_autofree char *name = g_strdup_printf ("%u", i);
-      fixture_write_sample (folder, i < 6 ? "train" : "val", name, sample, FALSE);
-    }
+  fixture_write_splits (folder, 6, 2);
   g_test_add_func ("/trainer/resume/sgd", test_resume_sgd);
   g_test_add_func ("/trainer/resume/adamw", test_resume_adamw);
   g_test_add_func ("/trainer/resume/broken", test_resume_broken);
