@@ -56,11 +56,13 @@ LOCAL_SIZE
 #define ADD(p, c) { vec4 r = LOAD (residual, from[p] + (c) / 4); s[p][c] += r.x; s[p][c + 1] += r.y; s[p][c + 2] += r.z; s[p][c + 3] += r.w; }
 #define ADDS(c) ADD (0, c) ADD (1, c) ADD (2, c) ADD (3, c) ADD (0, c + 4) ADD (1, c + 4) ADD (2, c + 4) ADD (3, c + 4)
 
+// What is stored is made before the test whether it is: where lanes part, software drivers read even a push constant lane by lane.
 #define OUT(p, c) clamp (s[p][c], low, high)
 #define HALF(p, c) PAIR (OUT (p, c), OUT (p, c + 1)), PAIR (OUT (p, c + 2), OUT (p, c + 3))
-#define PUT(p, c) if (WIDE) { if (inside[p] && block + (c) / 4 < out_texels) y4[(place[p] + (c) / 4) >> 1] = u64vec4 (HALF (p, c), HALF (p, c + 4)); } \
-  else { if (inside[p] && block + (c) / 4 < out_texels) y2[place[p] + (c) / 4] = u64vec2 (HALF (p, c)); \
-         if (inside[p] && block + (c) / 4 + 1 < out_texels) y2[place[p] + (c) / 4 + 1] = u64vec2 (HALF (p, c + 4)); }
+#define PUT(p, c) { u64vec4 eight = u64vec4 (HALF (p, c), HALF (p, c + 4)); \
+  if (WIDE) { if (room[p] > (c) / 4) y4[(place[p] + (c) / 4) >> 1] = eight; } \
+  else { if (room[p] > (c) / 4) y2[place[p] + (c) / 4] = eight.xy; \
+         if (room[p] > (c) / 4 + 1) y2[place[p] + (c) / 4 + 1] = eight.zw; } }
 #define PUTS(c) PUT (0, c) PUT (1, c) PUT (2, c) PUT (3, c)
 
 void
@@ -114,7 +116,9 @@ main ()
       from[0] = r + place[0]; from[1] = r + place[1]; from[2] = r + place[2]; from[3] = r + place[3];
       EVERY (ADDS)
     }
-  int o = out_start + branch * out_branch + block;
+  int o = out_start + branch * out_branch + block, rest = out_texels - block;
+  int room[4] = int[4] (inside[0] ? rest : 0, inside[1] ? rest : 0, inside[2] ? rest : 0, inside[3] ? rest : 0);
+  float low = low, high = high;
   place[0] += o; place[1] += o; place[2] += o; place[3] += o;
   EVERY (PUTS)
 }
