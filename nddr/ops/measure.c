@@ -46,13 +46,15 @@ nddr_measure_matrix (NddrPlan *plan, NddrTensor *output, NddrTensor *input, int 
 double
 nddr_measure_copy (NddrPlan *plan, NddrTensor *output, NddrTensor *input)
 {
-  int texels = input->channels / 4, local = lanes_of (plan);
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_MEASURE_COPY, CLAMP (texels / local / 16, 1, 16384), 1, 1);
+  int texels = input->channels / 4, local = lanes_of (plan), groups = CLAMP (texels / local / 16, 1, 16384);
+  int steps = (texels + groups * local - 1) / (groups * local);
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_MEASURE_COPY, groups, 1, 1);
 
   g_assert (input->bytes == output->bytes && input->channels % 4 == 0);
   nddr_step_read (step, 0, input);
   nddr_step_write (step, 1, output);
   nddr_step_push_base (step, input, 0);
   nddr_step_push_i (step, texels);
+  nddr_step_push_i (step, (steps + 3) / 4 * 4);
   return (double) input->bytes + output->bytes;
 }
