@@ -3,6 +3,7 @@
 // z = dropout (clamp (y, low, high)), or BACKWARD: dy = dz where the clamp let y pass, through dropout's mask.  Texel by texel: a
 // group takes LOCAL * run of them.
 #include "norm.glsl"
+#include "lanes.glsl"
 
 LOAD_BUFFER (0, y)
 LOAD_BUFFER (1, dz)

@@ -1,7 +1,6 @@
 // What the kernels of batch normalisation share.  For each branch, forward leaves four vectors of the channels (padded to
 // whole texels): mean, inv = 1 / sqrt (variance + eps), weight, bias.
 #include "memory.glsl"
-#include "lanes.glsl"
 #include "dropout.glsl"
 
 // The value before the clamp.  Precise: the backward pass sees from it whether the clamp was active, so both must get

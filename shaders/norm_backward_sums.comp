@@ -8,55 +8,49 @@ STORE_BUFFER (5, parts)
 layout (push_constant) uniform Push
 {
   int y_base, dz_base, saved_base, residual_base, residual_pitch;
-  int quads, pixels, run, runs, lanes;
+  int quads, columns, step, pixels, run, runs, lanes;
   uint layer, threshold;
-  float low, high, scale, inv_quads;
+  float low, high, scale, inv_columns, inv_step;
   int share_first, share_skip;
 };
 
-#define ADD(i, s, q) \
-  d##i *= p + i < end ? 1.0 : 0.0; \
-  s += d##i; \
-  q += d##i * xhat##i;
+#define ADD(i) \
+  if (i < UNITS) { \
+    d[i] *= PIXEL (i) < end ? 1.0 : 0.0; \
+    sum[i] += d[i]; \
+    sum_x[i] += d[i] * xhat[i]; \
+  }
+#define WRITE(t) \
+  if (t < TILES) { \
+    STORE (parts, out_at + t * step, SUM (sum, t)); \
+    STORE (parts, out_at + t * step + quads, SUM (sum_x, t)); \
+  }
 
 void
 main ()
 {
   uvec4 words = DROPOUT != 0 ? random : uvec4 (0);
   int lane = LANE_INDEX, g = min (lane, lanes - 1), branch = int (gl_WorkGroupID.z);
-  int quads = quads, run = run, y_base = y_base, dz_base = dz_base;
+  int quads = quads, columns = columns, step = step, run = run, y_base = y_base, dz_base = dz_base;
   uint layer = layer, threshold = threshold;
   float low = low, high = high, scale = scale;
-  int r = QUOTIENT (g, quads, inv_quads), c = g - r * quads;
-  int p = r * run, end = min (p + run, pixels);
+  int part = QUOTIENT (g, columns, inv_columns), c = COLUMN (g - part * columns);
+  int p = part * run, end = min (p + run, pixels);
   int to = branch * pixels * quads + c, other = residual_base + branch * residual_pitch + c;
-  int mask_at = MASK_AT;
-  int at = saved_base + branch * 4 * quads + c;
-  vec4 mean = LOAD (saved, at), inv = LOAD (saved, at + quads), factor = inv * LOAD (saved, at + 2 * quads);
-  vec4 bias = LOAD (saved, at + 3 * quads);
+  int mask_at = MASK_AT, at = saved_base + branch * 4 * quads + c, out_at = (branch * runs + part) * 2 * quads + c;
+  int o[MOST];
+  vec4 mean[MOST], inv[MOST], factor[MOST], bias[MOST], xhat[MOST], d[MOST], r[MOST] = NOTHING, sum[MOST] = NOTHING, sum_x[MOST] = NOTHING;
 
-  vec4 s0 = vec4 (0), s1 = vec4 (0), q0 = vec4 (0), q1 = vec4 (0);
+  EACH (PARAMETERS)
   int k = 0;
   do {
-    PIXEL (0)
-    PIXEL (1)
-    PIXEL (2)
-    PIXEL (3)
-    GRADIENT (0)
-    GRADIENT (1)
-    GRADIENT (2)
-    GRADIENT (3)
-    ADD (0, s0, q0)
-    ADD (1, s1, q1)
-    ADD (2, s0, q0)
-    ADD (3, s1, q1)
-    p += 4;
-    k += 4;
+    EACH (READ)
+    EACH (GRADIENT)
+    EACH (ADD)
+    p += ROUND;
+    k += ROUND;
   } while (k < run);
-
   if (lane < lanes) {
-    int o = (branch * runs + r) * 2 * quads + c;
-    STORE (parts, o, s0 + s1);
-    STORE (parts, o + quads, q0 + q1);
+    EACH (WRITE)
   }
 }

@@ -36,6 +36,22 @@ typedef struct
  * the device busy. */
 NddrLanes nddr_lanes (const NddrTraits *traits, guint64 lines, int length, int longest);
 
+/** How kernels that treat the texels of a pixel alike share them out (shaders/tiles.glsl is the other side): a lane takes @tiles of
+ * them, @step apart, of each pixel of a run.  On software drivers a subgroup then walks along long pieces of memory, which are fetched
+ * ahead; on GPUs a lane has one. */
+typedef struct
+{
+  int quads, columns, tiles, step; /* columns * tiles == quads: a pixel's texels; lanes to a pixel */
+  int pixels, run, runs;           /* run * runs >= pixels */
+  guint64 lanes;                   /* columns * runs */
+} NddrTiles;
+
+/** Cuts the pixels of a branch of @map, where branches go along z, into runs of at most about @longest. */
+NddrTiles nddr_tiles (const NddrTraits *traits, const NddrTensor *map, int longest);
+
+/** Appends a step of a lane for each column and run of @tiles, and its specialization constant 0. */
+NddrStep *nddr_plan_step_tiles (NddrPlan *plan, NddrKernelId kernel, const NddrTiles *tiles, guint32 z);
+
 /** Appends a step of @lanes lanes, @z times. */
 NddrStep *nddr_plan_step_lanes (NddrPlan *plan, NddrKernelId kernel, guint64 lanes, guint32 z);
 

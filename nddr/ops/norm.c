@@ -20,20 +20,6 @@ pixels_of (const NddrTensor *map)
   return map->batch * map->height * map->width;
 }
 
-/* Runs of the pixels of each branch, for a lane a quad; multiples of the @step pixels that the shader takes at a time. */
-static NddrLanes
-pixel_lanes (NddrPlan *plan, const NddrTensor *map, int longest, int step, int *pixels)
-{
-  NddrLanes lanes;
-
-  *pixels = pixels_of (map);
-  lanes = nddr_lanes (&plan->traits, (guint64) map->branches * nddr_quads (map), *pixels, longest);
-  lanes.run = (lanes.run + step - 1) / step * step;
-  lanes.segments = (*pixels + lanes.run - 1) / lanes.run;
-  lanes.lanes = (guint64) lanes.segments * nddr_quads (map); /* branches go along z */
-  return lanes;
-}
-
 /* Processes that have a share of the batch that statistics are of. */
 static int
 processes (const NddrNorm *op)
@@ -69,31 +55,41 @@ parts_at_once (NddrPlan *plan, int runs)
   return runs <= most ? runs : (int) ceil (sqrt (runs));
 }
 
-static gboolean
-touches (NddrPlan *plan, const NddrTensor *output)
+/* Where a lane's texels are and how many pixels it walks along.  @runs: whether the kernel has to know how many runs there are */
+static void
+push_tiles (NddrStep *step, const NddrTiles *tiles, gboolean runs)
 {
-  return plan->traits.family == NDDR_FAMILY_SOFTWARE && output->bytes >= NDDR_TOUCH_BYTES;
+  nddr_step_push_i (step, tiles->quads);
+  nddr_step_push_i (step, tiles->columns);
+  nddr_step_push_i (step, tiles->step);
+  nddr_step_push_i (step, tiles->pixels);
+  nddr_step_push_i (step, tiles->run);
+  if (runs)
+    nddr_step_push_i (step, tiles->runs);
+  nddr_step_push_i (step, tiles->lanes);
+}
+
+static void
+push_inverses (NddrStep *step, const NddrTiles *tiles)
+{
+  nddr_step_push_inverse (step, tiles->columns);
+  nddr_step_push_inverse (step, tiles->step);
 }
 
 static NddrTensor *
 statistics (NddrPlan *plan, NddrTensor *x, int *runs, int *run)
 {
-  int pixels;
-  NddrLanes lanes = pixel_lanes (plan, x, 1024, 8, &pixels);
-  NddrTensor *parts = new_parts (plan, x, lanes.segments);
-  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_STATS, lanes.lanes, x->branches);
+  NddrTiles tiles = nddr_tiles (&plan->traits, x, 1024);
+  NddrTensor *parts = new_parts (plan, x, tiles.runs);
+  NddrStep *step = nddr_plan_step_tiles (plan, NDDR_KERNEL_NORM_STATS, &tiles, x->branches);
 
   nddr_step_read (step, 0, x);
   nddr_step_write (step, 1, parts);
   nddr_step_push_base (step, x, 0);
-  nddr_step_push_i (step, nddr_quads (x));
-  nddr_step_push_i (step, pixels);
-  nddr_step_push_i (step, lanes.run);
-  nddr_step_push_i (step, lanes.segments);
-  nddr_step_push_i (step, lanes.lanes);
-  nddr_step_push_inverse (step, nddr_quads (x));
-  *runs = lanes.segments;
-  *run = lanes.run;
+  push_tiles (step, &tiles, TRUE);
+  push_inverses (step, &tiles);
+  *runs = tiles.runs;
+  *run = tiles.run;
   return parts;
 }
 
@@ -150,36 +146,28 @@ static void
 apply (NddrPlan *plan, const NddrNorm *op)
 {
   NddrTensor *x = op->input, *z = op->output, *residual = op->residual.tensor;
-  gboolean touch = touches (plan, z) && z != x;
-  int pixels, pitch = residual ? op->residual.step * nddr_branch_quads (residual) : 0;
-  NddrLanes lanes = pixel_lanes (plan, x, 64, 4, &pixels);
-  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_APPLY, lanes.lanes, x->branches);
+  int pitch = residual ? op->residual.step * nddr_branch_quads (residual) : 0;
+  NddrTiles tiles = nddr_tiles (&plan->traits, x, 64);
+  NddrStep *step = nddr_plan_step_tiles (plan, NDDR_KERNEL_NORM_APPLY, &tiles, x->branches);
 
   nddr_step_read (step, 0, x);
   nddr_step_read (step, 1, op->saved);
   nddr_step_read (step, 2, residual);
   nddr_step_read (step, 3, op->dropout > 0 ? op->random : NULL);
-  nddr_step_touch (step, 4, touch ? z : NULL);
-  nddr_step_write (step, 5, z);
+  nddr_step_write (step, 4, z);
   nddr_step_spec (step, residual != NULL);
   nddr_step_spec (step, nddr_dropout_kind (op->dropout, op->share));
-  nddr_step_spec (step, touch);
   nddr_step_push_base (step, x, 0);
   nddr_step_push_base (step, op->saved, 0);
   nddr_step_push_base (step, residual ? residual : x, residual ? op->residual.first * nddr_branch_quads (residual) : 0);
   nddr_step_push_i (step, pitch);
-  nddr_step_push_base (step, z, 0);
-  nddr_step_push_i (step, nddr_quads (x));
-  nddr_step_push_i (step, pixels);
-  nddr_step_push_i (step, lanes.run);
-  nddr_step_push_i (step, lanes.lanes);
+  push_tiles (step, &tiles, FALSE);
   nddr_step_push_i (step, op->dropout_layer);
   nddr_step_push_i (step, nddr_dropout_threshold (op->dropout));
-  nddr_step_push_i (step, 0);
   nddr_step_push_f (step, op->low);
   nddr_step_push_f (step, op->high);
   nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
-  nddr_step_push_inverse (step, nddr_quads (x));
+  push_inverses (step, &tiles);
   nddr_dropout_push_share (step, op->share, nddr_branch_quads (x));
 }
 
@@ -249,27 +237,22 @@ push_backward_bases (NddrStep *step, const NddrNorm *op, NddrTensor *dz)
 static NddrTensor *
 backward_sums (NddrPlan *plan, const NddrNorm *op, NddrTensor *dz, int *runs)
 {
-  int pixels;
-  NddrLanes lanes = pixel_lanes (plan, dz, 1024, 4, &pixels);
-  NddrTensor *parts = new_parts (plan, dz, lanes.segments);
-  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_BACKWARD_SUMS, lanes.lanes, dz->branches);
+  NddrTiles tiles = nddr_tiles (&plan->traits, dz, 1024);
+  NddrTensor *parts = new_parts (plan, dz, tiles.runs);
+  NddrStep *step = nddr_plan_step_tiles (plan, NDDR_KERNEL_NORM_BACKWARD_SUMS, &tiles, dz->branches);
 
   bind_backward (step, op, dz);
   nddr_step_write (step, 5, parts);
   push_backward_bases (step, op, dz);
-  nddr_step_push_i (step, nddr_quads (dz));
-  nddr_step_push_i (step, pixels);
-  nddr_step_push_i (step, lanes.run);
-  nddr_step_push_i (step, lanes.segments);
-  nddr_step_push_i (step, lanes.lanes);
+  push_tiles (step, &tiles, TRUE);
   nddr_step_push_i (step, op->dropout_layer);
   nddr_step_push_i (step, nddr_dropout_threshold (op->dropout));
   nddr_step_push_f (step, op->low);
   nddr_step_push_f (step, op->high);
   nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
-  nddr_step_push_inverse (step, nddr_quads (dz));
+  push_inverses (step, &tiles);
   nddr_dropout_push_share (step, op->share, nddr_branch_quads (dz));
-  *runs = lanes.segments;
+  *runs = tiles.runs;
   return parts;
 }
 
@@ -309,42 +292,33 @@ nddr_norm_backward (NddrPlan *plan, NddrNorm *op, NddrTensor *dy, NddrTensor *dz
     NddrBranches dresidual, gboolean accumulate)
 {
   NddrTensor *out = dresidual.tensor, *parts, *means = NULL;
-  gboolean touch = touches (plan, dy) && dy != dz;
-  int runs, pixels;
-  NddrLanes lanes;
+  NddrTiles tiles = nddr_tiles (&plan->traits, dz, 64);
   NddrStep *step;
+  int runs;
 
   if (dweight) {
     parts = backward_sums (plan, op, dz, &runs);
     means = combine_sums (plan, op, parts, runs, dweight, dbias);
   }
-  lanes = pixel_lanes (plan, dz, 64, 4, &pixels);
-  step = nddr_plan_step_lanes (plan, NDDR_KERNEL_NORM_BACKWARD_APPLY, lanes.lanes, dz->branches);
+  step = nddr_plan_step_tiles (plan, NDDR_KERNEL_NORM_BACKWARD_APPLY, &tiles, dz->branches);
   bind_backward (step, op, dz);
   nddr_step_read (step, 5, op->frozen ? NULL : means);
   nddr_step_read (step, 6, out && accumulate ? out : NULL);
-  nddr_step_touch (step, 7, touch ? dy : NULL);
-  nddr_step_write (step, 8, out ? out : dy);
-  nddr_step_write (step, 9, dy);
+  nddr_step_write (step, 7, out ? out : dy);
+  nddr_step_write (step, 8, dy);
   nddr_step_spec (step, out ? accumulate ? 2 : 1 : 0);
-  nddr_step_spec (step, touch);
   nddr_step_spec (step, op->frozen);
   push_backward_bases (step, op, dz);
   nddr_step_push_base (step, op->frozen ? dz : means, 0);
   nddr_step_push_base (step, out ? out : dy, out ? dresidual.first * nddr_branch_quads (out) : 0);
   nddr_step_push_i (step, out ? dresidual.first * nddr_branch_quads (out) : 0);
   nddr_step_push_i (step, out ? dresidual.step * nddr_branch_quads (out) : 0);
-  nddr_step_push_base (step, dy, 0);
-  nddr_step_push_i (step, nddr_quads (dz));
-  nddr_step_push_i (step, pixels);
-  nddr_step_push_i (step, lanes.run);
-  nddr_step_push_i (step, lanes.lanes);
+  push_tiles (step, &tiles, FALSE);
   nddr_step_push_i (step, op->dropout_layer);
   nddr_step_push_i (step, nddr_dropout_threshold (op->dropout));
-  nddr_step_push_i (step, 0);
   nddr_step_push_f (step, op->low);
   nddr_step_push_f (step, op->high);
   nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
-  nddr_step_push_inverse (step, nddr_quads (dz));
+  push_inverses (step, &tiles);
   nddr_dropout_push_share (step, op->share, nddr_branch_quads (dz));
 }

@@ -37,7 +37,12 @@ static const Row rows[] = {
   { 3, 1, 13, 17, 40, RELU, RESIDUAL, 0.5, ACCUMULATE | IN_PLACE, 0 },
   { 2, 2, 12, 16, 48, RELU6, SHARED_RESIDUAL, 0, 0, 0 },
   { 1, 2, 161, 161, 16, RELU, NO_RESIDUAL, 0, IN_PLACE, 0 },
-  { 1, 1, 97, 129, 192, RELU6, NO_RESIDUAL, 0, 0, 0 }, /* more than the cache: outputs are touched first */
+  { 1, 1, 97, 129, 192, RELU6, NO_RESIDUAL, 0, 0, 0 }, /* more than the cache */
+  { 2, 1, 5, 7, 64, RELU, RESIDUAL, 0.25, 0, 0 }, /* a lane takes 2 texels of a pixel, and here 3, 4, 5, 4 that are further apart */
+  { 1, 2, 7, 9, 96, RELU6, NO_RESIDUAL, 0, IN_PLACE, 0 },
+  { 2, 1, 6, 5, 128, RELU, RESIDUAL, 0.5, ACCUMULATE, 0 },
+  { 1, 3, 9, 11, 160, RELU6, RESIDUAL, 0, 0, 0 },
+  { 2, 1, 7, 5, 144, RELU6, SHARED_RESIDUAL, 0.25, 0, 0 },
   { 1, 3, 61, 83, 4, RELU, NO_RESIDUAL, 0, 0, 0 },     /* many runs: combined in two stages */
   { 2, 3, 61, 83, 8, RELU, NO_RESIDUAL, 0, 0, 0 },     /* groups of uneven length side by side, and another branch behind */
   { 2, 1, 67, 83, 3, RELU, NO_RESIDUAL, 0, 0, 0 },
