@@ -195,13 +195,6 @@ nddr_step_update (NddrStep *step, int binding, NddrTensor *tensor)
 }
 
 void
-nddr_step_touch (NddrStep *step, int binding, NddrTensor *tensor)
-{
-  bind (step, binding, tensor, FALSE, FALSE);
-  step->bindings[binding].touch = TRUE;
-}
-
-void
 nddr_step_range (NddrStep *step, int binding, gsize offset, gsize range)
 {
   step->bindings[binding].offset = offset;
@@ -507,7 +500,7 @@ access_of (const NddrPlan *plan, const NddrStep *step, int b, Access *access)
 {
   const NddrBinding *binding = &step->bindings[b];
 
-  if (!binding->tensor || !(binding->read || binding->write || binding->touch))
+  if (!binding->tensor || !(binding->read || binding->write))
     return FALSE;
   access->space = binding->tensor->space;
   access->start = binding->tensor->offset + binding->offset;

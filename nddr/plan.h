@@ -86,7 +86,6 @@ typedef struct
 {
   NddrTensor *tensor; /* NULL: unused binding */
   gboolean write, read;
-  gboolean touch;       /* reads what is there, whatever it is, and does not depend on it */
   gsize offset, range; /* bytes within the tensor; range 0: to its end.  Storage bindings alone: a texel
                         * binding always views the whole space, and the kernel adds the tensor's base */
 } NddrBinding;
@@ -157,8 +156,6 @@ NddrStep *nddr_plan_step (NddrPlan *plan, NddrKernelId kernel, guint32 gx, guint
 void nddr_step_read (NddrStep *step, int binding, NddrTensor *tensor);
 void nddr_step_write (NddrStep *step, int binding, NddrTensor *tensor);
 void nddr_step_update (NddrStep *step, int binding, NddrTensor *tensor); /* reads and writes */
-/** Reads a tensor that the step is about to write, to have its lines in the cache: barriers know of it, lifetimes do not. */
-void nddr_step_touch (NddrStep *step, int binding, NddrTensor *tensor);
 /** Narrows a storage binding to part of its tensor (@offset a multiple of 256 unless the kernel's device allows less). */
 void nddr_step_range (NddrStep *step, int binding, gsize offset, gsize range);
 /** Push words, in order. */

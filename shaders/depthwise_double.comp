@@ -5,8 +5,10 @@
 // Addresses outside the map are made negative, and read texel 0 of the arena, which is zero.
 #extension GL_GOOGLE_include_directive : require
 #include "memory.glsl"
+#include "ahead.glsl"
 
-layout (constant_id = 0) const int TOUCH = 0; // as in depthwise_rows.comp
+layout (constant_id = 0) const int ADD = 0;   // 1: to what is in dx
+layout (constant_id = 1) const int AHEAD = 0; // 1: read what the next rows need, and are written to
 
 LOAD_BUFFER (0, dy)
 LOAD_BUFFER (1, rows) // depthwise_pack.comp's
@@ -17,8 +19,8 @@ layout (push_constant) uniform Push {
   int x_base, x_branch;       // of dy
   int rows_base;
   int y_base, y_first, y_branch; // of dx
-  uint keep;
   float inv_quads;
+  int zero;
 };
 LOCAL_SIZE
 
@@ -26,7 +28,7 @@ LOCAL_SIZE
 #define ROW(i) int r##i = live && row + i < source_height ? image + (row + i) * source_width * quads : OUTSIDE;
 #define NEXT(i, o) imageLoad (dy, max (r##i + (o), 0)); r##i += quads;
 #define TAP(t) imageLoad (rows, weights + t * quads)
-#define KEPT(q, ok) (TOUCH != 0 ? uintBitsToFloat (floatBitsToUint (imageLoad (dy, ok ? touch + q : 0)) & kept) : vec4 (0))
+#define KEPT(q, ok) (ADD != 0 ? imageLoad (dy, ok ? in_arena + q : 0) : vec4 (0))
 
 void
 main ()
@@ -41,8 +43,22 @@ main ()
   int image = x_base + branch * x_branch + n * source_height * source_width * quads + quad;
   ROW (0) ROW (1)
   int q0 = y_first + branch * y_branch + (n * height + 2 * row) * width * quads + quad, q1 = q0 + width * quads;
-  int touch = y_base - y_first, column = 0, k = 0, last = source_width;
-  uvec4 kept = uvec4 (keep);
+  int in_arena = y_base - y_first, column = 0, k = 0, last = source_width;
+
+  if (AHEAD != 0) {
+    int lane = int (gl_SubgroupInvocationID), share = (g - lane - row * quads) * last;
+    int from = image - quad + (row + 2) * last * quads + share + 4 * lane;
+    int to = y_base + branch * y_branch + (n * height + 2 * row + 2) * width * quads + 4 * (share + lane);
+    uint seen = 0;
+    do {
+      seen |= LINES (dy, from) | LINES (dy, to) | LINES (dy, to + LINES_TEXELS) | LINES (dy, to + 2 * LINES_TEXELS) | LINES (dy, to + 3 * LINES_TEXELS);
+      from += LINES_TEXELS;
+      to += 4 * LINES_TEXELS;
+      k += LINES_TEXELS;
+    } while (k < 8 * last);
+    k = int (seen) & zero;
+  }
+
   vec4 a0 = NEXT (0, 0) vec4 a1 = NEXT (1, 0)
   do {
     k++;

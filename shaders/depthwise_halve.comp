@@ -5,6 +5,9 @@
 // Addresses outside the map are made negative, and read texel 0 of the arena, which is zero.
 #extension GL_GOOGLE_include_directive : require
 #include "memory.glsl"
+#include "ahead.glsl"
+
+layout (constant_id = 0) const int AHEAD = 0; // 1: read what the next row needs, and is written to
 
 LOAD_BUFFER (0, x)
 LOAD_BUFFER (1, rows) // depthwise_pack.comp's
@@ -14,9 +17,10 @@ layout (push_constant) uniform Push {
   int lanes;
   int x_base, x_branch;       // texels
   int rows_base;
-  int y_first, y_branch;
+  int y_base, y_first, y_branch; // of branch 0 within the arena, and within the tensor
   float low, high;
   float inv_quads;
+  int zero;
 };
 LOCAL_SIZE
 
@@ -43,6 +47,21 @@ main ()
   int image = x_base + branch * x_branch + n * source_height * source_width * quads + quad;
   ROW (0) ROW (1) ROW (2)
   int q = y_first + branch * y_branch + (n * height + row) * width * quads + quad, column = 1, k = 0, last = width;
+
+  if (AHEAD != 0) {
+    int lane = int (gl_SubgroupInvocationID), share = (g - lane - row * quads) * last;
+    int from = image - quad + (2 * row + 2) * source_width * quads + 4 * (share + lane);
+    int to = y_base + branch * y_branch + (n * height + row + 1) * last * quads + share + 4 * lane;
+    uint seen = 0;
+    do {
+      seen |= LINES (x, from) | LINES (x, from + LINES_TEXELS) | LINES (x, from + 2 * LINES_TEXELS) | LINES (x, from + 3 * LINES_TEXELS) | LINES (x, to);
+      from += 4 * LINES_TEXELS;
+      to += LINES_TEXELS;
+      k += LINES_TEXELS;
+    } while (k < 8 * last);
+    k = int (seen) & zero;
+  }
+
   do {
     int o = column < source_width ? 0 : OUTSIDE;
     vec4 a0 = NEXT (0, 0) vec4 a1 = NEXT (1, 0) vec4 a2 = NEXT (2, 0)

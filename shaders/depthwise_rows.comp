@@ -6,8 +6,10 @@
 // An address that lies outside the map is made negative, and negative addresses read texel 0 of the arena, which is zero.
 #extension GL_GOOGLE_include_directive : require
 #include "memory.glsl"
+#include "ahead.glsl"
 
-layout (constant_id = 0) const int TOUCH = 0; // 1: read y before it is written: lines come in a batch, not a store at a time
+layout (constant_id = 0) const int ADD = 0;   // 1: to what is in y
+layout (constant_id = 1) const int AHEAD = 0; // 1: read what the next pair of rows needs, and is written to
 
 LOAD_BUFFER (0, x)
 LOAD_BUFFER (1, rows) // depthwise_pack.comp's
@@ -20,13 +22,13 @@ layout (push_constant) uniform Push {
   int lanes;
   int x_base, x_branch;       // texels
   int rows_base;
-  int y_base;                 // of branch 0 within the arena, for TOUCH
+  int y_base;                 // of branch 0 within the arena
   int y_first, y_branch;      // of branch 0 within the tensor, and from branch to branch
   int first_tap, tap_step;    // 0 and 1; mirrored: 8 and -1
   int bias_row;               // 9 or 10
   float low, high;
-  uint keep;                  // with TOUCH: ~0 adds to what is there, 0 does not
   float inv_quads, inv_residues, inv_pairs;
+  int zero;
 };
 LOCAL_SIZE
 
@@ -35,7 +37,7 @@ LOCAL_SIZE
 #define NEXT(i, o) imageLoad (x, max (r##i + (o), 0)); r##i += stride;
 #define TAP(t) imageLoad (rows, weights + (first_tap + tap_step * t) * quads)
 #define COLUMN(k, a, b, c) (a * w[k] + b * w[3 + k] + c * w[6 + k])
-#define KEPT(i) (TOUCH != 0 ? uintBitsToFloat (floatBitsToUint (imageLoad (x, ok##i ? touch + q##i : 0)) & kept) : vec4 (0))
+#define KEPT(i) (ADD != 0 ? imageLoad (x, ok##i ? in_arena + q##i : 0) : vec4 (0))
 #define MAKE(i, a, b, c, p, q) vec4 e##i = clamp (p + COLUMN (2, a, b, c), low, high) + KEPT (i); p = q + COLUMN (1, a, b, c); q = bias + COLUMN (0, a, b, c);
 #define PUT(i) if (ok##i && inside) STORE (y, q##i, e##i); q##i += stride;
 
@@ -59,8 +61,21 @@ main ()
   ROW (0) ROW (1) ROW (2) ROW (3)
   bool ok0 = live && top < height, ok1 = live && top + d < height;
   int q0 = y_first + branch * y_branch + ((n * height + top) * width + left) * quads + quad, q1 = q0 + d * width * quads;
-  int touch = y_base - y_first, column = left, k = 0, last = steps;
-  uvec4 kept = uvec4 (keep);
+  int in_arena = y_base - y_first, column = left, k = 0, last = steps;
+
+  if (AHEAD != 0) {
+    int row = d * width * quads, lane = int (gl_SubgroupInvocationID);
+    int share = (top + 2 * d) * width * quads + (g - lane - group * quads * residues) * last + 4 * lane;
+    int from = image - quad + row + share, to = in_arena + y_first + branch * y_branch + n * height * width * quads + share;
+    uint seen = 0;
+    do {
+      seen |= LINES (x, from) | LINES (x, from + row) | LINES (x, to) | LINES (x, to + row);
+      from += LINES_TEXELS;
+      to += LINES_TEXELS;
+      k += LINES_TEXELS;
+    } while (k < 8 * last);
+    k = int (seen) & zero;
+  }
 
   vec4 v0 = NEXT (0, 0) vec4 v1 = NEXT (1, 0) vec4 v2 = NEXT (2, 0) vec4 v3 = NEXT (3, 0)
   vec4 a0 = bias + COLUMN (1, v0, v1, v2), b0 = bias + COLUMN (0, v0, v1, v2);

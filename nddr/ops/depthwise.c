@@ -122,19 +122,21 @@ general_pass (NddrPlan *plan, const Pass *p)
   nddr_step_push_f (step, 1.0f / c4);
 }
 
-/* Binds a software kernel's maps; one that reads what it overwrites does so through binding 0, which views the whole arena. */
+/* Rows of no more texels a pixel are read in one piece by a subgroup: nothing is gained by reading ahead. */
+#define PIECE 8
+
+/* Binds a software kernel's maps and says whether it reads ahead; it reads what it adds to, or what it will overwrite, through binding 0,
+ * which views the whole arena. */
 static gboolean
 bind_pass (NddrStep *step, const Pass *p)
 {
-  gboolean touch = p->accumulate || p->to.tensor->bytes >= NDDR_TOUCH_BYTES;
-
   nddr_step_read (step, 0, p->from.tensor);
   nddr_step_read (step, 1, p->packed);
   if (p->accumulate)
     nddr_step_update (step, 2, p->to.tensor);
   else
     nddr_step_write (step, 2, p->to.tensor);
-  return touch;
+  return p->to.tensor->bytes >= NDDR_AHEAD_BYTES && quads (p->to.tensor) > PIECE;
 }
 
 /* stride 1 */
@@ -149,7 +151,9 @@ rows_pass (NddrPlan *plan, const Pass *p)
   int lanes = row_residues * pairs * column_residues * c4;
   NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_ROWS, groups_for (plan, lanes), from->batch, p->branches);
 
-  nddr_step_spec (step, bind_pass (step, p));
+  gboolean ahead = bind_pass (step, p);
+  nddr_step_spec (step, p->accumulate);
+  nddr_step_spec (step, ahead);
   nddr_step_push_i (step, c4);
   nddr_step_push_i (step, from->height);
   nddr_step_push_i (step, from->width);
@@ -167,10 +171,10 @@ rows_pass (NddrPlan *plan, const Pass *p)
   nddr_step_push_i (step, p->backward ? ZERO_ROW : BIAS_ROW);
   nddr_step_push_f (step, p->low);
   nddr_step_push_f (step, p->high);
-  nddr_step_push_i (step, p->accumulate ? -1 : 0);
   nddr_step_push_f (step, 1.0f / c4);
   nddr_step_push_f (step, 1.0f / column_residues);
   nddr_step_push_f (step, 1.0f / pairs);
+  nddr_step_push_i (step, 0);
 }
 
 /* stride 2, forward */
@@ -180,29 +184,6 @@ halve_pass (NddrPlan *plan, const Pass *p)
   NddrTensor *from = p->from.tensor, *to = p->to.tensor;
   int c4 = quads (from), lanes = to->height * c4;
   NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_HALVE, groups_for (plan, lanes), from->batch, p->branches);
-
-  bind_pass (step, p);
-  nddr_step_push_i (step, c4);
-  nddr_step_push_i (step, from->height);
-  nddr_step_push_i (step, from->width);
-  nddr_step_push_i (step, to->height);
-  nddr_step_push_i (step, to->width);
-  nddr_step_push_i (step, lanes);
-  push_map (step, p->from);
-  nddr_step_push_base (step, p->packed, p->branch * PACKED_ROWS * c4);
-  push_offset (step, p->to);
-  nddr_step_push_f (step, p->low);
-  nddr_step_push_f (step, p->high);
-  nddr_step_push_f (step, 1.0f / c4);
-}
-
-/* stride 2, gradient */
-static void
-double_pass (NddrPlan *plan, const Pass *p)
-{
-  NddrTensor *from = p->from.tensor, *to = p->to.tensor;
-  int c4 = quads (from), lanes = from->height * c4;
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_DOUBLE, groups_for (plan, lanes), from->batch, p->branches);
 
   nddr_step_spec (step, bind_pass (step, p));
   nddr_step_push_i (step, c4);
@@ -215,8 +196,35 @@ double_pass (NddrPlan *plan, const Pass *p)
   nddr_step_push_base (step, p->packed, p->branch * PACKED_ROWS * c4);
   nddr_step_push_base (step, to, p->to.first * branch_texels (to));
   push_offset (step, p->to);
-  nddr_step_push_i (step, p->accumulate ? -1 : 0);
+  nddr_step_push_f (step, p->low);
+  nddr_step_push_f (step, p->high);
   nddr_step_push_f (step, 1.0f / c4);
+  nddr_step_push_i (step, 0);
+}
+
+/* stride 2, gradient */
+static void
+double_pass (NddrPlan *plan, const Pass *p)
+{
+  NddrTensor *from = p->from.tensor, *to = p->to.tensor;
+  int c4 = quads (from), lanes = from->height * c4;
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_DOUBLE, groups_for (plan, lanes), from->batch, p->branches);
+
+  gboolean ahead = bind_pass (step, p);
+  nddr_step_spec (step, p->accumulate);
+  nddr_step_spec (step, ahead);
+  nddr_step_push_i (step, c4);
+  nddr_step_push_i (step, from->height);
+  nddr_step_push_i (step, from->width);
+  nddr_step_push_i (step, to->height);
+  nddr_step_push_i (step, to->width);
+  nddr_step_push_i (step, lanes);
+  push_map (step, p->from);
+  nddr_step_push_base (step, p->packed, p->branch * PACKED_ROWS * c4);
+  nddr_step_push_base (step, to, p->to.first * branch_texels (to));
+  push_offset (step, p->to);
+  nddr_step_push_f (step, 1.0f / c4);
+  nddr_step_push_i (step, 0);
 }
 
 static void

@@ -21,9 +21,9 @@ nddr_branch_quads (const NddrTensor *t)
   return (gsize) t->batch * t->height * t->width * nddr_quads (t);
 }
 
-/** Software drivers: a map of so many bytes has partly left a core's second cache when it is written again.  Strided stores to it then
- * stall one by one, so kernels read the lines first (TOUCH in the shaders): those loads come in a batch. */
-#define NDDR_TOUCH_BYTES (256 << 10)
+/** Software drivers: a map of so many bytes has partly left a core's second cache when it is used again, and kernels that walk along it in small pieces
+ * read ahead (shaders/ahead.glsl). */
+#define NDDR_AHEAD_BYTES (256 << 10)
 
 /** Lines of texels, each cut into segments that a lane walks. */
 typedef struct

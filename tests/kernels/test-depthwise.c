@@ -40,6 +40,9 @@ static const Row rows[] = {
   { 1, 7, 6, 12, 2, 1, 2, 2, 1, 0, TRUE },
   { 1, 97, 65, 16, 1, 1, 1, 1, 0, 1, TRUE }, /* several partial sums */
   { 4, 65, 99, 4, 2, 1, 1, 1, 0, 1, TRUE },
+  { 2, 37, 65, 48, 1, 1, 1, 1, 0, 1, TRUE }, /* so large that software drivers read ahead */
+  { 2, 66, 65, 41, 2, 1, 2, 2, 0, 1, TRUE },
+  { 2, 31, 34, 72, 1, 3, 1, 1, 0, 1, TRUE },
 };
 
 static const Row bench_rows[] = {

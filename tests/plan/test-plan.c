@@ -16,27 +16,6 @@ step (NddrPlan *plan, NddrTensor *x, NddrTensor *y)
   s->bindings[0] = (NddrBinding){ .tensor = y, .write = TRUE };
 }
 
-/* What a step reads only to have it in the cache need not have lived before. */
-static void
-test_touch (void)
-{
-  g_autoptr (NddrPlan) plan = nddr_plan_new (&nddr_traits_gpu);
-  NddrTensor *t[4];
-  gboolean before[3];
-
-  for (int i = 0; i < 4; i++)
-    t[i] = nddr_plan_map (plan, "t", 1, 1, 8, 8, 8);
-  for (int i = 0; i < 3; i++) {
-    step (plan, t[i], t[i + 1]);
-    ((NddrStep *) g_ptr_array_index (plan->steps, i))->bindings[2] = (NddrBinding){ .tensor = t[i + 1], .touch = TRUE };
-  }
-  g_assert_true (nddr_plan_finish (plan, NULL));
-  g_assert_cmpint (t[3]->first, ==, 2);
-  g_assert_cmpuint (plan->space_bytes[NDDR_SPACE_ARENA], <=, 256 + 2 * 8 * 8 * 8 * 4);
-  nddr_plan_barriers (plan, 1, before);
-  g_assert_true (before[2]);
-}
-
 static gboolean
 overlap (const NddrTensor *a, const NddrTensor *b)
 {
@@ -289,7 +268,6 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/plan/chain", test_chain);
-  g_test_add_func ("/plan/touch", test_touch);
   g_test_add_func ("/plan/random", test_random);
   g_test_add_func ("/plan/recompute", test_recompute);
   g_test_add_func ("/plan/barriers", test_barriers);
