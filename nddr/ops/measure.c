@@ -22,7 +22,7 @@ nddr_measure_fma (NddrPlan *plan, NddrTensor *output, int rounds)
   nddr_step_push_i (step, rounds);
   nddr_step_push_f (step, NDDR_MEASURE_FACTOR);
   nddr_step_push_f (step, NDDR_MEASURE_SHIFT);
-  return 2.0 * 16 * 8 * rounds * invocations;
+  return 2.0 * 16 * 32 * rounds * invocations;
 }
 
 double

@@ -265,7 +265,7 @@ void nddr_zero (NddrPlan *plan, NddrTensor *tensor);
 #define NDDR_MEASURE_SHIFT 0.001f
 
 /** Multiply-adds in 32 bits.  Texel i of @output, flat floats, gets the sum over j = 0 .. 3 of the vectors (4 j, 4 j + 1, 4 j + 2, 4 j + 3) + i % 8, each
- * component first 8 * @rounds times multiplied by NDDR_MEASURE_FACTOR and added NDDR_MEASURE_SHIFT.  Its texels are a multiple of 64.
+ * component first 32 * @rounds times multiplied by NDDR_MEASURE_FACTOR and added NDDR_MEASURE_SHIFT.  Its texels are a multiple of 64.
  * Returns: floating-point operations. */
 double nddr_measure_fma (NddrPlan *plan, NddrTensor *output, int rounds);
 /** Products on cooperative matrices, which the device has.
