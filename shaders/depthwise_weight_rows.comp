@@ -7,8 +7,10 @@
 // columns would be.  Addresses outside are made negative, and read texel 0 of the arena, which is zero.
 #extension GL_GOOGLE_include_directive : require
 #include "memory.glsl"
+#include "ahead.glsl"
 
 layout (constant_id = 0) const int STRIDE = 1;
+layout (constant_id = 1) const int AHEAD = 0; // 1: read what the next run of pairs needs (stride and dilation 1)
 
 LOAD_BUFFER (0, x)
 LOAD_BUFFER (1, dy)
@@ -25,6 +27,7 @@ layout (push_constant) uniform Push {
   int batch_pairs;
   int steps;                  // along x
   float inv_quads, inv_residues, inv_image_pairs, inv_pairs;
+  int zero;
 };
 LOCAL_SIZE
 
@@ -56,6 +59,18 @@ main ()
     X_ROW (0) X_ROW (1) X_ROW (2) X_ROW (3)
     DY_ROW (0) DY_ROW (1)
     int column = left, k = 0;
+    if (AHEAD != 0) {
+      int lane = int (gl_SubgroupInvocationID), share = 2 * ((pair + turns) * last * quads + (g - lane - split * quads) * last + 2 * lane);
+      int from = image - quad + share, to = gradient - quad + share;
+      uint seen = 0;
+      do {
+        seen |= LINES (x, from) | LINES (dy, to);
+        from += LINES_TEXELS;
+        to += LINES_TEXELS;
+        k += LINES_TEXELS;
+      } while (k < 16 * last);
+      k = int (seen) & zero;
+    }
     if (STRIDE == 1) {
       do {
         DY_NEXT (0) DY_NEXT (1)

@@ -125,6 +125,12 @@ general_pass (NddrPlan *plan, const Pass *p)
 /* Rows of no more texels a pixel are read in one piece by a subgroup: nothing is gained by reading ahead. */
 #define PIECE 8
 
+static gboolean
+reads_ahead (const NddrTensor *to)
+{
+  return to->bytes >= NDDR_AHEAD_BYTES && quads (to) > PIECE;
+}
+
 /* Binds a software kernel's maps and says whether it reads ahead; it reads what it adds to, or what it will overwrite, through binding 0,
  * which views the whole arena. */
 static gboolean
@@ -136,7 +142,7 @@ bind_pass (NddrStep *step, const Pass *p)
     nddr_step_update (step, 2, p->to.tensor);
   else
     nddr_step_write (step, 2, p->to.tensor);
-  return p->to.tensor->bytes >= NDDR_AHEAD_BYTES && quads (p->to.tensor) > PIECE;
+  return reads_ahead (p->to.tensor);
 }
 
 /* stride 1 */
@@ -338,6 +344,7 @@ row_sums (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, int *splits)
   nddr_step_read (step, 1, y);
   nddr_step_write (step, 2, part);
   nddr_step_spec (step, op->stride);
+  nddr_step_spec (step, op->stride == 1 && op->dilation == 1 && reads_ahead (y));
   nddr_step_push_i (step, c4);
   nddr_step_push_i (step, x->height);
   nddr_step_push_i (step, x->width);
@@ -357,6 +364,7 @@ row_sums (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, int *splits)
   nddr_step_push_f (step, 1.0f / residues);
   nddr_step_push_f (step, 1.0f / image_pairs);
   nddr_step_push_f (step, 1.0f / pairs);
+  nddr_step_push_i (step, 0);
   return part;
 }
 
