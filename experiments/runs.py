@@ -117,7 +117,8 @@ class Trainer:
             inits = [self.weights] if self.weights else []
         else:
             start = self.tables.row(home.start)
-            inits = [self.run(start, seed, of).folder / "model.safetensors" for of in start.runs()]
+            # a network of one task goes on from that task's
+            inits = [self.run(start, seed, of).folder / "model.safetensors" for of in start.runs() if task in ("", of)]
         return Run(name, self.folder / name, keys, inits)
 
     def runs(self, row, seed):

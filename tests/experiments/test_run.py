@@ -130,6 +130,9 @@ def test_ours(bench):
                 if words[1] != "train" or command in seen:
                     continue
                 seen.add(command)
+                starts = [words[i + 1] for i, word in enumerate(words) if word == "--init"]
+                tasks = [task for task in ("segmentation", "normal") if f"model.tasks={task}" in words] or ["segmentation", "normal"]
+                assert not starts or [pathlib.Path(start).parent.name for start in starts] == tasks, command
                 said = subprocess.run(words[:words.index("--init")] if "--init" in words else words, capture_output=True, text=True)
                 assert said.returncode == 1 and "none" in said.stderr, f"{command}: {said.stderr}"
     assert len(seen) > 40, len(seen)
