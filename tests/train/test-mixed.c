@@ -85,8 +85,8 @@ step (const Golden *golden, int batch_of, gint64 t, double *losses)
   g_assert_no_error (error);
 }
 
-/* Factors have 11 bits; ten steps make of that some thousandths of a loss. */
-#define LOSS 5e-3
+/* Factors have 11 bits; ten steps make of that some thousandths of a loss, seven where sums are split unluckily. */
+#define LOSS 1e-2
 
 static void
 test_follows (gconstpointer name)
