@@ -66,7 +66,7 @@ main ()
   if (AHEAD != 0) {
     int row = d * width * quads, lane = int (gl_SubgroupInvocationID);
     int share = (top + 2 * d) * width * quads + (g - lane - group * quads * residues) * last + 4 * lane;
-    int from = image - quad + row + share, to = in_arena + y_first + branch * y_branch + n * height * width * quads + share;
+    int from = image - quad + row + share, to = y_base + branch * y_branch + n * height * width * quads + share;
     uint seen = 0;
     do {
       seen |= LINES (x, from) | LINES (x, from + row) | LINES (x, to) | LINES (x, to + row);

@@ -122,13 +122,16 @@ general_pass (NddrPlan *plan, const Pass *p)
   nddr_step_push_f (step, 1.0f / c4);
 }
 
+/* A map of so many bytes has partly left a core's second cache when it is used again. */
+#define AHEAD_BYTES (256 << 10)
 /* Rows of no more texels a pixel are read in one piece by a subgroup: nothing is gained by reading ahead. */
 #define PIECE 8
 
+/* Whether software kernels that walk along rows of @to read ahead (shaders/ahead.glsl). */
 static gboolean
 reads_ahead (const NddrTensor *to)
 {
-  return to->bytes >= NDDR_AHEAD_BYTES && quads (to) > PIECE;
+  return to->bytes >= AHEAD_BYTES && quads (to) > PIECE;
 }
 
 /* Binds a software kernel's maps and says whether it reads ahead; it reads what it adds to, or what it will overwrite, through binding 0,

@@ -21,10 +21,6 @@ nddr_branch_quads (const NddrTensor *t)
   return (gsize) t->batch * t->height * t->width * nddr_quads (t);
 }
 
-/** Software drivers: a map of so many bytes has partly left a core's second cache when it is used again, and kernels that walk along it in small pieces
- * read ahead (shaders/ahead.glsl). */
-#define NDDR_AHEAD_BYTES (256 << 10)
-
 /** Lines of texels, each cut into segments that a lane walks. */
 typedef struct
 {

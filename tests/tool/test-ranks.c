@@ -181,7 +181,7 @@ test_synchronised (void)
   expect_same_file ("one", "two", "config.ini");
   compare_logs ("one", "two", 1e-4);
   g_assert_cmpint (train (FALSE, "start", start, NULL), ==, 0);
-  compare_models ("start", "one", "two", 1e-2);
+  compare_models ("start", "one", "two", 1e-3);
 }
 
 /* Own statistics, but none of the batch: the same losses without synchronisation. */
