@@ -1,10 +1,13 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// Softmax cross-entropy: log (sum exp x) - x[label], about the pixel's largest score.  Label 255 is ignored.
+// Softmax cross-entropy: log (sum exp x) - x[label], about the pixel's largest score, times the weight of the label's class where classes are
+// WEIGHTED.  Label 255 is ignored.
 #include "loss.glsl"
 #include "exponential.glsl"
 
 layout (binding = 1) readonly buffer Label { uint label[]; }; // four pixels a word
+layout (binding = 5) readonly buffer Weights { float weights[]; };
+layout (constant_id = 0) const int WEIGHTED = 0;
 
 #define LEAST -3.0e38
 
@@ -40,8 +43,11 @@ main ()
     } while (q < quads);
     float all = total.x + total.y + total.z + total.w;
     float loss = logarithm (all) - (picked.x + picked.y + picked.z + picked.w);
-    sum += valid ? loss : 0.0;
-    float share = valid ? factor / all : 0.0, taken = valid ? factor : 0.0;
+    float weight = 1.0;
+    if (WEIGHTED != 0)
+      weight = weights[min (wanted, channels - 1)];
+    sum += valid ? weight * loss : 0.0;
+    float taken = valid ? factor * weight : 0.0, share = taken / all;
     q = 0;
     do {
       SCORES (v, q)

@@ -25,6 +25,10 @@ nddr_loss (NddrPlan *plan, const NddrLoss *op)
   nddr_step_read (step, 2, op->scale);
   nddr_step_write (step, 3, gradient);
   nddr_step_write (step, 4, parts);
+  if (op->kind == NDDR_TASK_SEGMENTATION) {
+    nddr_step_read (step, 5, op->class_weights ? op->class_weights : op->scale);
+    nddr_step_spec (step, op->class_weights != NULL);
+  }
   nddr_step_push_base (step, x, op->prediction.first * nddr_branch_quads (x));
   nddr_step_push_i (step, op->gradient.first * nddr_branch_quads (gradient));
   nddr_step_push_i (step, nddr_quads (x));

@@ -203,8 +203,10 @@ typedef struct
   NddrBranches gradient;     /* out: the same shape: d (weight * loss) / d prediction */
   NddrTensor *label;         /* INPUT. segmentation: bytes [batch][h][w], 255 ignored; normal: float [batch][h][w][4] (x, y, z, valid 0 or 1),
                               * unit vectors; depth: float [batch][h][w], 0 ignored */
-  NddrTensor *scale;         /* INPUT, float [2]: 1 / (number of valid pixels of the whole batch), weight of the task */
+  NddrTensor *scale;         /* INPUT, float [2]: 1 / (number of valid pixels of the whole batch, or sum of their classes' weights), weight of the task */
   NddrTensor *loss;          /* OUTPUT, float [1]: the mean, before its weight */
+  NddrTensor *class_weights; /* INPUT, float [classes]: what each pixel of a class counts with, as PyTorch's CrossEntropyLoss has it; segmentation alone.
+                              * NULL: all alike */
 } NddrLoss;
 /** Softmax cross-entropy; 1 - cos (the prediction's length clamped below at 1e-8, PyTorch's cosine_similarity); absolute error. */
 void nddr_loss (NddrPlan *plan, const NddrLoss *op);

@@ -7,27 +7,27 @@
 #include <string.h>
 
 double
-ref_loss_segmentation (int pixels, int channels, double *gradient, const double *x, const guint8 *label, double weight)
+ref_loss_segmentation (int pixels, int channels, double *gradient, const double *x, const guint8 *label, const double *class_weights, double weight)
 {
-  double loss = 0;
-  int valid = 0;
+  double loss = 0, valid = 0;
 
   for (int p = 0; p < pixels; p++)
-    valid += label[p] != 255;
+    valid += label[p] == 255 ? 0 : class_weights ? class_weights[label[p]] : 1;
   memset (gradient, 0, sizeof *gradient * pixels * channels);
   for (int p = 0; p < pixels; p++) {
     const double *v = x + (gsize) p * channels;
-    double *g = gradient + (gsize) p * channels, most = v[0], sum = 0;
+    double *g = gradient + (gsize) p * channels, most = v[0], sum = 0, share;
 
     if (label[p] == 255)
       continue;
+    share = (class_weights ? class_weights[label[p]] : 1) / valid;
     for (int c = 0; c < channels; c++)
       most = MAX (most, v[c]);
     for (int c = 0; c < channels; c++)
       sum += exp (v[c] - most);
-    loss += (log (sum) + most - v[label[p]]) / valid;
+    loss += (log (sum) + most - v[label[p]]) * share;
     for (int c = 0; c < channels; c++)
-      g[c] = (exp (v[c] - most) / sum - (c == label[p])) * weight / valid;
+      g[c] = (exp (v[c] - most) / sum - (c == label[p])) * weight * share;
   }
   return loss;
 }
