@@ -196,7 +196,7 @@ learn (NddrBalance *b, guint k, gint64 t, double gradient)
 }
 
 void
-nddr_balance_end (NddrBalance *b, gint64 t, const double *losses, const guint64 *valid)
+nddr_balance_end (NddrBalance *b, gint64 t, const double *losses, const double *valid)
 {
   for (guint k = 0; k < b->n; k++)
     {

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/checkpoint.h>
 
+#include <train/class-balance.h>
+
 #include <math.h>
 
 #define FORMAT "nddr-checkpoint"
@@ -32,6 +34,10 @@ nddr_checkpoint_save (const char *path, NddrLearner *learner, gint64 step, doubl
   set (tensors, "weighting", nddr_balance_to_text (nddr_learner_get_balance (learner)));
   if (nddr_learner_get_scaler (learner))
     set (tensors, "scaler", nddr_scaler_to_text (nddr_learner_get_scaler (learner)));
+  guint n_classes = 0;
+  const double *weights = nddr_learner_get_class_weights (learner, &n_classes);
+  if (weights)
+    set (tensors, "classes", nddr_class_balance_to_text (weights, n_classes));
   return nddr_safetensors_write (tensors, path, NDDR_STORE_F32, error);
 }
 
@@ -61,6 +67,7 @@ nddr_checkpoint_load (const char *path, GError **error)
   checkpoint->config = g_strdup (config);
   checkpoint->weighting = g_strdup (g_hash_table_lookup (metadata, "weighting"));
   checkpoint->scaler = g_strdup (g_hash_table_lookup (metadata, "scaler"));
+  checkpoint->classes = g_strdup (g_hash_table_lookup (metadata, "classes"));
   return g_steal_pointer (&checkpoint);
 }
 
@@ -74,5 +81,6 @@ nddr_checkpoint_free (NddrCheckpoint *checkpoint)
   g_free (checkpoint->config);
   g_free (checkpoint->weighting);
   g_free (checkpoint->scaler);
+  g_free (checkpoint->classes);
   g_free (checkpoint);
 }

@@ -1,7 +1,7 @@
 /* A checkpoint: all that going on with a run needs, in one safetensors file.
  *
  * Parameters and running statistics have their model file's names, moments lie under "moment1/" and "moment2/"; the metadata says how
- * far the run is, with which recipe, what its best score was, and what the tasks' losses count with.
+ * far the run is, with which recipe, what its best score was, and what the tasks' losses and their classes count with.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -19,6 +19,7 @@ typedef struct
   char *config;    /* as nddr_config_to_json() */
   char *weighting; /* (nullable): as nddr_balance_to_text() */
   char *scaler;    /* (nullable): as nddr_scaler_to_text() */
+  char *classes;   /* (nullable): as nddr_class_balance_to_text() */
   NddrTensors *tensors;
 } NddrCheckpoint;
 

@@ -21,6 +21,8 @@ struct _NddrLearner
   NddrScaler scaler;   /* where it is mixed */
   NddrOutcome outcome; /* of the last step */
   NddrFootprint footprint;
+  double *class_weights; /* [n_classes]; NULL: none */
+  guint n_classes;
 };
 
 static NddrTrainingOptions
@@ -30,7 +32,8 @@ training_options (const NddrLearner *learner)
   NddrShare share = learner->ranks ? (NddrShare){ learner->ranks->index, learner->ranks->count } : (NddrShare){ 0, 1 };
   return (NddrTrainingOptions){
     .batch = recipe->batch / share.count, .share = share, .width = recipe->crop.width, .height = recipe->crop.height, .learn = TRUE,
-    .input_resolution = recipe->resolution == NDDR_RESOLUTION_INPUT, .penalty = recipe->sluice_penalty > 0, .dropout = recipe->dropout, .bn_momentum = recipe->bn_momentum,
+    .input_resolution = recipe->resolution == NDDR_RESOLUTION_INPUT, .class_weights = recipe->class_balance > 0, .penalty = recipe->sluice_penalty > 0,
+    .dropout = recipe->dropout, .bn_momentum = recipe->bn_momentum,
     .bn_running = recipe->bn_mode != NDDR_NORM_TRAIN, .bn_fixed = recipe->bn_mode == NDDR_NORM_FROZEN,
     .bn_trunk = recipe->bn_scope == NDDR_NORM_SCOPE_TRUNK, .bn_synchronised = recipe->sync_bn, .accumulate = recipe->accumulate > 1, .clip_norm = recipe->clip_norm,
     .adamw = recipe->optimizer == NDDR_OPTIMIZER_ADAMW, .momentum = recipe->momentum,
@@ -122,6 +125,21 @@ write_unscale (const NddrLearner *learner)
     *(float *) nddr_program_map (learner->program, learner->training->unscale, 0) = 1 / loss_scale (learner);
 }
 
+/* All tasks with segmentation have the same classes. */
+static void
+make_class_weights (NddrLearner *learner)
+{
+  const NddrConfig *config = learner->start->config;
+  if (!learner->training->class_weights)
+    return;
+  for (guint t = 0; t < config->n_tasks; t++)
+    if (config->tasks[t].kind == NDDR_TASK_SEGMENTATION)
+      learner->n_classes = config->tasks[t].n_classes;
+  learner->class_weights = g_new (double, learner->n_classes);
+  for (guint c = 0; c < learner->n_classes; c++)
+    learner->class_weights[c] = 1;
+}
+
 NddrLearner *
 nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks, const NddrStart *start, const NddrRecipe *recipe, GError **error)
 {
@@ -146,6 +164,7 @@ nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks
       || !nddr_parameters_reset (parameters, learner->program, error))
     return NULL;
   write_unscale (learner);
+  make_class_weights (learner);
   return g_steal_pointer (&learner);
 }
 
@@ -157,6 +176,7 @@ nddr_learner_free (NddrLearner *learner)
   g_clear_pointer (&learner->program, nddr_program_free);
   g_clear_pointer (&learner->training, nddr_training_free);
   g_clear_pointer (&learner->balance, nddr_balance_free);
+  g_free (learner->class_weights);
   g_free (learner);
 }
 
@@ -176,6 +196,13 @@ NddrScaler *
 nddr_learner_get_scaler (NddrLearner *learner)
 {
   return learner->mixed ? &learner->scaler : NULL;
+}
+
+double *
+nddr_learner_get_class_weights (NddrLearner *learner, guint *n)
+{
+  *n = learner->n_classes;
+  return learner->class_weights;
 }
 
 const NddrFootprint *
@@ -245,9 +272,19 @@ write_random (const NddrLearner *learner, gint64 t)
   memcpy (nddr_program_map (learner->program, learner->training->random, 0), words, sizeof words);
 }
 
-/* The pictures and labels of batch @m of the step; the means are over all of the step's pixels, of which there are @valid. */
 static void
-write_batch (const NddrLearner *learner, const NddrBatch *batch, const guint64 *valid, gint64 m)
+write_class_weights (const NddrLearner *learner)
+{
+  if (!learner->class_weights)
+    return;
+  float *to = nddr_program_map (learner->program, learner->training->class_weights, 0);
+  for (guint c = 0; c < learner->n_classes; c++)
+    to[c] = learner->class_weights[c];
+}
+
+/* The pictures and labels of batch @m of the step; the means are over all of the step's pixels, which count @valid together. */
+static void
+write_batch (const NddrLearner *learner, const NddrBatch *batch, const double *valid, gint64 m)
 {
   const NddrTraining *training = learner->training;
   const NddrConfig *config = learner->start->config;
@@ -265,7 +302,7 @@ write_batch (const NddrLearner *learner, const NddrBatch *batch, const guint64 *
       else
         memcpy (label, batch->depth + m * pixels, pixels * sizeof (float));
       float *scale = nddr_program_map (learner->program, task->scale, 0);
-      scale[0] = valid[t] ? 1.0 / valid[t] : 0;
+      scale[0] = valid[t] > 0 ? 1 / valid[t] : 0;
       scale[1] = nddr_balance_get_weights (learner->balance)[t] * loss_scale (learner);
     }
 }
@@ -368,17 +405,31 @@ run (NddrLearner *learner, guint phases, GError **error)
   return nddr_program_run_marked (learner->program, phases, &handler, error);
 }
 
-/* For each task the valid pixels of the step, on all ranks. */
-static void
-count_valid (const NddrLearner *learner, const NddrBatch *batch, guint64 *valid)
+/* What the pixels of task @k's labels count together. */
+static double
+weigh_pixels (const NddrLearner *learner, const NddrBatch *batch, int k)
 {
-  int n = learner->training->n_tasks;
-  g_autofree double *sums = g_new (double, n);
-  for (int k = 0; k < n; k++)
-    sums[k] = batch->valid[learner->start->config->tasks[k].kind];
-  nddr_ranks_sum (learner->ranks, sums, n);
-  for (int k = 0; k < n; k++)
-    valid[k] = sums[k];
+  const NddrTrainingTask *task = &learner->training->tasks[k];
+  NddrTaskKind kind = learner->start->config->tasks[k].kind;
+  gsize pixels = (gsize) learner->training->image->batch * learner->recipe->accumulate * task->width * task->height;
+  guint64 counts[256] = { 0 };
+  double sum = 0;
+  if (kind != NDDR_TASK_SEGMENTATION || !learner->class_weights)
+    return batch->valid[kind];
+  for (gsize p = 0; p < pixels; p++)
+    counts[batch->segmentation[p]]++;
+  for (guint c = 0; c < learner->n_classes; c++)
+    sum += counts[c] * learner->class_weights[c];
+  return sum;
+}
+
+/* For each task what the valid pixels of the step count, on all ranks. */
+static void
+weigh_step (const NddrLearner *learner, const NddrBatch *batch, double *valid)
+{
+  for (int k = 0; k < learner->training->n_tasks; k++)
+    valid[k] = weigh_pixels (learner, batch, k);
+  nddr_ranks_sum (learner->ranks, valid, learner->training->n_tasks);
 }
 
 /* ---- a step */
@@ -403,7 +454,7 @@ read_outcome (NddrLearner *learner, const double *losses)
 
 /* What the host learns from a step. */
 static void
-end_step (NddrLearner *learner, gint64 t, const double *losses, const guint64 *valid)
+end_step (NddrLearner *learner, gint64 t, const double *losses, const double *valid)
 {
   gboolean finite = isfinite (learner->outcome.gradient_norm);
   if (learner->mixed)
@@ -416,12 +467,13 @@ gboolean
 nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint phases, double *losses, GError **error)
 {
   gint64 n = learner->recipe->accumulate;
-  g_autofree guint64 *valid = g_new (guint64, learner->training->n_tasks);
+  g_autofree double *valid = g_new (double, learner->training->n_tasks);
   write_rates (learner, t);
   write_penalty (learner);
   write_unscale (learner);
+  write_class_weights (learner);
   nddr_balance_begin (learner->balance, t);
-  count_valid (learner, batch, valid);
+  weigh_step (learner, batch, valid);
   for (int k = 0; k < learner->training->n_tasks; k++)
     losses[k] = 0;
   for (gint64 m = 0; m < n; m++)

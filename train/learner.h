@@ -48,6 +48,10 @@ NddrBalance *nddr_learner_get_balance (const NddrLearner *learner);
  * cannot. */
 NddrScaler *nddr_learner_get_scaler (NddrLearner *learner);
 
+/** [*n]: what each class of segmentation counts with, as PyTorch's CrossEntropyLoss has it; at first 1, the caller may set it before a step.  NULL: all alike,
+ * for the recipe does not balance classes or there is no segmentation. */
+double *nddr_learner_get_class_weights (NddrLearner *learner, guint *n);
+
 /** The size of the labels that a batch must have, and what batches must hold. */
 void nddr_learner_get_label_size (const NddrLearner *learner, guint *width, guint *height);
 NddrLabels nddr_learner_get_labels (const NddrLearner *learner);

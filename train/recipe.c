@@ -87,6 +87,7 @@ static const Key keys[] = {
   { "train", "half", FLAG, AT (half), "false", 0, 0, NULL, TRUE },
   { "loss", "weighting", CHOICE, AT (weighting), "fixed", 0, 0, "fixed,uncertainty,dwa" },
   { "loss", "dwa_temperature", REAL, AT (dwa_temperature), "2", 1e-3, 1e6 },
+  { "loss", "class_balance", REAL, AT (class_balance), "0", 0, 1 },
   { "loss", "sluice_penalty", REAL, AT (sluice_penalty), "0.1", 0, 1e6 },
   { "loss", "resolution", CHOICE, AT (resolution), "head", 0, 0, "head,input" },
   { "about", "license", TEXT, AT (license), "", 0, 0, NULL, TRUE },

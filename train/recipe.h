@@ -55,7 +55,7 @@ typedef struct
   /* [loss] */
   GHashTable *weights; /* char* -> double*: by task; read with nddr_recipe_task_weight() */
   int weighting, resolution; /* NddrWeighting, NddrResolution */
-  double dwa_temperature, sluice_penalty;
+  double dwa_temperature, class_balance, sluice_penalty; /* class_balance: an exponent, see class-balance.h */
   /* [about]: free text for the model file */
   char *license, *description, *trained_on;
 } NddrRecipe;

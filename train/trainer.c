@@ -4,6 +4,7 @@
 #include <train/trainer.h>
 
 #include <train/checkpoint.h>
+#include <train/class-balance.h>
 #include <train/divergence.h>
 #include <train/evaluate.h>
 #include <train/fusion-norm.h>
@@ -260,6 +261,41 @@ restore_scaler (Trainer *t, GError **error)
   return TRUE;
 }
 
+/* The checkpoint's, or what the first rank counts, which all will have. */
+static gboolean
+set_class_weights (Trainer *t, GError **error)
+{
+  const NddrSize *input = &t->recipe->input;
+  guint n;
+  double *weights = nddr_learner_get_class_weights (t->learner, &n);
+  if (weights && t->checkpoint && t->checkpoint->classes)
+    return nddr_class_balance_from_text (weights, n, t->checkpoint->classes, error);
+  return !weights || !nddr_ranks_is_first (t->ranks)
+      || nddr_class_balance_measure (t->pictures, input->width, input->height, t->recipe->class_balance, weights, error);
+}
+
+static void
+share_class_weights (Trainer *t)
+{
+  guint n;
+  double *weights = nddr_learner_get_class_weights (t->learner, &n);
+  if (weights)
+    nddr_ranks_share (t->ranks, weights, n * sizeof *weights);
+}
+
+/* What counts how much in the losses. */
+static gboolean
+set_weights (Trainer *t, GError **error)
+{
+  NddrBalance *balance = nddr_learner_get_balance (t->learner);
+  nddr_balance_set_epoch (balance, nddr_dataset_size (t->pictures));
+  if ((!t->checkpoint || !t->checkpoint->weighting || nddr_balance_from_text (balance, t->checkpoint->weighting, error))
+      && set_class_weights (t, error))
+    return TRUE;
+  g_prefix_error (error, t->checkpoint ? "--resume: " : "[loss] class_balance: ");
+  return FALSE;
+}
+
 static gboolean
 make_learner (Trainer *t, GError **error)
 {
@@ -268,14 +304,7 @@ make_learner (Trainer *t, GError **error)
     return FALSE;
   if (nddr_ranks_is_first (t->ranks))
     say_footprint (t);
-  NddrBalance *balance = nddr_learner_get_balance (t->learner);
-  nddr_balance_set_epoch (balance, nddr_dataset_size (t->pictures));
-  if (t->checkpoint && t->checkpoint->weighting && !nddr_balance_from_text (balance, t->checkpoint->weighting, error))
-    {
-      g_prefix_error (error, "--resume: ");
-      return FALSE;
-    }
-  if (!restore_scaler (t, error))
+  if (!set_weights (t, error) || !restore_scaler (t, error))
     return FALSE;
   const NddrRecipe *r = t->recipe;
   NddrLoaderOptions loading = {
@@ -414,6 +443,7 @@ prepare_all (Trainer *t, GError **error)
       || !nddr_ranks_agree (t->ranks, !nddr_ranks_is_first (t->ranks) || open_run (t, error), error))
     return FALSE;
   say_ranks (t);
+  share_class_weights (t);
   return nddr_learner_share (t->learner, error);
 }
 

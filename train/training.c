@@ -375,6 +375,17 @@ make_label (Builder *b, const NddrTask *task, int height, int width)
     }
 }
 
+/* All tasks with segmentation have the same classes. */
+static NddrTensor *
+class_weights (Builder *b, const NddrTask *task)
+{
+  if (task->kind != NDDR_TASK_SEGMENTATION || !b->options->class_weights)
+    return NULL;
+  if (!b->training->class_weights)
+    b->training->class_weights = nddr_plan_flat (b->plan, "class_weights", NDDR_SPACE_INPUT, NDDR_F32, task->n_classes);
+  return b->training->class_weights;
+}
+
 static void
 append_loss (Builder *b, const NddrConfig *config, int t)
 {
@@ -395,7 +406,7 @@ append_loss (Builder *b, const NddrConfig *config, int t)
   out->loss = nddr_plan_flat (b->plan, label, NDDR_SPACE_OUTPUT, NDDR_F32, 1);
 
   gboolean accumulate;
-  NddrLoss loss = { .kind = task->kind, .label = out->label, .scale = out->scale, .loss = out->loss };
+  NddrLoss loss = { .kind = task->kind, .label = out->label, .scale = out->scale, .loss = out->loss, .class_weights = class_weights (b, task) };
   if (!upsample)
     {
       NddrTensor *gradient = gradient_of (b, head->value, head->first, 1, NULL);

@@ -34,6 +34,7 @@ typedef struct
   NddrShare share;           /* of the whole batch: the rank's */
   gboolean learn;            /* else the forward pass alone */
   gboolean input_resolution; /* losses at the image's size, heads' outputs upsampled; else at the heads' size */
+  gboolean class_weights;    /* classes of segmentation count with weights */
   double dropout, bn_momentum;
   gboolean penalty;          /* what the network penalises is part of the loss */
   gboolean bn_running;       /* normalisations use running statistics and keep them */
@@ -86,6 +87,7 @@ typedef struct
   NddrTensor *sums[NDDR_N_SUMS]; /* OUTPUT, one float each: of squares: of the gradients before clipping, of what UPDATE left; NULL: there are none */
   NddrTensor *unscale;     /* INPUT, one float: 1 / what losses' and penalties' scales are multiplied by; NULL where those are not scaled */
   NddrTensor **raw;        /* for each layer: what its convolution gives, before normalisation and activation; fusion layers' are kept where !learn */
+  NddrTensor *class_weights; /* INPUT, [classes]: see NddrLoss; NULL: all alike */
   NddrTensor *penalty_scale; /* INPUT: 1, the penalty's factor; NULL where nothing is penalised */
   NddrTensor **penalties;  /* for each layer: OUTPUT, one float: its overlap before the factor, see NddrOverlap; NULL: none */
   int n_layers, n_tasks;

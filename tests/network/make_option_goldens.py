@@ -6,7 +6,7 @@
 #   make_option_goldens.py --check    makes it again and compares
 #
 # As make_training_goldens.py's file, without first gradients and heads.  More in "C.training": optimizer, sets (what a recipe says
-# beyond what is listed there), epoch (pictures of the data set, where a weighting has epochs).  And the tensors
+# beyond what is listed there), epoch (pictures of the data set, where a weighting has epochs), class_weights (where classes have some).  And the tensors
 #
 #   C/norms               [steps]: of all gradients, before clipping
 #   C/weights             [steps, tasks]: what each loss counts with in that step
@@ -36,6 +36,7 @@ DEFAULTS = {"batch": 2, "accumulate": 1, "steps": 10, "optimizer": "sgd", "lr": 
             "bn_momentum": 0.05, "weight_decay": 2.5e-4, "lr_fusion": 100, "lr_head_weight": 10, "lr_head_bias": 20, "clip_norm": 0,
             "bn_mode": "train", "bn_scope": "all", "weighting": "fixed", "lr_weighting": 1, "dwa_temperature": 2}
 SLUICE = config("vgg16", "sluice", False, "sd", (48, 40), 5, width=0.03125, head_width=0.015625)
+CLASS_WEIGHTS = [0.5, 2.5, 1, 0, 4]
 ADAMW = {"optimizer": "adamw", "lr": 1e-3, "lr_fusion": 2, "lr_head_weight": 1, "lr_head_bias": 1, "weight_decay": 0.01}
 
 
@@ -53,6 +54,9 @@ def cases():
     yield "dwa", {"weighting": "dwa", "epoch": 5}
     yield "dwa-accumulate", {"weighting": "dwa", "epoch": 7, "accumulate": 2, "dwa_temperature": 0.5, "lr": 1e-4}
     yield "accumulate-clip-adamw", {**ADAMW, "accumulate": 2, "clip_norm": 18}
+    # as PyTorch's CrossEntropyLoss (weight), over all pixels of a step
+    yield "class-weights-clip", {"clip_norm": 20, "class_weights": CLASS_WEIGHTS}
+    yield "class-weights-accumulate", {**ADAMW, "accumulate": 2, "class_weights": CLASS_WEIGHTS}
     # the penalty is no loss of pixels: it counts once a step, however many batches that has
     yield "accumulate-sluice", {"network": SLUICE, "accumulate": 3, "sluice_penalty": 0.5, "lr_fusion": 10}
 
@@ -82,11 +86,19 @@ def valid_pixels(task, label):
     return torch.from_numpy(label[..., 3] > 0 if task["kind"] == "normal" else label > 0)
 
 
-def loss_sum(task, output, label):
+def count(task, label, class_weights):
+    """What the valid pixels count together."""
+    valid = valid_pixels(task, label)
+    if task["kind"] == "segmentation" and class_weights is not None:
+        return class_weights[torch.from_numpy(label).long()[valid]].sum().item()
+    return valid.sum().item()
+
+
+def loss_sum(task, output, label, class_weights):
     """A task's loss summed over the valid pixels."""
     valid = valid_pixels(task, label)
     if task["kind"] == "segmentation":
-        return F.cross_entropy(output, torch.from_numpy(label).long(), ignore_index=255, reduction="sum")
+        return F.cross_entropy(output, torch.from_numpy(label).long(), weight=class_weights, ignore_index=255, reduction="sum")
     label = torch.from_numpy(label).to(output.dtype)
     if task["kind"] == "depth":
         return (output[:, 0] - label).abs()[valid].sum()
@@ -104,6 +116,8 @@ class Run:
         self.tensors = {name: self.new(name, tuple(tensor.shape)) for name, tensor in self.tensors.items()}
         self.log_variances = [torch.tensor(-0.5, dtype=dtype, requires_grad=True) for _ in self.tasks]
         self.optimizer = self.make_optimizer()
+        weights = self.options.get("class_weights")
+        self.class_weights = torch.tensor(weights, dtype=dtype) if weights else None
         self.epochs = []  # of each, the steps' losses
 
     def new(self, name, shape):
@@ -162,10 +176,10 @@ class Run:
             heads = self.network(batch)
             if labels is None:
                 labels = [generator.label(f"{self.name}.{t}.{task['name']}", task, n, *heads[task["name"]].shape[2:]) for task in self.tasks]
-                counts = [valid_pixels(task, label).sum().item() for task, label in zip(self.tasks, labels)]
+                counts = [count(task, label, self.class_weights) for task, label in zip(self.tasks, labels)]
                 done = 0
-            parts = [loss_sum(task, heads[task["name"]], label[done:done + o["batch"]]) / count
-                     for task, label, count in zip(self.tasks, labels, counts)]
+            parts = [loss_sum(task, heads[task["name"]], label[done:done + o["batch"]], self.class_weights) / n_valid
+                     for task, label, n_valid in zip(self.tasks, labels, counts)]
             done += o["batch"]
             sum(weight * part for weight, part in zip(self.weigh(t), parts)).backward()
             losses = [loss + part.item() for loss, part in zip(losses, parts)]
@@ -211,6 +225,9 @@ def make():
         sets = [f"train.{key}={numbers[key]:g}" for key in ("accumulate", "clip_norm", "beta1", "beta2", "adam_eps")]
         sets += [f"train.{key}={run.options[key]}" for key in ("optimizer", "bn_mode", "bn_scope", "lr_weighting")]
         sets += [f"loss.{key}={run.options[key]}" for key in ("weighting", "dwa_temperature")]
+        if "class_weights" in run.options:
+            sets.append("loss.class_balance=0.5")
+            numbers["class_weights"] = run.options["class_weights"]
         metadata[name + ".training"] = json.dumps({**numbers, "resolution": "head", "weights": [training.WEIGHTS[t["kind"]] for t in run.tasks],
                                                    "sets": sets, "gradient_exponent": 0, "movement_exponent": exponent})
         print(f"{name}: PyTorch's float32: {', '.join(f'{key} {np.abs(coarse_rows[key] / row - 1).max():.0e}' for key, row in rows.items())}; "

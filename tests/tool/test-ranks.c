@@ -171,7 +171,8 @@ static void
 test_synchronised (void)
 {
   static const char *const sets[] = { "--set=train.sync_bn=true", "--set=train.accumulate=2", "--set=train.dropout=0.5", "--set=loss.weighting=uncertainty",
-    "--set=train.lr_weighting=100", NULL };
+    "--set=train.lr_weighting=100",
+    "--set=loss.class_balance=0.5", NULL };
   static const char *const start[] = { "--set=train.steps=1", "--set=train.lr=1e-12", NULL };
   g_autofree char *messages = NULL;
   g_assert_cmpint (train (FALSE, "one", sets, NULL), ==, 0);

@@ -120,6 +120,16 @@ make_recipe (const NddrConfig *config, JsonObject *training, const char *const *
   return recipe;
 }
 
+static void
+set_class_weights (NddrLearner *learner, JsonArray *weights)
+{
+  guint n;
+  double *to = nddr_learner_get_class_weights (learner, &n);
+  g_assert_cmpuint (n, ==, json_array_get_length (weights));
+  for (guint c = 0; c < n; c++)
+    to[c] = json_array_get_double_element (weights, c);
+}
+
 Golden *
 golden_load (const char *name, NddrFamily family)
 {
@@ -153,6 +163,8 @@ golden_load_with (const char *name, NddrFamily family, const char *const *sets, 
   g_assert_no_error (error);
   if (json_object_has_member (training, "epoch"))
     nddr_balance_set_epoch (nddr_learner_get_balance (golden->learner), json_object_get_int_member (training, "epoch"));
+  if (json_object_has_member (training, "class_weights"))
+    set_class_weights (golden->learner, json_object_get_array_member (training, "class_weights"));
   return golden;
 }
 

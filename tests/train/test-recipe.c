@@ -83,6 +83,7 @@ test_errors (void)
   expect_error ("loss.depth=1", "no key depth in section [loss]");
   expect_error ("loss.weighting=gradnorm", "one of fixed,uncertainty,dwa");
   expect_error ("loss.dwa_temperature=0", "from 0.001");
+  expect_error ("loss.class_balance=1.5", "from 0 to 1");
   expect_error ("model.fusion_init=1", "xavier");
   expect_error ("model.mean=0.5", "three numbers");
   expect_error ("model.backbone=vgg19", "backbone");

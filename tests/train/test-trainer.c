@@ -158,7 +158,7 @@ test_resume_sgd (void)
 static void
 test_resume_adamw (void)
 {
-  check_resume ("adamw", "train.optimizer=adamw", "loss.weighting=uncertainty", "train.lr_weighting=100");
+  check_resume ("adamw", "train.optimizer=adamw", "loss.weighting=uncertainty", "loss.class_balance=0.5");
 }
 
 /** Replaces half of a file by nothing, and puts it back. */
