@@ -6,28 +6,35 @@
 void
 main ()
 {
-  int row = GLOBAL_INDEX, branch = int (gl_WorkGroupID.z), quad = int (gl_WorkGroupID.y) * quads_per_group;
-  int last = min (quad + quads_per_group, quads), n_block = int ((float (row) + 0.5) * inv_block);
-  int from = start + branch * branch_stride + row * row_stride;
-  int to = packed_start + branch * packed_branch + n_block * packed_block + row - n_block * block;
+  int lane = int (gl_SubgroupInvocationID), n_block = int (gl_WorkGroupID.x), branch = int (gl_WorkGroupID.z);
+  int quad = int (gl_WorkGroupID.y) * quads_per_group, last = min (quad + quads_per_group, quads), block = block, tap = quads * block;
+  int from = start + branch * branch_stride + (n_block * block + lane) * row_stride;
+  int to = packed_start + branch * packed_branch + n_block * packed_block + lane + quad * block;
   do
     {
-      int c = quad * 4, ty = 0, d = to + quad * block;
-      bvec4 real = REAL (row, c);
+      int r = 0, c = quad * 4;
       do
         {
-          int tx = 0, i = from + c * column_stride + ty * tap_y_stride;
+          int ty = 0, d = to + r;
+          bvec4 real = REAL (n_block * block + lane + r, c);
           do
             {
-              STORE (packed, d, pick4 (i, real))
-              i += tap_x_stride;
-              d += quads * block;
-              tx++;
+              int tx = 0, i = from + r * row_stride + c * column_stride + ty * tap_y_stride;
+              do
+                {
+                  STORE (packed, d, pick4 (i, real))
+                  i += tap_x_stride;
+                  d += tap;
+                  tx++;
+                }
+              while (tx < taps_x);
+              ty++;
             }
-          while (tx < taps_x);
-          ty++;
+          while (ty < taps_y);
+          r += 8;
         }
-      while (ty < taps_y);
+      while (r < block);
+      to += block;
       quad++;
     }
   while (quad < last);

@@ -1,7 +1,8 @@
 // What brings weights into a kernel's layout: a flat tensor is read by strides: row (an output channel of the convolution to
 // come), column (an input channel), tap.  The gradient's weights are transposed and flipped by strides alone.
 //
-// A lane owns a row and walks columns, four at a time.  Grid: (rows / 8, parts of the columns, branches).
+// A workgroup takes a block of rows and walks columns, four at a time; a lane has every eighth row.  So for each tap or point it writes on and on in a
+// row.  Grid: (blocks, parts of the columns, branches).
 #include "memory.glsl"
 
 LOAD_BUFFER (0, flat_weights)
@@ -14,8 +15,7 @@ layout (push_constant) uniform Push
   int rows, columns;                   // beyond these: zero
   int taps_y, taps_x;
   int quads, quads_per_group;          // columns / 4, rounded up
-  int block;                           // rows in one
-  float inv_block;
+  int block;                           // rows in one, a multiple of 8
   int packed_start, packed_branch, packed_block; // texels
   int packed_point;                    // winograd_pack: from one of the 36 points to the next
 };

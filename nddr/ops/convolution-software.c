@@ -49,8 +49,8 @@ trim (NddrTaps *taps, int grid, int in_stride, int in_size)
 static void
 pack_branches (NddrPlan *plan, const NddrPack *p, int first, int branches)
 {
-  int quads = (p->columns + 3) / 4, per_group = MAX (1, MIN (quads, 32 / (p->taps_y * p->taps_x)));
-  NddrStep *step = nddr_plan_step (plan, p->kernel, p->n_blocks * p->block / 8, (quads + per_group - 1) / per_group, branches);
+  int quads = (p->columns + 3) / 4, per_group = MIN (quads, 16);
+  NddrStep *step = nddr_plan_step (plan, p->kernel, p->n_blocks, (quads + per_group - 1) / per_group, branches);
   gsize low = (gsize) first * p->to_branch / 16 * 16; /* texels; bindings start at multiples of 256 bytes */
 
   nddr_step_read (step, 0, p->from);
@@ -70,7 +70,6 @@ pack_branches (NddrPlan *plan, const NddrPack *p, int first, int branches)
   nddr_step_push_i (step, quads);
   nddr_step_push_i (step, per_group);
   nddr_step_push_i (step, p->block);
-  nddr_step_push_f (step, 1.0f / p->block);
   nddr_step_push_i (step, p->to_start + (gint32) ((gsize) first * p->to_branch - low));
   nddr_step_push_i (step, p->to_branch);
   nddr_step_push_i (step, p->to_block);
