@@ -32,11 +32,12 @@ LOCAL_SIZE
 #define KEEP3(i, e) t[i][3] = e;
 #define KEEP4(i, e) t[i][4] = e;
 #define KEEP5(i, e) t[i][5] = e;
-#define SUM(j, e) r[j] = e + start;
+#define SUM(j, e) r[j] = e + bias4;
 #define PLACE(i, j) (((image + top + dilation * (i)) * width + left + dilation * (j)) * quads + quad)
 #define INSIDE(i, j) top + dilation * (i) < height && left + dilation * (j) < width
-#define ADD(i, j) r[j] += LOAD (residual, INSIDE (i, j) ? residual_base + PLACE (i, j) : 0);
-#define PUT(i, j) if (INSIDE (i, j)) STORE (y, y_start + PLACE (i, j), clamp (r[j], vec4 (low), vec4 (high)))
+#define ADD(i, j) r[j] += LOAD (residual, INSIDE (i, j) ? residual_start + PLACE (i, j) : 0);
+// What is stored is made before the test whether it is: where lanes part, software drivers read even a push constant lane by lane.
+#define PUT(i, j) { int place = start + PLACE (i, j); vec4 v = clamp (r[j], low4, high4); if (INSIDE (i, j)) STORE (y, place, v) }
 #define ROW(i) { vec4 r[4]; TRANSFORM (t[i][0], t[i][1], t[i][2], t[i][3], t[i][4], t[i][5], SUM) \
   if (RESIDUAL) { ADD (i, 0) ADD (i, 1) ADD (i, 2) ADD (i, 3) } \
   PUT (i, 0) PUT (i, 1) PUT (i, 2) PUT (i, 3) }
@@ -47,7 +48,9 @@ main ()
   int lane = int (gl_SubgroupInvocationID), quad = int (gl_WorkGroupID.x), block = int (gl_WorkGroupID.y);
   uvec4 tile = imageLoad (tiles, tiles_base + block * 8 + lane);
   int top = int (tile.x), left = int (tile.y), image = int (tile.z) * height, c = bias_base + quad * 4;
-  vec4 start = vec4 (LOAD (bias, c).x, LOAD (bias, c + 1).x, LOAD (bias, c + 2).x, LOAD (bias, c + 3).x);
+  vec4 bias4 = vec4 (LOAD (bias, c).x, LOAD (bias, c + 1).x, LOAD (bias, c + 2).x, LOAD (bias, c + 3).x);
+  int height = height, width = width, quads = quads, dilation = dilation, start = y_start, residual_start = residual_base;
+  vec4 low4 = vec4 (low), high4 = vec4 (high);
   int from = products_base + ((block * octets + (quad >> 1)) * 8 + lane) * 2 + (quad & 1), point = blocks * octets * 16;
   vec4 t[4][6];
 
