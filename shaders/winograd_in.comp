@@ -4,6 +4,7 @@
 // outputs, four channels of it.  Tiles of a dilated convolution have their rows and columns `dilation' apart.
 // Grid: (channels / 4, blocks of 8 tiles).  Written, in texels: [36][block][channels / 4][8 tiles].
 #include "memory.glsl"
+#include "ahead.glsl"
 
 LOAD_BUFFER (0, x)
 layout (binding = 1, rgba32ui) readonly uniform uimageBuffer tiles; // first row and column of the output, image
@@ -13,6 +14,8 @@ layout (push_constant) uniform Push
   int x_base, tiles_base;
   int height, width, quads, dilation;
   int blocks;                         // in this part
+  int patches_base;                   // in the arena, as x
+  uint zero;                          // 0, which the compiler must not know
 };
 LOCAL_SIZE
 
@@ -41,9 +44,15 @@ main ()
   int image = int (tile.z) * height, row[6], column[6];
   vec4 t[6][6];
 
+  /* the two lines of each point that will be written, of four points at once */
+  int o = (block * quads + quad) * 8, point = blocks * quads * 8, line = patches_base + o + (lane >> 1) * point + (lane & 1) * 4;
+  uint seen = 0;
+#define SEE(i) seen |= LINES (x, line + 4 * (i) * point);
+  SEE (0) SEE (1) SEE (2) SEE (3) SEE (4) SEE (5) SEE (6) SEE (7) SEE (8)
+  o += lane + int (seen & zero);
+
   ROW_AT (0) ROW_AT (1) ROW_AT (2) ROW_AT (3) ROW_AT (4) ROW_AT (5)
   COLUMN_AT (0) COLUMN_AT (1) COLUMN_AT (2) COLUMN_AT (3) COLUMN_AT (4) COLUMN_AT (5)
   COLUMN (0) COLUMN (1) COLUMN (2) COLUMN (3) COLUMN (4) COLUMN (5)
-  int o = (block * quads + quad) * 8 + lane, point = blocks * quads * 8;
   ROW (0) ROW (1) ROW (2) ROW (3) ROW (4) ROW (5)
 }

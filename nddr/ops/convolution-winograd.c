@@ -138,6 +138,8 @@ part (NddrPlan *plan, const Job *job, int first, int blocks)
   nddr_step_push_i (step, quads);
   nddr_step_push_i (step, job->tiling.dilation);
   nddr_step_push_i (step, blocks);
+  nddr_step_push_base (step, job->patches, 0);
+  nddr_step_push_i (step, 0);
 
   step = nddr_plan_step (plan, NDDR_KERNEL_WINOGRAD_GEMM, job->n_blocks, blocks / 4, POINTS);
   nddr_step_read (step, 0, job->patches);
