@@ -82,10 +82,11 @@ main ()
   LOAD_WEIGHTS
   EVERY (STARTS)
 
-  int t = 0;
+  int t = segments_base, last = segments_base + n_segments, in_height = in_height, in_width = in_width;
+  int source0 = source0, source1 = source1, source2 = source2, source3 = source3, source4 = source4, source5 = source5;
   do
     {
-      uvec4 segment = imageLoad (segments, segments_base + t);
+      uvec4 segment = imageLoad (segments, t);
       int dy = int (segment.x) >> 16, dx = int (segment.x << 16) >> 16, source = int (segment.y), depth = int (segment.z);
       int base = source == 0 ? source0 : source == 1 ? source1 : source == 2 ? source2 : source == 3 ? source3 : source == 4 ? source4 : source5;
       base += branch * int (segment.w);
@@ -107,7 +108,7 @@ main ()
       at += (depth - end) * BLOCK;
       t++;
     }
-  while (t < n_segments);
+  while (t < last);
 
   if (RESIDUAL)
     {

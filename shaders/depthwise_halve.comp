@@ -43,6 +43,7 @@ main ()
   w[3] = TAP (3); w[4] = TAP (4); w[5] = TAP (5);
   w[6] = TAP (6); w[7] = TAP (7); w[8] = TAP (8);
   vec4 bias = TAP (9), kept = bias;
+  float low = low, high = high;
 
   int image = x_base + branch * x_branch + n * source_height * source_width * quads + quad;
   ROW (0) ROW (1) ROW (2)

@@ -56,6 +56,7 @@ main ()
   w[3] = TAP (3); w[4] = TAP (4); w[5] = TAP (5);
   w[6] = TAP (6); w[7] = TAP (7); w[8] = TAP (8);
   vec4 bias = imageLoad (rows, weights + bias_row * quads);
+  float low = low, high = high;
 
   int stride = quads * d, image = x_base + branch * x_branch + n * height * width * quads + quad;
   ROW (0) ROW (1) ROW (2) ROW (3)

@@ -32,11 +32,13 @@ main ()
   int lane = int (gl_SubgroupInvocationID), tile = int (gl_WorkGroupID.y), z = int (gl_WorkGroupID.z);
   int shared_tile = tile / lane_tiles, lane_quad = (tile - shared_tile * lane_tiles) * 8 + lane;
   int branch = z / sources, source = z - branch * sources, first = first_channel + source * x_channels;
+  int x_channels = x_channels, dy_channels = dy_channels, in_channels = in_channels, taps = taps;
   int tap = SWAP ? 0 : lane_quad / x_quads, in_quad = lane_quad - tap * x_quads, out_quad = lane_quad;
+  int count = splits, stride = tiles * QUADS * 32, start = part_base + (z * splits * tiles + tile) * QUADS * 32;
   if (tap < taps) {
-    int c = int (gl_WorkGroupID.x) * 8, end = c + 8, count = splits, stride = tiles * QUADS * 32;
+    int c = int (gl_WorkGroupID.x) * 8, end = c + 8;
     do {
-      int a = part_base + ((z * splits * tiles + tile) * QUADS * 16 + (c >> 1) * 8 + lane) * 2 + (c & 1), k = 0;
+      int a = start + ((c >> 1) * 8 + lane) * 2 + (c & 1), k = 0;
       vec4 sum = vec4 (0);
       do {
         sum += imageLoad (part, a);
