@@ -208,16 +208,21 @@ nddr_dataset_set_cache (NddrDataset *dataset, gsize bytes)
   g_mutex_unlock (&dataset->lock);
 }
 
-/** Every epoch reads every sample once: to throw one out for another would gain nothing, so the first ones stay. */
+/** Every epoch reads every sample once: to throw one out for another would gain nothing, so the first ones stay, but for one that has fewer
+ * labels: what is measured before training leaves those. */
 static void
 cache_add (NddrDataset *dataset, guint index, NddrSample *sample, NddrLabels labels)
 {
+  CacheEntry *entry = &dataset->cache[index];
   gsize bytes = nddr_sample_bytes (sample);
   g_mutex_lock (&dataset->lock);
-  if (!dataset->cache[index].sample && bytes <= dataset->cache_room)
+  gsize before = entry->sample ? nddr_sample_bytes (entry->sample) : 0;
+  gboolean richer = labels != entry->labels && (entry->labels & ~labels) == 0;
+  if ((!entry->sample || richer) && bytes <= dataset->cache_room + before)
     {
-      dataset->cache[index] = (CacheEntry) { nddr_sample_ref (sample), labels };
-      dataset->cache_room -= bytes;
+      nddr_sample_unref (entry->sample);
+      *entry = (CacheEntry) { nddr_sample_ref (sample), labels };
+      dataset->cache_room = dataset->cache_room + before - bytes;
     }
   g_mutex_unlock (&dataset->lock);
 }

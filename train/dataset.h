@@ -33,7 +33,7 @@ const NddrClass *nddr_dataset_classes (const NddrDataset *dataset, guint *n_clas
 char *nddr_dataset_name (const NddrDataset *dataset, guint index);
 
 /** Keeps up to @bytes of loaded samples in memory, from now on; 0, the start, keeps none.  What was kept is kept until the data set is
- * freed. */
+ * freed, or until the same sample comes with more labels. */
 void nddr_dataset_set_cache (NddrDataset *dataset, gsize bytes);
 
 /** How many threads read where nobody says: one for each processor, at most 16. */

@@ -373,6 +373,31 @@ test_cache (void)
   fixture_remove (folder);
 }
 
+/* What was read before with fewer labels does not keep out what is read from then on. */
+static void
+test_cache_more (void)
+{
+  char *folder = fixture_folder ();
+  g_autoptr (NddrSample) a = fixture_sample (8, 8, 1);
+  fixture_write_sample (folder, "train", "a", a, FALSE);
+  fixture_write_sample (folder, "train", "b", a, FALSE);
+  g_autoptr (NddrDataset) dataset = open_folder (folder, "", NULL);
+  nddr_dataset_set_cache (dataset, nddr_sample_bytes (a) + sizeof (NddrSample)); /* for one with all labels, or hardly more than one without */
+  g_autoptr (NddrSample) bare = nddr_dataset_load (dataset, 0, 0, NULL);
+  g_autoptr (NddrSample) bare_again = nddr_dataset_load (dataset, 0, 0, NULL);
+  g_assert_true (bare == bare_again);
+  g_autoptr (NddrSample) all = nddr_dataset_load (dataset, 0, NDDR_LABELS_ALL, NULL);
+  g_autoptr (NddrSample) all_again = nddr_dataset_load (dataset, 0, NDDR_LABELS_ALL, NULL);
+  g_autoptr (NddrSample) fewer = nddr_dataset_load (dataset, 0, NDDR_LABEL (NDDR_TASK_DEPTH), NULL);
+  g_assert_true (all == all_again && all == fewer);
+  g_assert_cmpuint (nddr_sample_labels (bare), ==, 0);
+  /* and the room is what it was: none for another */
+  g_autoptr (NddrSample) other = nddr_dataset_load (dataset, 1, NDDR_LABELS_ALL, NULL);
+  g_autoptr (NddrSample) other_again = nddr_dataset_load (dataset, 1, NDDR_LABELS_ALL, NULL);
+  g_assert_true (other != other_again);
+  fixture_remove (folder);
+}
+
 static void
 test_write_png (void)
 {
@@ -431,6 +456,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dataset/joined", test_joined);
   g_test_add_func ("/dataset/specs", test_specs);
   g_test_add_func ("/dataset/cache", test_cache);
+  g_test_add_func ("/dataset/cache/more", test_cache_more);
   g_test_add_func ("/dataset/write-png", test_write_png);
   return g_test_run ();
 }
