@@ -456,6 +456,16 @@ nddr_recipe_load (const char *path, const char *const *sets, GError **error)
   return g_steal_pointer (&recipe);
 }
 
+NddrRecipe *
+nddr_recipe_parse (const char *text, GError **error)
+{
+  g_autoptr (NddrRecipe) recipe = new_recipe ();
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  if (!g_key_file_load_from_data (file, text, -1, G_KEY_FILE_NONE, error) || !apply_file (recipe, file, error) || !check (recipe, error))
+    return NULL;
+  return g_steal_pointer (&recipe);
+}
+
 void
 nddr_recipe_free (NddrRecipe *recipe)
 {

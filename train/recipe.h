@@ -67,6 +67,8 @@ typedef struct
  * @sets: (nullable): NULL-terminated
  */
 NddrRecipe *nddr_recipe_load (const char *path, const char *const *sets, GError **error);
+/** The way back from nddr_recipe_to_text(). */
+NddrRecipe *nddr_recipe_parse (const char *text, GError **error);
 void nddr_recipe_free (NddrRecipe *recipe);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrRecipe, nddr_recipe_free)
 

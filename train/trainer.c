@@ -162,16 +162,14 @@ check_best (Trainer *t, const NddrConfig *config, GError **error)
 static gboolean
 load_checkpoint (Trainer *t, GError **error)
 {
-  g_autofree char *path = in_run (t, "checkpoint.safetensors"), *config = in_run (t, "config.ini"), *what = NULL;
+  g_autofree char *path = in_run (t, "checkpoint.safetensors"), *what = NULL;
   t->checkpoint = nddr_checkpoint_load (path, error);
-  if (!t->checkpoint)
+  g_autoptr (NddrRecipe) before = t->checkpoint ? nddr_recipe_parse (t->checkpoint->recipe, error) : NULL;
+  if (!before)
     {
       g_prefix_error (error, "--resume: ");
       return FALSE;
     }
-  g_autoptr (NddrRecipe) before = nddr_recipe_load (config, NULL, error);
-  if (!before)
-    return FALSE;
   if (t->recipe->fusion_norm_init == NDDR_FUSION_NORM_AUTO)
     t->recipe->fusion_norm_init = before->fusion_norm_init;
   if (!nddr_recipe_same_training (before, t->recipe, &what))
@@ -181,6 +179,8 @@ load_checkpoint (Trainer *t, GError **error)
       return FALSE;
     }
   t->step = t->checkpoint->step;
+  if (!g_str_equal (before->best, t->recipe->best))
+    return TRUE; /* scores of another kind compare with none of this */
   t->best = t->checkpoint->best;
   t->stale = t->checkpoint->stale;
   return TRUE;

@@ -11,6 +11,7 @@
 #include <json-glib/json-glib.h>
 #include <math.h>
 #include <nddr/model.h>
+#include <glib/gstdio.h>
 #include <string.h>
 
 static NddrDevice *device;
@@ -395,6 +396,50 @@ test_patience (void)
     }
 }
 
+/* Scores of another kind start anew, with what patience there is for them. */
+static void
+test_other_best (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = fixture_path (folder, "other-best"), *best = g_build_filename (run, "best.safetensors", NULL);
+  gboolean finished = FALSE;
+  g_autoptr (NddrRecipe) first = make_recipe ("train.lr=1e-30", "train.bn_mode=frozen", "train.val_every=1", "train.patience=2", "train.best=loss", NULL);
+  train (first, run, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (checkpoint_step (run), ==, 3);
+  g_assert_cmpint (g_unlink (best), ==, 0);
+  g_autoptr (NddrRecipe) other = make_recipe ("train.lr=1e-30", "train.bn_mode=frozen", "train.val_every=1", "train.patience=2", "train.best=normal.mean", NULL);
+  train (other, run, TRUE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (checkpoint_step (run), ==, 6);
+  g_assert_true (g_file_test (best, G_FILE_TEST_EXISTS));
+}
+
+/* What a run was trained with is what its checkpoint says, whatever has become of config.ini. */
+static void
+test_edited (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = fixture_path (folder, "edited"), *config = g_build_filename (run, "config.ini", NULL);
+  gboolean finished = FALSE;
+  g_autoptr (NddrRecipe) first = make_recipe ("train.steps=1", NULL);
+  train (first, run, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_autofree char *text = read_file (run, "config.ini", NULL);
+  g_autoptr (GString) edited = g_string_new (text);
+  g_assert_cmpuint (g_string_replace (edited, "momentum=0.9\n", "momentum=0.5\n", 1), ==, 1);
+  fixture_write (config, edited->str, edited->len);
+  g_autoptr (NddrRecipe) other = make_recipe ("train.steps=1", "train.momentum=0.5", NULL);
+  g_assert_false (train (other, run, TRUE, NULL, NULL, &finished, &error));
+  g_assert_nonnull (strstr (error->message, "[train] momentum was 0.9 and is 0.5"));
+  g_clear_error (&error);
+  g_assert_cmpint (g_unlink (config), ==, 0);
+  g_autoptr (NddrRecipe) same = make_recipe ("train.steps=1", NULL);
+  train (same, run, TRUE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_assert_true (finished);
+}
+
 /* best.safetensors is the model of the step whose validation was best: that of a run that ends there. */
 static void
 test_best (void)
@@ -449,6 +494,8 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/penalty", test_penalty);
   g_test_add_func ("/trainer/patience", test_patience);
   g_test_add_func ("/trainer/best", test_best);
+  g_test_add_func ("/trainer/best/other", test_other_best);
+  g_test_add_func ("/trainer/resume/edited", test_edited);
   int status = g_test_run ();
   nddr_device_unref (device);
   fixture_remove (folder);
