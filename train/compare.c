@@ -4,6 +4,7 @@
 #include <train/compare.h>
 
 #include <math.h>
+#include <nddr/json.h>
 #include <string.h>
 #include <train/metrics.h>
 #include <train/run.h>
@@ -124,8 +125,8 @@ read_scores (Entry *entry, GError **error)
   if (!g_file_get_contents (entry->name, &text, NULL, error))
     return FALSE;
   entry->network = g_strdup ("");
-  entry->scores = json_from_string (text, NULL);
-  if (entry->scores && JSON_NODE_HOLDS_OBJECT (entry->scores))
+  entry->scores = nddr_json_parse_object (text, strlen (text), entry->name, NULL);
+  if (entry->scores)
     return TRUE;
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is neither a run's folder nor what nddr eval --json prints", entry->name);
   return FALSE;

@@ -93,14 +93,19 @@ add_loss (Evaluation *e, guint t, const NddrHeadOutput *head, const NddrSample *
   nddr_upsample_axis_clear (&rows);
 }
 
+/* Of the tasks that have a labelled pixel; NAN where none has. */
 static double
 total_loss (const Evaluation *e)
 {
   double sum = 0;
+  gboolean any = FALSE;
   for (guint t = 0; t < e->n_tasks; t++)
     if (e->loss_pixels[t])
-      sum += e->weights[t] * e->loss_sums[t] / e->loss_pixels[t];
-  return sum;
+      {
+        sum += e->weights[t] * e->loss_sums[t] / e->loss_pixels[t];
+        any = TRUE;
+      }
+  return any ? sum : NAN;
 }
 
 /* ---- frames through the session */

@@ -56,16 +56,16 @@ fold_network (const NddrStart *start, NddrTensors *folded, GError **error)
   return network;
 }
 
-/* Adds what the layer's map holds. */
+/* Adds what the layer's map holds of the first @n_samples pictures. */
 static gboolean
-add_map (Statistics *s, NddrProgram *program, const NddrTensor *map, GError **error)
+add_map (Statistics *s, NddrProgram *program, const NddrTensor *map, guint n_samples, GError **error)
 {
   g_autofree float *data = g_malloc (map->bytes);
   if (!nddr_program_read (program, map, 0, data, map->bytes, error))
     return FALSE;
-  gsize pixels = (gsize) map->batch * map->height * map->width;
+  gsize pixels = (gsize) map->batch * map->height * map->width, counted = (gsize) n_samples * map->height * map->width;
   for (int b = 0; b < map->branches; b++)
-    for (gsize p = 0; p < pixels; p++)
+    for (gsize p = 0; p < counted; p++)
       {
         const float *x = data + (b * pixels + p) * map->stride;
         for (int c = 0; c < map->channels; c++)
@@ -74,7 +74,7 @@ add_map (Statistics *s, NddrProgram *program, const NddrTensor *map, GError **er
             s->squares[b * map->channels + c] += (double) x[c] * x[c];
           }
       }
-  s->n += pixels;
+  s->n += counted;
   return TRUE;
 }
 
@@ -117,7 +117,8 @@ run (NddrProgram *program, const NddrTraining *training, NddrLoader *loader, gui
         }
       if (!batch)
         return TRUE;
-      gboolean whole = batch->n_samples == batch_size || done == 0, fine = TRUE; /* what fills up a last batch is no picture */
+      guint n_samples = batch->n_samples;
+      gboolean whole = n_samples == batch_size || done == 0, fine = TRUE; /* what fills up a last batch is no picture */
       memcpy (nddr_program_map (program, training->image, 0), batch->image, training->image->bytes);
       nddr_loader_return (loader, batch);
       if (!whole)
@@ -126,7 +127,7 @@ run (NddrProgram *program, const NddrTraining *training, NddrLoader *loader, gui
       for (guint i = 0; fine && i < statistics->len; i++)
         {
           Statistics *s = &g_array_index (statistics, Statistics, i);
-          fine = add_map (s, program, training->raw[s->layer], error);
+          fine = add_map (s, program, training->raw[s->layer], n_samples, error);
         }
       if (!fine)
         return FALSE;

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define MAX_PIXELS (1 << 26)
+#define MAX_FRAMES 1000000
 #define NAMED_CLASSES 37 /* of the 40, those that are one label each */
 
 /* The data set's own calibration of its colour camera (its toolbox's camera_params.m), counted from pixel 0, for 640x480. */
@@ -252,6 +253,11 @@ static gboolean
 choose_frames (NddrNyuv2 *nyuv2, const char *split, GError **error)
 {
   guint n_frames = nddr_hdf5_array_dims (nyuv2->images)[0];
+  if (n_frames > MAX_FRAMES)
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: images has %u frames: at most %u can be read, and NYU Depth v2 has 1449", nyuv2->path, n_frames, MAX_FRAMES);
+      return FALSE;
+    }
   if (g_str_equal (split, "all"))
     return choose_all (nyuv2, n_frames);
   const char *array = g_str_equal (split, "train") ? "trainNdxs" : "testNdxs";

@@ -185,7 +185,7 @@ find_outputs (const Port *port, const char *net, const char *layer, const char *
   const NddrArray *weight;
   if (!find (port, base, other, ".weight", &weight, error))
     return FALSE;
-  if (!weight || weight->n_dims != 4 || weight->dims[0] < 1 || weight->dims[0] > G_MAXINT)
+  if (!weight || weight->n_dims != 4 || weight->n_elements == 0 || weight->dims[0] > G_MAXINT)
     {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s.weight\" is missing, or not a convolution's, or of a type other than F32, F16 and BF16", base);
       return FALSE;
@@ -231,6 +231,11 @@ static gboolean
 fill_classes (NddrTask *task, guint n, const NddrImportOptions *options, gboolean *made_up, GError **error)
 {
   guint n_usual;
+  if (n > NDDR_IGNORED)
+    {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "task \"%s\" has %u channels: a segmentation has at most %u classes", task->name, n, NDDR_IGNORED);
+      return FALSE;
+    }
   g_autofree NddrClass *classes = g_new0 (NddrClass, n);
   NddrClass *usual = nddr_classes_nyu40 (&n_usual);
   const NddrClass *known = options->classes ? options->classes : n == n_usual ? usual : NULL;

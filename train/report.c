@@ -121,30 +121,37 @@ add_network_facts (GString *html, const NddrModel *model, gboolean has_run)
   add_fact (html, "Licence", nddr_model_get_metadata (model, "license"));
 }
 
+/* Of a step. */
+static double
+count_pictures (const NddrRun *run)
+{
+  g_autofree char *batch = nddr_run_get (run, "train", "batch"), *accumulate = nddr_run_get (run, "train", "accumulate");
+  return g_ascii_strtod (batch, NULL) * (accumulate[0] ? g_ascii_strtod (accumulate, NULL) : 1); /* older runs have no such key */
+}
+
 /* How long all steps in the log took: the pictures of each over its rate. */
 static double
 seconds_in_steps (const NddrRun *run)
 {
   const NddrSeries *rate = nddr_run_find_series (run, "images_per_s");
-  g_autofree char *batch = nddr_run_get (run, "train", "batch");
-  double sum = 0;
+  double pictures = count_pictures (run), sum = 0;
   for (guint i = 0; rate && i < rate->values->len; i++)
     if (g_array_index (rate->values, double, i) > 0)
-      sum += g_ascii_strtod (batch, NULL) / g_array_index (rate->values, double, i);
+      sum += pictures / g_array_index (rate->values, double, i);
   return sum;
 }
 
 static void
 add_run_facts (GString *html, const NddrRun *run)
 {
-  g_autofree char *steps = nddr_run_get (run, "train", "steps"), *batch = nddr_run_get (run, "train", "batch"),
+  g_autofree char *steps = nddr_run_get (run, "train", "steps"),
       *optimizer = nddr_run_get (run, "train", "optimizer");
   g_autofree char *lr = nddr_run_get (run, "train", "lr"), *schedule = nddr_run_get (run, "train", "schedule"),
       *data = nddr_run_get (run, "data", "train");
   double seconds = seconds_in_steps (run);
   gint64 last = nddr_run_last_step (run);
   add_fact (html, "Trained on", data);
-  nddr_html_add (html, "<dt>Steps</dt><dd>%" G_GINT64_FORMAT " of %s, %s pictures each</dd>\n", last, steps, batch);
+  nddr_html_add (html, "<dt>Steps</dt><dd>%" G_GINT64_FORMAT " of %s, %g pictures each</dd>\n", last, steps, count_pictures (run));
   nddr_html_add (html, "<dt>Optimiser</dt><dd>%s, learning rate %s, %s</dd>\n", optimizer, lr, schedule);
   if (seconds >= 3600)
     nddr_html_add (html, "<dt>Time in steps</dt><dd>%.0f h %02.0f min</dd>\n", floor (seconds / 3600), floor (fmod (seconds, 3600) / 60));

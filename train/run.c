@@ -4,6 +4,7 @@
 #include <train/run.h>
 
 #include <math.h>
+#include <nddr/json.h>
 #include <string.h>
 #include <train/metrics.h>
 
@@ -106,8 +107,8 @@ add_step (NddrRun *run, gint64 step, JsonObject *line)
 static gboolean
 add_line (NddrRun *run, const char *text)
 {
-  g_autoptr (JsonNode) node = json_from_string (text, NULL);
-  if (!node || !JSON_NODE_HOLDS_OBJECT (node))
+  g_autoptr (JsonNode) node = nddr_json_parse_object (text, strlen (text), "a line", NULL);
+  if (!node)
     return FALSE;
   JsonObject *line = json_node_get_object (node);
   double number = member_number (line, "step");

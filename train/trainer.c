@@ -145,15 +145,35 @@ make_config (const Trainer *t, GError **error)
   return g_steal_pointer (&config);
 }
 
+/* Whether validations can tell @best: they have labels of its task, or of any. */
+static gboolean
+has_labels_for (const NddrDataset *validation, const NddrConfig *config, const char *best)
+{
+  NddrLabels labels = nddr_dataset_labels (validation);
+  for (guint k = 0; k < config->n_tasks; k++)
+    {
+      const NddrTask *task = &config->tasks[k];
+      gsize n = strlen (task->name);
+      if (labels & NDDR_LABEL (task->kind) && (g_str_equal (best, "loss") || (g_str_has_prefix (best, task->name) && best[n] == '.')))
+        return TRUE;
+    }
+  return FALSE;
+}
+
 /* What best.safetensors is chosen by. */
 static gboolean
 check_best (Trainer *t, const NddrConfig *config, GError **error)
 {
-  if (g_str_equal (t->recipe->best, "loss"))
-    return TRUE;
+  const char *best = t->recipe->best;
   g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks);
-  if (nddr_metrics_knows (metrics, t->recipe->best, &t->more_is_better))
-    return TRUE;
+  if (g_str_equal (best, "loss") || nddr_metrics_knows (metrics, best, &t->more_is_better))
+    {
+      if (!t->validation || has_labels_for (t->validation, config, best))
+        return TRUE;
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\", but [data] val = %s has no labels to tell it by: give them, choose another score, or "
+          "leave val empty", best, t->recipe->val);
+      return FALSE;
+    }
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\": expected loss, or a score of these tasks such as %s.%s", t->recipe->best,
       config->tasks[0].name, config->tasks[0].kind == NDDR_TASK_SEGMENTATION ? "miou" : config->tasks[0].kind == NDDR_TASK_NORMAL ? "mean" : "abs");
   return FALSE;

@@ -304,6 +304,14 @@ test_port_errors (void)
   replace (other, "net1.stages.4.feature.0.weight", 4, 0);
   replace (other, "net1.features.37.weight", 4, 0);
   expect_error (other, NULL, "not a convolution's");
+
+  /* a file of no bytes that calls for gigabytes */
+  const gint64 dims[] = { G_MAXINT, 0, 1, 1 };
+  g_autoptr (NddrTensors) hollow = make_state_dict ("port"), many = make_state_dict ("port");
+  nddr_tensors_take (hollow, nddr_array_new ("net1.head.8.weight", 4, dims));
+  expect_error (hollow, NULL, "net1.head.8.weight|not a convolution's");
+  replace (many, "net1.head.8.weight", 4, 256);
+  expect_error (many, NULL, "256 channels|at most 255 classes");
 }
 
 static void

@@ -187,6 +187,13 @@ test_failures (void)
   g_autofree char *unchosen = make_run ("unchosen", MODEL "best=depth.abs\n", two_tasks), *key_file = make_run ("key-file", "model = ", two_tasks);
   g_autofree char *list = make_file ("list.json", "[1]"), *empty = make_file ("empty.json", "{\"a\":1}"), *text = make_file ("text.json", "hello");
   g_autofree char *a = make_file ("kind-a.json", "{" NORMAL ("1") "}"), *b = make_file ("kind-b.json", "{\"normal\":{\"rel\":1}}");
+  g_autofree char *nested = g_strnfill (400000, '['), *deep_line = g_strconcat ("{\"step\":1,\"x\":", nested, NULL);
+  g_autofree char *deep_lines = g_strconcat (deep_line, "\n{}\n", NULL);
+  g_autofree char *deep = make_file ("deep.json", nested), *deep_object = make_file ("deep-object.json", deep_line);
+  g_autofree char *deep_run = make_run ("deep", MODEL, deep_lines);
+  expect_failure (deep, "neither a run's folder");
+  expect_failure (deep_object, "neither a run's folder");
+  expect_failure (deep_run, "log.jsonl, line 1");
   expect_failure ("no-such-run", "no-such-run");
   expect_failure (no_config, "it has no config.ini");
   expect_failure (no_log, "it has no log.jsonl");

@@ -82,6 +82,7 @@ typedef struct
   gboolean linked;                  /* depths in another file */
   gboolean external;                /* labels in a file of raw bytes */
   gboolean bag_missing;             /* from the names */
+  gboolean endless;                 /* as many frames as there are numbers, of which none is there */
 } Oddity;
 
 static hid_t
@@ -135,9 +136,29 @@ make_creation (const Oddity *oddity, int rank, const hsize_t *dims)
   return creation;
 }
 
+/** Arrays of which nothing was ever written. */
+static void
+create_endless (hid_t file, const Oddity *oddity)
+{
+  const hsize_t shape4[4] = { G_MAXINT32, 3, WIDTH, HEIGHT }, shape[3] = { G_MAXINT32, WIDTH, HEIGHT };
+  const struct { const char *name; hid_t type; } arrays[] = { { "images", H5T_STD_U8LE }, { "labels", H5T_STD_U16LE }, { "depths", H5T_IEEE_F32LE } };
+  for (guint i = 0; i < G_N_ELEMENTS (arrays); i++)
+    {
+      hid_t space = H5Screate_simple (i ? 3 : 4, i ? shape : shape4, NULL), creation = make_creation (oddity, i ? 3 : 4, i ? shape : shape4);
+      H5Dclose (H5Dcreate2 (file, arrays[i].name, arrays[i].type, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+      H5Sclose (space);
+      H5Pclose (creation);
+    }
+}
+
 static void
 write_arrays (hid_t file, const char *folder, const Oddity *oddity)
 {
+  if (oddity->endless)
+    {
+      create_endless (file, oddity);
+      return;
+    }
   static guint8 images[FRAMES][3][WIDTH][HEIGHT];
   static guint16 labels[FRAMES][WIDTH][HEIGHT];
   static float depths[FRAMES][WIDTH][HEIGHT], raw[FRAMES][WIDTH][HEIGHT];
@@ -446,6 +467,7 @@ test_odd_files (void)
     { { .depth_frames = FRAMES - 1 }, "", "depths are 5 x 64 x 48, but images are 6 of 64x48" },
     { { .image_type = H5T_STD_U16LE }, "", "images does not hold 8-bit whole numbers" },
     { { .image_type = H5T_STD_I8LE }, "", "images does not hold 8-bit whole numbers" },
+    { { .endless = TRUE }, ",all,37", "images has 2147483647 frames" },
     { { .scale_offset = TRUE }, "", "labels is packed by filter 6" },
     { { .linked = TRUE }, "", "depths is not stored in the file itself" },
     { { .plain = TRUE, .external = TRUE }, "", "labels is not stored in the file itself" },

@@ -295,7 +295,7 @@ static NddrRun *
 make_run (void)
 {
   static const char config[] = "[model]\nbackbone=mobilenet_v2\nfusion=nddr\nshortcut=false\ntasks=segmentation;normal;depth\n[data]\ntrain=<folder:rooms>\n"
-                               "[train]\nsteps=40\nbatch=4\noptimizer=sgd\nlr=0.5\nschedule=poly\n[<about>]\nlicense=a<b>\n";
+                               "[train]\nsteps=40\nbatch=4\naccumulate=2\noptimizer=sgd\nlr=0.5\nschedule=poly\n[<about>]\nlicense=a<b>\n";
   g_autoptr (GError) error = NULL;
   g_autoptr (GString) log = g_string_new (NULL);
   g_autofree char *config_path = fixture_path (folder, "run/config.ini"), *log_path = fixture_path (folder, "run/log.jsonl"),
@@ -357,9 +357,9 @@ test_page (void)
   g_assert_true (says (text, " ≤ 0.1 m 0.0% "));
   g_assert_true (says (text, " ≤ 0.5 m 100.0% "));
 
-  /* the run: 40 steps of four pictures at 0.05 a second; validations; what the log has that this version does not know */
-  g_assert_true (says (text, " Time in steps 53 min 20 s "));
-  g_assert_true (says (text, " Steps 40 of 40, 4 pictures each "));
+  /* the run: 40 steps of two batches of four pictures at 0.05 a second; validations; what the log has that this version does not know */
+  g_assert_true (says (text, " Time in steps 1 h 46 min "));
+  g_assert_true (says (text, " Steps 40 of 40, 8 pictures each "));
   g_assert_true (says (text, " mean IoU 50.0 % 60.0 % 60.0 % "));
   g_assert_true (says (text, " mean angle error 45.0 ° 40.0 ° 20.0 ° "));
   g_assert_true (says (text, " Loss training 40 validation 3 "));

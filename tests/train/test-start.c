@@ -484,6 +484,39 @@ test_fusion_norm (gconstpointer backbone)
   g_assert_cmpfloat (distance (after, before, n), <, 1e-3);
 }
 
+/* What fills up a batch that is larger than the data set is no picture. */
+static void
+test_fusion_norm_few (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *data = fixture_path (folder, "few"), *spec = g_strconcat ("folder:", data, NULL);
+  const char *const sets[] = { MOBILENET, NULL };
+  NddrStart *made[2];
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (NddrSample) sample = fixture_sample (64, 48, i);
+      g_autofree char *name = g_strdup_printf ("%u", i);
+      fixture_write_sample (data, "train", name, sample, FALSE);
+    }
+  g_autoptr (NddrDataset) dataset = nddr_dataset_open (spec, "train", &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  for (guint i = 0; i < 2; i++)
+    {
+      recipe->batch = i ? 5 : 3;
+      made[i] = start (recipe, 3, NULL);
+      nddr_fusion_norm_measure (device, made[i], recipe, recipe->batch, dataset, &error);
+      g_assert_no_error (error);
+    }
+  const NddrArray *a = find (made[0], "nddr.3.normal.bn.running_var"), *b = find (made[1], "nddr.3.normal.bn.running_var");
+  for (gsize k = 0; k < a->n_elements; k++)
+    g_assert_cmpfloat_with_epsilon (a->data[k], b->data[k], 1e-4 * a->data[k]);
+  nddr_start_free (made[0]);
+  nddr_start_free (made[1]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -500,6 +533,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/start/widen/vgg16", "vgg16", test_widen);
   g_test_add_data_func ("/start/fusion-norm/mobilenet_v2", "mobilenet_v2", test_fusion_norm);
   g_test_add_data_func ("/start/fusion-norm/vgg16", "vgg16", test_fusion_norm);
+  g_test_add_func ("/start/fusion-norm/few", test_fusion_norm_few);
   g_test_add_data_func ("/start/fusion-norm/resnet18", "resnet18", test_fusion_norm);
   int status = g_test_run ();
   fixture_remove (folder);

@@ -300,6 +300,11 @@ test_failures (void)
   g_autofree char *model = g_build_filename (folder, "files", "model.safetensors", NULL);
   expect_failure ("data", "data.train=folder:no-such-folder", NULL, "no-such-folder");
   expect_failure ("best", "train.best=normal.men", NULL, "normal.men");
+  /* validations that could tell no loss: a picture that has no labels */
+  g_autofree char *bare = fixture_path (folder, "bare/val/image/1.png"), *val = g_strdup_printf ("data.val=folder:%s/bare,val", folder);
+  const guint8 grey[32 * 32] = { 0 };
+  fixture_write_png (bare, 32, 32, 1, 8, grey);
+  expect_failure ("unlabelled", val, NULL, "has no labels to tell it by");
   expect_failure ("resume", "train.steps=7", NULL, "checkpoint.safetensors");
   expect_failure ("init", "train.steps=1", "no-such-model.safetensors", "no-such-model.safetensors");
   expect_failure ("width", "model.width=0.125", model, "width");
