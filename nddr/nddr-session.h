@@ -44,7 +44,7 @@ typedef enum
 typedef struct
 {
   NddrPixelFormat format;
-  guint width, height; /* at least 1 */
+  guint width, height; /* from 1 to 16384 */
   /* Y'CbCr formats: the luma coefficients of red and blue (BT.601: 0.299, 0.114);
    * both 0 takes BT.601's */
   double kr, kb;
@@ -119,7 +119,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrSession, nddr_session_free)
  * @outputs: what to make of each; their tasks must be among the session's; may be none
  *
  * Must be called before the first submit, and again when either changes; then nothing may be in
- * flight.  Runs once on an empty frame, so that the first one is not late.  On error the session keeps what it had.
+ * flight.  Runs once on an empty frame, so that the first one is not late; costs nothing where both are what they were.  On error the session keeps what it
+ * had.
  * Since: 0.1
  */
 NDDR_API gboolean nddr_session_set_frames (NddrSession *session, const NddrFrameFormat *input,

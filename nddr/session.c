@@ -39,6 +39,9 @@ typedef struct
   NddrPacking packing;           /* of the frame */
   Picture *pictures;
   guint n_pictures;
+  /* what it was made for */
+  NddrFrameFormat input;
+  NddrOutput *outputs;           /* for each picture; the names are the model's */
 } Scene;
 
 struct _NddrSession
@@ -90,6 +93,7 @@ scene_free (Scene *scene)
     return;
   nddr_program_free (scene->program);
   g_free (scene->pictures);
+  g_free (scene->outputs);
   g_free (scene);
 }
 
@@ -396,6 +400,38 @@ check_state (NddrSession *session, gboolean busy, GError **error)
   return ok;
 }
 
+static gboolean
+same_format (const NddrFrameFormat *a, const NddrFrameFormat *b)
+{
+  return a->format == b->format && a->width == b->width && a->height == b->height && a->kr == b->kr && a->kb == b->kb &&
+      a->full_range == b->full_range && a->chroma_cosited_x == b->chroma_cosited_x && a->chroma_cosited_y == b->chroma_cosited_y;
+}
+
+static gboolean
+is_made_for (const Scene *scene, const NddrFrameFormat *input, const NddrOutput *outputs, guint n_outputs)
+{
+  if (!scene || scene->n_pictures != n_outputs || !same_format (&scene->input, input))
+    return FALSE;
+  for (guint i = 0; i < n_outputs; i++) {
+    const NddrOutput *a = &scene->outputs[i], *b = &outputs[i];
+
+    if (!g_str_equal (a->task, b->task) || a->view != b->view || a->format != b->format)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static void
+note_request (NddrSession *session, Scene *scene, const Request *request)
+{
+  scene->input = *request->input;
+  scene->outputs = g_new (NddrOutput, request->n_outputs);
+  for (guint i = 0; i < request->n_outputs; i++) {
+    scene->outputs[i] = request->outputs[i];
+    scene->outputs[i].task = nddr_model_get_task (session->model, find_task (session, request->outputs[i].task))->name;
+  }
+}
+
 gboolean
 nddr_session_set_frames (NddrSession *session, const NddrFrameFormat *input, const NddrOutput *outputs, guint n_outputs, GError **error)
 {
@@ -408,7 +444,12 @@ nddr_session_set_frames (NddrSession *session, const NddrFrameFormat *input, con
     if (!check_output (session, &outputs[i], error))
       return FALSE;
 
+  if (is_made_for (session->scene, input, outputs, n_outputs)) {
+    session->has_result = FALSE;
+    return TRUE;
+  }
   scene = request.scene = g_new0 (Scene, 1);
+  note_request (session, scene, &request);
   scene->program = make_program (session, &request, session->slots, error);
   if (!scene->program || !nddr_program_run (scene->program, INFER_AND_SHOW, error)) {
     scene_free (scene);

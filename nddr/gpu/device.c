@@ -179,17 +179,18 @@ driver_name (VkPhysicalDevice physical, const VkPhysicalDeviceProperties *proper
   return g_strdup_printf ("%s %s", driver.driverName, driver.driverInfo);
 }
 
+/* From family @first to @last, the first one that computes. */
 static gboolean
-find_queue_family (VkPhysicalDevice physical, Capabilities *c)
+find_queue_family (VkPhysicalDevice physical, guint32 first, guint32 last, guint32 *family, guint32 *timestamp_bits)
 {
   VkQueueFamilyProperties families[32];
   guint32 n = G_N_ELEMENTS (families);
 
   vkGetPhysicalDeviceQueueFamilyProperties (physical, &n, families);
-  for (guint32 i = 0; i < n; i++)
+  for (guint32 i = first; i < n && i <= last; i++)
     if (families[i].queueFlags & VK_QUEUE_COMPUTE_BIT) {
-      c->queue_family = i;
-      c->timestamp_bits = families[i].timestampValidBits;
+      *family = i;
+      *timestamp_bits = families[i].timestampValidBits;
       return TRUE;
     }
   return FALSE;
@@ -279,7 +280,7 @@ query_capabilities (VkInstance instance, VkPhysicalDevice physical, Capabilities
   c->info.matrix[0] = c->traits.matrix.m;
   c->info.matrix[1] = c->traits.matrix.n;
   c->info.matrix[2] = c->traits.matrix.k;
-  if (!find_queue_family (physical, c))
+  if (!find_queue_family (physical, 0, G_MAXUINT32, &c->queue_family, &c->timestamp_bits))
     c->info.unusable_because = g_strdup ("has no queue that computes");
   c->info.usable = !c->info.unusable_because;
 }
@@ -543,7 +544,6 @@ nddr_device_import (const NddrDeviceImport *import, GError **error)
   device->instance = import->instance;
   device->device = import->device;
   device->queue = import->queue;
-  device->queue_family = import->queue_family;
   device->traits.fp16 = device->info.fp16 = import->storage_16bit && device->info.fp16;
   device->traits.matrix = (NddrMatrixSize){ 0 }; /* their features are not enabled there */
   memset (device->info.matrix, 0, sizeof device->info.matrix);
@@ -553,6 +553,11 @@ nddr_device_import (const NddrDeviceImport *import, GError **error)
   }
   if (!device->info.usable) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s %s", device->info.name, device->info.unusable_because);
+    nddr_device_unref (device);
+    return NULL;
+  }
+  if (!find_queue_family (import->physical_device, import->queue_family, import->queue_family, &device->queue_family, &device->timestamp_bits)) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s: the given queue is of family %u, which does not compute", device->info.name, import->queue_family);
     nddr_device_unref (device);
     return NULL;
   }

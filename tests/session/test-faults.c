@@ -149,6 +149,12 @@ test_set_frames_keeps (void)
   g_assert_no_error (error);
   nddr_session_set_frames (session, &input, outputs, 2, &error);
   g_assert_no_error (error);
+  /* the same frames need none */
+  faults_set ("vkAllocateMemory", 1, VK_ERROR_OUT_OF_DEVICE_MEMORY);
+  nddr_session_set_frames (session, &input, outputs, 2, &error);
+  g_assert_no_error (error);
+  show_frames (session, &error);
+  g_assert_no_error (error);
   faults_set ("vkAllocateMemory", 3, VK_ERROR_OUT_OF_DEVICE_MEMORY);
   g_assert_false (nddr_session_set_frames (session, &input, outputs, 1, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY);

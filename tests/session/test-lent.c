@@ -211,6 +211,19 @@ test_missing_features (void)
   owner_clear (&owner);
 }
 
+static void
+test_wrong_family (void)
+{
+  Owner owner;
+  g_autoptr (GError) error = NULL;
+
+  owner_init (&owner);
+  owner.import.queue_family = 31;
+  g_assert_null (nddr_device_import (&owner.import, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED);
+  owner_clear (&owner);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -224,6 +237,7 @@ main (int argc, char **argv)
   g_assert_no_error (error);
   g_test_add_func ("/lent/results", test_results);
   g_test_add_func ("/lent/missing-features", test_missing_features);
+  g_test_add_func ("/lent/wrong-family", test_wrong_family);
   int status = g_test_run ();
   nddr_model_unref (model);
   return status;
