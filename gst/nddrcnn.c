@@ -65,10 +65,10 @@ enum
 };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_NDDR_SINK_FORMATS)));
+    GST_STATIC_CAPS (GST_NDDR_CAPS_MAKE (GST_NDDR_SINK_FORMATS)));
 
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (PAD_PREFIX "%s", GST_PAD_SRC, GST_PAD_REQUEST,
-    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_NDDR_SRC_FORMATS)));
+    GST_STATIC_CAPS (GST_NDDR_CAPS_MAKE (GST_NDDR_SRC_FORMATS)));
 
 static void child_proxy_init (gpointer iface, gpointer data);
 

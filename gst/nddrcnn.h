@@ -73,6 +73,7 @@ struct _GstNddrCnn
   guint in_flight;      /* slots of the session that are taken */
   gboolean busy;        /* the output thread works on an item */
   gboolean flushing;    /* nobody may wait; items are thrown away */
+  guint flushes;        /* begun so far */
   gboolean stopping;    /* the output thread ends once the queue is empty */
   gboolean broken;      /* the session failed: a new one is needed, and perhaps a new device */
   GstFlowReturn flow;   /* what all pads together say of what was pushed last */

@@ -80,7 +80,7 @@ append_formats (GstCaps *caps, const GstVideoFormat *list)
   for (; *list != GST_VIDEO_FORMAT_UNKNOWN; list++)
     gst_caps_append_structure (caps,
         gst_structure_new ("video/x-raw", "format", G_TYPE_STRING, gst_video_format_to_string (*list),
-            "width", GST_TYPE_INT_RANGE, 1, G_MAXINT, "height", GST_TYPE_INT_RANGE, 1, G_MAXINT,
+            "width", GST_TYPE_INT_RANGE, 1, GST_NDDR_MAX_SIZE, "height", GST_TYPE_INT_RANGE, 1, GST_NDDR_MAX_SIZE,
             "framerate", GST_TYPE_FRACTION_RANGE, 0, 1, G_MAXINT, 1, NULL));
 }
 

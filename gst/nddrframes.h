@@ -9,6 +9,12 @@
 
 G_BEGIN_DECLS
 
+/** What libnddr takes at most, each way. */
+#define GST_NDDR_MAX_SIZE 16384
+#define GST_NDDR_SIZE_RANGE "(int)[1, " G_STRINGIFY (GST_NDDR_MAX_SIZE) "]"
+#define GST_NDDR_CAPS_MAKE(formats) "video/x-raw, format=(string)" formats ", width=" GST_NDDR_SIZE_RANGE ", height=" GST_NDDR_SIZE_RANGE \
+  ", framerate=" GST_VIDEO_FPS_RANGE
+
 #define GST_NDDR_SINK_FORMATS "{ RGBA, BGRA, RGBx, BGRx, RGB, BGR, NV12, I420, YUY2, GRAY8 }"
 #define GST_NDDR_SRC_FORMATS "{ RGBA, BGRA, RGBx, BGRx, RGB, GRAY8, GRAY16_LE }"
 

@@ -170,8 +170,13 @@ gst_nddr_cnn_open (GstNddrCnn *self)
     g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
     g_autoptr (GPtrArray) likely = likely_pads (pads);
 
-    if (resolve_pads (self, pads) && gst_nddr_cnn_ensure_session (self, likely))
-      return TRUE;
+    g_autoptr (GError) error = NULL;
+
+    if (resolve_pads (self, pads)) {
+      if (gst_nddr_cnn_ensure_session (self, likely, &error))
+        return TRUE;
+      gst_nddr_cnn_post_error (self, error, "set up the network");
+    }
   }
   gst_nddr_cnn_close (self);
   return FALSE;
@@ -224,10 +229,9 @@ wanted_tasks (GstNddrCnn *self, GPtrArray *pads)
 }
 
 gboolean
-gst_nddr_cnn_ensure_session (GstNddrCnn *self, GPtrArray *pads)
+gst_nddr_cnn_ensure_session (GstNddrCnn *self, GPtrArray *pads, GError **error)
 {
   g_auto (GStrv) tasks = wanted_tasks (self, pads);
-  g_autoptr (GError) error = NULL;
 
   GST_OBJECT_LOCK (self);
   guint slots = self->settings.max_in_flight;
@@ -243,11 +247,9 @@ gst_nddr_cnn_ensure_session (GstNddrCnn *self, GPtrArray *pads)
   close_session (self);
   NddrSessionOptions options = { .precision = precision, .tasks = (const char *const *) tasks, .slots = slots };
   gint64 start = g_get_monotonic_time ();
-  self->session = nddr_session_new (self->device, self->model, &options, &error);
-  if (!self->session) {
-    gst_nddr_cnn_post_error (self, error, "set up the network");
+  self->session = nddr_session_new (self->device, self->model, &options, error);
+  if (!self->session)
     return FALSE;
-  }
   self->session_tasks = g_steal_pointer (&tasks);
   self->session_slots = slots;
   self->session_precision = precision;

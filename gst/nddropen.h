@@ -14,8 +14,8 @@ gboolean gst_nddr_cnn_open (GstNddrCnn *self);
 void gst_nddr_cnn_close (GstNddrCnn *self);
 
 /** Brings the session to the settings and the tasks of @pads (of GstNddrPad; empty: all tasks).  Nothing may
- * be in flight.  FALSE: an error was posted. */
-gboolean gst_nddr_cnn_ensure_session (GstNddrCnn *self, GPtrArray *pads);
+ * be in flight. */
+gboolean gst_nddr_cnn_ensure_session (GstNddrCnn *self, GPtrArray *pads, GError **error);
 
 /** Tells @pad what its task means, where a model is open; FALSE: it lacks that task, and @error lists what it has. */
 gboolean gst_nddr_cnn_resolve_pad (GstNddrCnn *self, GstNddrPad *pad, GError **error);

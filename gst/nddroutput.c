@@ -33,12 +33,22 @@ item_free (Item *item)
   g_free (item);
 }
 
-/* Notes what a push returned.  A pad that was released meanwhile has no say any more. */
-static void
-note_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn flow)
+/* Whether a flush has begun since there were @flushes: what was taken from the queue before is not wanted any more. */
+static gboolean
+was_flushed (GstNddrCnn *self, guint flushes)
 {
   g_mutex_lock (&self->lock);
-  if (!pad->released) {
+  gboolean flushed = self->flushes != flushes;
+  g_mutex_unlock (&self->lock);
+  return flushed;
+}
+
+/* Notes what a push returned.  A pad that was released meanwhile has no say any more, nor has what was pushed before a flush. */
+static void
+note_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn flow, guint flushes)
+{
+  g_mutex_lock (&self->lock);
+  if (!pad->released && self->flushes == flushes) {
     pad->flow = flow;
     self->flow = gst_flow_combiner_update_pad_flow (self->combiner, GST_PAD (pad), flow);
   }
@@ -94,8 +104,9 @@ note_finished (GstNddrCnn *self, const NddrTiming *timing, gboolean inferred)
   }
 }
 
+/* A flush may come from within a push: what follows a pad seeks. */
 static void
-output_frame (GstNddrCnn *self, Item *item)
+output_frame (GstNddrCnn *self, Item *item, guint flushes)
 {
   guint n = self->outputs->len;
   g_autofree Picture *pictures = g_new0 (Picture, n);
@@ -116,7 +127,7 @@ output_frame (GstNddrCnn *self, Item *item)
   for (guint i = 0; i < n; i++) {
     Picture *picture = &pictures[i];
 
-    if (!ok) {
+    if (!ok || was_flushed (self, flushes)) {
       gst_clear_buffer (&picture->buffer);
       continue;
     }
@@ -125,7 +136,7 @@ output_frame (GstNddrCnn *self, Item *item)
       GST_LOG_OBJECT (picture->pad, "pushes %" GST_PTR_FORMAT, picture->buffer);
       picture->flow = gst_pad_push (GST_PAD (picture->pad), g_steal_pointer (&picture->buffer));
     }
-    note_flow (self, picture->pad, picture->flow);
+    note_flow (self, picture->pad, picture->flow, flushes);
   }
 }
 
@@ -170,6 +181,7 @@ run (gpointer data)
       continue;
     }
     gboolean useless = self->flushing || (!item->event && self->flow != GST_FLOW_OK);
+    guint flushes = self->flushes;
     self->busy = TRUE;
     g_mutex_unlock (&self->lock);
 
@@ -178,7 +190,7 @@ run (gpointer data)
     else if (item->event)
       output_event (self, item->event);
     else
-      output_frame (self, item);
+      output_frame (self, item, flushes);
     item_free (item);
 
     g_mutex_lock (&self->lock);
@@ -218,6 +230,7 @@ gst_nddr_output_flush (GstNddrCnn *self)
 
   g_mutex_lock (&self->lock);
   self->flushing = TRUE;
+  self->flushes++;
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
   for (guint i = 0; i < pads->len; i++)
@@ -329,6 +342,9 @@ gst_nddr_output_add_pad (GstNddrCnn *self, GstNddrPad *pad)
 {
   g_mutex_lock (&self->lock);
   gst_flow_combiner_add_pad (self->combiner, GST_PAD (pad));
+  /* until somebody looks whether it is linked: where no other pad takes frames, this one may */
+  if (!self->broken && (self->flow == GST_FLOW_NOT_LINKED || self->flow == GST_FLOW_EOS))
+    self->flow = gst_flow_combiner_update_pad_flow (self->combiner, GST_PAD (pad), GST_FLOW_OK);
   g_mutex_unlock (&self->lock);
 }
 
@@ -338,9 +354,9 @@ gst_nddr_output_remove_pad (GstNddrCnn *self, GstNddrPad *pad)
   g_mutex_lock (&self->lock);
   pad->released = TRUE;
   gst_flow_combiner_remove_pad (self->combiner, GST_PAD (pad));
-  /* the others decide now; what was an error of the whole stays one */
+  /* the others decide now, which the combiner looks at when it is told of a change alone; what was an error of the whole stays one */
   if (!self->broken)
-    self->flow = gst_flow_combiner_update_flow (self->combiner, GST_FLOW_OK);
+    self->flow = gst_flow_combiner_update_flow (self->combiner, self->flow == GST_FLOW_OK ? GST_FLOW_NOT_LINKED : GST_FLOW_OK);
   g_mutex_unlock (&self->lock);
   gst_nddr_pad_set_flushing (pad, TRUE);
 }

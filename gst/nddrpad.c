@@ -213,10 +213,10 @@ take_pool (GstNddrPad *pad, GstBufferPool *pool)
   pad->pool = pool;
   GST_OBJECT_UNLOCK (pad);
 
-  if (old) {
+  /* peers may offer the same one again */
+  if (old && old != pool)
     gst_buffer_pool_set_active (old, FALSE);
-    gst_object_unref (old);
-  }
+  gst_clear_object (&old);
 }
 
 /* Configures @pool, the peer's or ours, for @caps; it may insist on changes. */

@@ -91,13 +91,24 @@ same_pads (GPtrArray *a, GPtrArray *b)
   return a->len == b->len && (a->len == 0 || memcmp (a->pdata, b->pdata, a->len * sizeof *a->pdata) == 0);
 }
 
-/* Whether @pad, or what follows it, is being shut down or unlinked under our hands. */
-static gboolean
-is_going_away (GstNddrPad *pad)
+/* settle(): a pad that was wanted is none of ours any more, and the others are to be looked at anew. */
+#define FLOW_AGAIN GST_FLOW_CUSTOM_SUCCESS
+
+/* What it means that @pad agrees with nothing: it was released or unlinked under our hands, which is no matter of the others; or what follows is
+ * being shut down; or OK: it disagrees. */
+static GstFlowReturn
+why_not_agreed (GstNddrCnn *self, GstNddrPad *pad)
 {
   g_autoptr (GstPad) peer = gst_pad_get_peer (GST_PAD (pad));
 
-  return GST_PAD_IS_FLUSHING (GST_PAD (pad)) || !peer || GST_PAD_IS_FLUSHING (peer);
+  g_mutex_lock (&self->lock);
+  gboolean released = pad->released, flushing = self->flushing;
+  g_mutex_unlock (&self->lock);
+  if (flushing)
+    return GST_FLOW_FLUSHING;
+  if (released || !peer)
+    return FLOW_AGAIN;
+  return GST_PAD_IS_FLUSHING (GST_PAD (pad)) || GST_PAD_IS_FLUSHING (peer) ? GST_FLOW_FLUSHING : GST_FLOW_OK;
 }
 
 /* Agrees with what follows @pad on a format, and brings a new pad up to date with the stream's events. */
@@ -113,8 +124,9 @@ negotiate_pad (GstNddrCnn *self, GstNddrPad *pad)
   pad->renegotiate = FALSE;
   if (!gst_nddr_pad_negotiate (pad, &self->info, &error)) {
     pad->renegotiate = TRUE;
-    if (is_going_away (pad))
-      return GST_FLOW_FLUSHING;
+    GstFlowReturn flow = why_not_agreed (self, pad);
+    if (flow != GST_FLOW_OK)
+      return flow;
     GST_ELEMENT_ERROR (self, CORE, NEGOTIATION,
         ("Pad %s and what follows it have no video format in common. Put videoconvert behind its queue, or set its "
          "property view to what is wanted there.", GST_PAD_NAME (pad)),
@@ -128,6 +140,17 @@ negotiate_pad (GstNddrCnn *self, GstNddrPad *pad)
   return GST_FLOW_OK;
 }
 
+/* Other frames or settings may do, but nothing does on a device that is lost. */
+static GstFlowReturn
+refuse (GstNddrCnn *self, const GError *error, const char *doing)
+{
+  if (g_error_matches (error, NDDR_ERROR, NDDR_ERROR_DEVICE_LOST))
+    gst_nddr_output_fail (self, error, doing);
+  else
+    gst_nddr_cnn_post_error (self, error, doing);
+  return GST_FLOW_ERROR;
+}
+
 /* Tells the session what comes in and what goes out. */
 static GstFlowReturn
 set_frames (GstNddrCnn *self, GPtrArray *pads, GPtrArray *linked)
@@ -136,17 +159,15 @@ set_frames (GstNddrCnn *self, GPtrArray *pads, GPtrArray *linked)
   g_autoptr (GError) error = NULL;
   NddrFrameFormat input;
 
-  if (!gst_nddr_cnn_ensure_session (self, linked))
-    return GST_FLOW_ERROR;
+  if (!gst_nddr_cnn_ensure_session (self, linked, &error))
+    return refuse (self, error, "set up the network");
   gst_nddr_frame_format (&self->info, &input);
   for (guint i = 0; i < pads->len; i++) {
     GstNddrPad *pad = pads->pdata[i];
     outputs[i] = (NddrOutput) { pad->task, pad->shown, gst_nddr_pixel_format (GST_VIDEO_INFO_FORMAT (&pad->info)) };
   }
-  if (!nddr_session_set_frames (self->session, &input, outputs, pads->len, &error)) {
-    gst_nddr_cnn_post_error (self, error, "prepare for frames of this format");
-    return GST_FLOW_ERROR;
-  }
+  if (!nddr_session_set_frames (self->session, &input, outputs, pads->len, &error))
+    return refuse (self, error, "prepare for frames of this format");
   self->since_inference = G_MAXUINT;
   return GST_FLOW_OK;
 }
@@ -158,11 +179,8 @@ flow_without_outputs (GstNddrCnn *self, GPtrArray *pads)
   return pads->len > 0 ? gst_nddr_output_get_flow (self) : GST_FLOW_NOT_LINKED;
 }
 
-/* At a boundary between frames: brings what is in force up to date with the pads that are there, how they
- * are linked and what their peers want.  Costs nothing while nothing changes; else waits until all frames in
- * flight are out. */
 static GstFlowReturn
-settle (GstNddrCnn *self)
+try_settle (GstNddrCnn *self)
 {
   g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
   g_autoptr (GPtrArray) linked = g_ptr_array_new ();
@@ -211,6 +229,20 @@ settle (GstNddrCnn *self)
     flow = set_frames (self, wanted, linked);
   if (flow == GST_FLOW_OK)
     g_ptr_array_extend_and_steal (self->outputs, g_steal_pointer (&wanted));
+  return flow;
+}
+
+/* At a boundary between frames: brings what is in force up to date with the pads that are there, how they
+ * are linked and what their peers want.  Costs nothing while nothing changes; else waits until all frames in
+ * flight are out. */
+static GstFlowReturn
+settle (GstNddrCnn *self)
+{
+  GstFlowReturn flow;
+
+  do
+    flow = try_settle (self);
+  while (flow == FLOW_AGAIN);
   return flow;
 }
 
@@ -333,10 +365,8 @@ submit (GstNddrCnn *self, GstBuffer *buffer)
   GstVideoFrame mapped = GST_VIDEO_FRAME_INIT;
   NddrFrame frame;
 
-  if (!gst_video_frame_map (&mapped, &self->info, buffer, GST_MAP_READ)
-      || mapped.info.width != self->info.width || mapped.info.height != self->info.height) {
-    if (mapped.buffer)
-      gst_video_frame_unmap (&mapped);
+  /* a decoder's buffer may be larger than its picture, as its GstVideoMeta then says; a smaller one is not mapped */
+  if (!gst_video_frame_map (&mapped, &self->info, buffer, GST_MAP_READ)) {
     GST_ELEMENT_ERROR (self, STREAM, FORMAT,
         ("A buffer does not hold the %d x %d picture that its caps promise. The element before %s is at fault.",
             self->info.width, self->info.height, GST_ELEMENT_NAME (self)),
@@ -393,7 +423,7 @@ set_caps (GstNddrCnn *self, GstEvent *event)
         ("%" GST_PTR_FORMAT, caps));
     return GST_FLOW_NOT_NEGOTIATED;
   }
-  if (gst_video_info_is_equal (&info, &self->info))
+  if (gst_video_info_is_equal (&info, &self->info) && GST_VIDEO_INFO_FIELD_ORDER (&info) == GST_VIDEO_INFO_FIELD_ORDER (&self->info))
     return GST_FLOW_OK;
   if (!gst_nddr_output_drain (self))
     return GST_FLOW_FLUSHING;

@@ -206,6 +206,21 @@ test_caps_queries (void)
 }
 
 /* the properties of the interface, their ranges and defaults */
+/* what the element cannot take it does not offer to */
+static void
+test_largest (void)
+{
+  Rig *rig = rig_new (NULL, "normal", "overlay", NULL);
+  g_autoptr (GstCaps) fits = gst_caps_from_string ("video/x-raw,format=RGBA,width=16384,height=2,framerate=25/1");
+  g_autoptr (GstCaps) wide = gst_caps_from_string ("video/x-raw,format=RGBA,width=16385,height=2,framerate=25/1");
+  g_autoptr (GstCaps) high = gst_caps_from_string ("video/x-raw,format=RGBA,width=2,height=16385,framerate=25/1");
+
+  g_assert_true (gst_pad_peer_query_accept_caps (rig->in->srcpad, fits));
+  g_assert_false (gst_pad_peer_query_accept_caps (rig->in->srcpad, wide));
+  g_assert_false (gst_pad_peer_query_accept_caps (rig->in->srcpad, high));
+  rig_free (rig);
+}
+
 static void
 test_properties (void)
 {
@@ -243,6 +258,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/pads/launch-syntax", test_launch_syntax);
   g_test_add_func ("/element/pads/views-are-logged", test_views_are_logged);
   g_test_add_func ("/element/pads/caps-queries", test_caps_queries);
+  g_test_add_func ("/element/pads/largest", test_largest);
   g_test_add_func ("/element/pads/properties", test_properties);
   return fixture_run ();
 }

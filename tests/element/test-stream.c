@@ -306,6 +306,25 @@ test_caps_fields (void)
   }
 }
 
+/* a change of the order of fields is passed on, which video infos are equal without */
+static void
+test_field_order (void)
+{
+  static const char *const orders[] = { "top-field-first", "bottom-field-first" };
+  Rig *rig = rig_new (NULL, "normal", "raw", NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (orders); i++) {
+    g_autofree char *caps = g_strconcat (RIG_CAPS ",interlace-mode=interleaved,field-order=", orders[i], NULL);
+
+    rig_set_caps (rig, caps);
+    rig_push (rig, rig_frame (i));
+    expect_picture (rig, 0, i);
+    g_autoptr (GstCaps) out = gst_pad_get_current_caps (rig->out[0]->sinkpad);
+    g_assert_cmpstr (gst_structure_get_string (gst_caps_get_structure (out, 0), "field-order"), ==, orders[i]);
+  }
+  rig_free (rig);
+}
+
 /* a branch chooses among the view's formats, and chooses anew when it wants another */
 static void
 test_reconfigure (void)
@@ -710,6 +729,36 @@ test_short_buffer (void)
   rig_free (rig);
 }
 
+/* decoders' buffers may be larger than their pictures */
+static void
+test_padded_buffer (void)
+{
+  Rig *rig = rig_new (NULL, "normal", "raw", NULL), *plain = rig_new (NULL, "normal", "raw", NULL);
+  GstBuffer *frame = rig_frame (3), *padded = gst_buffer_new_allocate (NULL, 32 * 4 * 20, NULL);
+  gsize offsets[GST_VIDEO_MAX_PLANES] = { 0 };
+  gint strides[GST_VIDEO_MAX_PLANES] = { 32 * 4 };
+  GstMapInfo from, to;
+
+  gst_buffer_map (frame, &from, GST_MAP_READ);
+  gst_buffer_map (padded, &to, GST_MAP_WRITE);
+  memset (to.data, 77, to.size);
+  for (int y = 0; y < 16; y++)
+    memcpy (to.data + y * strides[0], from.data + y * 24 * 4, 24 * 4);
+  gst_buffer_unmap (frame, &from);
+  gst_buffer_unmap (padded, &to);
+  gst_buffer_add_video_meta_full (padded, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_RGBA, 32, 20, 1, offsets, strides);
+  rig_set_caps (rig, RIG_CAPS);
+  rig_set_caps (plain, RIG_CAPS);
+  g_assert_cmpint (rig_push (rig, padded), ==, GST_FLOW_OK);
+  g_assert_cmpint (rig_push (plain, frame), ==, GST_FLOW_OK);
+  g_autoptr (GstBuffer) got = rig_pull (rig, 0), want = rig_pull (plain, 0);
+  gst_buffer_map (want, &from, GST_MAP_READ);
+  g_assert_cmpint (gst_buffer_memcmp (got, 0, from.data, from.size), ==, 0);
+  gst_buffer_unmap (want, &from);
+  rig_free (rig);
+  rig_free (plain);
+}
+
 /* the session is kept in READY, and made anew only when the settings say so */
 static void
 test_ready_and_back (void)
@@ -761,6 +810,8 @@ main (int argc, char **argv)
   g_test_add_func ("/element/stream/allocation", test_allocation);
   g_test_add_func ("/element/stream/custom-allocator", test_custom_allocator);
   g_test_add_func ("/element/stream/short-buffer", test_short_buffer);
+  g_test_add_func ("/element/stream/padded-buffer", test_padded_buffer);
+  g_test_add_func ("/element/stream/field-order", test_field_order);
   g_test_add_func ("/element/stream/ready-and-back", test_ready_and_back);
   return fixture_run ();
 }

@@ -1,0 +1,193 @@
+/* Branches that come, go and change while frames flow.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fixture.h"
+
+static void
+expect_picture (Rig *rig, int pad, guint n)
+{
+  g_autoptr (GstBuffer) picture = rig_pull (rig, pad);
+
+  g_assert_cmpuint (GST_BUFFER_PTS (picture), ==, n * 40 * GST_MSECOND);
+}
+
+/* a pad is added where none took frames: it gets those that follow */
+static void
+test_added_after_not_linked (void)
+{
+  Rig *rig = rig_new (NULL, NULL);
+  g_autoptr (GstPad) unlinked = gst_element_request_pad_simple (rig->element, "src_normal");
+
+  rig_set_caps (rig, RIG_CAPS);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_NOT_LINKED);
+  int added = rig_add_pad (rig, "segmentation", "raw");
+  for (guint n = 1; n < 4; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    expect_picture (rig, added, n);
+  }
+  rig_free (rig);
+}
+
+/* the only linked pad goes: nobody takes frames, and upstream is told so; until somebody does */
+static void
+test_released_the_only_linked (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  g_autoptr (GstPad) unlinked = gst_element_request_pad_simple (rig->element, "src_normal");
+
+  rig_set_caps (rig, RIG_CAPS);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
+  expect_picture (rig, 0, 0);
+  g_autoptr (GstPad) linked = gst_element_get_static_pad (rig->element, "src_segmentation");
+  gst_element_release_request_pad (rig->element, linked);
+  for (guint n = 1; n < 3; n++)
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_NOT_LINKED);
+  int added = rig_add_pad (rig, "depth", "raw");
+  g_assert_cmpint (rig_push (rig, rig_frame (3)), ==, GST_FLOW_OK);
+  expect_picture (rig, added, 3);
+  rig_free (rig);
+}
+
+/* ---- a pad that goes while the element waits for the others, to take it in */
+
+typedef struct
+{
+  GMutex lock;
+  GCond cond;
+  gboolean blocked, go;
+} Gate;
+
+static Gate gate;
+static GstPadChainFunction harness_chain;
+
+static GstFlowReturn
+wait_then_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  g_mutex_lock (&gate.lock);
+  gate.blocked = TRUE;
+  g_cond_broadcast (&gate.cond);
+  while (!gate.go)
+    g_cond_wait (&gate.cond, &gate.lock);
+  g_mutex_unlock (&gate.lock);
+  return harness_chain (pad, parent, buffer);
+}
+
+static gpointer
+push_next (gpointer data)
+{
+  return GINT_TO_POINTER (rig_push (data, rig_frame (1)));
+}
+
+static void
+test_released_while_settling (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+
+  rig_set_caps (rig, RIG_CAPS);
+  harness_chain = GST_PAD_CHAINFUNC (rig->out[0]->sinkpad);
+  gst_pad_set_chain_function (rig->out[0]->sinkpad, wait_then_chain);
+  rig_push (rig, rig_frame (0));
+  g_mutex_lock (&gate.lock);
+  while (!gate.blocked)
+    g_cond_wait (&gate.cond, &gate.lock);
+  g_mutex_unlock (&gate.lock);
+
+  rig_add_pad (rig, "normal", "raw");
+  GThread *thread = g_thread_new ("push", push_next, rig);
+  g_usleep (200000); /* that it waits for the branch that is blocked; if it does not yet, nothing is tested */
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_normal");
+  gst_element_release_request_pad (rig->element, pad);
+  g_mutex_lock (&gate.lock);
+  gate.go = TRUE;
+  g_cond_broadcast (&gate.cond);
+  g_mutex_unlock (&gate.lock);
+  g_assert_cmpint (GPOINTER_TO_INT (g_thread_join (thread)), ==, GST_FLOW_OK);
+  expect_picture (rig, 0, 0);
+  expect_picture (rig, 0, 1);
+  rig_free (rig);
+}
+
+/* ---- a flush from within the push to one of two */
+
+static Rig *flushed_rig;
+
+static GstFlowReturn
+flush_once (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  gst_pad_set_chain_function (pad, harness_chain);
+  gst_harness_push_event (flushed_rig->in, gst_event_new_flush_start ());
+  gst_harness_push_event (flushed_rig->in, gst_event_new_flush_stop (TRUE));
+  gst_buffer_unref (buffer);
+  return GST_FLOW_FLUSHING;
+}
+
+static void
+test_flush_from_a_push (void)
+{
+  Rig *rig = flushed_rig = rig_new (NULL, "segmentation", "raw", "normal", "raw", NULL);
+  GstSegment segment;
+
+  rig_set_caps (rig, RIG_CAPS);
+  harness_chain = GST_PAD_CHAINFUNC (rig->out[0]->sinkpad);
+  gst_pad_set_chain_function (rig->out[0]->sinkpad, flush_once);
+  rig_push (rig, rig_frame (0));
+  g_assert_null (rig_try_pull (rig, 1, 300)); /* what was before the flush */
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
+  for (guint n = 1; n < 3; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    expect_picture (rig, 0, n);
+    expect_picture (rig, 1, n);
+  }
+  rig_free (rig);
+}
+
+/* ---- a peer that offers the same pool whenever it is asked */
+
+static GstPadQueryFunction harness_query;
+static GstBufferPool *kept_pool;
+
+static gboolean
+offer_kept_pool (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  GstCaps *caps;
+  GstVideoInfo info;
+
+  if (GST_QUERY_TYPE (query) != GST_QUERY_ALLOCATION)
+    return harness_query (pad, parent, query);
+  gst_query_parse_allocation (query, &caps, NULL);
+  gst_video_info_from_caps (&info, caps);
+  gst_query_add_allocation_pool (query, kept_pool, info.size, 2, 0);
+  return TRUE;
+}
+
+static void
+test_same_pool (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+
+  kept_pool = gst_video_buffer_pool_new ();
+  harness_query = GST_PAD_QUERYFUNC (rig->out[0]->sinkpad);
+  gst_pad_set_query_function (rig->out[0]->sinkpad, offer_kept_pool);
+  rig_set_caps (rig, RIG_CAPS);
+  for (guint n = 0; n < 4; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    g_autoptr (GstBuffer) picture = rig_pull (rig, 0);
+    g_assert_true (picture->pool == kept_pool);
+    gst_harness_push_upstream_event (rig->out[0], gst_event_new_reconfigure ());
+  }
+  rig_free (rig);
+  gst_clear_object (&kept_pool);
+}
+
+int
+main (int argc, char **argv)
+{
+  fixture_init (&argc, &argv);
+  g_test_add_func ("/element/branches/added-after-not-linked", test_added_after_not_linked);
+  g_test_add_func ("/element/branches/released-the-only-linked", test_released_the_only_linked);
+  g_test_add_func ("/element/branches/released-while-settling", test_released_while_settling);
+  g_test_add_func ("/element/branches/flush-from-a-push", test_flush_from_a_push);
+  g_test_add_func ("/element/branches/same-pool", test_same_pool);
+  return fixture_run ();
+}

@@ -1,0 +1,90 @@
+/* A device that is lost: whenever that is, going to READY opens another.
+ *
+ * The Vulkan functions below stand before the loader's, for the program exports them.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fixture.h"
+
+#include <dlfcn.h>
+#include <vulkan/vulkan.h>
+
+static gint lost; /* until a device is made */
+
+static gpointer
+in_loader (const char *name)
+{
+  return dlsym (dlopen ("libvulkan.so.1", RTLD_NOW), name); /* loaded already */
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vkCreateDevice (VkPhysicalDevice physical, const VkDeviceCreateInfo *info, const VkAllocationCallbacks *allocator, VkDevice *device)
+{
+  PFN_vkCreateDevice next = (PFN_vkCreateDevice) in_loader ("vkCreateDevice");
+
+  g_atomic_int_set (&lost, FALSE);
+  return next (physical, info, allocator, device);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vkQueueSubmit (VkQueue queue, uint32_t n, const VkSubmitInfo *infos, VkFence fence)
+{
+  PFN_vkQueueSubmit next = (PFN_vkQueueSubmit) in_loader ("vkQueueSubmit");
+
+  return g_atomic_int_get (&lost) ? VK_ERROR_DEVICE_LOST : next (queue, n, infos, fence);
+}
+
+static void
+start_stream (Rig *rig)
+{
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (rig->in, gst_event_new_stream_start ("again"));
+  rig_set_caps (rig, RIG_CAPS);
+  gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
+}
+
+/* @in_frame: while a frame is handed over; else while other frames are prepared for */
+static void
+check_lost (gboolean in_frame)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+
+  rig_set_caps (rig, RIG_CAPS);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
+  gst_buffer_unref (rig_pull (rig, 0));
+  g_atomic_int_set (&lost, TRUE);
+  if (!in_frame)
+    rig_set_caps (rig, "video/x-raw,format=RGBA,width=32,height=16,framerate=25/1");
+  g_assert_cmpint (rig_push (rig, rig_frame (1)), ==, GST_FLOW_ERROR);
+  fixture_expect_error (rig->bus, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED, "opens the device anew");
+
+  gst_element_set_state (rig->element, GST_STATE_READY);
+  g_assert_cmpint (gst_element_set_state (rig->element, GST_STATE_PLAYING), !=, GST_STATE_CHANGE_FAILURE);
+  start_stream (rig);
+  g_assert_false (g_atomic_int_get (&lost));
+  g_assert_cmpint (rig_push (rig, rig_frame (2)), ==, GST_FLOW_OK);
+  gst_buffer_unref (rig_pull (rig, 0));
+  rig_free (rig);
+}
+
+static void
+test_in_a_frame (void)
+{
+  check_lost (TRUE);
+}
+
+static void
+test_between_frames (void)
+{
+  check_lost (FALSE);
+}
+
+int
+main (int argc, char **argv)
+{
+  fixture_init (&argc, &argv);
+  g_test_add_func ("/element/lost/in-a-frame", test_in_a_frame);
+  g_test_add_func ("/element/lost/between-frames", test_between_frames);
+  return fixture_run ();
+}
