@@ -5,6 +5,7 @@
 #include <train/recipe.h>
 
 #include <json-glib/json-glib.h>
+#include <math.h>
 #include <string.h>
 
 /* Numbers and booleans as themselves, everything else as a string: the config's reader says what is wrong. */
@@ -18,12 +19,12 @@ add_value (JsonBuilder *json, const char *name, const char *text)
   json_builder_set_member_name (json, name);
   if (g_str_equal (text, "true") || g_str_equal (text, "false"))
     json_builder_add_boolean_value (json, text[0] == 't');
-  else if (*end == '\0' && number == (gint64) number && !strpbrk (text, ".eE"))
+  else if (*end != '\0' || !isfinite (number))
+    json_builder_add_string_value (json, text); /* which says what it is where a number is expected */
+  else if (fabs (number) < G_MAXINT32 && number == (gint64) number && !strpbrk (text, ".eE"))
     json_builder_add_int_value (json, (gint64) number);
-  else if (*end == '\0')
-    json_builder_add_double_value (json, number);
   else
-    json_builder_add_string_value (json, text);
+    json_builder_add_double_value (json, number);
 }
 
 static gboolean
@@ -39,8 +40,9 @@ add_triple (JsonBuilder *json, const char *name, const char *text, GError **erro
       double number = g_ascii_strtod (words[i], &end);
       if (words[i][0] == '\0')
         continue;
-      n += *end == '\0' ? 1 : 4;
-      json_builder_add_double_value (json, number);
+      gboolean fine = *end == '\0' && isfinite (number);
+      n += fine ? 1 : 4;
+      json_builder_add_double_value (json, fine ? number : 0);
     }
   json_builder_end_array (json);
   if (n == 3)

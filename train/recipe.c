@@ -322,13 +322,19 @@ static char **
 task_names (const NddrRecipe *recipe)
 {
   char **names = g_strsplit (recipe->tasks, ";", -1);
+  int n = 0;
   for (int i = 0; names[i]; i++)
     {
-      char *colon = strchr (names[i], ':');
+      char *name = names[i], *colon = strchr (name, ':');
       if (colon)
         *colon = '\0';
-      g_strstrip (names[i]);
+      names[n] = g_strstrip (name);
+      if (name[0] != '\0')
+        n++; /* "a;b;" has no third */
+      else
+        g_free (name);
     }
+  names[n] = NULL;
   return names;
 }
 
@@ -417,6 +423,10 @@ check (const NddrRecipe *recipe, GError **error)
     }
   if (recipe->lr <= 0)
     return fail (error, "train", "lr", "0", "a rate above 0");
+  g_auto (GStrv) tasks = task_names (recipe);
+  for (int t = 0; tasks[t]; t++)
+    if (find_key ("loss", tasks[t]))
+      return fail (error, "model", "tasks", recipe->tasks, "tasks of other names than the keys of [loss], of which \"%s\" is one: a task's weight is a key there, too", tasks[t]);
   return TRUE;
 }
 

@@ -90,7 +90,27 @@ test_errors (void)
   expect_error ("model.tasks=segmentation;segmentation", "segmentation");
   expect_error ("model.tasks=Edges:segmentation", "Edges");
   expect_error ("model.tasks=edges", "kind");
+  expect_error ("model.tasks=segmentation;resolution:depth", "keys of [loss]");
+  expect_error ("model.width=inf", "width");
+  expect_error ("model.width=nan", "width");
+  expect_error ("model.mean=nan;0;0", "three numbers");
   expect_error ("model.output_stride=12", "output_stride");
+}
+
+/* "a;b;" has two tasks, and what is written reads back. */
+static void
+test_tasks (void)
+{
+  g_autoptr (GError) error = NULL;
+  const char *const sets[] = { "model.tasks=segmentation; ;normal;", "loss.normal=3", NULL };
+  g_autoptr (NddrRecipe) recipe = nddr_recipe_load (NULL, sets, &error);
+  g_assert_no_error (error);
+  g_autofree char *text = nddr_recipe_to_text (recipe);
+  g_autoptr (NddrRecipe) again = nddr_recipe_parse (text, &error);
+  g_assert_no_error (error);
+  g_autofree char *same = nddr_recipe_to_text (again);
+  g_assert_cmpstr (text, ==, same);
+  g_assert_cmpfloat (nddr_recipe_task_weight (again, "normal"), ==, 3);
 }
 
 static void
@@ -202,6 +222,7 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/defaults", test_defaults);
   g_test_add_func ("/recipe/errors", test_errors);
   g_test_add_func ("/recipe/patience", test_patience);
+  g_test_add_func ("/recipe/tasks", test_tasks);
   g_test_add_func ("/recipe/file", test_file);
   g_test_add_func ("/recipe/file-errors", test_file_errors);
   g_test_add_func ("/recipe/schedules", test_schedules);
