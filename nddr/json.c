@@ -7,12 +7,15 @@
 
 /* Nothing that we read nests deeper than six; json-glib's parser uses the stack for each level. */
 #define MAX_DEPTH 16
+/* json-glib takes some hundred bytes for each, and the largest models' headers have some ten thousand. */
+#define MAX_VALUES 500000
 
 /* json-glib forgives comments, single quotes and what follows the first value.  What it skips we cannot count brackets in, so we do not forgive. */
 static gboolean
 check_structure (const char *text, gsize length, const char *what, GError **error)
 {
   int depth = 0;
+  gsize values = 0;
   gboolean in_string = FALSE, ended = FALSE;
 
   for (gsize i = 0; i < length; i++) {
@@ -27,6 +30,10 @@ check_structure (const char *text, gsize length, const char *what, GError **erro
     }
     if (ended && !g_ascii_isspace (c)) {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": something follows the object", what, i);
+      return FALSE;
+    }
+    if ((c == ',' || c == '{' || c == '[') && ++values > MAX_VALUES) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": more than %d values", what, i, MAX_VALUES);
       return FALSE;
     }
     if (c == '"') {

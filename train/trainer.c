@@ -386,7 +386,7 @@ prepare (Trainer *t, GError **error)
           "which takes as many of its pictures", t->recipe->batch, n);
       return FALSE;
     }
-  if (nddr_ranks_is_first (t->ranks) && g_mkdir_with_parents (t->options->run, 0777) != 0)
+  if (nddr_ranks_is_first (t->ranks) && !t->options->resume && g_mkdir_with_parents (t->options->run, 0777) != 0)
     {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot make the folder %s: %s", t->options->run, g_strerror (errno));
       return FALSE;

@@ -276,6 +276,22 @@ test_deep (void)
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
 }
 
+/* Nor may a wide one make it take a hundred times the header's own size. */
+static void
+test_wide (void)
+{
+  g_autofree char *zeros = g_strnfill (2 * 600000, '0'), *header = NULL, *path = NULL;
+  g_autoptr (GError) error = NULL;
+
+  for (gsize i = 1; zeros[i + 1]; i += 2)
+    zeros[i] = ',';
+  header = g_strconcat ("{\"a\":[", zeros, "]}", NULL);
+  path = make_file (header, 0);
+  g_assert_null (nddr_safetensors_read (path, FALSE, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
+  g_assert_nonnull (strstr (error->message, "more than 500000 values"));
+}
+
 static void
 test_header_length (void)
 {
@@ -376,6 +392,7 @@ main (int argc, char **argv)
   g_test_add_func ("/safetensors/types", test_types);
   g_test_add_func ("/safetensors/corrupt", test_corrupt);
   g_test_add_func ("/safetensors/deep", test_deep);
+  g_test_add_func ("/safetensors/wide", test_wide);
   g_test_add_func ("/safetensors/header-length", test_header_length);
   g_test_add_func ("/safetensors/truncated", test_truncated);
 #ifndef __SANITIZE_ADDRESS__

@@ -306,6 +306,8 @@ test_failures (void)
   fixture_write_png (bare, 32, 32, 1, 8, grey);
   expect_failure ("unlabelled", val, NULL, "has no labels to tell it by");
   expect_failure ("resume", "train.steps=7", NULL, "checkpoint.safetensors");
+  g_autofree char *nowhere = g_build_filename (folder, "fails-resume", NULL);
+  g_assert_false (g_file_test (nowhere, G_FILE_TEST_EXISTS));
   expect_failure ("init", "train.steps=1", "no-such-model.safetensors", "no-such-model.safetensors");
   expect_failure ("width", "model.width=0.125", model, "width");
 }
