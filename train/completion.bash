@@ -9,7 +9,7 @@ _nddr ()
   prev=${COMP_WORDS[COMP_CWORD - 1]}
   verb=${COMP_WORDS[1]}
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "devices infer train eval report compare synth import export info bench --help --version" -- "$cur"))
+    COMPREPLY=($(compgen -W "devices infer train eval report compare average synth import export info bench --help --version" -- "$cur"))
     return
   fi
   case $prev in
@@ -23,7 +23,7 @@ _nddr ()
     --split) COMPREPLY=($(compgen -W "train val" -- "$cur")); return ;;
     -o | --output)
       case $verb in
-        import | export | report) COMPREPLY=($(compgen -f -- "$cur")) ;;
+        average | import | export | report) COMPREPLY=($(compgen -f -- "$cur")) ;;
         *) COMPREPLY=($(compgen -d -- "$cur")) ;;
       esac
       return ;;
@@ -41,6 +41,7 @@ _nddr ()
       compare) options="--help --baseline --last --markdown --json" ;;
       synth) options="--help --count --size --seed --split --walk --threads" ;;
       import) options="--help --output --tasks --classes --input --set" ;;
+      average) options="--help --output --half" ;;
       export) options="--help --output" ;;
       info) options="--help --input" ;;
       bench) options="--help --input --batch --precision --train --layers --tune --json --device" ;;

@@ -25,6 +25,7 @@ static const struct
   { "compare", nddr_verb_compare, "put training runs side by side" },
   { "synth", nddr_verb_synth, "write pictures of made-up rooms, with their labels" },
   { "import", nddr_verb_import, "make a model of PyTorch weights" },
+  { "average", nddr_verb_average, "write the mean of several models" },
   { "export", nddr_verb_export, "write a model as ONNX" },
   { "info", nddr_verb_info, "describe a model" },
   { "bench", nddr_verb_bench, "time a model" },

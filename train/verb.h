@@ -11,6 +11,7 @@ G_BEGIN_DECLS
 enum { NDDR_EXIT_DONE, NDDR_EXIT_FAILED, NDDR_EXIT_USAGE };
 
 /* Each: @argv[0] is the verb; returns an exit status. */
+int nddr_verb_average (int argc, char **argv);
 int nddr_verb_bench (int argc, char **argv);
 int nddr_verb_compare (int argc, char **argv);
 int nddr_verb_devices (int argc, char **argv);
