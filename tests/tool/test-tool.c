@@ -54,7 +54,7 @@ in_folder (const char *name)
   return g_build_filename (folder, name, NULL);
 }
 
-static const char *const verbs[] = { "devices", "infer", "train", "eval", "report", "compare", "synth", "import", "export", "info", "bench" };
+static const char *const verbs[] = { "devices", "infer", "train", "eval", "report", "compare", "average", "synth", "import", "export", "info", "bench" };
 
 static void
 test_help (void)
