@@ -125,16 +125,12 @@ write_unscale (const NddrLearner *learner)
     *(float *) nddr_program_map (learner->program, learner->training->unscale, 0) = 1 / loss_scale (learner);
 }
 
-/* All tasks with segmentation have the same classes. */
 static void
 make_class_weights (NddrLearner *learner)
 {
-  const NddrConfig *config = learner->start->config;
   if (!learner->training->class_weights)
     return;
-  for (guint t = 0; t < config->n_tasks; t++)
-    if (config->tasks[t].kind == NDDR_TASK_SEGMENTATION)
-      learner->n_classes = config->tasks[t].n_classes;
+  learner->n_classes = learner->training->class_weights->stride;
   learner->class_weights = g_new (double, learner->n_classes);
   for (guint c = 0; c < learner->n_classes; c++)
     learner->class_weights[c] = 1;

@@ -452,21 +452,30 @@ test_widen (gconstpointer backbone)
     }
 }
 
+/* @n pictures of 64x48 in a folder of that name. */
+static NddrDataset *
+make_pictures (const char *name, guint n)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *data = fixture_path (folder, "data-%s", name), *spec = g_strconcat ("folder:", data, NULL);
+  for (guint i = 0; i < n; i++)
+    {
+      g_autoptr (NddrSample) sample = fixture_sample (64, 48, i);
+      g_autofree char *number = g_strdup_printf ("%u", i);
+      fixture_write_sample (data, "train", number, sample, FALSE);
+    }
+  NddrDataset *dataset = nddr_dataset_open (spec, "train", &error);
+  g_assert_no_error (error);
+  return dataset;
+}
+
 static void
 test_fusion_norm (gconstpointer backbone)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *set = g_strconcat ("model.backbone=", backbone, NULL), *data = fixture_path (folder, "data-%s", (const char *) backbone);
-  g_autofree char *spec = g_strconcat ("folder:", data, NULL);
+  g_autofree char *set = g_strconcat ("model.backbone=", backbone, NULL);
   const char *const sets[] = { set, SMALL, NULL };
-  for (guint i = 0; i < 5; i++)
-    {
-      g_autoptr (NddrSample) sample = fixture_sample (64, 48, i);
-      g_autofree char *name = g_strdup_printf ("%u", i);
-      fixture_write_sample (data, "train", name, sample, FALSE);
-    }
-  g_autoptr (NddrDataset) dataset = nddr_dataset_open (spec, "train", &error);
-  g_assert_no_error (error);
+  g_autoptr (NddrDataset) dataset = make_pictures (backbone, 5);
   g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
   g_assert_no_error (error);
   g_autoptr (NddrRecipe) recipe = make_recipe (sets);
@@ -489,17 +498,9 @@ static void
 test_fusion_norm_few (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *data = fixture_path (folder, "few"), *spec = g_strconcat ("folder:", data, NULL);
   const char *const sets[] = { MOBILENET, NULL };
   NddrStart *made[2];
-  for (guint i = 0; i < 3; i++)
-    {
-      g_autoptr (NddrSample) sample = fixture_sample (64, 48, i);
-      g_autofree char *name = g_strdup_printf ("%u", i);
-      fixture_write_sample (data, "train", name, sample, FALSE);
-    }
-  g_autoptr (NddrDataset) dataset = nddr_dataset_open (spec, "train", &error);
-  g_assert_no_error (error);
+  g_autoptr (NddrDataset) dataset = make_pictures ("few", 3);
   g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
   g_assert_no_error (error);
   g_autoptr (NddrRecipe) recipe = make_recipe (sets);
