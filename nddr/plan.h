@@ -80,7 +80,7 @@ typedef struct _NddrTensor
 
 #define NDDR_STEP_MAX_BINDINGS 12
 #define NDDR_STEP_MAX_PUSH 32 /* 32-bit words: 128 bytes, what every device has */
-#define NDDR_STEP_MAX_SPEC 12
+#define NDDR_STEP_MAX_SPEC 16
 
 typedef struct
 {

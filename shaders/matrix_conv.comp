@@ -4,12 +4,15 @@
 //
 // A workgroup makes a tile of TILE_M pixels x TILE_N output channels of one branch, a subgroup ROWS x COLUMNS matrices of it. An oct is
 // eight channels, 16 bytes.  A pixel's row of the product is all octs of all taps of all sources, one after the other as the weights
-// are: DEPTH octs at a time go through shared memory, which is held twice, so that the next ones are under way while these are multiplied.
+// are: DEPTH octs at a time go through shared memory, and the next ones are under way to registers while these are multiplied.
 //
 // Where that leaves too few workgroups, each makes but a range of the row's octs, and y are the parts of the sums, which matrix_sum adds:
 // floats, [split][branch][pixel][channel].
 //
 // w: [branch][output channel][source, tap, oct]
+//
+// A loop whose trips are not constants, inside one that is unrolled, keeps drivers from unrolling that too, and its matrices out of
+// registers: seven times slower on one GPU.
 //
 // Debian 12's compiler does not know the extension: shaders/compiled/ keeps what this file compiles to.
 #extension GL_KHR_cooperative_matrix : require
@@ -29,7 +32,10 @@ layout (constant_id = 5) const int SUBGROUPS_M = 2;
 layout (constant_id = 6) const int SUBGROUPS_N = 2;
 layout (constant_id = 7) const int ROWS = 2;
 layout (constant_id = 8) const int COLUMNS = 2;
-layout (constant_id = 9) const int DEPTH = 4; // a divisor of THREADS; DEPTH * 8 is a multiple of K
+layout (constant_id = 9) const int DEPTH = 8; // a divisor of THREADS; DEPTH * 8 is a multiple of K
+layout (constant_id = 10) const int TENSORS = 6; // how many of x0 to x5 there are
+layout (constant_id = 11) const int FULL = 0; // 1: y and residual are floats
+layout (constant_id = 12) const int DIVIDE = 1;
 
 const int SUBGROUPS = SUBGROUPS_M * SUBGROUPS_N, THREADS = SUBGROUPS * SUBGROUP;
 const int TILE_M = SUBGROUPS_M * ROWS * M, TILE_N = SUBGROUPS_N * COLUMNS * N;
@@ -37,13 +43,14 @@ const int PITCH = DEPTH + 1; // octs from row to row in shared memory: one more,
 const int X_OCTS = TILE_M * PITCH, W_OCTS = TILE_N * PITCH;
 const int X_LOADS = (TILE_M * DEPTH + THREADS - 1) / THREADS, W_LOADS = (TILE_N * DEPTH + THREADS - 1) / THREADS;
 const int RESULT = M * N / 4; // a matrix of sums in shared memory, in uvec4
-const int TILES = 2 * (X_OCTS + W_OCTS), SHARED = TILES > SUBGROUPS * RESULT ? TILES : SUBGROUPS * RESULT;
+const int STORES = (M * N / 8 + SUBGROUP - 1) / SUBGROUP; // octs of a matrix that an invocation stores
+const int SHARED = X_OCTS + W_OCTS > SUBGROUPS * ROWS * RESULT ? X_OCTS + W_OCTS : SUBGROUPS * ROWS * RESULT;
 
 layout (binding = 0) readonly buffer Weights { uvec4 w[]; };
 layout (binding = 1) readonly buffer Bias { float bias[]; };       // [branch][output channel]
 layout (binding = 2) readonly buffer Residual { uvec4 residual[]; };
 layout (binding = 3) writeonly buffer Output { uvec4 y[]; };
-layout (binding = 4) readonly buffer Sources { ivec4 sources[]; }; // {which x, first oct, octs a branch, octs a pixel}
+layout (binding = 4) readonly buffer Octs { ivec4 octs[]; }; // of a row: {which x + 256 tap's y + 65536 tap's x, first, octs a branch, octs a pixel}
 layout (binding = 5) readonly buffer X0 { uvec4 x0[]; };
 layout (binding = 6) readonly buffer X1 { uvec4 x1[]; };
 layout (binding = 7) readonly buffer X2 { uvec4 x2[]; };
@@ -55,20 +62,22 @@ layout (push_constant) uniform Push {
   int height, width;          // of the sources
   int out_height, out_width;
   int pixels;                 // batch * out_height * out_width
-  int out_channels, out_octs; // octs a pixel of y
-  int n_sources, row_octs;    // octs of one output channel's weights
-  int kernel, stride, dilation, divide;
+  int out_channels, out_quads; // quads a pixel of y
+  int row_octs;               // octs of one output channel's weights
+  int kernel, stride, dilation;
   float low, high;
   int has_bias, has_residual;
-  int y_first, y_step, r_first, r_step; // octs
+  int y_first, y_step, r_first, r_step; // octs; quads where these are floats
   int splits, range;          // range: octs of a row in one of them, a multiple of DEPTH
 };
 
-shared uvec4 tiles[SHARED]; // twice a tile of x, twice a tile of w; in the end the sums
+shared uvec4 tiles[SHARED]; // a tile of x, a tile of w; in the end the sums
 
 uvec4
 load_x (int which, int i)
 {
+  if (TENSORS == 1)
+    return x0[i];
   switch (which) {
     case 0: return x0[i];
     case 1: return x1[i];
@@ -79,28 +88,16 @@ load_x (int which, int i)
   }
 }
 
-// where in its pixels' rows an invocation loads
-struct Place
+float
+bias_of (int branch, int channel)
 {
-  int s, tap_y, tap_x, oct;
-  ivec4 source;
-};
+  return has_bias != 0 && channel < out_channels ? bias[branch * out_channels + channel] : 0;
+}
 
-void
-advance (inout Place at, int octs)
+vec4
+biases_of (int branch, int channel)
 {
-  at.oct += octs;
-  while (at.s < n_sources && at.oct >= at.source.w) {
-    at.oct -= at.source.w;
-    if (++at.tap_x == kernel) {
-      at.tap_x = 0;
-      if (++at.tap_y == kernel) {
-        at.tap_y = 0;
-        if (++at.s < n_sources)
-          at.source = sources[at.s];
-      }
-    }
-  }
+  return vec4 (bias_of (branch, channel), bias_of (branch, channel + 1), bias_of (branch, channel + 2), bias_of (branch, channel + 3));
 }
 
 void
@@ -117,102 +114,118 @@ main ()
   [[unroll]] for (int i = 0; i < X_LOADS; i++) {
     int p = first_pixel + row + i * rows, image = p / (out_height * out_width), r = p - image * out_height * out_width;
     int pad = dilation * (kernel - 1) / 2;
-    origins[i] = ivec3 (image * height * width, (r / out_width) * stride - pad, (r % out_width) * stride - pad);
-    if (p >= pixels)
-      origins[i].y = -0x1000000; // all its taps lie outside
+    bool there = p < pixels && row + i * rows < TILE_M;
+    origins[i] = ivec3 (image * height * width, there ? (r / out_width) * stride - pad : -0x1000000 /* all its taps lie outside */,
+        (r % out_width) * stride - pad);
   }
 
   coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator> sums[ROWS * COLUMNS];
   [[unroll]] for (int i = 0; i < ROWS * COLUMNS; i++)
     sums[i] = coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator> (0.0);
 
-  Place at = Place (0, 0, 0, 0, sources[0]);
-  advance (at, first_oct + column);
-  int w_oct = first_oct + column;
   uvec4 next_x[X_LOADS], next_w[W_LOADS];
+  int oct = first_oct + column;
+  ivec4 next_at = octs[min (oct, row_octs - 1)]; // known a step ahead, for what is loaded depends on it
 
   // one more round than there are steps: each loads a step's octs while those of the step before are multiplied
   for (int step = 0; step <= steps; step++) {
     if (step < steps) {
-      int dy = at.tap_y * dilation, dx = at.tap_x * dilation;
+      bool in_row = oct < row_octs;
+      ivec4 at = next_at;
+      int dy = (at.x >> 8 & 255) * dilation, dx = (at.x >> 16) * dilation, first = at.y + branch * at.z;
+
       [[unroll]] for (int i = 0; i < X_LOADS; i++) {
         int yy = origins[i].y + dy, xx = origins[i].z + dx;
-        bool inside = at.s < n_sources && yy >= 0 && xx >= 0 && row + i * rows < TILE_M;
+        bool inside = in_row && yy >= 0 && xx >= 0;
 
-        if (divide > 1) {
-          inside = inside && yy % divide == 0 && xx % divide == 0;
-          yy /= divide;
-          xx /= divide;
+        if (DIVIDE > 1) {
+          inside = inside && yy % DIVIDE == 0 && xx % DIVIDE == 0;
+          yy /= DIVIDE;
+          xx /= DIVIDE;
         }
         inside = inside && yy < height && xx < width;
         next_x[i] = uvec4 (0);
         if (inside)
-          next_x[i] = load_x (at.source.x, at.source.y + branch * at.source.z + (origins[i].x + yy * width + xx) * at.source.w + at.oct);
+          next_x[i] = load_x (at.x & 255, first + (origins[i].x + yy * width + xx) * at.w);
       }
       [[unroll]] for (int i = 0; i < W_LOADS; i++) {
         int n = row + i * rows, c = first_channel + n;
         next_w[i] = uvec4 (0);
-        if (n < TILE_N && c < out_channels && w_oct < row_octs)
-          next_w[i] = w[(branch * out_channels + c) * row_octs + w_oct];
+        if (in_row && n < TILE_N && c < out_channels)
+          next_w[i] = w[(branch * out_channels + c) * row_octs + oct];
       }
-      advance (at, DEPTH);
-      w_oct += DEPTH;
+      oct += DEPTH;
+      next_at = octs[min (oct, row_octs - 1)];
     }
     if (step > 0) {
-      int x_tile = ((step - 1) & 1) * X_OCTS, w_tile = 2 * X_OCTS + ((step - 1) & 1) * W_OCTS;
       [[unroll]] for (int k = 0; k < DEPTH * 8 / K; k++) {
         coopmat<float16_t, gl_ScopeSubgroup, M, K, gl_MatrixUseA> a[ROWS];
         [[unroll]] for (int i = 0; i < ROWS; i++)
-          coopMatLoad (a[i], tiles, x_tile + (m0 + i * M) * PITCH + k * (K / 8), PITCH, gl_CooperativeMatrixLayoutRowMajor);
+          coopMatLoad (a[i], tiles, (m0 + i * M) * PITCH + k * (K / 8), PITCH, gl_CooperativeMatrixLayoutRowMajor);
         [[unroll]] for (int j = 0; j < COLUMNS; j++) {
           coopmat<float16_t, gl_ScopeSubgroup, K, N, gl_MatrixUseB> b;
-          coopMatLoad (b, tiles, w_tile + (n0 + j * N) * PITCH + k * (K / 8), PITCH, gl_CooperativeMatrixLayoutColumnMajor);
+          coopMatLoad (b, tiles, X_OCTS + (n0 + j * N) * PITCH + k * (K / 8), PITCH, gl_CooperativeMatrixLayoutColumnMajor);
           [[unroll]] for (int i = 0; i < ROWS; i++)
             sums[i * COLUMNS + j] = coopMatMulAdd (a[i], b, sums[i * COLUMNS + j]);
         }
       }
     }
+    barrier ();
     if (step < steps) {
-      int x_tile = (step & 1) * X_OCTS, w_tile = 2 * X_OCTS + (step & 1) * W_OCTS;
       [[unroll]] for (int i = 0; i < X_LOADS; i++)
         if (row + i * rows < TILE_M)
-          tiles[x_tile + (row + i * rows) * PITCH + column] = next_x[i];
+          tiles[(row + i * rows) * PITCH + column] = next_x[i];
       [[unroll]] for (int i = 0; i < W_LOADS; i++)
         if (row + i * rows < TILE_N)
-          tiles[w_tile + (row + i * rows) * PITCH + column] = next_w[i];
+          tiles[X_OCTS + (row + i * rows) * PITCH + column] = next_w[i];
     }
     barrier ();
   }
 
-  // which invocation holds which sum is the device's affair: each matrix goes through its subgroup's part of shared memory
-  const int result = subgroup * RESULT;
-  [[unroll]] for (int i = 0; i < ROWS; i++)
-    [[unroll]] for (int j = 0; j < COLUMNS; j++) {
-      coopMatStore (sums[i * COLUMNS + j], tiles, result, N / 4, gl_CooperativeMatrixLayoutRowMajor);
-      subgroupBarrier ();
-      for (int e = lane; e < M * N / 8; e += SUBGROUP) {
-        int p = first_pixel + m0 + i * M + e / (N / 8), oct = first_channel / 8 + (n0 + j * N) / 8 + e % (N / 8);
-        if (p < pixels && oct < out_octs && splits > 1) {
-          int to = (((split * (int (gl_NumWorkGroups.z) / splits) + branch) * pixels + p) * out_octs + oct) * 2;
-          y[to] = tiles[result + e * 2];
-          y[to + 1] = tiles[result + e * 2 + 1];
-        } else if (p < pixels && oct < out_octs) {
-          vec4 v[2] = vec4[2] (uintBitsToFloat (tiles[result + e * 2]), uintBitsToFloat (tiles[result + e * 2 + 1]));
-          if (has_bias != 0)
-            [[unroll]] for (int c = 0; c < 8; c++)
-              if (oct * 8 + c < out_channels)
-                v[c / 4][c % 4] += bias[branch * out_channels + oct * 8 + c];
-          if (has_residual != 0) {
-            uvec4 r = residual[r_first + branch * r_step + p * out_octs + oct];
-            v[0] += vec4 (unpackFloat2x16 (r.x), unpackFloat2x16 (r.y));
-            v[1] += vec4 (unpackFloat2x16 (r.z), unpackFloat2x16 (r.w));
+  // which invocation holds which sum is the device's affair: a column of matrices at a time goes through its subgroup's part of shared memory
+  const int result = subgroup * ROWS * RESULT;
+  [[unroll]] for (int j = 0; j < COLUMNS; j++) {
+    [[unroll]] for (int i = 0; i < ROWS; i++)
+      coopMatStore (sums[i * COLUMNS + j], tiles, result + i * RESULT, N / 4, gl_CooperativeMatrixLayoutRowMajor);
+    subgroupBarrier ();
+    [[unroll]] for (int s = 0; s < STORES; s++) {
+      int e = lane + s * SUBGROUP, oct = (first_channel + n0 + j * N) / 8 + e % (N / 8);
+      bool in_matrix = e < M * N / 8 && oct * 2 < out_quads, whole = oct * 2 + 1 < out_quads;
+      vec4 low_bias = biases_of (branch, oct * 8), high_bias = biases_of (branch, oct * 8 + 4);
+
+      [[unroll]] for (int i = 0; i < ROWS; i++) {
+        int p = first_pixel + m0 + i * M + e / (N / 8), at = result + i * RESULT + e * 2;
+        if (in_matrix && p < pixels && splits > 1) {
+          int to = ((split * (int (gl_NumWorkGroups.z) / splits) + branch) * pixels + p) * out_quads + oct * 2;
+          y[to] = tiles[at];
+          if (whole)
+            y[to + 1] = tiles[at + 1];
+        } else if (in_matrix && p < pixels) {
+          int place = FULL != 0 ? p * out_quads + oct * 2 : p * (out_quads / 2) + oct;
+          int to = y_first + branch * y_step + place, from = r_first + branch * r_step + place;
+          vec4 low_half = uintBitsToFloat (tiles[at]) + low_bias, high_half = uintBitsToFloat (tiles[at + 1]) + high_bias;
+
+          if (has_residual != 0 && FULL != 0) {
+            low_half += uintBitsToFloat (residual[from]);
+            if (whole)
+              high_half += uintBitsToFloat (residual[from + 1]);
+          } else if (has_residual != 0) {
+            uvec4 r = residual[from];
+            low_half += vec4 (unpackFloat2x16 (r.x), unpackFloat2x16 (r.y));
+            high_half += vec4 (unpackFloat2x16 (r.z), unpackFloat2x16 (r.w));
           }
-          v[0] = clamp (v[0], low, high);
-          v[1] = clamp (v[1], low, high);
-          y[y_first + branch * y_step + p * out_octs + oct] = uvec4 (packFloat2x16 (f16vec2 (v[0].xy)), packFloat2x16 (f16vec2 (v[0].zw)),
-              packFloat2x16 (f16vec2 (v[1].xy)), packFloat2x16 (f16vec2 (v[1].zw)));
+          low_half = clamp (low_half, low, high);
+          high_half = clamp (high_half, low, high);
+          if (FULL != 0) {
+            y[to] = floatBitsToUint (low_half);
+            if (whole)
+              y[to + 1] = floatBitsToUint (high_half);
+          } else
+            y[to] = uvec4 (packFloat2x16 (f16vec2 (low_half.xy)), packFloat2x16 (f16vec2 (low_half.zw)), packFloat2x16 (f16vec2 (high_half.xy)),
+                packFloat2x16 (f16vec2 (high_half.zw)));
         }
       }
-      subgroupBarrier ();
     }
+    subgroupBarrier ();
+  }
 }

@@ -154,15 +154,60 @@ bind_source (NddrStep *step, NddrTensor **bound, int *n_bound, NddrTensor *tenso
   return (*n_bound)++;
 }
 
+/* what gpu_conv and matrix_conv have of a source: where its first branch begins, and the next, and how large a pixel is */
+static void
+describe_source (const Source *source, int unit, gint32 place[3])
+{
+  const NddrBranches *input = &source->input;
+
+  place[0] = input->first * branch_units (input->tensor, unit);
+  place[1] = input->step * branch_units (input->tensor, unit);
+  place[2] = input->tensor->stride / unit;
+}
+
+/* a table of the sources, for gpu_conv */
+static NddrTensor *
+append_sources (NddrPlan *plan, const Product *p, const int *which)
+{
+  g_autofree gint32 *table = g_new (gint32, p->n_sources * 4);
+
+  for (int s = 0; s < p->n_sources; s++) {
+    table[4 * s] = which[s];
+    describe_source (&p->sources[s], 4, &table[4 * s + 1]);
+  }
+  return nddr_plan_table (plan, "sources", table, p->n_sources * 16);
+}
+
+/* a table of the octs of a row of weights, for matrix_conv */
+static NddrTensor *
+append_octs (NddrPlan *plan, const Product *p, const int *which)
+{
+  int n = row_quads (p) / 2, taps = p->kernel * p->kernel, i = 0;
+  g_autofree gint32 *table = g_new (gint32, n * 4);
+
+  for (int s = 0; s < p->n_sources; s++) {
+    gint32 place[3];
+
+    describe_source (&p->sources[s], 8, place);
+    for (int tap = 0; tap < taps; tap++)
+      for (int oct = 0; oct < place[2]; oct++, i++) {
+        table[4 * i] = which[s] | (tap / p->kernel) << 8 | (tap % p->kernel) << 16;
+        table[4 * i + 1] = place[0] + oct;
+        table[4 * i + 2] = place[1];
+        table[4 * i + 3] = place[2];
+      }
+  }
+  return nddr_plan_table (plan, "octs of a row", table, n * 16);
+}
+
 /* @variant: as nddr_matrix_tile() has it */
 static NddrMatrixTile
 matrix_tile (const NddrPlan *plan, const Product *p, int variant)
 {
   const NddrTensor *y = p->output.tensor;
-  NddrMatrixShape shape = { p->branches, y->batch * y->height * y->width, y->stride, row_quads (p) / 2, y->type == NDDR_F32 };
+  NddrMatrixShape shape = { p->branches, y->batch * y->height * y->width, y->stride, row_quads (p) / 2 };
 
-  /* a pixel of the output is whole octs */
-  return product_type (p) == NDDR_F16 && y->stride % 8 == 0 ? nddr_matrix_tile (&plan->traits, &shape, variant) : (NddrMatrixTile){ 0 };
+  return product_type (p) == NDDR_F16 ? nddr_matrix_tile (&plan->traits, &shape, variant) : (NddrMatrixTile){ 0 };
 }
 
 /* Whether a dispatch can be done as its way says. */
@@ -191,6 +236,22 @@ choose_way (const NddrPlan *plan, const Product *p)
   return way;
 }
 
+/* in how many tensors the sources lie */
+static int
+count_tensors (const Product *p)
+{
+  int n = 0;
+
+  for (int s = 0; s < p->n_sources; s++) {
+    gboolean known = FALSE;
+
+    for (int i = 0; i < s; i++)
+      known |= p->sources[i].input.tensor == p->sources[s].input.tensor;
+    n += !known;
+  }
+  return n;
+}
+
 /* A step of matrix_conv where there is a @tile, else of gpu_conv. */
 static NddrStep *
 append_kernel (NddrPlan *plan, const Product *p, const NddrMatrixTile *tile)
@@ -203,6 +264,9 @@ append_kernel (NddrPlan *plan, const Product *p, const NddrMatrixTile *tile)
     step = nddr_plan_step (plan, NDDR_KERNEL_MATRIX_CONV, groups (pixels, tile->m), groups (y->stride, tile->n), p->branches * tile->splits);
     for (guint i = 0; i < G_N_ELEMENTS (tile->spec); i++)
       nddr_step_spec (step, tile->spec[i]);
+    nddr_step_spec (step, count_tensors (p));
+    nddr_step_spec (step, y->type == NDDR_F32);
+    nddr_step_spec (step, p->divide);
     return step;
   }
   step = nddr_plan_step (plan, NDDR_KERNEL_GPU_CONV, groups (pixels, m), groups (y->stride, n), p->branches);
@@ -246,8 +310,8 @@ append_dispatch (NddrPlan *plan, const Product *p)
   const NddrTensor *x = p->sources[0].input.tensor;
   NddrMatrixTile tile = p->way.kind == NDDR_WAY_MATRIX ? matrix_tile (plan, p, p->way.a) : (NddrMatrixTile){ 0 };
   NddrTensor *y = p->output.tensor, *parts = NULL, *bound[MAX_TENSORS];
-  int unit = tile.m ? 8 : 4, n_bound = 0;
-  g_autofree gint32 *table = g_new (gint32, p->n_sources * 4);
+  int unit = tile.m ? 8 : 4, y_unit = tile.m && y->type == NDDR_F16 ? 8 : 4, n_bound = 0;
+  g_autofree int *which = g_new (int, p->n_sources);
   NddrStep *step = append_kernel (plan, p, &tile);
 
   if (tile.splits > 1)
@@ -256,36 +320,32 @@ append_dispatch (NddrPlan *plan, const Product *p)
   nddr_step_read (step, 1, bias);
   nddr_step_read (step, 2, p->residual.tensor);
   nddr_step_write (step, 3, parts ? parts : y);
-  for (int s = 0; s < p->n_sources; s++) {
-    const NddrBranches *input = &p->sources[s].input;
-
-    table[4 * s] = bind_source (step, bound, &n_bound, input->tensor);
-    table[4 * s + 1] = input->first * branch_units (input->tensor, unit);
-    table[4 * s + 2] = input->step * branch_units (input->tensor, unit);
-    table[4 * s + 3] = input->tensor->stride / unit;
-  }
-  nddr_step_read (step, 4, nddr_plan_table (plan, "sources", table, p->n_sources * 16));
+  for (int s = 0; s < p->n_sources; s++)
+    which[s] = bind_source (step, bound, &n_bound, p->sources[s].input.tensor);
+  nddr_step_read (step, 4, tile.m ? append_octs (plan, p, which) : append_sources (plan, p, which));
   nddr_step_push_i (step, x->height);
   nddr_step_push_i (step, x->width);
   nddr_step_push_i (step, y->height);
   nddr_step_push_i (step, y->width);
   nddr_step_push_i (step, y->batch * y->height * y->width);
   nddr_step_push_i (step, y->channels);
-  nddr_step_push_i (step, y->stride / unit);
-  nddr_step_push_i (step, p->n_sources);
+  nddr_step_push_i (step, quads (y));
+  if (!tile.m)
+    nddr_step_push_i (step, p->n_sources);
   nddr_step_push_i (step, row_quads (p) * 4 / unit);
   nddr_step_push_i (step, p->kernel);
   nddr_step_push_i (step, p->stride);
   nddr_step_push_i (step, p->dilation);
-  nddr_step_push_i (step, p->divide);
+  if (!tile.m)
+    nddr_step_push_i (step, p->divide);
   nddr_step_push_f (step, p->low);
   nddr_step_push_f (step, p->high);
   nddr_step_push_i (step, bias != NULL);
   nddr_step_push_i (step, p->residual.tensor != NULL);
-  nddr_step_push_i (step, p->output.first * branch_units (y, unit));
-  nddr_step_push_i (step, p->output.step * branch_units (y, unit));
-  nddr_step_push_i (step, p->residual.first * branch_units (y, unit));
-  nddr_step_push_i (step, p->residual.step * branch_units (y, unit));
+  nddr_step_push_i (step, p->output.first * branch_units (y, y_unit));
+  nddr_step_push_i (step, p->output.step * branch_units (y, y_unit));
+  nddr_step_push_i (step, p->residual.first * branch_units (y, y_unit));
+  nddr_step_push_i (step, p->residual.step * branch_units (y, y_unit));
   if (tile.m) {
     nddr_step_push_i (step, tile.splits);
     nddr_step_push_i (step, tile.range);

@@ -35,14 +35,13 @@ typedef struct
   int m, n; /* pixels, output channels; 0: there is none */
   int variant;
   int splits, range; /* how many workgroups share a tile, each for so many octs of a row of weights; then their sums are added */
-  guint32 spec[10];
+  guint32 spec[10]; /* those that follow are the product's own */
 } NddrMatrixTile;
 
 /** What is to be convolved: in each branch an output of @pixels and @channels, each the sum over a row of @octs of eight weights. */
 typedef struct
 {
   int branches, pixels, channels, octs;
-  gboolean full; /* an output of fp32: only sums that are split leave the kernel as such */
 } NddrMatrixShape;
 
 /** How many tiles there are to try, split or not. */

@@ -292,8 +292,7 @@ test_row (const Row *row, const Variant *v, gboolean narrow, const NddrWay *way)
     check_end (c);
     return FALSE;
   }
-  if (!v->mixed || !v->matrix) /* in mixed precision those products that can be split, and no other */
-    g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_CONV) > 0, ==, way ? way->kind == NDDR_WAY_MATRIX : v->matrix);
+  g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_CONV) > 0, ==, way ? way->kind == NDDR_WAY_MATRIX : v->matrix);
   if (row->flags & WINOGRAD && v->family == NDDR_FAMILY_SOFTWARE && !way)
     g_assert_cmpint (count_steps (plan, NDDR_KERNEL_WINOGRAD_OUT), >=, 3 * row->branches);
   if (way && way->kind == NDDR_WAY_WINOGRAD)

@@ -140,7 +140,7 @@ check_tile (const NddrTraits *traits, const NddrMatrixShape *shape, const NddrMa
   g_assert_cmpint (tile->n % traits->matrix.n, ==, 0);
   g_assert_cmpint (tile->spec[0], <=, traits->max_invocations);
   g_assert_cmpint (tile->spec[0] % traits->subgroup_size, ==, 0);
-  g_assert_cmpint (2 * (tile->m + tile->n) * (tile->spec[9] + 1) * 16, <=, traits->max_shared);
+  g_assert_cmpint ((tile->m + tile->n) * (tile->spec[9] + 1) * 16, <=, traits->max_shared);
   g_assert_cmpint (tile->range % tile->spec[9], ==, 0);
   g_assert_cmpint (tile->splits * tile->range, >=, shape->octs);
   g_assert_cmpint ((tile->splits - 1) * tile->range, <, shape->octs);
