@@ -1,6 +1,6 @@
 /* Dense convolution on GPUs: an implicit matrix product through shared memory, forward and backward.  Two kernels make it, alike
  * but for the unit that they count in: gpu_conv in quads, four channels, a vec4 or in fp16 an f16vec4; matrix_conv, for halves where the device
- * has cooperative matrices, in octs, eight channels.
+ * has cooperative matrices, in octs, eight channels.  So do gpu_wgrad and matrix_wgrad for the gradient to the weights.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/convolution.h>
@@ -503,11 +503,18 @@ append_weight_gradient (NddrPlan *plan, const NddrConvolution *op, int s, NddrBr
   gsize part_elements = (gsize) op->branches * out * taps * x->stride;
   int range = range_pixels (pixels, part_elements * 4), ranges = groups (pixels, range);
   int n = op->branches * out * x->channels * taps;
+  NddrMatrixGradientTile tile = x->type == NDDR_F16 ? nddr_matrix_gradient_tile (&plan->traits, y->stride, x->stride) : (NddrMatrixGradientTile){ 0 };
+  int unit = tile.m ? 8 : 4;
   NddrStep *step;
 
   g_assert (x->type == y->type);
   part = nddr_plan_flat (plan, "weight gradient's ranges", NDDR_SPACE_ARENA, NDDR_F32, part_elements * ranges);
-  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_WGRAD, groups (out, 64), groups (quads (x), 8) * taps, op->branches * ranges);
+  if (tile.m) {
+    step = nddr_plan_step (plan, NDDR_KERNEL_MATRIX_WGRAD, groups (out, tile.m), groups (x->stride, tile.n) * taps, op->branches * ranges);
+    for (guint i = 0; i < G_N_ELEMENTS (tile.spec); i++)
+      nddr_step_spec (step, tile.spec[i]);
+  } else
+    step = nddr_plan_step (plan, NDDR_KERNEL_GPU_WGRAD, groups (out, 64), groups (quads (x), 8) * taps, op->branches * ranges);
   nddr_step_read (step, 0, x);
   nddr_step_read (step, 1, y);
   nddr_step_write (step, 2, part);
@@ -516,18 +523,18 @@ append_weight_gradient (NddrPlan *plan, const NddrConvolution *op, int s, NddrBr
   nddr_step_push_i (step, y->height);
   nddr_step_push_i (step, y->width);
   nddr_step_push_i (step, pixels);
-  nddr_step_push_i (step, quads (x));
-  nddr_step_push_i (step, quads (y));
+  nddr_step_push_i (step, x->stride / unit);
+  nddr_step_push_i (step, y->stride / unit);
   nddr_step_push_i (step, out);
   nddr_step_push_i (step, op->kernel);
   nddr_step_push_i (step, op->stride);
   nddr_step_push_i (step, op->dilation);
   nddr_step_push_i (step, range);
   nddr_step_push_i (step, op->branches);
-  nddr_step_push_i (step, input->first * branch_quads (x));
-  nddr_step_push_i (step, input->step * branch_quads (x));
-  nddr_step_push_i (step, dy.first * branch_quads (y));
-  nddr_step_push_i (step, dy.step * branch_quads (y));
+  nddr_step_push_i (step, input->first * branch_units (x, unit));
+  nddr_step_push_i (step, input->step * branch_units (x, unit));
+  nddr_step_push_i (step, dy.first * branch_units (y, unit));
+  nddr_step_push_i (step, dy.step * branch_units (y, unit));
 
   step = nddr_plan_step_lanes (plan, NDDR_KERNEL_GPU_WGRAD_REDUCE, n, 1);
   nddr_step_read (step, 0, part);

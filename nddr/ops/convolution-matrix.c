@@ -1,4 +1,4 @@
-/* Which tile a convolution on cooperative matrices takes: see convolution.h.
+/* Which tile a convolution on cooperative matrices takes, and which the gradient to its weights: see convolution.h.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/convolution.h>
@@ -93,6 +93,62 @@ nddr_matrix_tile (const NddrTraits *traits, const NddrMatrixShape *shape, int va
     if (c < least) {
       least = c;
       best = tile;
+    }
+  }
+  return best;
+}
+
+/* ---- the gradient to the weights */
+
+#define PIXELS 64 /* that go through shared memory at a time */
+
+/* As above: here the comments say output and input channels. */
+static const struct
+{
+  int subgroups_m, subgroups_n, rows, columns;
+  double efficiency;
+} gradient_tiles[] = {
+  { 2, 4, 4, 2, 1.0 },  /* 128 x 128 */
+  { 2, 2, 4, 2, 0.65 }, /* 128 x 64 */
+  { 2, 2, 2, 4, 0.65 }, /* 64 x 128 */
+  { 2, 2, 2, 2, 0.6 },  /* 64 x 64 */
+  { 2, 2, 1, 1, 0.3 },  /* 32 x 32 */
+};
+
+static NddrMatrixGradientTile
+make_gradient_tile (const NddrTraits *traits, int t)
+{
+  NddrMatrixSize matrix = traits->matrix;
+  guint subgroups = gradient_tiles[t].subgroups_m * gradient_tiles[t].subgroups_n, threads = subgroups * traits->subgroup_size;
+  int m = gradient_tiles[t].subgroups_m * gradient_tiles[t].rows * matrix.m, n = gradient_tiles[t].subgroups_n * gradient_tiles[t].columns * matrix.n;
+  guint shared = MAX (PIXELS * (m / 8 + 1 + n / 8 + 1) * 16, (int) (subgroups * matrix.m * matrix.n * 4));
+
+  if (matrix.m == 0 || matrix.m % 8 != 0 || matrix.n % 8 != 0 || PIXELS % matrix.k != 0 || threads > traits->max_invocations ||
+      threads % (m / 8) != 0 || threads % (n / 8) != 0 || shared > traits->max_shared)
+    return (NddrMatrixGradientTile){ 0 };
+  return (NddrMatrixGradientTile){
+    .m = m,
+    .n = n,
+    .spec = { threads, matrix.m, matrix.n, matrix.k, traits->subgroup_size, gradient_tiles[t].subgroups_m, gradient_tiles[t].subgroups_n,
+        gradient_tiles[t].rows, gradient_tiles[t].columns, PIXELS },
+  };
+}
+
+NddrMatrixGradientTile
+nddr_matrix_gradient_tile (const NddrTraits *traits, int out, int in)
+{
+  NddrMatrixGradientTile best = { 0 };
+  double least = G_MAXDOUBLE;
+
+  for (guint t = 0; t < G_N_ELEMENTS (gradient_tiles); t++) {
+    NddrMatrixGradientTile tile = make_gradient_tile (traits, t);
+
+    if (tile.m) {
+      double c = (double) ((out + tile.m - 1) / tile.m) * tile.m * ((in + tile.n - 1) / tile.n) * tile.n / gradient_tiles[t].efficiency;
+      if (c < least) {
+        least = c;
+        best = tile;
+      }
     }
   }
   return best;

@@ -50,4 +50,15 @@ int nddr_matrix_tiles (void);
  * matrices, or the variant does not fit it or the shape. */
 NddrMatrixTile nddr_matrix_tile (const NddrTraits *traits, const NddrMatrixShape *shape, int variant);
 
+/** What a workgroup of matrix_wgrad makes, and the kernel's specialization constants. */
+typedef struct
+{
+  int m, n; /* output channels, input channels; 0: there is none */
+  guint32 spec[10];
+} NddrMatrixGradientTile;
+
+/** The tile for a gradient to weights from @in to @out channels, padded ones included.  None (m = 0) where the device has no cooperative matrices,
+ * or they or their shared memory are not such as the kernel needs. */
+NddrMatrixGradientTile nddr_matrix_gradient_tile (const NddrTraits *traits, int out, int in);
+
 G_END_DECLS

@@ -60,7 +60,13 @@ static const Row bench_rows[] = {
   { 8, 48, 64, { 24, 24 }, 24, 1, 1, 1, 2, TRUE, FALSE },
 };
 
-typedef struct { const Row *row; NddrFamily family; gboolean mixed; /* x and dy are fp16 */ } Case;
+typedef struct
+{
+  const Row *row;
+  NddrFamily family;
+  gboolean mixed;  /* x and dy are fp16 */
+  gboolean matrix; /* on cooperative matrices */
+} Case;
 
 static int
 count_sources (const Row *r)
@@ -85,8 +91,17 @@ typedef struct
   NddrTensor *dy, *dw, *db;
 } Operation;
 
+static gboolean
+has_step (const NddrPlan *plan, NddrKernelId kernel)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    if (((const NddrStep *) g_ptr_array_index (plan->steps, i))->kernel->id == kernel)
+      return TRUE;
+  return FALSE;
+}
+
 static void
-build (NddrCheck *c, const Row *r, gboolean mixed, Operation *o)
+build (NddrCheck *c, const Row *r, gboolean mixed, gboolean matrix, Operation *o)
 {
   NddrTensor *(*map) (NddrCheck *, const char *, int, int, int, int, int) = mixed ? check_half_map : check_map;
   RefConvolution ref = reference (r);
@@ -108,6 +123,7 @@ build (NddrCheck *c, const Row *r, gboolean mixed, Operation *o)
   o->dw = check_flat (c, "dw", NDDR_SPACE_STATE, n_w);
   o->db = r->bias ? check_flat (c, "db", NDDR_SPACE_STATE, (gsize) r->branches * r->out) : NULL;
   nddr_convolution_backward_weight (check_plan (c), &o->op, (NddrBranches){ o->dy, 1, 1 }, o->dw, o->db);
+  g_assert_cmpint (has_step (check_plan (c), NDDR_KERNEL_MATRIX_WGRAD), ==, matrix);
   check_ready (c);
 }
 
@@ -127,7 +143,9 @@ test_row (gconstpointer data)
   if (!check_can (k->family, k->mixed))
     return;
   NddrCheck *c = check_begin (k->family, FALSE);
-  build (c, r, k->mixed, &o);
+  if (!k->matrix)
+    check_plan (c)->traits.matrix = (NddrMatrixSize){ 0 };
+  build (c, r, k->mixed, k->matrix, &o);
   for (int s = 0; s < ref.n_sources; s++)
     if (s == 0 || !r->shared) {
       x[s] = check_random (check_elements (o.inputs[s].tensor), 10 + s, k->mixed);
@@ -166,7 +184,7 @@ bench_row (gconstpointer data)
   NddrCheck *c = check_begin (k->family, FALSE);
   Operation o;
 
-  build (c, r, k->mixed, &o);
+  build (c, r, k->mixed, k->matrix, &o);
   check_bench (c, 1, 2 * macs, 0, "%dx%dx%dx%d %d*%d->%d k%d s%d d%d", r->branches, r->batch, r->height, r->width, ref.n_sources, r->in[0], r->out,
       r->kernel, r->stride, r->dilation);
   check_end (c);
@@ -175,18 +193,19 @@ bench_row (gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  static const struct { NddrFamily family; gboolean mixed; const char *name; } ways[] = {
-    { NDDR_FAMILY_SOFTWARE, FALSE, "software" }, { NDDR_FAMILY_GPU, FALSE, "gpu" }, { NDDR_FAMILY_GPU, TRUE, "mixed" },
+  static const struct { NddrFamily family; gboolean mixed, matrix; const char *name; } ways[] = {
+    { NDDR_FAMILY_SOFTWARE, FALSE, FALSE, "software" }, { NDDR_FAMILY_GPU, FALSE, FALSE, "gpu" }, { NDDR_FAMILY_GPU, TRUE, FALSE, "mixed" },
+    { NDDR_FAMILY_GPU, TRUE, TRUE, "mixed-matrix" },
   };
 
   check_init (&argc, &argv);
   for (guint v = 0; v < G_N_ELEMENTS (ways); v++)
-    for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    for (guint i = 0; i < G_N_ELEMENTS (rows) && (!ways[v].matrix || check_matrix ().m > 0); i++) {
       const Row *r = &rows[i];
       Case *k = g_new (Case, 1);
       g_autofree char *path = g_strdup_printf ("/convolution-weight/%s/%u-%dx%dx%dx%d-%d*%d-%d-k%d-s%d-d%d", ways[v].name, i, r->branches, r->batch,
           r->height, r->width, count_sources (r), r->in[0], r->out, r->kernel, r->stride, r->dilation);
-      *k = (Case){ r, ways[v].family, ways[v].mixed };
+      *k = (Case){ r, ways[v].family, ways[v].mixed, ways[v].matrix };
       g_test_add_data_func_full (path, k, test_row, g_free);
     }
   if (check_benching ())
