@@ -115,6 +115,10 @@ test_calls (gconstpointer data)
   guint n = all_calls[faults_index (name)], last = 0;
   const guint nths[] = { 1, (n + 1) / 2, n };
 
+  if (g_str_equal (name, "vkCreateBufferView") && n == 0) {
+    g_test_skip ("kernels for GPUs have no texel buffers");
+    return;
+  }
   g_assert_cmpuint (n, >, 0);
   for (guint i = 0; i < G_N_ELEMENTS (nths); last = nths[i++])
     if (nths[i] != last) {
