@@ -62,12 +62,13 @@ class Nddr:
 
 
 class Torch:
-    """PyTorch on the processor or on CUDA, inference traced and frozen."""
+    """PyTorch on the processor or on CUDA."""
 
     name = "pytorch"
     # Both layouts of memory, and both ways that threads wait for each other: spinning is faster where each has a core to itself, and
     # many times slower where one has not.
     ways = [(layout, wait) for layout in ("contiguous", "channels_last") for wait in ("active", "passive")]
+    cuda_ways = [("channels_last", "passive")]  # what its tensor cores read; compiling takes a minute
 
     def __init__(self, python):
         self.python, self.best = python, {}
@@ -75,7 +76,12 @@ class Torch:
     def missing(self, job):
         if job.element:
             return "no element"
-        return "" if subprocess.run([self.python, "-c", "import torch, numpy"], capture_output=True).returncode == 0 else f"{self.python}: no torch"
+        done = subprocess.run([self.python, "-c", "import torch, numpy; print(torch.cuda.is_available())"], capture_output=True, text=True)
+        if done.returncode != 0:
+            return f"{self.python}: no torch"
+        if done.stdout.strip() == "True":
+            self.ways = self.cuda_ways
+        return ""
 
     def run(self, job, model):
         """The first turn tries all ways, and the fastest is taken from then on."""

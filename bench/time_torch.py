@@ -3,6 +3,9 @@
 #
 #   time_torch.py JOB contiguous|channels_last
 #
+# On the processor in fp32, inference traced and frozen.  On CUDA as fast as PyTorch does it: inference in fp16, frozen and compiled into
+# CUDA graphs; training with automatic mixed precision, compiled.
+#
 # On the processor never with a single thread: with one, and fewer than 16 pictures, PyTorch (1.13, say) leaves 1x1 convolutions to the BLAS
 # library instead of oneDNN, and where that is the reference BLAS, as it is on a bare Debian, a training step of nddr-small takes
 # seven times as long.
@@ -24,6 +27,7 @@ import reference
 SECONDS = 4
 MIN_RUNS = 3
 WARM_UP = 2
+MODE = os.environ.get("NDDR_BENCH_COMPILE", "reduce-overhead")  # torch.compile's, of inference on CUDA
 
 
 def time_runs(run, device):
@@ -46,19 +50,15 @@ def time_runs(run, device):
 class Module(torch.nn.Module):
     def __init__(self, config, training):
         super().__init__()
-        self.tensors = {}
-        self.training_mode = training
         self.network = reference.Network(config, self.get, training=training)
         self.names = [task["name"] for task in config["tasks"]]
 
     def get(self, name, shape):
-        if name not in self.tensors:
+        key = name.replace(".", "_")
+        if key not in self._parameters and key not in self._buffers:
             tensor = torch.from_numpy(generator.parameter(name, shape))
-            running = "running" in name
-            self.tensors[name] = tensor if running else torch.nn.Parameter(tensor)
-            key = name.replace(".", "_")
-            self.register_buffer(key, tensor) if running else self.register_parameter(key, self.tensors[name])
-        return self.tensors[name]
+            self.register_buffer(key, tensor) if "running" in name else self.register_parameter(key, torch.nn.Parameter(tensor))
+        return getattr(self, key)
 
     def forward(self, picture):
         heads = self.network(picture)
@@ -70,34 +70,60 @@ def freeze(config, picture):
     module = Module(config, False).eval()
     with torch.no_grad():
         module(picture[:1])
-        module.tensors = {name: getattr(module, name.replace(".", "_")) for name in module.tensors}
         return torch.jit.freeze(torch.jit.trace(module, picture).eval())
 
 
 def inference(job, picture, device, layout):
-    frozen = freeze(job.config, picture.cpu()).to(device)
     with torch.no_grad():
         if device == "cpu":
-            frozen = torch.jit.optimize_for_inference(frozen)
-        return time_runs(lambda: frozen(picture), device)
+            frozen = torch.jit.optimize_for_inference(freeze(job.config, picture))
+            return time_runs(lambda: frozen(picture), device)
+        from torch._inductor import config
+
+        config.freezing = True
+        torch.backends.cudnn.benchmark = True
+        module = Module(job.config, False).eval()
+        module(picture[:1].cpu())
+        half = picture.half()
+        compiled = torch.compile(straighten(module.to(device=device, dtype=torch.half, memory_format=layout), half), mode=MODE)
+        return time_runs(lambda: compiled(half), device)
+
+
+def straighten(module, picture):
+    """The module as a graph of operations alone: torch.compile breaks off where Python looks parameters up by name."""
+    exported = torch.export.export(module, (picture,), strict=False).module()
+    return torch.fx.GraphModule(exported, exported.graph)
 
 
 def training(job, picture, device, layout):
     module = Module(job.config, True)
     module(picture[:2].cpu())
     module = module.to(device=device, memory_format=layout)
-    optimiser = torch.optim.AdamW(module.parameters(), lr=0.0, weight_decay=1e-4)
+    cuda = device == "cuda"
+    scaler = torch.cuda.amp.GradScaler(enabled=cuda)
     height, width = picture.shape[2:]
     classes = len(job.config["tasks"][0]["classes"])
     label = torch.randint(0, classes, (job.batch, height, width), device=device)
     normal = F.normalize(torch.randn(job.batch, 3, height, width, device=device), dim=1)
 
+    def loss_of(picture):
+        segmentation, normals = (F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False) for x in module(picture))
+        return F.cross_entropy(segmentation, label) + 10 * (1 - F.cosine_similarity(normals, normal)).mean()
+
+    if cuda:
+        torch.backends.cudnn.benchmark = True
+        module = straighten(module, picture)
+        loss_of = torch.compile(loss_of)
+
+    optimiser = torch.optim.AdamW(module.parameters(), lr=0.0, weight_decay=1e-4, **({"fused": True} if cuda else {}))
+
     def step():
         optimiser.zero_grad(set_to_none=True)
-        segmentation, normals = (F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False) for x in module(picture))
-        loss = F.cross_entropy(segmentation, label) + 10 * (1 - F.cosine_similarity(normals, normal)).mean()
-        loss.backward()
-        optimiser.step()
+        with torch.autocast(device, dtype=torch.half if cuda else torch.bfloat16, enabled=cuda):
+            loss = loss_of(picture)
+        scaler.scale(loss).backward()
+        scaler.step(optimiser)
+        scaler.update()
 
     return time_runs(step, device)
 
