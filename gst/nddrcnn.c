@@ -41,6 +41,7 @@
 #include "gst/nddroutput.h"
 #include "gst/nddrquery.h"
 #include "gst/nddrstream.h"
+#include "gst/nddrswap.h"
 
 GST_DEBUG_CATEGORY (nddrcnn_debug);
 #define GST_CAT_DEFAULT nddrcnn_debug
@@ -148,7 +149,9 @@ gst_nddr_cnn_set_property (GObject *object, guint id, const GValue *value, GPara
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
   GST_OBJECT_UNLOCK (self);
-  if (id == PROP_MODEL || id == PROP_DEVICE)
+  if (id == PROP_MODEL)
+    gst_nddr_swap_begin (self);
+  if (id == PROP_DEVICE)
     warn_if_streaming (self, pspec->name);
 }
 
@@ -320,12 +323,14 @@ start (GstNddrCnn *self)
   gst_nddr_stats_reset (&self->stats);
   g_mutex_unlock (&self->lock);
   gst_nddr_output_start (self);
+  gst_nddr_swap_start (self);
 }
 
 static void
 stop (GstNddrCnn *self)
 {
   gst_nddr_output_stop (self);
+  gst_nddr_swap_stop (self);
   gst_nddr_cnn_reset_stream (self);
   /* a lost device does not come back by itself */
   if (self->broken)
@@ -436,13 +441,16 @@ gst_nddr_cnn_class_init (GstNddrCnnClass *klass)
    * `nddr-small.safetensors` on a software driver, looked for in the folder that the environment variable
    * `NDDR_MODELS` names, then where they are installed.
    *
+   * Set while playing, the new model loads beside the old and takes over at a boundary between frames.  Where it cannot, as it lacks a task
+   * that has a pad, say, the old one goes on and a warning is posted.
+   *
    * Since: 0.1
    */
   g_object_class_install_property (object_class, PROP_MODEL,
       g_param_spec_string ("model", "Model",
           "Path of the model file (default: nddr-base.safetensors on a GPU, nddr-small.safetensors on a software "
-          "driver, from the folder NDDR_MODELS or where they are installed)",
-          NULL, flags | GST_PARAM_MUTABLE_READY));
+          "driver, from the folder NDDR_MODELS or where they are installed); a new one takes over once it has loaded",
+          NULL, flags | GST_PARAM_MUTABLE_PLAYING));
   /**
    * GstNddrCnn:device:
    *

@@ -1,11 +1,12 @@
 /* The element: one sink, a source pad for each task that somebody wants to see.
  *
- * Three kinds of threads meet here.
+ * Four kinds of threads meet here.
  *
  *   the streaming thread   runs the chain and the serialised events of the sink pad.  It agrees on
  *                          formats, submits frames, and queues events behind them.
  *   the output thread      ours, from PAUSED on.  It waits for the device, then pushes pictures, and
  *                          events where they stood between the frames.
+ *   the model's thread     ours, while another model loads: see nddrswap.h.
  *   everybody else         properties, pads that come and go, flushes, queries.
  *
  * What is in force for the frames in flight (the session, the outputs, the input's format) is changed by
@@ -21,6 +22,17 @@
 #include <gst/base/gstflowcombiner.h>
 
 G_BEGIN_DECLS
+
+/** A session, and what it was made with. */
+typedef struct
+{
+  NddrSession *session;
+  GStrv tasks;
+  guint slots;
+  NddrPrecision precision;
+} GstNddrSession;
+
+typedef struct _GstNddrSwap GstNddrSwap; /* nddrswap.c */
 
 #define GST_TYPE_NDDR_CNN (gst_nddr_cnn_get_type ())
 G_DECLARE_FINAL_TYPE (GstNddrCnn, gst_nddr_cnn, GST, NDDR_CNN, GstElement)
@@ -46,7 +58,7 @@ struct _GstNddrCnn
   GstNddrSettings settings;
   gboolean settings_changed; /* the session no longer is what the settings ask for */
 
-  /* open from READY on; replaced under the object lock, by state changes alone */
+  /* open from READY on; replaced under the object lock, by state changes and, all but the device, where the streaming thread swaps models */
   NddrDevice *device;
   NddrModel *model;
   char *model_path;    /* where it was found */
@@ -54,10 +66,7 @@ struct _GstNddrCnn
   char *opened_device;
 
   /* the streaming thread while nothing is in flight, and state changes */
-  NddrSession *session;
-  GStrv session_tasks;
-  guint session_slots;
-  NddrPrecision session_precision;
+  GstNddrSession session;
   GstVideoInfo info; /* the sink's format; unknown before its caps */
   GPtrArray *outputs; /* of GstNddrPad, owned: one for each output of the session */
 
@@ -79,6 +88,11 @@ struct _GstNddrCnn
   GstFlowReturn flow;   /* what all pads together say of what was pushed last */
   GstFlowCombiner *combiner;
   GstNddrStats stats;
+  gboolean swaps;        /* models are swapped: from PAUSED on */
+  guint swap_wanted;     /* how often another model was asked for */
+  gboolean swap_loading; /* the thread is at it */
+  GstNddrSwap *swap;     /* loaded, for the next boundary between frames */
+  GThread *swap_thread;
 
   GThread *thread;
 };

@@ -36,16 +36,22 @@ static const ErrorRow error_rows[] = {
 };
 
 void
-gst_nddr_cnn_post_error (GstNddrCnn *self, const GError *error, const char *doing)
+gst_nddr_cnn_post (GstNddrCnn *self, GstMessageType type, const GError *error, const char *doing)
 {
   const ErrorRow *row = &error_rows[0];
 
   for (guint i = 0; i < G_N_ELEMENTS (error_rows); i++)
     if (g_error_matches (error, NDDR_ERROR, error_rows[i].code))
       row = &error_rows[i];
-  gst_element_message_full (GST_ELEMENT (self), GST_MESSAGE_ERROR, row->domain (), row->element_code,
+  gst_element_message_full (GST_ELEMENT (self), type, row->domain (), row->element_code,
       g_strdup_printf ("Cannot %s: %s%s%s", doing, error->message, *row->advice ? "\n" : "", row->advice),
       g_strdup_printf ("%s %d", g_quark_to_string (error->domain), error->code), __FILE__, GST_FUNCTION, __LINE__);
+}
+
+void
+gst_nddr_cnn_post_error (GstNddrCnn *self, const GError *error, const char *doing)
+{
+  gst_nddr_cnn_post (self, GST_MESSAGE_ERROR, error, doing);
 }
 
 static char *
@@ -58,6 +64,29 @@ list_tasks (const NddrModel *model)
   return g_string_free (list, FALSE);
 }
 
+/* (nullable): what @pad shows of @model. */
+static const NddrTask *
+find_task (NddrModel *model, const char *path, GstNddrPad *pad, GError **error)
+{
+  const NddrTask *task = nddr_model_find_task (model, pad->task);
+
+  if (!task) {
+    g_autofree char *tasks = list_tasks (model);
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
+        "the model %s has no task \"%s\", its tasks are: %s; request pads named src_ and one of these", path, pad->task, tasks);
+  }
+  return task;
+}
+
+gboolean
+gst_nddr_cnn_check_pads (NddrModel *model, const char *path, GPtrArray *pads, GError **error)
+{
+  for (guint i = 0; i < pads->len; i++)
+    if (!find_task (model, path, pads->pdata[i], error))
+      return FALSE;
+  return TRUE;
+}
+
 gboolean
 gst_nddr_cnn_resolve_pad (GstNddrCnn *self, GstNddrPad *pad, GError **error)
 {
@@ -68,18 +97,12 @@ gst_nddr_cnn_resolve_pad (GstNddrCnn *self, GstNddrPad *pad, GError **error)
 
   if (!model)
     return TRUE;
-  const NddrTask *task = nddr_model_find_task (model, pad->task);
-  if (task) {
-    gst_nddr_pad_set_kind (pad, &task->kind);
-    gst_nddr_pad_log (pad);
-    return TRUE;
-  }
-
-  g_autofree char *tasks = list_tasks (model);
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
-      "the model %s has no task \"%s\", its tasks are: %s; request pads named src_ and one of these", path, pad->task,
-      tasks);
-  return FALSE;
+  const NddrTask *task = find_task (model, path, pad, error);
+  if (!task)
+    return FALSE;
+  gst_nddr_pad_set_kind (pad, &task->kind);
+  gst_nddr_pad_log (pad);
+  return TRUE;
 }
 
 static gboolean
@@ -99,17 +122,20 @@ open_device (GstNddrCnn *self)
   return TRUE;
 }
 
+NddrModel *
+gst_nddr_cnn_load_model (GstNddrCnn *self, const char *setting, char **path, GError **error)
+{
+  *path = setting ? g_strdup (setting) : gst_nddr_default_model (GST_ELEMENT (self), nddr_device_get_info (self->device)->software, error);
+  return *path ? nddr_model_load (*path, error) : NULL;
+}
+
 static gboolean
 open_model (GstNddrCnn *self)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *path = g_strdup (self->opened_model);
-  NddrModel *model = NULL;
+  g_autofree char *path = NULL;
+  NddrModel *model = gst_nddr_cnn_load_model (self, self->opened_model, &path, &error);
 
-  if (!path)
-    path = gst_nddr_default_model (GST_ELEMENT (self), nddr_device_get_info (self->device)->software, &error);
-  if (path)
-    model = nddr_model_load (path, &error);
   if (!model) {
     gst_nddr_cnn_post_error (self, error, "load the model");
     return FALSE;
@@ -163,17 +189,17 @@ gst_nddr_cnn_open (GstNddrCnn *self)
   if (self->device && g_strcmp0 (self->opened_model, model) == 0 && g_strcmp0 (self->opened_device, device) == 0)
     return TRUE;
   gst_nddr_cnn_close (self);
+  GST_OBJECT_LOCK (self);
   self->opened_model = g_steal_pointer (&model);
+  GST_OBJECT_UNLOCK (self);
   self->opened_device = g_steal_pointer (&device);
 
   if (open_device (self) && open_model (self)) {
     g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
-    g_autoptr (GPtrArray) likely = likely_pads (pads);
-
     g_autoptr (GError) error = NULL;
 
     if (resolve_pads (self, pads)) {
-      if (gst_nddr_cnn_ensure_session (self, likely, &error))
+      if (gst_nddr_cnn_make_session (self, self->model, pads, &self->session, &error))
         return TRUE;
       gst_nddr_cnn_post_error (self, error, "set up the network");
     }
@@ -182,11 +208,11 @@ gst_nddr_cnn_open (GstNddrCnn *self)
   return FALSE;
 }
 
-static void
-close_session (GstNddrCnn *self)
+void
+gst_nddr_session_clear (GstNddrSession *session)
 {
-  g_clear_pointer (&self->session, nddr_session_free);
-  g_clear_pointer (&self->session_tasks, g_strfreev);
+  g_clear_pointer (&session->session, nddr_session_free);
+  g_clear_pointer (&session->tasks, g_strfreev);
 }
 
 void
@@ -194,15 +220,15 @@ gst_nddr_cnn_close (GstNddrCnn *self)
 {
   g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
 
-  close_session (self);
+  gst_nddr_session_clear (&self->session);
   GST_OBJECT_LOCK (self);
   NddrModel *model = g_steal_pointer (&self->model);
   NddrDevice *device = g_steal_pointer (&self->device);
   g_clear_pointer (&self->model_path, g_free);
+  g_clear_pointer (&self->opened_model, g_free);
   GST_OBJECT_UNLOCK (self);
   g_clear_pointer (&model, nddr_model_unref);
   g_clear_pointer (&device, nddr_device_unref);
-  g_clear_pointer (&self->opened_model, g_free);
   g_clear_pointer (&self->opened_device, g_free);
   for (guint i = 0; i < pads->len; i++)
     gst_nddr_pad_set_kind (pads->pdata[i], NULL);
@@ -210,12 +236,12 @@ gst_nddr_cnn_close (GstNddrCnn *self)
 
 /* The tasks of @pads, or all, in the model's order. */
 static GStrv
-wanted_tasks (GstNddrCnn *self, GPtrArray *pads)
+wanted_tasks (NddrModel *model, GPtrArray *pads)
 {
   GStrvBuilder *builder = g_strv_builder_new ();
 
-  for (guint t = 0; t < nddr_model_get_n_tasks (self->model); t++) {
-    const char *name = nddr_model_get_task (self->model, t)->name;
+  for (guint t = 0; t < nddr_model_get_n_tasks (model); t++) {
+    const char *name = nddr_model_get_task (model, t)->name;
     gboolean wanted = pads->len == 0;
 
     for (guint i = 0; i < pads->len; i++)
@@ -228,34 +254,57 @@ wanted_tasks (GstNddrCnn *self, GPtrArray *pads)
   return tasks;
 }
 
+/* What the settings ask of a session for @tasks, which it takes; not made yet. */
+static GstNddrSession
+wanted_session (GstNddrCnn *self, GStrv tasks)
+{
+  GST_OBJECT_LOCK (self);
+  GstNddrSession wanted = { .tasks = tasks, .slots = self->settings.max_in_flight, .precision = self->settings.precision };
+  GST_OBJECT_UNLOCK (self);
+  return wanted;
+}
+
+static gboolean
+make (GstNddrCnn *self, NddrModel *model, GstNddrSession *session, GError **error)
+{
+  NddrSessionOptions options = { .precision = session->precision, .tasks = (const char *const *) session->tasks, .slots = session->slots };
+  gint64 start = g_get_monotonic_time ();
+
+  session->session = nddr_session_new (self->device, model, &options, error);
+  if (!session->session) {
+    gst_nddr_session_clear (session);
+    return FALSE;
+  }
+  g_autofree char *names = g_strjoinv (", ", session->tasks);
+  GST_INFO_OBJECT (self, "ready for %s with %u frames in flight after %" G_GINT64_FORMAT " ms", names, session->slots,
+      (g_get_monotonic_time () - start) / 1000);
+  return TRUE;
+}
+
+gboolean
+gst_nddr_cnn_make_session (GstNddrCnn *self, NddrModel *model, GPtrArray *pads, GstNddrSession *session, GError **error)
+{
+  g_autoptr (GPtrArray) likely = likely_pads (pads);
+
+  *session = wanted_session (self, wanted_tasks (model, likely));
+  return make (self, model, session, error);
+}
+
 gboolean
 gst_nddr_cnn_ensure_session (GstNddrCnn *self, GPtrArray *pads, GError **error)
 {
-  g_auto (GStrv) tasks = wanted_tasks (self, pads);
-
   GST_OBJECT_LOCK (self);
-  guint slots = self->settings.max_in_flight;
-  NddrPrecision precision = self->settings.precision;
   self->settings_changed = FALSE;
   GST_OBJECT_UNLOCK (self);
+  GstNddrSession wanted = wanted_session (self, wanted_tasks (self->model, pads)), *has = &self->session;
 
-  if (self->session && slots == self->session_slots && precision == self->session_precision
-      && g_strv_equal ((const char *const *) tasks, (const char *const *) self->session_tasks))
+  if (has->session && wanted.slots == has->slots && wanted.precision == has->precision
+      && g_strv_equal ((const char *const *) wanted.tasks, (const char *const *) has->tasks)) {
+    g_strfreev (wanted.tasks);
     return TRUE;
-
+  }
   /* the old one first: two at once may not fit the device's memory */
-  close_session (self);
-  NddrSessionOptions options = { .precision = precision, .tasks = (const char *const *) tasks, .slots = slots };
-  gint64 start = g_get_monotonic_time ();
-  self->session = nddr_session_new (self->device, self->model, &options, error);
-  if (!self->session)
-    return FALSE;
-  self->session_tasks = g_steal_pointer (&tasks);
-  self->session_slots = slots;
-  self->session_precision = precision;
-
-  g_autofree char *names = g_strjoinv (", ", self->session_tasks);
-  GST_INFO_OBJECT (self, "ready for %s with %u frames in flight after %" G_GINT64_FORMAT " ms", names, slots,
-      (g_get_monotonic_time () - start) / 1000);
-  return TRUE;
+  gst_nddr_session_clear (has);
+  *has = wanted;
+  return make (self, self->model, has, error);
 }

@@ -93,7 +93,7 @@ note_finished (GstNddrCnn *self, const NddrTiming *timing, gboolean inferred)
   self->in_flight--;
   if (timing) {
     gst_nddr_stats_add (&self->stats, timing, inferred);
-    gst_nddr_stats_latency (&self->stats, self->session_slots, &latency_changed);
+    gst_nddr_stats_latency (&self->stats, self->session.slots, &latency_changed);
   }
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
@@ -116,7 +116,7 @@ output_frame (GstNddrCnn *self, Item *item, guint flushes)
 
   for (guint i = 0; i < n; i++)
     picture_open (&pictures[i], self->outputs->pdata[i], &results[i]);
-  gboolean ok = nddr_session_wait (self->session, item->ticket, results, &timing, &error);
+  gboolean ok = nddr_session_wait (self->session.session, item->ticket, results, &timing, &error);
   for (guint i = 0; i < n; i++)
     if (pictures[i].buffer)
       gst_video_frame_unmap (&pictures[i].mapped);
@@ -161,7 +161,7 @@ discard (GstNddrCnn *self, Item *item)
 {
   if (item->event)
     return;
-  nddr_session_wait (self->session, item->ticket, NULL, NULL, NULL);
+  nddr_session_wait (self->session.session, item->ticket, NULL, NULL, NULL);
   note_finished (self, NULL, FALSE);
 }
 
@@ -279,7 +279,7 @@ GstFlowReturn
 gst_nddr_output_wait_for_slot (GstNddrCnn *self)
 {
   g_mutex_lock (&self->lock);
-  while (!self->flushing && self->flow == GST_FLOW_OK && self->in_flight >= self->session_slots)
+  while (!self->flushing && self->flow == GST_FLOW_OK && self->in_flight >= self->session.slots)
     g_cond_wait (&self->cond, &self->lock);
   GstFlowReturn flow = self->flushing ? GST_FLOW_FLUSHING : self->flow;
   g_mutex_unlock (&self->lock);

@@ -4,6 +4,7 @@
 #include "gst/nddrstream.h"
 #include "gst/nddropen.h"
 #include "gst/nddroutput.h"
+#include "gst/nddrswap.h"
 
 GST_DEBUG_CATEGORY_EXTERN (nddrcnn_debug);
 #define GST_CAT_DEFAULT nddrcnn_debug
@@ -166,7 +167,7 @@ set_frames (GstNddrCnn *self, GPtrArray *pads, GPtrArray *linked)
     GstNddrPad *pad = pads->pdata[i];
     outputs[i] = (NddrOutput) { pad->task, pad->shown, gst_nddr_pixel_format (GST_VIDEO_INFO_FORMAT (&pad->info)) };
   }
-  if (!nddr_session_set_frames (self->session, &input, outputs, pads->len, &error))
+  if (!nddr_session_set_frames (self->session.session, &input, outputs, pads->len, &error))
     return refuse (self, error, "prepare for frames of this format");
   self->since_inference = G_MAXUINT;
   return GST_FLOW_OK;
@@ -189,8 +190,9 @@ try_settle (GstNddrCnn *self)
 
   if (gst_nddr_output_get_flow (self) == GST_FLOW_ERROR)
     return GST_FLOW_ERROR;
+  gboolean changed = gst_nddr_swap_is_ready (self);
   GST_OBJECT_LOCK (self);
-  gboolean changed = self->settings_changed;
+  changed |= self->settings_changed;
   GST_OBJECT_UNLOCK (self);
   for (guint i = 0; i < pads->len; i++) {
     GstNddrPad *pad = pads->pdata[i];
@@ -210,6 +212,7 @@ try_settle (GstNddrCnn *self)
     return GST_FLOW_FLUSHING;
   /* nothing is in force until all of it is */
   g_ptr_array_set_size (self->outputs, 0);
+  gst_nddr_swap_take (self);
   for (guint i = 0; i < pads->len; i++) {
     g_autoptr (GstEvent) has = gst_pad_get_sticky_event (pads->pdata[i], GST_EVENT_STREAM_START, 0);
     if (!has)
@@ -378,7 +381,7 @@ submit (GstNddrCnn *self, GstBuffer *buffer)
   GST_OBJECT_UNLOCK (self);
   get_opacities (self, buffer, opacities);
   gst_nddr_frame_planes (&mapped, &frame);
-  guint64 ticket = nddr_session_submit (self->session, &frame, opacities, reuse, &error);
+  guint64 ticket = nddr_session_submit (self->session.session, &frame, opacities, reuse, &error);
   gst_video_frame_unmap (&mapped);
   if (!ticket) {
     gst_nddr_output_fail (self, error, "hand a frame to the device");

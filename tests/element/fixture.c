@@ -22,20 +22,29 @@ static const char config_json[] =
 
 static char *folder, *model_path;
 
-static void
-write_model (void)
+/* (transfer full): the path of the model written */
+static char *
+write_model (const char *json, const char *name)
 {
   g_autoptr (GError) error = NULL;
-  NddrConfig *config = nddr_config_parse (config_json, &error);
+  NddrConfig *config = nddr_config_parse (json, &error);
 
   g_assert_no_error (error);
   g_autoptr (NddrModel) model = nddr_model_new (config, generate_model (config, TRUNK_NORM, FALSE), &error);
   g_assert_no_error (error);
-  folder = g_dir_make_tmp ("nddr-element-XXXXXX", &error);
+  char *path = g_build_filename (folder, name, NULL);
+  nddr_model_save (model, path, NDDR_STORE_F32, &error);
   g_assert_no_error (error);
-  model_path = g_build_filename (folder, "small.safetensors", NULL);
-  nddr_model_save (model, model_path, NDDR_STORE_F32, &error);
-  g_assert_no_error (error);
+  return path;
+}
+
+char *
+fixture_variant (const char *name, const char *from, const char *to)
+{
+  g_autoptr (GString) json = g_string_new (config_json);
+
+  g_assert_cmpuint (g_string_replace (json, from, to, 0), >, 0);
+  return write_model (json->str, name);
 }
 
 void
@@ -43,7 +52,9 @@ fixture_init (int *argc, char ***argv)
 {
   gst_init (argc, argv);
   g_test_init (argc, argv, NULL);
-  write_model ();
+  folder = g_dir_make_tmp ("nddr-element-XXXXXX", NULL);
+  g_assert_nonnull (folder);
+  model_path = write_model (config_json, "small.safetensors");
 }
 
 int

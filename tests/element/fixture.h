@@ -30,6 +30,8 @@ int fixture_run (void);
 
 /** The model's path: tasks segmentation (5 classes), normal and depth, 64 x 48. */
 const char *fixture_model (void);
+/** (transfer full): the path of another, whose config has @to wherever that has @from; to be removed by the caller. */
+char *fixture_variant (const char *name, const char *from, const char *to);
 
 /** An element with that model; @properties (nullable) as in gst-launch: "interval=2 qos=false". */
 GstElement *fixture_element (const char *properties);
