@@ -15,7 +15,8 @@ struct _NddrBalance
   double *fixed;   /* each [n], as all below: the recipe's weights */
   double *weights; /* in the step that began last */
   /* uncertainty */
-  double *log_variance, *moment1, *moment2, *settled; /* settled: the log-variances that the step began with */
+  double *log_variance, *moment1, *moment2, *updates; /* updates: how often each was learnt */
+  double *settled; /* the log-variances that the step began with */
   /* dwa: means of the last epoch and the one before, sums of this one */
   double *last, *before, *sums, *counts;
   gint64 epoch, complete; /* this one's number; how many of the means are there */
@@ -38,6 +39,7 @@ list_rows (const NddrBalance *b, Row *rows)
       rows[n++] = (Row){ "log_variance", b->log_variance };
       rows[n++] = (Row){ "moment1", b->moment1 };
       rows[n++] = (Row){ "moment2", b->moment2 };
+      rows[n++] = (Row){ "updates", b->updates };
     }
   if (b->recipe->weighting == NDDR_WEIGHTING_DWA)
     {
@@ -55,7 +57,7 @@ NddrBalance *
 nddr_balance_new (const NddrRecipe *recipe, const NddrTask *tasks, guint n_tasks)
 {
   NddrBalance *b = g_new0 (NddrBalance, 1);
-  double **const arrays[] = { &b->fixed, &b->weights, &b->log_variance, &b->moment1, &b->moment2, &b->settled, &b->last, &b->before, &b->sums, &b->counts };
+  double **const arrays[] = { &b->fixed, &b->weights, &b->log_variance, &b->moment1, &b->moment2, &b->updates, &b->settled, &b->last, &b->before, &b->sums, &b->counts };
   b->recipe = recipe;
   b->n = n_tasks;
   for (guint i = 0; i < G_N_ELEMENTS (arrays); i++)
@@ -78,6 +80,7 @@ nddr_balance_free (NddrBalance *b)
   g_free (b->log_variance);
   g_free (b->moment1);
   g_free (b->moment2);
+  g_free (b->updates);
   g_free (b->settled);
   g_free (b->last);
   g_free (b->before);
@@ -177,7 +180,8 @@ nddr_balance_total (const NddrBalance *b, const double *losses)
   return total;
 }
 
-/* One log-variance's step of the recipe's optimiser, without decay. */
+/* One log-variance's step of the recipe's optimiser, without decay.  As PyTorch's do, moments count the steps that they had: none in which the
+ * task had no pixel, and none that overflowed. */
 static void
 learn (NddrBalance *b, guint k, gint64 t, double gradient)
 {
@@ -191,7 +195,8 @@ learn (NddrBalance *b, guint k, gint64 t, double gradient)
     }
   b->moment1[k] = r->beta1 * b->moment1[k] + (1 - r->beta1) * gradient;
   b->moment2[k] = r->beta2 * b->moment2[k] + (1 - r->beta2) * gradient * gradient;
-  double m = b->moment1[k] / (1 - pow (r->beta1, t + 1)), v = b->moment2[k] / (1 - pow (r->beta2, t + 1));
+  b->updates[k]++;
+  double m = b->moment1[k] / (1 - pow (r->beta1, b->updates[k])), v = b->moment2[k] / (1 - pow (r->beta2, b->updates[k]));
   b->log_variance[k] -= rate * m / (sqrt (v) + r->adam_eps);
 }
 
