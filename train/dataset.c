@@ -26,6 +26,7 @@ struct _NddrDataset
   GMutex lock; /* of what follows */
   CacheEntry *cache;
   gsize cache_room;
+  guint threads;      /* that read it; 0: as the processors are */
   gboolean skip;      /* broken samples */
   GHashTable *broken; /* number -> Broken */
   GString *news;      /* of broken samples, not yet asked for */
@@ -247,10 +248,21 @@ nddr_dataset_load (NddrDataset *dataset, guint index, NddrLabels labels, GError 
   return sample;
 }
 
-guint
-nddr_dataset_threads (void)
+void
+nddr_dataset_set_threads (NddrDataset *dataset, guint threads)
 {
-  return MIN (16, g_get_num_processors ());
+  g_mutex_lock (&dataset->lock);
+  dataset->threads = threads;
+  g_mutex_unlock (&dataset->lock);
+}
+
+guint
+nddr_dataset_threads (NddrDataset *dataset)
+{
+  g_mutex_lock (&dataset->lock);
+  guint threads = dataset->threads;
+  g_mutex_unlock (&dataset->lock);
+  return threads ? threads : MIN (16, g_get_num_processors ());
 }
 
 /* ---- broken samples */

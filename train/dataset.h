@@ -36,8 +36,9 @@ char *nddr_dataset_name (const NddrDataset *dataset, guint index);
  * freed, or until the same sample comes with more labels. */
 void nddr_dataset_set_cache (NddrDataset *dataset, gsize bytes);
 
-/** How many threads read where nobody says: one for each processor, at most 16. */
-guint nddr_dataset_threads (void);
+/** How many threads read where their maker does not say, from now on; 0, the start: one for each processor, at most 16. */
+void nddr_dataset_set_threads (NddrDataset *dataset, guint threads);
+guint nddr_dataset_threads (NddrDataset *dataset);
 
 /** (transfer full): sample @index with those of @labels that it has.  Errors name the file. */
 NddrSample *nddr_dataset_load (NddrDataset *dataset, guint index, NddrLabels labels, GError **error);

@@ -231,7 +231,7 @@ nddr_loader_new (NddrDataset *dataset, const NddrLoaderOptions *options)
   loader->dataset = dataset;
   loader->options = *options;
   if (!loader->options.threads)
-    loader->options.threads = nddr_dataset_threads ();
+    loader->options.threads = nddr_dataset_threads (dataset);
   if (!loader->options.prefetch)
     loader->options.prefetch = 2;
   loader->options.parts = MAX (loader->options.parts, 1);

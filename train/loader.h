@@ -24,7 +24,7 @@ typedef struct
   gboolean shuffle;  /* a new order each epoch */
   guint64 seed;
   guint64 first;     /* the batch to start with, from 0 */
-  guint threads;     /* 0: nddr_dataset_threads() */
+  guint threads;     /* 0: as nddr_dataset_threads() says */
   guint prefetch;    /* batches made ahead; 0: 2 */
   /* Of each batch's `parts` equal runs of samples, one after the other, the share-th of `shares` alone: what several loaders make is together what one
    * would, sample for sample.  With repeat. 0: 1 */

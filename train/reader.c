@@ -65,7 +65,7 @@ nddr_reader_new (NddrDataset *dataset, NddrLabels labels, guint threads)
   NddrReader *reader = g_new0 (NddrReader, 1);
   reader->dataset = dataset;
   reader->labels = labels;
-  reader->threads = threads ? threads : nddr_dataset_threads ();
+  reader->threads = threads ? threads : nddr_dataset_threads (dataset);
   g_mutex_init (&reader->lock);
   g_cond_init (&reader->done);
   /* Not exclusive: this cannot fail, where a thread cannot be had at once. */

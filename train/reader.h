@@ -10,7 +10,7 @@ G_BEGIN_DECLS
 /** Not thread-safe: one thread takes samples. */
 typedef struct _NddrReader NddrReader;
 
-/** @threads: 0: nddr_dataset_threads().  @dataset must outlive the reader. */
+/** @threads: 0: as nddr_dataset_threads() says.  @dataset must outlive the reader. */
 NddrReader *nddr_reader_new (NddrDataset *dataset, NddrLabels labels, guint threads);
 /** Waits for what is being read. */
 void nddr_reader_free (NddrReader *reader);

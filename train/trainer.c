@@ -80,6 +80,16 @@ local_share (const Trainer *t, gint64 all)
 
 /* ---- starting */
 
+/* How the run reads @dataset, whatever for. */
+static void
+set_up_reading (Trainer *t, NddrDataset *dataset, gsize cache)
+{
+  const NddrRecipe *r = t->recipe;
+  nddr_dataset_set_cache (dataset, cache);
+  nddr_dataset_set_skip (dataset, r->broken == NDDR_BROKEN_SKIP);
+  nddr_dataset_set_threads (dataset, r->threads ? r->threads : local_share (t, nddr_dataset_threads (dataset)));
+}
+
 static gboolean
 open_data (Trainer *t, GError **error)
 {
@@ -90,8 +100,7 @@ open_data (Trainer *t, GError **error)
       return FALSE;
     }
   const gsize cache = (gsize) local_share (t, t->recipe->cache) << 20;
-  nddr_dataset_set_cache (t->pictures, cache);
-  nddr_dataset_set_skip (t->pictures, t->recipe->broken == NDDR_BROKEN_SKIP);
+  set_up_reading (t, t->pictures, cache);
   if (t->recipe->val_every == 0 || t->recipe->val[0] == '\0')
     return TRUE;
   t->validation = nddr_dataset_open (t->recipe->val, "val", error);
@@ -100,8 +109,7 @@ open_data (Trainer *t, GError **error)
       g_prefix_error (error, "[data] val: ");
       return FALSE;
     }
-  nddr_dataset_set_cache (t->validation, cache / 4);
-  nddr_dataset_set_skip (t->validation, t->recipe->broken == NDDR_BROKEN_SKIP);
+  set_up_reading (t, t->validation, cache / 4);
   return TRUE;
 }
 
@@ -333,7 +341,7 @@ make_learner (Trainer *t, GError **error)
       .width = r->crop.width, .height = r->crop.height, .brightness = r->brightness, .contrast = r->contrast, .saturation = r->saturation,
     },
     .batch = r->batch * r->accumulate, .labels = nddr_learner_get_labels (t->learner), .repeat = TRUE, .shuffle = r->shuffle, .seed = r->seed,
-    .first = t->step, .threads = r->threads ? r->threads : local_share (t, nddr_dataset_threads ()),
+    .first = t->step,
     .prefetch = r->prefetch ? r->prefetch : r->accumulate > 1 ? 1 : 0, /* of larger batches fewer */
     .parts = r->accumulate, .share = t->ranks ? t->ranks->index : 0, .shares = t->ranks ? t->ranks->count : 1,
   };

@@ -360,6 +360,12 @@ test_cache (void)
   fixture_write_sample (folder, "train", "b", a, FALSE);
   g_autoptr (NddrDataset) dataset = open_folder (folder, "", NULL);
   NddrLabels labels = NDDR_LABEL (NDDR_TASK_NORMAL);
+  guint usual = nddr_dataset_threads (dataset);
+  g_assert_cmpuint (usual, ==, MIN (16, g_get_num_processors ()));
+  nddr_dataset_set_threads (dataset, 3);
+  g_assert_cmpuint (nddr_dataset_threads (dataset), ==, 3);
+  nddr_dataset_set_threads (dataset, 0);
+  g_assert_cmpuint (nddr_dataset_threads (dataset), ==, usual);
   nddr_dataset_set_cache (dataset, sizeof (NddrSample) + 64 * 6); /* room for one */
   for (guint i = 0; i < 2; i++)
     {
