@@ -223,6 +223,21 @@ start_batches (NddrLoader *loader)
     start_batch (loader);
 }
 
+#define DEFAULT_PREFETCH 2
+
+guint64
+nddr_loader_bytes (const NddrLoaderOptions *o)
+{
+  guint64 pixels = (guint64) o->augment.label_width * o->augment.label_height, sample = (guint64) o->augment.width * o->augment.height * 4 * sizeof (float);
+  if (o->labels & NDDR_LABEL (NDDR_TASK_SEGMENTATION))
+    sample += pixels;
+  if (o->labels & NDDR_LABEL (NDDR_TASK_NORMAL))
+    sample += pixels * 4 * sizeof (float);
+  if (o->labels & NDDR_LABEL (NDDR_TASK_DEPTH))
+    sample += pixels * sizeof (float);
+  return sample * (o->batch / MAX (o->shares, 1)) * ((o->prefetch ? o->prefetch : DEFAULT_PREFETCH) + 1);
+}
+
 NddrLoader *
 nddr_loader_new (NddrDataset *dataset, const NddrLoaderOptions *options)
 {
@@ -233,7 +248,7 @@ nddr_loader_new (NddrDataset *dataset, const NddrLoaderOptions *options)
   if (!loader->options.threads)
     loader->options.threads = nddr_dataset_threads (dataset);
   if (!loader->options.prefetch)
-    loader->options.prefetch = 2;
+    loader->options.prefetch = DEFAULT_PREFETCH;
   loader->options.parts = MAX (loader->options.parts, 1);
   loader->options.shares = MAX (loader->options.shares, 1);
   g_assert (options->batch % (loader->options.parts * loader->options.shares) == 0 && (loader->options.shares == 1 || options->repeat));

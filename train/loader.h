@@ -47,6 +47,8 @@ typedef struct
   guint64 valid[3];     /* for each NddrTaskKind: pixels of the whole batch that are not ignored */
 } NddrBatch;
 
+/** Host memory that the batches of such a loader take at most: those made ahead, and one that was taken. */
+guint64 nddr_loader_bytes (const NddrLoaderOptions *options);
 /** @dataset must outlive the loader. */
 NddrLoader *nddr_loader_new (NddrDataset *dataset, const NddrLoaderOptions *options);
 /** Waits for what is being made.  Frees batches that were not returned, too. */

@@ -18,6 +18,7 @@
 #include <math.h>
 #include <nddr/model.h>
 #include <string.h>
+#include <unistd.h>
 
 #define N_PICTURES 4 /* that TensorBoard shows of each validation */
 #define PICTURE_SIZE 320
@@ -247,6 +248,20 @@ make_start (Trainer *t, NddrConfig *config, GError **error)
       || nddr_fusion_norm_measure (t->device, t->start, t->recipe, rank_batch (t), t->pictures, error);
 }
 
+/* Whether this machine's memory, shared by its ranks, holds the pictures of the steps that are read ahead. */
+static gboolean
+check_host_memory (const Trainer *t, const NddrLoaderOptions *loading, GError **error)
+{
+  const guint64 bytes = nddr_loader_bytes (loading), all = (guint64) sysconf (_SC_PHYS_PAGES) * sysconf (_SC_PAGESIZE);
+  const guint64 share = local_share (t, all);
+  const double gib = 1 << 30;
+  if (bytes <= share)
+    return TRUE;
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY, "a step's %u pictures, and those read ahead, take %.1f GiB of this machine's memory, where it has %.1f "
+      "for them: use a smaller [train] batch, accumulate or [data] prefetch, or a smaller [data] crop", loading->batch, bytes / gib, share / gib);
+  return FALSE;
+}
+
 /* Says where activations are computed again, and where the memory is short all the same. */
 static void
 say_footprint (const Trainer *t)
@@ -351,6 +366,8 @@ make_learner (Trainer *t, GError **error)
       loading.augment.std[c] = t->start->config->std[c];
     }
   nddr_learner_get_label_size (t->learner, &loading.augment.label_width, &loading.augment.label_height);
+  if (!check_host_memory (t, &loading, error))
+    return FALSE;
   t->loader = nddr_loader_new (t->pictures, &loading);
   return TRUE;
 }

@@ -283,15 +283,21 @@ test_files (void)
 }
 
 static void
-expect_failure (const char *name, const char *set, const char *init, const char *part)
+expect_failure_of (const char *name, NddrRecipe *recipe, const char *init, const char *part)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *run = fixture_path (folder, "fails-%s", name);
-  g_autoptr (NddrRecipe) recipe = make_recipe (set, NULL);
   gboolean finished;
   g_assert_false (train (recipe, run, g_str_equal (name, "resume"), init, NULL, &finished, &error));
   if (!strstr (error->message, part))
     g_error ("%s: \"%s\" does not say \"%s\"", name, error->message, part);
+}
+
+static void
+expect_failure (const char *name, const char *set, const char *init, const char *part)
+{
+  g_autoptr (NddrRecipe) recipe = make_recipe (set, NULL);
+  expect_failure_of (name, recipe, init, part);
 }
 
 static void
@@ -309,6 +315,9 @@ test_failures (void)
   g_autofree char *nowhere = g_build_filename (folder, "fails-resume", NULL);
   g_assert_false (g_file_test (nowhere, G_FILE_TEST_EXISTS));
   expect_failure ("init", "train.steps=1", "no-such-model.safetensors", "no-such-model.safetensors");
+  /* 65536 pictures of 48x40 a step, in 257 steps: a terabyte */
+  g_autoptr (NddrRecipe) large = make_recipe ("train.batch=16", "train.accumulate=4096", "data.prefetch=256", NULL);
+  expect_failure_of ("memory", large, NULL, "smaller [train] batch, accumulate or [data] prefetch");
   expect_failure ("width", "model.width=0.125", model, "width");
 }
 
