@@ -15,6 +15,9 @@
  * colours alone, or as values (#GstNddrPad:view), always with the size, rate and timestamps of the input.  Every
  * branch needs a `queue`, as after `tee`.
  *
+ * The pad `src`, which has to be asked for by that name, passes the frames as they came, with the results of all tasks as metadata: a
+ * #GstCustomMeta named `GstNddrResultsMeta` whose structure has a #GstSample for each task, by the task's name, with its raw view.
+ *
  * ## Example launch lines
  *
  * |[
@@ -53,6 +56,7 @@ GST_DEBUG_CATEGORY (nddrcnn_debug);
 #define DEFAULT_QOS TRUE
 
 #define PAD_PREFIX "src_"
+#define FRAME_PAD "src"
 
 enum
 {
@@ -70,6 +74,9 @@ static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST
 
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (PAD_PREFIX "%s", GST_PAD_SRC, GST_PAD_REQUEST,
     GST_STATIC_CAPS (GST_NDDR_CAPS_MAKE (GST_NDDR_SRC_FORMATS)));
+
+static GstStaticPadTemplate frame_template = GST_STATIC_PAD_TEMPLATE (FRAME_PAD, GST_PAD_SRC, GST_PAD_REQUEST,
+    GST_STATIC_CAPS (GST_NDDR_CAPS_MAKE (GST_NDDR_SINK_FORMATS)));
 
 static void child_proxy_init (gpointer iface, gpointer data);
 
@@ -244,13 +251,17 @@ gst_nddr_cnn_request_new_pad (GstElement *element, GstPadTemplate *templ, const 
   g_autoptr (GError) error = NULL;
 
   if (!name)
-    name = first_free_name (self);
+    name = g_str_equal (GST_PAD_TEMPLATE_NAME_TEMPLATE (templ), FRAME_PAD) ? FRAME_PAD : first_free_name (self);
   if (!name) {
     GST_WARNING_OBJECT (self, "the usual tasks all have a pad, or the model has none of them: name the pad to link");
     return NULL;
   }
-  if (!g_str_has_prefix (name, PAD_PREFIX) || !is_task_name (name + strlen (PAD_PREFIX))) {
-    GST_WARNING_OBJECT (self, "%s is no pad name: it is src_ and a task's name, such as src_segmentation", name);
+  if (!g_str_equal (name, FRAME_PAD) && (!g_str_has_prefix (name, PAD_PREFIX) || !is_task_name (name + strlen (PAD_PREFIX)))) {
+    GST_WARNING_OBJECT (self, "%s is no pad name: it is src, or src_ and a task's name, such as src_segmentation", name);
+    return NULL;
+  }
+  if (has_pad (self, name)) { /* one that was not named: GStreamer itself refuses the others */
+    GST_WARNING_OBJECT (self, "there is a pad %s already", name);
     return NULL;
   }
   GstPad *pad = gst_object_ref_sink (gst_nddr_pad_new (templ, name));
@@ -383,6 +394,16 @@ gst_nddr_cnn_change_state (GstElement *element, GstStateChange transition)
 }
 
 static void
+result_free (gpointer data)
+{
+  GstNddrResult *result = data;
+
+  g_free (result->task);
+  gst_clear_caps (&result->caps);
+  g_free (result);
+}
+
+static void
 gst_nddr_cnn_init (GstNddrCnn *self)
 {
   self->settings = (GstNddrSettings) {
@@ -398,6 +419,7 @@ gst_nddr_cnn_init (GstNddrCnn *self)
   self->flushing = TRUE;
   self->combiner = gst_flow_combiner_new ();
   self->outputs = g_ptr_array_new_with_free_func (gst_object_unref);
+  self->results = g_ptr_array_new_with_free_func (result_free);
   gst_nddr_cnn_reset_stream (self);
 
   self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
@@ -414,7 +436,9 @@ gst_nddr_cnn_finalize (GObject *object)
   GstNddrCnn *self = GST_NDDR_CNN (object);
 
   gst_nddr_cnn_close (self);
+  gst_clear_caps (&self->caps);
   g_ptr_array_unref (self->outputs);
+  g_ptr_array_unref (self->results);
   gst_flow_combiner_free (self->combiner);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->cond);
@@ -519,9 +543,14 @@ gst_nddr_cnn_class_init (GstNddrCnnClass *klass)
   element_class->request_new_pad = GST_DEBUG_FUNCPTR (gst_nddr_cnn_request_new_pad);
   element_class->release_pad = GST_DEBUG_FUNCPTR (gst_nddr_cnn_release_pad);
   gst_element_class_add_static_pad_template (element_class, &sink_template);
+  /* this one first: it is what a link without a pad's name means */
   gst_element_class_add_static_pad_template_with_gtype (element_class, &src_template, GST_TYPE_NDDR_PAD);
+  gst_element_class_add_static_pad_template_with_gtype (element_class, &frame_template, GST_TYPE_NDDR_PAD);
   gst_element_class_set_static_metadata (element_class, "NDDR-CNN multi-task network", "Filter/Analyzer/Video",
       "Segments video and finds its surface normals and depth with one network on Vulkan", "gst-nddr");
+
+  static const gchar *const tags[] = { GST_META_TAG_VIDEO_STR, GST_META_TAG_VIDEO_SIZE_STR, GST_META_TAG_VIDEO_ORIENTATION_STR, NULL };
+  gst_meta_register_custom (GST_NDDR_RESULTS_META, (const gchar **) tags, NULL, NULL, NULL);
 
   gst_type_mark_as_plugin_api (GST_TYPE_NDDR_PRECISION, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NDDR_PAD, 0);

@@ -32,6 +32,14 @@ typedef struct
   NddrPrecision precision;
 } GstNddrSession;
 
+/** A task's raw view, which goes with the frame as metadata. */
+typedef struct
+{
+  char *task;
+  GstCaps *caps;
+  GstVideoInfo info;
+} GstNddrResult;
+
 typedef struct _GstNddrSwap GstNddrSwap; /* nddrswap.c */
 
 #define GST_TYPE_NDDR_CNN (gst_nddr_cnn_get_type ())
@@ -68,7 +76,9 @@ struct _GstNddrCnn
   /* the streaming thread while nothing is in flight, and state changes */
   GstNddrSession session;
   GstVideoInfo info; /* the sink's format; unknown before its caps */
-  GPtrArray *outputs; /* of GstNddrPad, owned: one for each output of the session */
+  GstCaps *caps;     /* the same, as they came; or NULL */
+  GPtrArray *outputs; /* of GstNddrPad, owned: those that take frames; their session outputs follow in this order */
+  GPtrArray *results; /* of GstNddrResult: the session outputs of the pad `src`; empty where it takes none */
 
   /* the streaming thread */
   GstSegment segment;

@@ -82,7 +82,7 @@ gboolean
 gst_nddr_cnn_check_pads (NddrModel *model, const char *path, GPtrArray *pads, GError **error)
 {
   for (guint i = 0; i < pads->len; i++)
-    if (!find_task (model, path, pads->pdata[i], error))
+    if (GST_NDDR_PAD (pads->pdata[i])->task && !find_task (model, path, pads->pdata[i], error))
       return FALSE;
   return TRUE;
 }
@@ -95,7 +95,7 @@ gst_nddr_cnn_resolve_pad (GstNddrCnn *self, GstNddrPad *pad, GError **error)
   g_autofree char *path = g_strdup (self->model_path);
   GST_OBJECT_UNLOCK (self);
 
-  if (!model)
+  if (!model || !pad->task)
     return TRUE;
   const NddrTask *task = find_task (model, path, pad, error);
   if (!task)
@@ -234,7 +234,7 @@ gst_nddr_cnn_close (GstNddrCnn *self)
     gst_nddr_pad_set_kind (pads->pdata[i], NULL);
 }
 
-/* The tasks of @pads, or all, in the model's order. */
+/* The tasks of @pads, or all where there is none or one takes all, in the model's order. */
 static GStrv
 wanted_tasks (NddrModel *model, GPtrArray *pads)
 {
@@ -245,7 +245,7 @@ wanted_tasks (NddrModel *model, GPtrArray *pads)
     gboolean wanted = pads->len == 0;
 
     for (guint i = 0; i < pads->len; i++)
-      wanted |= g_str_equal (GST_NDDR_PAD (pads->pdata[i])->task, name);
+      wanted |= !GST_NDDR_PAD (pads->pdata[i])->task || g_str_equal (GST_NDDR_PAD (pads->pdata[i])->task, name);
     if (wanted)
       g_strv_builder_add (builder, name);
   }

@@ -13,13 +13,13 @@ typedef struct
   GstEvent *event; /* NULL: a frame */
   guint64 ticket;
   GstBuffer *like;
+  GstBuffer *frame; /* (nullable): the input */
   gboolean inferred;
 } Item;
 
 /* One picture of a frame. */
 typedef struct
 {
-  GstNddrPad *pad; /* not owned */
   GstBuffer *buffer;
   GstVideoFrame mapped;
   GstFlowReturn flow;
@@ -30,6 +30,7 @@ item_free (Item *item)
 {
   gst_clear_event (&item->event);
   gst_clear_buffer (&item->like);
+  gst_clear_buffer (&item->frame);
   g_free (item);
 }
 
@@ -66,21 +67,68 @@ gst_nddr_output_fail (GstNddrCnn *self, const GError *error, const char *doing)
   g_mutex_unlock (&self->lock);
 }
 
-/* Gets a buffer from the pad's pool and maps it for the result. */
+/* Maps the buffer for the result. */
 static void
-picture_open (Picture *picture, GstNddrPad *pad, NddrFrame *result)
+picture_map (Picture *picture, GstNddrPad *pad, const GstVideoInfo *info, NddrFrame *result)
 {
-  picture->pad = pad;
-  picture->flow = gst_nddr_pad_acquire (pad, &picture->buffer);
-  if (picture->flow != GST_FLOW_OK)
-    return;
-  if (!gst_video_frame_map (&picture->mapped, &pad->info, picture->buffer, GST_MAP_WRITE)) {
+  if (!gst_video_frame_map (&picture->mapped, info, picture->buffer, GST_MAP_WRITE)) {
     GST_ERROR_OBJECT (pad, "cannot map a buffer of the peer's pool for writing");
     gst_clear_buffer (&picture->buffer);
     picture->flow = GST_FLOW_ERROR;
     return;
   }
   gst_nddr_frame_planes (&picture->mapped, result);
+}
+
+/* Gets buffers for what @pad shows of a frame: one of its pool or, where it passes the frame, one for each result.  Returns their number. */
+static guint
+open_pictures (GstNddrCnn *self, GstNddrPad *pad, Picture *pictures, NddrFrame *results)
+{
+  if (pad->task) {
+    pictures->flow = gst_nddr_pad_acquire (pad, &pictures->buffer);
+    if (pictures->flow == GST_FLOW_OK)
+      picture_map (pictures, pad, &pad->info, results);
+    return 1;
+  }
+  for (guint r = 0; r < self->results->len; r++) {
+    const GstVideoInfo *info = &((GstNddrResult *) self->results->pdata[r])->info;
+
+    pictures[r].buffer = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (info), NULL);
+    picture_map (&pictures[r], pad, info, &results[r]);
+  }
+  return self->results->len;
+}
+
+/* Takes the frame of @item; with the results in @pictures as metadata. */
+static GstBuffer *
+add_results (GstNddrCnn *self, Item *item, const Picture *pictures)
+{
+  GstBuffer *frame = gst_buffer_make_writable (g_steal_pointer (&item->frame)); /* its memory stays shared */
+  GstStructure *structure = gst_custom_meta_get_structure (gst_buffer_add_custom_meta (frame, GST_NDDR_RESULTS_META));
+
+  if (GST_BUFFER_FLAG_IS_SET (item->like, GST_BUFFER_FLAG_DISCONT))
+    GST_BUFFER_FLAG_SET (frame, GST_BUFFER_FLAG_DISCONT);
+  for (guint r = 0; r < self->results->len; r++) {
+    const GstNddrResult *result = self->results->pdata[r];
+
+    if (!pictures[r].buffer)
+      continue;
+    gst_buffer_copy_into (pictures[r].buffer, item->like, GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
+    g_autoptr (GstSample) sample = gst_sample_new (pictures[r].buffer, result->caps, NULL, NULL);
+    gst_structure_set (structure, result->task, GST_TYPE_SAMPLE, sample, NULL);
+  }
+  return frame;
+}
+
+/* What leaves by @pad, whose pictures these are; NULL where there is none. */
+static GstBuffer *
+close_pictures (GstNddrCnn *self, GstNddrPad *pad, Item *item, Picture *pictures)
+{
+  if (!pad->task)
+    return add_results (self, item, pictures);
+  if (pictures->buffer)
+    gst_buffer_copy_into (pictures->buffer, item->like, GST_BUFFER_COPY_METADATA, 0, -1);
+  return g_steal_pointer (&pictures->buffer);
 }
 
 /* Releases the slot of a frame that the device has finished, and says so when the latency is another. */
@@ -108,14 +156,14 @@ note_finished (GstNddrCnn *self, const NddrTiming *timing, gboolean inferred)
 static void
 output_frame (GstNddrCnn *self, Item *item, guint flushes)
 {
-  guint n = self->outputs->len;
-  g_autofree Picture *pictures = g_new0 (Picture, n);
-  g_autofree NddrFrame *results = g_new0 (NddrFrame, n);
+  guint most = self->outputs->len + self->results->len, n = 0;
+  g_autofree Picture *pictures = g_new0 (Picture, most);
+  g_autofree NddrFrame *results = g_new0 (NddrFrame, most);
   g_autoptr (GError) error = NULL;
   NddrTiming timing = { 0 };
 
-  for (guint i = 0; i < n; i++)
-    picture_open (&pictures[i], self->outputs->pdata[i], &results[i]);
+  for (guint i = 0; i < self->outputs->len; i++)
+    n += open_pictures (self, self->outputs->pdata[i], &pictures[n], &results[n]);
   gboolean ok = nddr_session_wait (self->session.session, item->ticket, results, &timing, &error);
   for (guint i = 0; i < n; i++)
     if (pictures[i].buffer)
@@ -124,20 +172,23 @@ output_frame (GstNddrCnn *self, Item *item, guint flushes)
     gst_nddr_output_fail (self, error, "run the network on a frame");
   note_finished (self, ok ? &timing : NULL, item->inferred);
 
-  for (guint i = 0; i < n; i++) {
-    Picture *picture = &pictures[i];
+  for (guint i = 0, first = 0; i < self->outputs->len && ok; i++) {
+    GstNddrPad *pad = self->outputs->pdata[i];
+    GstFlowReturn flow = pictures[first].flow;
 
-    if (!ok || was_flushed (self, flushes)) {
-      gst_clear_buffer (&picture->buffer);
-      continue;
+    if (!was_flushed (self, flushes)) {
+      GstBuffer *buffer = close_pictures (self, pad, item, &pictures[first]);
+
+      if (buffer) {
+        GST_LOG_OBJECT (pad, "pushes %" GST_PTR_FORMAT, buffer);
+        flow = gst_pad_push (GST_PAD (pad), buffer);
+      }
+      note_flow (self, pad, flow, flushes);
     }
-    if (picture->buffer) {
-      gst_buffer_copy_into (picture->buffer, item->like, GST_BUFFER_COPY_METADATA, 0, -1);
-      GST_LOG_OBJECT (picture->pad, "pushes %" GST_PTR_FORMAT, picture->buffer);
-      picture->flow = gst_pad_push (GST_PAD (picture->pad), g_steal_pointer (&picture->buffer));
-    }
-    note_flow (self, picture->pad, picture->flow, flushes);
+    first += pad->task ? 1 : self->results->len;
   }
+  for (guint i = 0; i < n; i++)
+    gst_clear_buffer (&pictures[i].buffer);
 }
 
 /* A pad that is still to get the sticky events in their order gets none but the end out of turn. */
@@ -287,11 +338,11 @@ gst_nddr_output_wait_for_slot (GstNddrCnn *self)
 }
 
 void
-gst_nddr_output_add_frame (GstNddrCnn *self, guint64 ticket, GstBuffer *like, gboolean inferred)
+gst_nddr_output_add_frame (GstNddrCnn *self, guint64 ticket, GstBuffer *like, GstBuffer *frame, gboolean inferred)
 {
   Item *item = g_new0 (Item, 1);
 
-  *item = (Item) { .ticket = ticket, .like = like, .inferred = inferred };
+  *item = (Item) { .ticket = ticket, .like = like, .frame = frame, .inferred = inferred };
   g_mutex_lock (&self->lock);
   /* even while flushing: somebody must wait for the ticket */
   self->in_flight++;

@@ -25,8 +25,9 @@ void gst_nddr_output_stop (GstNddrCnn *self);
 /** Waits until the session takes another frame.  OK, FLUSHING, or what the pads said of the frames before. */
 GstFlowReturn gst_nddr_output_wait_for_slot (GstNddrCnn *self);
 
-/** Queues a submitted frame.  Takes @like: an empty buffer with the input's flags, times and metas. */
-void gst_nddr_output_add_frame (GstNddrCnn *self, guint64 ticket, GstBuffer *like, gboolean inferred);
+/** Queues a submitted frame.  Takes @like, an empty buffer with the input's flags, times and metas, and @frame (nullable), the input, which the pad
+ * `src` passes. */
+void gst_nddr_output_add_frame (GstNddrCnn *self, guint64 ticket, GstBuffer *like, GstBuffer *frame, gboolean inferred);
 
 /** Queues an event behind the frames in flight; takes it.  FALSE: flushing. */
 gboolean gst_nddr_output_add_event (GstNddrCnn *self, GstEvent *event);

@@ -126,7 +126,7 @@ gst_nddr_pad_class_init (GstNddrPadClass *klass)
    * GstNddrPad:view:
    *
    * What the pad shows of its task, always at the input frame's size.  Can change while playing; the
-   * caps then change with it.
+   * caps then change with it.  The pad `src`, whose frames are the input's own, has no use for it.
    *
    * Since: 0.1
    */
@@ -154,7 +154,7 @@ gst_nddr_pad_new (GstPadTemplate *templ, const char *name)
 {
   GstNddrPad *pad = g_object_new (GST_TYPE_NDDR_PAD, "name", name, "direction", GST_PAD_SRC, "template", templ, NULL);
 
-  pad->task = g_strdup (name + strlen ("src_"));
+  pad->task = g_str_has_prefix (name, "src_") ? g_strdup (name + strlen ("src_")) : NULL;
   return GST_PAD (pad);
 }
 
@@ -189,13 +189,18 @@ gst_nddr_pad_get_opacity (GstNddrPad *pad)
 void
 gst_nddr_pad_log (GstNddrPad *pad)
 {
-  GST_INFO_OBJECT (pad, "shows task %s, view=%s opacity=%g", pad->task, view_nick (gst_nddr_pad_get_view (pad)),
+  if (!pad->task)
+    GST_INFO_OBJECT (pad, "passes the frames, with the results of all tasks");
+  else
+    GST_INFO_OBJECT (pad, "shows task %s, view=%s opacity=%g", pad->task, view_nick (gst_nddr_pad_get_view (pad)),
       gst_nddr_pad_get_opacity (pad));
 }
 
 GstCaps *
 gst_nddr_pad_view_caps (GstNddrPad *pad)
 {
+  if (!pad->task)
+    return gst_caps_from_string (GST_NDDR_CAPS_MAKE (GST_NDDR_SINK_FORMATS));
   GST_OBJECT_LOCK (pad);
   NddrView view = pad->view;
   NddrTaskKind kind = pad->kind;
@@ -320,6 +325,23 @@ gst_nddr_pad_negotiate (GstNddrPad *pad, const GstVideoInfo *input, GError **why
   GST_INFO_OBJECT (pad, "shows task %s, view=%s opacity=%g, as %" GST_PTR_FORMAT, pad->task, view_nick (view),
       gst_nddr_pad_get_opacity (pad), agreed);
   return TRUE;
+}
+
+gboolean
+gst_nddr_pad_pass_caps (GstNddrPad *pad, GstCaps *caps, const GstVideoInfo *input, GError **why)
+{
+  g_autoptr (GstCaps) current = gst_pad_get_current_caps (GST_PAD (pad));
+
+  pad->info = *input;
+  if (current && gst_caps_is_strictly_equal (current, caps))
+    return TRUE;
+  if (gst_pad_peer_query_accept_caps (GST_PAD (pad), caps) && gst_pad_set_caps (GST_PAD (pad), caps))
+    return TRUE;
+  g_autofree char *passes = gst_caps_to_string (caps);
+  g_autoptr (GstCaps) all = gst_pad_peer_query_caps (GST_PAD (pad), NULL);
+  g_autofree char *takes = gst_caps_to_string (all);
+  g_set_error (why, GST_CORE_ERROR, GST_CORE_ERROR_NEGOTIATION, "the frames are %s, but what follows takes %s", passes, takes);
+  return FALSE;
 }
 
 static GstBufferPool *

@@ -1,4 +1,4 @@
-/* A source pad: one task of the model, shown in one way.
+/* A source pad: one task of the model, shown in one way; or, named "src", the frame as it came, with the results of all tasks as metadata.
  *
  * Its properties may be set at any time.  Everything else about it is the element's: see the fields.
  *
@@ -19,7 +19,7 @@ struct _GstNddrPad
 {
   GstPad parent;
 
-  char *task; /* its name; never changes */
+  char *task; /* its name; NULL: the frame itself; never changes */
 
   /* object lock */
   NddrView view;
@@ -41,7 +41,7 @@ struct _GstNddrPad
   gboolean released;
 };
 
-/** A new pad; its name is "src_" and the task's. */
+/** A new pad; its name is "src_" and the task's, or "src". */
 GstPad *gst_nddr_pad_new (GstPadTemplate *templ, const char *name);
 
 /** What the task's outputs mean, now that there is a model; NULL: no longer known. */
@@ -59,6 +59,9 @@ GstCaps *gst_nddr_pad_view_caps (GstNddrPad *pad);
 /** Agrees with the peer on a format for pictures of an input like @input, sends the caps and gets a
  * buffer pool.  FALSE with @why set: what the pad makes, what the peer takes. */
 gboolean gst_nddr_pad_negotiate (GstNddrPad *pad, const GstVideoInfo *input, GError **why);
+
+/** Sends @caps, the input's own: what a pad of the frame itself agrees on.  FALSE with @why set. */
+gboolean gst_nddr_pad_pass_caps (GstNddrPad *pad, GstCaps *caps, const GstVideoInfo *input, GError **why);
 
 /** A buffer for one picture.  Blocks while the pool is empty, until gst_nddr_pad_set_flushing(). */
 GstFlowReturn gst_nddr_pad_acquire (GstNddrPad *pad, GstBuffer **buffer);

@@ -49,8 +49,15 @@ sink_caps (GstNddrCnn *self)
     g_autoptr (GstCaps) view = gst_nddr_pad_view_caps (pads->pdata[i]);
     g_autoptr (GstCaps) peer = gst_pad_peer_query_caps (pad, view);
     /* a branch that takes no format of the view at all gets a clearer error once it is negotiated with */
-    if (!gst_caps_is_empty (peer))
+    if (gst_caps_is_empty (peer))
+      continue;
+    if (GST_NDDR_PAD (pad)->task) {
       caps = limit_shape (caps, peer);
+    } else { /* what it passes */
+      GstCaps *passed = gst_caps_intersect_full (caps, peer, GST_CAPS_INTERSECT_FIRST);
+      gst_caps_unref (caps);
+      caps = passed;
+    }
   }
   return caps;
 }
@@ -63,6 +70,10 @@ src_caps (GstNddrCnn *self, GstNddrPad *pad)
   if (gst_pad_is_linked (self->sinkpad)) {
     g_autoptr (GstCaps) template = gst_pad_get_pad_template_caps (self->sinkpad);
     g_autoptr (GstCaps) peer = gst_pad_peer_query_caps (self->sinkpad, template);
+    if (!pad->task) {
+      gst_caps_unref (caps);
+      return g_steal_pointer (&peer);
+    }
     caps = limit_shape (caps, peer);
   }
   return caps;

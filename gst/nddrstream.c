@@ -19,7 +19,7 @@ start_stream (GstNddrCnn *self, GstNddrPad *pad)
 
   if (!from)
     return;
-  g_autofree char *id = gst_pad_create_stream_id (GST_PAD (pad), GST_ELEMENT (self), pad->task);
+  g_autofree char *id = gst_pad_create_stream_id (GST_PAD (pad), GST_ELEMENT (self), pad->task ? pad->task : "frame");
   GstEvent *event = gst_event_new_stream_start (id);
 
   gst_event_set_seqnum (event, gst_event_get_seqnum (from));
@@ -123,7 +123,8 @@ negotiate_pad (GstNddrCnn *self, GstNddrPad *pad)
     return GST_FLOW_ERROR;
   }
   pad->renegotiate = FALSE;
-  if (!gst_nddr_pad_negotiate (pad, &self->info, &error)) {
+  gboolean agreed = pad->task ? gst_nddr_pad_negotiate (pad, &self->info, &error) : gst_nddr_pad_pass_caps (pad, self->caps, &self->info, &error);
+  if (!agreed) {
     pad->renegotiate = TRUE;
     GstFlowReturn flow = why_not_agreed (self, pad);
     if (flow != GST_FLOW_OK)
@@ -152,22 +153,55 @@ refuse (GstNddrCnn *self, const GError *error, const char *doing)
   return GST_FLOW_ERROR;
 }
 
+/* What goes with the frames of the pad `src`: every task's raw view. */
+static void
+set_results (GstNddrCnn *self)
+{
+  for (guint t = 0; t < nddr_model_get_n_tasks (self->model); t++) {
+    const NddrTask *task = nddr_model_get_task (self->model, t);
+    GstNddrResult *result = g_new0 (GstNddrResult, 1);
+
+    result->task = g_strdup (task->name);
+    result->caps = gst_caps_fixate (gst_caps_truncate (gst_nddr_picture_caps (&self->info, NDDR_VIEW_RAW, task->kind)));
+    gst_video_info_from_caps (&result->info, result->caps);
+    g_ptr_array_add (self->results, result);
+  }
+}
+
+static NddrOutput
+make_output (const char *task, NddrView view, const GstVideoInfo *info)
+{
+  return (NddrOutput) { task, view, gst_nddr_pixel_format (GST_VIDEO_INFO_FORMAT (info)) };
+}
+
 /* Tells the session what comes in and what goes out. */
 static GstFlowReturn
 set_frames (GstNddrCnn *self, GPtrArray *pads, GPtrArray *linked)
 {
-  g_autofree NddrOutput *outputs = g_new0 (NddrOutput, pads->len);
+  g_autoptr (GArray) outputs = g_array_new (FALSE, FALSE, sizeof (NddrOutput));
   g_autoptr (GError) error = NULL;
   NddrFrameFormat input;
 
   if (!gst_nddr_cnn_ensure_session (self, linked, &error))
     return refuse (self, error, "set up the network");
   gst_nddr_frame_format (&self->info, &input);
+  g_ptr_array_set_size (self->results, 0);
   for (guint i = 0; i < pads->len; i++) {
     GstNddrPad *pad = pads->pdata[i];
-    outputs[i] = (NddrOutput) { pad->task, pad->shown, gst_nddr_pixel_format (GST_VIDEO_INFO_FORMAT (&pad->info)) };
+    NddrOutput output = make_output (pad->task, pad->shown, &pad->info);
+
+    if (pad->task) {
+      g_array_append_val (outputs, output);
+      continue;
+    }
+    set_results (self);
+    for (guint r = 0; r < self->results->len; r++) {
+      GstNddrResult *result = self->results->pdata[r];
+      output = make_output (result->task, NDDR_VIEW_RAW, &result->info);
+      g_array_append_val (outputs, output);
+    }
   }
-  if (!nddr_session_set_frames (self->session.session, &input, outputs, pads->len, &error))
+  if (!nddr_session_set_frames (self->session.session, &input, (const NddrOutput *) outputs->data, outputs->len, &error))
     return refuse (self, error, "prepare for frames of this format");
   self->since_inference = G_MAXUINT;
   return GST_FLOW_OK;
@@ -347,23 +381,31 @@ describe (GstNddrCnn *self, GstBuffer *buffer)
   return like;
 }
 
-/* Every output's opacity at the frame's time. */
-static void
-get_opacities (GstNddrCnn *self, GstBuffer *buffer, double *opacities)
+/* (transfer full): every session output's opacity at the frame's time. */
+static double *
+get_opacities (GstNddrCnn *self, GstBuffer *buffer)
 {
   GstClockTime time = stream_time (self, buffer);
+  double *opacities = g_new0 (double, self->outputs->len + self->results->len), *next = opacities;
 
   for (guint i = 0; i < self->outputs->len; i++) {
+    GstNddrPad *pad = self->outputs->pdata[i];
+
+    if (!pad->task) {
+      next += self->results->len; /* raw views have none */
+      continue;
+    }
     if (GST_CLOCK_TIME_IS_VALID (time))
-      gst_object_sync_values (self->outputs->pdata[i], time);
-    opacities[i] = gst_nddr_pad_get_opacity (self->outputs->pdata[i]);
+      gst_object_sync_values (GST_OBJECT (pad), time);
+    *next++ = gst_nddr_pad_get_opacity (pad);
   }
+  return opacities;
 }
 
 static GstFlowReturn
 submit (GstNddrCnn *self, GstBuffer *buffer)
 {
-  g_autofree double *opacities = g_new (double, self->outputs->len);
+  g_autofree double *opacities = get_opacities (self, buffer);
   g_autoptr (GError) error = NULL;
   GstVideoFrame mapped = GST_VIDEO_FRAME_INIT;
   NddrFrame frame;
@@ -379,7 +421,6 @@ submit (GstNddrCnn *self, GstBuffer *buffer)
   GST_OBJECT_LOCK (self);
   gboolean reuse = self->since_inference < self->settings.interval;
   GST_OBJECT_UNLOCK (self);
-  get_opacities (self, buffer, opacities);
   gst_nddr_frame_planes (&mapped, &frame);
   guint64 ticket = nddr_session_submit (self->session.session, &frame, opacities, reuse, &error);
   gst_video_frame_unmap (&mapped);
@@ -388,7 +429,7 @@ submit (GstNddrCnn *self, GstBuffer *buffer)
     return GST_FLOW_ERROR;
   }
   self->since_inference = reuse ? self->since_inference + 1 : 0;
-  gst_nddr_output_add_frame (self, ticket, describe (self, buffer), !reuse);
+  gst_nddr_output_add_frame (self, ticket, describe (self, buffer), self->results->len > 0 ? gst_buffer_ref (buffer) : NULL, !reuse);
   return GST_FLOW_OK;
 }
 
@@ -426,12 +467,19 @@ set_caps (GstNddrCnn *self, GstEvent *event)
         ("%" GST_PTR_FORMAT, caps));
     return GST_FLOW_NOT_NEGOTIATED;
   }
-  if (gst_video_info_is_equal (&info, &self->info) && GST_VIDEO_INFO_FIELD_ORDER (&info) == GST_VIDEO_INFO_FIELD_ORDER (&self->info))
+  if (gst_video_info_is_equal (&info, &self->info) && GST_VIDEO_INFO_FIELD_ORDER (&info) == GST_VIDEO_INFO_FIELD_ORDER (&self->info)) {
+    if (!gst_caps_is_strictly_equal (caps, self->caps)) {
+      gst_caps_replace (&self->caps, caps);
+      for (guint i = 0; i < pads->len; i++) /* which passes what else they say */
+        GST_NDDR_PAD (pads->pdata[i])->renegotiate |= !GST_NDDR_PAD (pads->pdata[i])->task;
+    }
     return GST_FLOW_OK;
+  }
   if (!gst_nddr_output_drain (self))
     return GST_FLOW_FLUSHING;
   GST_INFO_OBJECT (self, "takes %" GST_PTR_FORMAT, caps);
   self->info = info;
+  gst_caps_replace (&self->caps, caps);
   /* whenever one takes frames again: what it agreed on before no longer holds */
   for (guint i = 0; i < pads->len; i++)
     GST_NDDR_PAD (pads->pdata[i])->renegotiate = TRUE;
@@ -496,6 +544,8 @@ gst_nddr_cnn_reset_stream (GstNddrCnn *self)
   g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
 
   g_ptr_array_set_size (self->outputs, 0);
+  g_ptr_array_set_size (self->results, 0);
+  gst_clear_caps (&self->caps);
   gst_video_info_init (&self->info);
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
   self->since_inference = G_MAXUINT;

@@ -174,6 +174,8 @@ gst_nddr_swap_take (GstNddrCnn *self)
   GST_INFO_OBJECT (self, "goes on with %s instead of %s", self->model_path, swap->path);
   for (guint i = 0; i < pads->len; i++) {
     GstNddrPad *pad = pads->pdata[i];
+    if (!pad->task)
+      continue;
     NddrTaskKind kind = nddr_model_find_task (self->model, pad->task)->kind;
 
     pad->renegotiate |= !pad->has_kind || pad->kind != kind;

@@ -1,0 +1,193 @@
+/* The pad `src`: the frame as it came, with what every task makes of it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fixture.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define META "GstNddrResultsMeta"
+
+static const struct
+{
+  const char *task, *format;
+} tasks[] = { { "segmentation", "GRAY8" }, { "normal", "RGB" }, { "depth", "GRAY16_LE" } };
+
+/* Its harness's index. */
+static int
+add_frame_pad (Rig *rig, const char *takes)
+{
+  g_autoptr (GstPad) pad = gst_element_request_pad_simple (rig->element, "src");
+
+  g_assert_nonnull (pad);
+  GstHarness *harness = gst_harness_new_with_element (rig->element, NULL, "src");
+  if (takes)
+    gst_harness_set_sink_caps_str (harness, takes);
+  rig->out[rig->n_out] = harness;
+  return rig->n_out++;
+}
+
+/* (transfer full) (nullable): a task's sample of a frame */
+static GstSample *
+result_of (GstBuffer *frame, const char *task)
+{
+  GstCustomMeta *meta = gst_buffer_get_custom_meta (frame, META);
+  GstSample *sample = NULL;
+
+  g_assert_nonnull (meta);
+  gst_structure_get (gst_custom_meta_get_structure (meta), task, GST_TYPE_SAMPLE, &sample, NULL);
+  return sample;
+}
+
+static void
+expect_same_bytes (GstBuffer *a, GstBuffer *b)
+{
+  GstMapInfo x, y;
+
+  g_assert_true (gst_buffer_map (a, &x, GST_MAP_READ) && gst_buffer_map (b, &y, GST_MAP_READ));
+  g_assert_cmpmem (x.data, x.size, y.data, y.size);
+  gst_buffer_unmap (a, &x);
+  gst_buffer_unmap (b, &y);
+}
+
+/* The very memory that came in, and results that are the other pads' pictures. */
+static void
+test_beside_others (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", "normal", "raw", NULL);
+  int src = add_frame_pad (rig, NULL);
+
+  rig_set_caps (rig, RIG_CAPS ",colorimetry=sRGB,house=green");
+  for (guint n = 0; n < 3; n++) {
+    GstBuffer *frame = rig_frame (n);
+    GstMemory *memory = gst_buffer_get_memory (frame, 0);
+
+    g_assert_cmpint (rig_push (rig, frame), ==, GST_FLOW_OK);
+    g_autoptr (GstBuffer) passed = rig_pull (rig, src), untouched = rig_frame (n);
+    g_assert_true (gst_buffer_peek_memory (passed, 0) == memory);
+    gst_memory_unref (memory);
+    expect_same_bytes (passed, untouched);
+    g_assert_cmpuint (GST_BUFFER_PTS (passed), ==, n * 40 * GST_MSECOND);
+    g_assert_cmpuint (GST_BUFFER_DURATION (passed), ==, 40 * GST_MSECOND);
+    for (guint t = 0; t < 2; t++) {
+      g_autoptr (GstBuffer) picture = rig_pull (rig, t);
+      g_autoptr (GstSample) sample = result_of (passed, tasks[t].task);
+      expect_same_bytes (gst_sample_get_buffer (sample), picture);
+      g_assert_cmpuint (GST_BUFFER_PTS (gst_sample_get_buffer (sample)), ==, GST_BUFFER_PTS (picture));
+    }
+  }
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src");
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+  g_assert_cmpstr (gst_structure_get_string (gst_caps_get_structure (caps, 0), "house"), ==, "green");
+  rig_free (rig);
+}
+
+/* It alone asks for all tasks; any format passes; copies keep the results. */
+static void
+test_alone (void)
+{
+  Rig *rig = rig_new ("interval=1", NULL);
+  int src = add_frame_pad (rig, NULL);
+  GstVideoInfo info;
+
+  gst_video_info_set_format (&info, GST_VIDEO_FORMAT_NV12, 30, 18);
+  rig_set_caps (rig, "video/x-raw,format=NV12,width=30,height=18,framerate=25/1");
+  for (guint n = 0; n < 2; n++) {
+    GstBuffer *frame = fixture_frame (&info, 7, 6);
+
+    g_assert_cmpint (rig_push (rig, frame), ==, GST_FLOW_OK);
+    g_autoptr (GstBuffer) passed = rig_pull (rig, src), copy = gst_buffer_copy_deep (passed);
+    g_assert_nonnull (gst_buffer_get_video_meta (passed));
+    for (guint t = 0; t < G_N_ELEMENTS (tasks); t++) {
+      g_autoptr (GstSample) sample = result_of (passed, tasks[t].task), copied = result_of (copy, tasks[t].task);
+      const GstStructure *caps = gst_caps_get_structure (gst_sample_get_caps (sample), 0);
+      gint width, height;
+
+      g_assert_cmpstr (gst_structure_get_string (caps, "format"), ==, tasks[t].format);
+      g_assert_true (gst_structure_get (caps, "width", G_TYPE_INT, &width, "height", G_TYPE_INT, &height, NULL));
+      g_assert_cmpint (width, ==, 30);
+      g_assert_cmpint (height, ==, 18);
+      expect_same_bytes (gst_sample_get_buffer (sample), gst_sample_get_buffer (copied));
+    }
+  }
+  rig_free (rig);
+}
+
+/* What follows it takes the frames as they are or not at all, and upstream hears of that. */
+static void
+test_formats (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  add_frame_pad (rig, "video/x-raw,format={NV12,I420}");
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (rig->element, "sink");
+  g_autoptr (GstCaps) caps = gst_pad_query_caps (sink, NULL), want = gst_caps_from_string ("video/x-raw,format={NV12,I420}");
+
+  g_assert_false (gst_caps_is_empty (caps));
+  g_assert_true (gst_caps_is_subset (caps, want));
+  rig_set_caps (rig, RIG_CAPS);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_NOT_NEGOTIATED);
+  fixture_expect_error (rig->bus, GST_CORE_ERROR, GST_CORE_ERROR_NEGOTIATION, "Pad src ");
+  rig_free (rig);
+}
+
+/* By its name alone, and once. */
+static void
+test_request (void)
+{
+  GstElement *element = gst_object_ref_sink (fixture_element (NULL));
+  GstPadTemplate *template = gst_element_get_pad_template (element, "src");
+  g_autoptr (GstPad) frame = gst_element_request_pad (element, template, NULL, NULL), again = gst_element_request_pad (element, template, NULL, NULL);
+  GstElement *next = gst_object_ref_sink (gst_element_factory_make ("identity", NULL));
+
+  g_assert_nonnull (frame);
+  g_assert_null (again);
+  g_assert_true (gst_element_link (element, next));
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (next, "sink"), peer = gst_pad_get_peer (sink);
+  g_assert_cmpstr (GST_PAD_NAME (peer), ==, "src");
+  gst_element_unlink (element, next);
+  gst_element_release_request_pad (element, frame);
+  g_clear_pointer (&peer, gst_object_unref);
+  g_assert_true (gst_element_link (element, next));
+  peer = gst_pad_get_peer (sink);
+  g_assert_cmpstr (GST_PAD_NAME (peer), ==, "src_segmentation");
+  gst_element_unlink (element, next);
+  gst_object_unref (next);
+  gst_object_unref (element);
+}
+
+/* Of another model its tasks, by their names. */
+static void
+test_swap (void)
+{
+  g_autofree char *other = fixture_variant ("surface.safetensors", "\"name\": \"normal\"", "\"name\": \"surface\"");
+  Rig *rig = rig_new (NULL, NULL);
+  int src = add_frame_pad (rig, NULL);
+  gboolean changed = FALSE;
+
+  rig_set_caps (rig, RIG_CAPS);
+  for (guint n = 0; n < 20000 && !changed; n++) {
+    if (n == 1)
+      g_object_set (rig->element, "model", other, NULL);
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    g_autoptr (GstBuffer) passed = rig_pull (rig, src);
+    g_autoptr (GstSample) normal = result_of (passed, "normal"), surface = result_of (passed, "surface");
+    g_assert_true ((normal == NULL) != (surface == NULL));
+    changed = surface != NULL;
+    g_usleep (1000);
+  }
+  g_assert_true (changed);
+  rig_free (rig);
+  g_remove (other);
+}
+
+int
+main (int argc, char **argv)
+{
+  fixture_init (&argc, &argv);
+  g_test_add_func ("/element/frame/beside-others", test_beside_others);
+  g_test_add_func ("/element/frame/alone", test_alone);
+  g_test_add_func ("/element/frame/formats", test_formats);
+  g_test_add_func ("/element/frame/request", test_request);
+  g_test_add_func ("/element/frame/swap", test_swap);
+  return fixture_run ();
+}
