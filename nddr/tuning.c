@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIRST_LINE "nddr-tuning 1 " NDDR_VERSION "\n"
+#define FIRST_LINE "nddr-tuning 2 " NDDR_VERSION "\n"
 #define DIGEST 64 /* digits */
 
 static const char *const names[NDDR_N_WAYS] = { "choose", "direct", "winograd", "tile", "matrix" };

@@ -6,7 +6,7 @@
 #define DEPTH 8 /* octs of channels that go through shared memory at a time: a step */
 #define MAX_PARTS (64u << 20) /* bytes of the parts of split sums */
 
-/* Counted in the device's matrices; the comments say what that is in pixels and channels where those are 16 x 16.  @efficiency is what
+/* Counted in the device's matrices (tunings say a row by its number: where rows change, so does the first line in tuning.c); the comments say what that is in pixels and channels where those are 16 x 16.  @efficiency is what
  * a tile reaches of the first one's rate, as measured on an NVIDIA H200: larger ones use each oct that they load more often. */
 static const struct
 {
@@ -41,9 +41,13 @@ make_tile (const NddrTraits *traits, const NddrMatrixShape *shape, int variant)
   guint shared = MAX ((m + n) * (DEPTH + 1) * 16, subgroups * tiles[t].rows * traits->matrix.m * traits->matrix.n * 4);
   guint threads = subgroups * traits->subgroup_size;
   int range = (steps + n_splits - 1) / n_splits * DEPTH;
+  guint groups[] = { (shape->pixels + m - 1) / MAX (m, 1), (shape->channels + n - 1) / MAX (n, 1), shape->branches * n_splits };
 
   if (traits->matrix.m == 0 || threads > traits->max_invocations || threads % DEPTH != 0 || shared > traits->max_shared)
     return (NddrMatrixTile){ 0 };
+  for (int i = 0; i < 3; i++)
+    if (groups[i] > traits->max_groups[i])
+      return (NddrMatrixTile){ 0 };
   if (n_splits > 1 && ((n_splits - 1) * range >= shape->octs /* the last would have nothing to do */ ||
       (guint64) n_splits * shape->branches * shape->pixels * shape->channels * 4 > MIN (MAX_PARTS, traits->max_storage_range)))
     return (NddrMatrixTile){ 0 };

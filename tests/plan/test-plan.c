@@ -141,29 +141,52 @@ check_tile (const NddrTraits *traits, const NddrMatrixShape *shape, const NddrMa
   g_assert_cmpint (tile->spec[0], <=, traits->max_invocations);
   g_assert_cmpint (tile->spec[0] % traits->subgroup_size, ==, 0);
   g_assert_cmpint ((tile->m + tile->n) * (tile->spec[9] + 1) * 16, <=, traits->max_shared);
+  g_assert_cmpint (tile->spec[5] * tile->spec[6] * tile->spec[7] * traits->matrix.m * traits->matrix.n * 4, <=, traits->max_shared);
+  g_assert_cmpint ((shape->pixels + tile->m - 1) / tile->m, <=, traits->max_groups[0]);
   g_assert_cmpint (tile->range % tile->spec[9], ==, 0);
   g_assert_cmpint (tile->splits * tile->range, >=, shape->octs);
   g_assert_cmpint ((tile->splits - 1) * tile->range, <, shape->octs);
+}
+
+/* So do those of gradients to weights, whose threads load whole pixels. */
+static void
+check_gradient_tile (const NddrTraits *traits, const NddrMatrixGradientTile *tile)
+{
+  g_assert_cmpint (tile->m, >, 0);
+  g_assert_cmpint (tile->m % traits->matrix.m, ==, 0);
+  g_assert_cmpint (tile->n % traits->matrix.n, ==, 0);
+  g_assert_cmpint (tile->spec[0], <=, traits->max_invocations);
+  g_assert_cmpint (tile->spec[0] % (tile->m / 8), ==, 0);
+  g_assert_cmpint (tile->spec[0] % (tile->n / 8), ==, 0);
+  g_assert_cmpint (tile->spec[9] % traits->matrix.k, ==, 0);
+  g_assert_cmpint (tile->spec[9] * (tile->m / 8 + 1 + tile->n / 8 + 1) * 16, <=, traits->max_shared);
+  g_assert_cmpint (tile->spec[5] * tile->spec[6] * traits->matrix.m * traits->matrix.n * 4, <=, traits->max_shared);
 }
 
 static void
 test_matrix_tiles (void)
 {
   static const NddrMatrixShape shapes[] = { { 1, 1, 8, 1 }, { 2, 1681, 512, 576 }, { 2, 192, 320, 40 }, { 1, 25, 1024, 4608 }, { 2, 103041, 64, 72 },
-    { 3, 2073600, 40, 9 } };
+    { 3, 2073600, 40, 9 }, { 2, 8294400, 16, 36 } };
+  static const NddrMatrixSize sizes[] = { { 16, 16, 16 }, { 8, 8, 8 }, { 16, 8, 16 }, { 8, 16, 16 } };
   NddrTraits traits = nddr_traits_gpu;
 
   for (guint i = 0; i < G_N_ELEMENTS (shapes); i++)
     g_assert_cmpint (nddr_matrix_tile (&traits, &shapes[i], 0).m, ==, 0); /* it has no matrices */
-  for (int device = 0; device < 8; device++) {
-    traits.matrix = device & 1 ? (NddrMatrixSize){ 16, 16, 16 } : (NddrMatrixSize){ 8, 8, 8 };
-    traits.subgroup_size = device & 2 ? 64 : 8;
-    traits.cores = device & 4 ? 132 : 0;
+  for (int device = 0; device < 16; device++) {
+    traits.matrix = sizes[device % 4];
+    traits.subgroup_size = device & 4 ? 64 : 8;
+    traits.cores = device & 8 ? 132 : 0;
+    for (int out = 8; out <= 1024; out *= 2)
+      for (int in = 8; in <= 1024; in += 88) {
+        NddrMatrixGradientTile tile = nddr_matrix_gradient_tile (&traits, out, in);
+        check_gradient_tile (&traits, &tile);
+      }
     for (guint i = 0; i < G_N_ELEMENTS (shapes); i++)
       for (int variant = 0; variant <= nddr_matrix_tiles (); variant++) {
         NddrMatrixTile tile = nddr_matrix_tile (&traits, &shapes[i], variant);
 
-        if (tile.m || variant == 0)
+        if (tile.m)
           check_tile (&traits, &shapes[i], &tile);
       }
   }
