@@ -251,7 +251,7 @@ count_operations (const Bench *bench, GArray *rows)
 static double
 peak (const Bench *bench)
 {
-  return bench->half && bench->peak.matrix > 0 ? bench->peak.matrix : bench->peak.fma;
+  return (bench->half || bench->mixed) && bench->peak.matrix > 0 ? bench->peak.matrix : bench->peak.fma;
 }
 
 /* Times by the layer that a step works for, in the order of first appearance; with @by_kernel by what runs. */

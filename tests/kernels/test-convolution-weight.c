@@ -212,7 +212,8 @@ main (int argc, char **argv)
     for (guint i = 0; i < G_N_ELEMENTS (bench_rows); i++) {
       Case *k = g_new (Case, 1);
       g_autofree char *path = g_strdup_printf ("/convolution-weight/bench/%u", i);
-      *k = (Case){ &bench_rows[i], check_can (NDDR_FAMILY_SOFTWARE, FALSE) ? NDDR_FAMILY_SOFTWARE : NDDR_FAMILY_GPU };
+      gboolean software = check_can (NDDR_FAMILY_SOFTWARE, FALSE), matrix = !software && check_matrix ().m > 0;
+      *k = (Case){ &bench_rows[i], software ? NDDR_FAMILY_SOFTWARE : NDDR_FAMILY_GPU, matrix, matrix };
       g_test_add_data_func_full (path, k, bench_row, g_free);
     }
   return check_finish (g_test_run ());
