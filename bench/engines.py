@@ -42,7 +42,8 @@ class Nddr:
         if job.element:
             return self.video(job, model), {}
         command = [str(self.tool), "bench", str(model), "--json", "--batch", str(job.batch)]
-        command += ["--train"] if job.train else ["--precision", self.precision]
+        # training as it is trained: in mixed precision where the device has use for it, which PyTorch's runs on CUDA have, too
+        command += ["--train", "--precision", "mixed"] if job.train and self.precision != "fp32" else ["--train"] if job.train else ["--precision", self.precision]
         command += ["--device", self.device] if self.device else []
         said = json.loads(output(command))
         return said["median_ms"], said
@@ -70,8 +71,8 @@ class Torch:
     ways = [(layout, wait) for layout in ("contiguous", "channels_last") for wait in ("active", "passive")]
     cuda_ways = [("channels_last", "passive")]  # what its tensor cores read; compiling takes a minute
 
-    def __init__(self, python):
-        self.python, self.best = python, {}
+    def __init__(self, python, precision):
+        self.python, self.precision, self.best = python, precision, {}
 
     def missing(self, job):
         if job.element:
@@ -94,7 +95,7 @@ class Torch:
         layout, wait = way
         # glibc gives large blocks back to the system and takes them again at every layer; PyTorch is faster without
         keep = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "4294967296", "MALLOC_TOP_PAD_": "268435456"}
-        said = output([self.python, str(HERE / "time_torch.py"), job.name, layout], OMP_WAIT_POLICY=wait, **keep)
+        said = output([self.python, str(HERE / "time_torch.py"), job.name, layout, *(["fp32"] if self.precision == "fp32" else [])], OMP_WAIT_POLICY=wait, **keep)
         return {**json.loads(said), "layout": layout, "wait": wait}
 
 
@@ -171,4 +172,4 @@ class Ncnn:
 def here(build, device, precision, node_modules):
     python = sys.executable if importlib.util.find_spec("torch") else "/usr/bin/python3"
     nddr = Nddr(build, device, precision)
-    return [nddr, Torch(python), OnnxRuntime(nddr.tool, node_modules), Ncnn("ncnn", -1), Ncnn("ncnn-vulkan", int(device) if device.isdigit() else 0)]
+    return [nddr, Torch(python, precision), OnnxRuntime(nddr.tool, node_modules), Ncnn("ncnn", -1), Ncnn("ncnn-vulkan", int(device) if device.isdigit() else 0)]

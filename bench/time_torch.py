@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # Times one job in PyTorch and prints JSON.
 #
-#   time_torch.py JOB contiguous|channels_last
+#   time_torch.py JOB contiguous|channels_last [fp32]
 #
 # On the processor in fp32, inference traced and frozen.  On CUDA as fast as PyTorch does it: inference in fp16, frozen and compiled into
-# CUDA graphs; training with automatic mixed precision, compiled.
+# CUDA graphs; training with automatic mixed precision, compiled; or both in fp32.
 #
 # On the processor never with a single thread: with one, and fewer than 16 pictures, PyTorch (1.13, say) leaves 1x1 convolutions to the BLAS
 # library instead of oneDNN, and where that is the reference BLAS, as it is on a bare Debian, a training step of nddr-small takes
@@ -27,6 +27,7 @@ import reference
 SECONDS = 4
 MIN_RUNS = 3
 WARM_UP = 2
+WARM_UP_SECONDS = 1  # on CUDA: an idle GPU runs at a fraction of its clock for most of one
 MODE = os.environ.get("NDDR_BENCH_COMPILE", "reduce-overhead")  # torch.compile's, of inference on CUDA
 
 
@@ -39,6 +40,9 @@ def time_runs(run, device):
         return (time.perf_counter() - before) * 1e3
 
     for _ in range(WARM_UP):
+        once()
+    start = time.monotonic()
+    while device == "cuda" and time.monotonic() - start < WARM_UP_SECONDS:
         once()
     times, start = [], time.monotonic()
     while len(times) < MIN_RUNS or (time.monotonic() - start < SECONDS and len(times) < 200):
@@ -73,7 +77,7 @@ def freeze(config, picture):
         return torch.jit.freeze(torch.jit.trace(module, picture).eval())
 
 
-def inference(job, picture, device, layout):
+def inference(job, picture, device, layout, half):
     with torch.no_grad():
         if device == "cpu":
             frozen = torch.jit.optimize_for_inference(freeze(job.config, picture))
@@ -84,9 +88,10 @@ def inference(job, picture, device, layout):
         torch.backends.cudnn.benchmark = True
         module = Module(job.config, False).eval()
         module(picture[:1].cpu())
-        half = picture.half()
-        compiled = torch.compile(straighten(module.to(device=device, dtype=torch.half, memory_format=layout), half), mode=MODE)
-        return time_runs(lambda: compiled(half), device)
+        dtype = torch.half if half else torch.float
+        given = picture.to(dtype)
+        compiled = torch.compile(straighten(module.to(device=device, dtype=dtype, memory_format=layout), given), mode=MODE)
+        return time_runs(lambda: compiled(given), device)
 
 
 def straighten(module, picture):
@@ -95,12 +100,12 @@ def straighten(module, picture):
     return torch.fx.GraphModule(exported, exported.graph)
 
 
-def training(job, picture, device, layout):
+def training(job, picture, device, layout, half):
     module = Module(job.config, True)
     module(picture[:2].cpu())
     module = module.to(device=device, memory_format=layout)
     cuda = device == "cuda"
-    scaler = torch.cuda.amp.GradScaler(enabled=cuda)
+    scaler = torch.cuda.amp.GradScaler(enabled=cuda and half)
     height, width = picture.shape[2:]
     classes = len(job.config["tasks"][0]["classes"])
     label = torch.randint(0, classes, (job.batch, height, width), device=device)
@@ -119,7 +124,7 @@ def training(job, picture, device, layout):
 
     def step():
         optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(device, dtype=torch.half if cuda else torch.bfloat16, enabled=cuda):
+        with torch.autocast(device, dtype=torch.half if cuda else torch.bfloat16, enabled=cuda and half):
             loss = loss_of(picture)
         scaler.scale(loss).backward()
         scaler.step(optimiser)
@@ -128,14 +133,14 @@ def training(job, picture, device, layout):
     return time_runs(step, device)
 
 
-def main(name, layout_name):
+def main(name, layout_name, precision="half"):
     job = next(job for job in jobs.JOBS if job.name == name)
     layout = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}[layout_name]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_num_threads(max(2, len(os.sched_getaffinity(0))))
     size = job.config["input"]
     picture = torch.randn(job.batch, 3, size["height"], size["width"], device=device).contiguous(memory_format=layout)
-    print(json.dumps((training if job.train else inference)(job, picture, device, layout)))
+    print(json.dumps((training if job.train else inference)(job, picture, device, layout, precision != "fp32")))
 
 
 if __name__ == "__main__":
