@@ -279,6 +279,15 @@ gst_nddr_cnn_request_new_pad (GstElement *element, GstPadTemplate *templ, const 
     gst_object_unref (pad);
     return NULL;
   }
+  /* the model may be another since */
+  if (!gst_nddr_cnn_resolve_pad (self, GST_NDDR_PAD (pad), &error)) {
+    GST_WARNING_OBJECT (self, "no pad %s: %s", name, error->message);
+    gst_nddr_output_remove_pad (self, GST_NDDR_PAD (pad));
+    gst_pad_set_active (pad, FALSE);
+    gst_element_remove_pad (element, pad);
+    gst_object_unref (pad);
+    return NULL;
+  }
   gst_child_proxy_child_added (GST_CHILD_PROXY (self), G_OBJECT (pad), GST_OBJECT_NAME (pad));
   gst_object_unref (pad); /* the element has it */
   return pad;
@@ -466,7 +475,7 @@ gst_nddr_cnn_class_init (GstNddrCnnClass *klass)
    * `NDDR_MODELS` names, then where they are installed.
    *
    * Set while playing, the new model loads beside the old and takes over at a boundary between frames.  Where it cannot, as it lacks a task
-   * that has a pad, say, the old one goes on and a warning is posted.
+   * that has a pad, say, the old one goes on, the property is what it was, and a warning is posted.  Once it runs, #GstNddrCnn:stats is notified.
    *
    * Since: 0.1
    */

@@ -79,10 +79,16 @@ find_task (NddrModel *model, const char *path, GstNddrPad *pad, GError **error)
 }
 
 gboolean
+gst_nddr_cnn_check_pad (NddrModel *model, const char *path, GstNddrPad *pad, GError **error)
+{
+  return !pad->task || find_task (model, path, pad, error);
+}
+
+gboolean
 gst_nddr_cnn_check_pads (NddrModel *model, const char *path, GPtrArray *pads, GError **error)
 {
   for (guint i = 0; i < pads->len; i++)
-    if (GST_NDDR_PAD (pads->pdata[i])->task && !find_task (model, path, pads->pdata[i], error))
+    if (!gst_nddr_cnn_check_pad (model, path, pads->pdata[i], error))
       return FALSE;
   return TRUE;
 }

@@ -16,7 +16,8 @@ void gst_nddr_cnn_close (GstNddrCnn *self);
 /** (transfer full) (nullable): the model that @setting names, NULL for the default; its @path, (transfer full).  READY and above. */
 NddrModel *gst_nddr_cnn_load_model (GstNddrCnn *self, const char *setting, char **path, GError **error);
 
-/** Whether @model, which lies at @path, has the tasks of all @pads; else @error lists what it has. */
+/** Whether @model, which lies at @path, has what @pad shows, or all @pads; else @error lists what it has.  Takes no locks. */
+gboolean gst_nddr_cnn_check_pad (NddrModel *model, const char *path, GstNddrPad *pad, GError **error);
 gboolean gst_nddr_cnn_check_pads (NddrModel *model, const char *path, GPtrArray *pads, GError **error);
 
 /** Makes a session of @model as the settings ask, and runs it once, for those of @pads that are linked; for all where none is.  READY and above. */

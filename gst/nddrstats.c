@@ -29,6 +29,12 @@ gst_nddr_stats_add (GstNddrStats *stats, const NddrTiming *timing, gboolean infe
   stats->frame_time = stats->inferences == 1 ? took : stats->frame_time + (took - stats->frame_time) / 8;
 }
 
+void
+gst_nddr_stats_forget_times (GstNddrStats *stats)
+{
+  stats->inferences = stats->last = stats->sum = 0; /* what a frame takes stays a guess until the next one is measured */
+}
+
 guint64
 gst_nddr_stats_latency (GstNddrStats *stats, guint slots, gboolean *news)
 {

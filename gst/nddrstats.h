@@ -30,6 +30,9 @@ void gst_nddr_stats_reset (GstNddrStats *stats);
 /** Notes a finished frame. */
 void gst_nddr_stats_add (GstNddrStats *stats, const NddrTiming *timing, gboolean inferred);
 
+/** What comes is of another model: the times of inferences so far are forgotten, the frames are not. */
+void gst_nddr_stats_forget_times (GstNddrStats *stats);
+
 /** The latency of @slots frames in flight at the measured time a frame; 0 before anything was measured.
  * Sets @news where it is more than a quarter away from what was last reported so, and reports it. */
 guint64 gst_nddr_stats_latency (GstNddrStats *stats, guint slots, gboolean *news);

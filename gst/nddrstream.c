@@ -92,7 +92,7 @@ same_pads (GPtrArray *a, GPtrArray *b)
   return a->len == b->len && (a->len == 0 || memcmp (a->pdata, b->pdata, a->len * sizeof *a->pdata) == 0);
 }
 
-/* settle(): a pad that was wanted is none of ours any more, and the others are to be looked at anew. */
+/* settle(): a pad that was wanted is none of ours any more, or the model is another, and all is to be looked at anew. */
 #define FLOW_AGAIN GST_FLOW_CUSTOM_SUCCESS
 
 /* What it means that @pad agrees with nothing: it was released or unlinked under our hands, which is no matter of the others; or what follows is
@@ -246,7 +246,9 @@ try_settle (GstNddrCnn *self)
     return GST_FLOW_FLUSHING;
   /* nothing is in force until all of it is */
   g_ptr_array_set_size (self->outputs, 0);
-  gst_nddr_swap_take (self);
+  g_ptr_array_set_size (self->results, 0);
+  if (gst_nddr_swap_take (self))
+    return FLOW_AGAIN; /* which pads there are may have changed while waiting */
   for (guint i = 0; i < pads->len; i++) {
     g_autoptr (GstEvent) has = gst_pad_get_sticky_event (pads->pdata[i], GST_EVENT_STREAM_START, 0);
     if (!has)
@@ -445,10 +447,12 @@ gst_nddr_cnn_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
         (NULL));
     flow = GST_FLOW_NOT_NEGOTIATED;
   }
-  if (flow == GST_FLOW_OK)
+  /* a pad that came meanwhile is looked at with the next frame */
+  gboolean wanted = self->outputs->len > 0;
+  if (flow == GST_FLOW_OK && wanted)
     flow = gst_nddr_output_wait_for_slot (self);
   /* as late as possible, for what is known of lateness changes while waiting */
-  if (flow == GST_FLOW_OK && !drop_late_frame (self, buffer))
+  if (flow == GST_FLOW_OK && wanted && !drop_late_frame (self, buffer))
     flow = submit (self, buffer);
   gst_buffer_unref (buffer);
   return flow;

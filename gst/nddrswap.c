@@ -40,34 +40,62 @@ get_setting (GstNddrCnn *self, char **setting)
   return other;
 }
 
-/* (transfer full): what the settings ask for, ready to run; NULL with @error where it cannot be, without where it runs already. */
-static GstNddrSwap *
-swap_new (GstNddrCnn *self, GError **error)
+/* Whether what follows the linked @pads takes their tasks where those are of another kind now. */
+static gboolean
+check_peers (const NddrModel *model, GPtrArray *pads, GError **error)
 {
-  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+  for (guint i = 0; i < pads->len; i++) {
+    GstNddrPad *pad = pads->pdata[i];
+    const NddrTask *task = pad->task ? nddr_model_find_task (model, pad->task) : NULL;
+
+    if (!task || !gst_pad_is_linked (GST_PAD (pad)))
+      continue;
+    g_autoptr (GstCaps) shown = gst_nddr_view_caps (gst_nddr_pad_get_view (pad), &task->kind), taken = gst_pad_peer_query_caps (GST_PAD (pad), shown);
+    if (gst_caps_is_empty (taken)) {
+      g_autofree char *caps = gst_caps_to_string (shown);
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "pad %s would show %s, which what follows does not take", GST_PAD_NAME (pad), caps);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+/* (transfer full): the model of @setting, ready to run; NULL with @error where it cannot be. */
+static GstNddrSwap *
+swap_new (GstNddrCnn *self, const char *setting, GError **error)
+{
   g_autoptr (GstNddrSwap) swap = g_new0 (GstNddrSwap, 1);
 
-  if (!get_setting (self, &swap->setting))
+  swap->setting = g_strdup (setting);
+  swap->model = gst_nddr_cnn_load_model (self, setting, &swap->path, error);
+  if (!swap->model)
     return NULL;
-  swap->model = gst_nddr_cnn_load_model (self, swap->setting, &swap->path, error);
-  if (!swap->model || !gst_nddr_cnn_check_pads (swap->model, swap->path, pads, error) ||
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self); /* of now, not of when loading began */
+  if (!gst_nddr_cnn_check_pads (swap->model, swap->path, pads, error) || !check_peers (swap->model, pads, error) ||
       !gst_nddr_cnn_make_session (self, swap->model, pads, &swap->session, error))
     return NULL;
   return g_steal_pointer (&swap);
 }
 
+/* The model of @setting cannot take over: the property says again what runs, unless something else was asked for since. */
 static void
-warn (GstNddrCnn *self, const GError *error)
+refuse (GstNddrCnn *self, const char *setting, const GError *error)
 {
   GST_OBJECT_LOCK (self);
+  gboolean back = g_strcmp0 (self->settings.model, setting) == 0;
+  if (back) {
+    g_free (self->settings.model);
+    self->settings.model = g_strdup (self->opened_model);
+  }
   g_autofree char *old = g_strdup (self->model_path);
   GST_OBJECT_UNLOCK (self);
+  if (back)
+    g_object_notify (G_OBJECT (self), "model");
   g_autofree char *doing = g_strdup_printf ("change the model, and go on with %s", old);
-
   gst_nddr_cnn_post (self, GST_MESSAGE_WARNING, error, doing);
 }
 
-/* Loads until nothing else was asked for meanwhile. */
+/* Loads until nothing else was asked for meanwhile, nor by those who hear of a refusal. */
 static gpointer
 load (gpointer data)
 {
@@ -75,23 +103,37 @@ load (gpointer data)
   gboolean done;
 
   do {
+    g_autofree char *setting = NULL;
     g_autoptr (GError) error = NULL;
 
     g_mutex_lock (&self->lock);
     guint wanted = self->swap_wanted;
     g_mutex_unlock (&self->lock);
-    g_autoptr (GstNddrSwap) swap = swap_new (self, &error);
+    g_autoptr (GstNddrSwap) swap = get_setting (self, &setting) ? swap_new (self, setting, &error) : NULL;
     g_mutex_lock (&self->lock);
     gboolean current = self->swaps && wanted == self->swap_wanted;
     if (current)
       self->swap = g_steal_pointer (&swap);
-    done = current || !self->swaps;
-    self->swap_loading = !done;
     g_mutex_unlock (&self->lock);
     if (current && error)
-      warn (self, error);
+      refuse (self, setting, error);
+    g_mutex_lock (&self->lock);
+    done = !self->swaps || wanted == self->swap_wanted;
+    self->swap_loading = !done;
+    g_mutex_unlock (&self->lock);
   } while (!done);
+  gst_object_unref (self);
   return NULL;
+}
+
+/* Who hears of a refusal may end it all on this very thread. */
+static void
+join (GThread *thread)
+{
+  if (thread == g_thread_self ())
+    g_thread_unref (thread);
+  else if (thread)
+    g_thread_join (thread);
 }
 
 void
@@ -107,12 +149,11 @@ gst_nddr_swap_begin (GstNddrCnn *self)
     if (!self->swap_loading) {
       ended = self->swap_thread;
       self->swap_loading = TRUE;
-      self->swap_thread = g_thread_new ("nddrcnn-model", load, self);
+      self->swap_thread = g_thread_new ("nddrcnn-model", load, gst_object_ref (self));
     }
   }
   g_mutex_unlock (&self->lock);
-  if (ended)
-    g_thread_join (ended);
+  join (ended);
 }
 
 void
@@ -135,8 +176,7 @@ gst_nddr_swap_stop (GstNddrCnn *self)
   GThread *thread = g_steal_pointer (&self->swap_thread);
   g_autoptr (GstNddrSwap) unwanted = g_steal_pointer (&self->swap);
   g_mutex_unlock (&self->lock);
-  if (thread)
-    g_thread_join (thread);
+  join (thread);
 }
 
 gboolean
@@ -148,37 +188,65 @@ gst_nddr_swap_is_ready (GstNddrCnn *self)
   return ready;
 }
 
-void
-gst_nddr_swap_take (GstNddrCnn *self)
+/* With the object lock: whether the model has what every pad of now shows, and is what is wanted still. */
+static gboolean
+may_take (GstNddrCnn *self, const GstNddrSwap *swap, GError **error)
+{
+  if (g_strcmp0 (self->settings.model, swap->setting) != 0)
+    return FALSE;
+  for (GList *l = GST_ELEMENT (self)->srcpads; l; l = l->next)
+    if (!gst_nddr_cnn_check_pad (swap->model, swap->path, l->data, error))
+      return FALSE;
+  return TRUE;
+}
+
+static void
+set_kinds (GstNddrCnn *self)
 {
   g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+
+  for (guint i = 0; i < pads->len; i++) {
+    GstNddrPad *pad = pads->pdata[i];
+    const NddrTask *task = pad->task ? nddr_model_find_task (self->model, pad->task) : NULL;
+
+    if (!task) /* the frame itself; or one that comes and will be refused */
+      continue;
+    pad->renegotiate |= !pad->has_kind || pad->kind != task->kind;
+    gst_nddr_pad_set_kind (pad, &task->kind);
+  }
+}
+
+gboolean
+gst_nddr_swap_take (GstNddrCnn *self)
+{
   g_autoptr (GError) error = NULL;
 
   g_mutex_lock (&self->lock);
   g_autoptr (GstNddrSwap) swap = g_steal_pointer (&self->swap);
   g_mutex_unlock (&self->lock);
   if (!swap)
-    return;
-  if (!gst_nddr_cnn_check_pads (swap->model, swap->path, pads, &error)) { /* one that came meanwhile */
-    warn (self, error);
-    return;
-  }
+    return FALSE;
   GST_OBJECT_LOCK (self);
-  GstNddrSwap old = { self->opened_model, self->model_path, self->model, self->session };
-  self->opened_model = swap->setting;
-  self->model_path = swap->path;
-  self->model = swap->model;
-  self->session = swap->session;
-  *swap = old;
-  GST_OBJECT_UNLOCK (self);
-  GST_INFO_OBJECT (self, "goes on with %s instead of %s", self->model_path, swap->path);
-  for (guint i = 0; i < pads->len; i++) {
-    GstNddrPad *pad = pads->pdata[i];
-    if (!pad->task)
-      continue;
-    NddrTaskKind kind = nddr_model_find_task (self->model, pad->task)->kind;
-
-    pad->renegotiate |= !pad->has_kind || pad->kind != kind;
-    gst_nddr_pad_set_kind (pad, &kind);
+  gboolean take = may_take (self, swap, &error);
+  if (take) {
+    GstNddrSwap old = { self->opened_model, self->model_path, self->model, self->session };
+    self->opened_model = swap->setting;
+    self->model_path = swap->path;
+    self->model = swap->model;
+    self->session = swap->session;
+    *swap = old;
   }
+  GST_OBJECT_UNLOCK (self);
+  if (!take) {
+    if (error) /* a pad that came meanwhile */
+      refuse (self, swap->setting, error);
+    return FALSE;
+  }
+  GST_INFO_OBJECT (self, "goes on with %s instead of %s", self->model_path, swap->path);
+  set_kinds (self);
+  g_mutex_lock (&self->lock);
+  gst_nddr_stats_forget_times (&self->stats);
+  g_mutex_unlock (&self->lock);
+  g_object_notify (G_OBJECT (self), "stats");
+  return TRUE;
 }

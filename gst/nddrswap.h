@@ -21,7 +21,8 @@ void gst_nddr_swap_begin (GstNddrCnn *self);
 /** Whether a model has loaded and waits. */
 gboolean gst_nddr_swap_is_ready (GstNddrCnn *self);
 
-/** Puts it in the old one's place, and what it is to the pads.  The streaming thread, while nothing is in flight. */
-void gst_nddr_swap_take (GstNddrCnn *self);
+/** Puts it in the old one's place, and what it is to the pads; then notifies of `stats`.  FALSE: there is none, or it cannot.  The streaming thread,
+ * while nothing is in flight. */
+gboolean gst_nddr_swap_take (GstNddrCnn *self);
 
 G_END_DECLS

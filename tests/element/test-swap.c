@@ -162,10 +162,74 @@ test_cannot (void)
   g_object_set (rig->element, "model", lacking, NULL);
   expect_warning (rig, "no task \"normal\"");
   gst_buffer_unref (show (rig, 1, 0));
-  g_autofree char *running = running_model (rig);
+  g_autofree char *running = running_model (rig), *said = NULL;
   g_assert_cmpstr (running, ==, fixture_model ());
+  /* the property says what runs, and that is what starts again */
+  g_object_get (rig->element, "model", &said, NULL);
+  g_assert_cmpstr (said, ==, fixture_model ());
+  gst_element_set_state (rig->element, GST_STATE_READY);
+  g_assert_cmpint (gst_element_set_state (rig->element, GST_STATE_PAUSED), !=, GST_STATE_CHANGE_FAILURE);
   rig_free (rig);
   g_remove (lacking);
+}
+
+/* A task of another kind that what follows cannot take. */
+static void
+test_other_format (void)
+{
+  g_autofree char *other = fixture_variant ("kinds.safetensors", "\"name\": \"normal\", \"kind\": \"normal\" },    { \"name\": \"depth\", \"kind\": \"depth\" }",
+      "\"name\": \"normal\", \"kind\": \"depth\" },    { \"name\": \"depth\", \"kind\": \"normal\" }");
+  Rig *rig = rig_new (NULL, "normal", "raw", NULL);
+
+  gst_harness_set_sink_caps_str (rig->out[0], "video/x-raw,format=RGB");
+  rig_set_caps (rig, RIG_CAPS);
+  gst_buffer_unref (show (rig, 0, 0));
+  g_object_set (rig->element, "model", other, NULL);
+  expect_warning (rig, "GRAY16_LE");
+  gst_buffer_unref (show (rig, 1, 0));
+  rig_free (rig);
+  g_remove (other);
+}
+
+/* Who hears of it, on the thread that says so, may set the next one, or end it all. */
+static GstBusSyncReply
+set_next (GstBus *bus, GstMessage *message, gpointer data)
+{
+  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_WARNING)
+    g_object_set (GST_MESSAGE_SRC (message), "model", data, NULL);
+  return GST_BUS_PASS;
+}
+
+static GstBusSyncReply
+end_all (GstBus *bus, GstMessage *message, gpointer data)
+{
+  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_WARNING)
+    gst_element_set_state (GST_ELEMENT (GST_MESSAGE_SRC (message)), GST_STATE_READY);
+  return GST_BUS_PASS;
+}
+
+static void
+test_handlers (void)
+{
+  g_autofree char *other = fixture_variant ("other.safetensors", "\"nddr\"", "\"none\"");
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+
+  gst_bus_set_sync_handler (rig->bus, set_next, other, NULL);
+  rig_set_caps (rig, RIG_CAPS);
+  gst_buffer_unref (show (rig, 0, 0));
+  g_object_set (rig->element, "model", "/nonexistent/room.safetensors", NULL);
+  wait_for (rig, 1, other);
+  gst_bus_set_sync_handler (rig->bus, NULL, NULL, NULL);
+  gst_bus_set_sync_handler (rig->bus, end_all, NULL, NULL);
+  gst_bus_set_flushing (rig->bus, TRUE);
+  gst_bus_set_flushing (rig->bus, FALSE);
+  g_object_set (rig->element, "model", "/nonexistent/room.safetensors", NULL);
+  expect_warning (rig, "/nonexistent/room.safetensors");
+  gst_element_get_state (rig->element, NULL, NULL, GST_CLOCK_TIME_NONE);
+  g_assert_cmpint (GST_STATE (rig->element), ==, GST_STATE_READY);
+  gst_bus_set_sync_handler (rig->bus, NULL, NULL, NULL);
+  rig_free (rig);
+  g_remove (other);
 }
 
 /* The last of several that are asked for one after the other; none, where that is the one that runs. */
@@ -219,6 +283,8 @@ main (int argc, char **argv)
   g_test_add_func ("/element/swap/takes-over", test_takes_over);
   g_test_add_func ("/element/swap/other-kind", test_other_kind);
   g_test_add_func ("/element/swap/cannot", test_cannot);
+  g_test_add_func ("/element/swap/other-format", test_other_format);
+  g_test_add_func ("/element/swap/handlers", test_handlers);
   g_test_add_func ("/element/swap/last-wins", test_last_wins);
   g_test_add_func ("/element/swap/ends-while-loading", test_ends_while_loading);
   return fixture_run ();
