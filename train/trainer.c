@@ -248,12 +248,22 @@ make_start (Trainer *t, NddrConfig *config, GError **error)
       || nddr_fusion_norm_measure (t->device, t->start, t->recipe, rank_batch (t), t->pictures, error);
 }
 
+/* Bytes of memory that processes here may use: the machine's, or what the control group that we are in has of it. */
+static guint64
+host_memory (void)
+{
+  guint64 all = (guint64) sysconf (_SC_PHYS_PAGES) * sysconf (_SC_PAGESIZE), limit;
+  g_autofree char *text = NULL;
+  if (g_file_get_contents ("/sys/fs/cgroup/memory.max", &text, NULL, NULL) && g_ascii_string_to_unsigned (g_strstrip (text), 10, 1, G_MAXUINT64, &limit, NULL))
+    all = MIN (all, limit);
+  return all;
+}
+
 /* Whether this machine's memory, shared by its ranks, holds the pictures of the steps that are read ahead. */
 static gboolean
 check_host_memory (const Trainer *t, const NddrLoaderOptions *loading, GError **error)
 {
-  const guint64 bytes = nddr_loader_bytes (loading), all = (guint64) sysconf (_SC_PHYS_PAGES) * sysconf (_SC_PAGESIZE);
-  const guint64 share = local_share (t, all);
+  const guint64 bytes = nddr_loader_bytes (loading), share = local_share (t, host_memory ());
   const double gib = 1 << 30;
   if (bytes <= share)
     return TRUE;

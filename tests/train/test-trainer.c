@@ -315,8 +315,8 @@ test_failures (void)
   g_autofree char *nowhere = g_build_filename (folder, "fails-resume", NULL);
   g_assert_false (g_file_test (nowhere, G_FILE_TEST_EXISTS));
   expect_failure ("init", "train.steps=1", "no-such-model.safetensors", "no-such-model.safetensors");
-  /* 65536 pictures of 48x40 a step, in 257 steps: a terabyte */
-  g_autoptr (NddrRecipe) large = make_recipe ("train.batch=16", "train.accumulate=4096", "data.prefetch=256", NULL);
+  /* 524288 pictures of 48x40 a step, in 257 steps: eight terabytes */
+  g_autoptr (NddrRecipe) large = make_recipe ("train.batch=128", "train.accumulate=4096", "data.prefetch=256", NULL);
   expect_failure_of ("memory", large, NULL, "smaller [train] batch, accumulate or [data] prefetch");
   expect_failure ("width", "model.width=0.125", model, "width");
 }
