@@ -28,9 +28,9 @@ class Nddr:
 
     name = "nddr"
 
-    def __init__(self, build, device, precision):
+    def __init__(self, build, device, precision, mixed):
         self.tool, self.plugins = build / "train" / "nddr", build / "gst"
-        self.device, self.precision = device, precision
+        self.device, self.precision, self.mixed = device, precision, mixed
 
     def missing(self, job):
         if job.element:
@@ -42,8 +42,8 @@ class Nddr:
         if job.element:
             return self.video(job, model), {}
         command = [str(self.tool), "bench", str(model), "--json", "--batch", str(job.batch)]
-        # training as it is trained: in mixed precision where the device has use for it, which PyTorch's runs on CUDA have, too
-        command += ["--train", "--precision", "mixed"] if job.train and self.precision != "fp32" else ["--train"] if job.train else ["--precision", self.precision]
+        command += ["--precision", ("mixed" if self.mixed else "fp32") if job.train else self.precision]
+        command += ["--train"] if job.train else []
         command += ["--device", self.device] if self.device else []
         said = json.loads(output(command))
         return said["median_ms"], said
@@ -73,16 +73,15 @@ class Torch:
 
     def __init__(self, python, precision):
         self.python, self.precision, self.best = python, precision, {}
+        done = subprocess.run([python, "-c", "import torch, numpy; print(torch.cuda.is_available())"], capture_output=True, text=True)
+        self.there, self.cuda = done.returncode == 0, done.stdout.strip() == "True"
+        if self.cuda:
+            self.ways = self.cuda_ways
 
     def missing(self, job):
         if job.element:
             return "no element"
-        done = subprocess.run([self.python, "-c", "import torch, numpy; print(torch.cuda.is_available())"], capture_output=True, text=True)
-        if done.returncode != 0:
-            return f"{self.python}: no torch"
-        if done.stdout.strip() == "True":
-            self.ways = self.cuda_ways
-        return ""
+        return "" if self.there else f"{self.python}: no torch"
 
     def run(self, job, model):
         """The first turn tries all ways, and the fastest is taken from then on."""
@@ -171,5 +170,6 @@ class Ncnn:
 
 def here(build, device, precision, node_modules):
     python = sys.executable if importlib.util.find_spec("torch") else "/usr/bin/python3"
-    nddr = Nddr(build, device, precision)
-    return [nddr, Torch(python, precision), OnnxRuntime(nddr.tool, node_modules), Ncnn("ncnn", -1), Ncnn("ncnn-vulkan", int(device) if device.isdigit() else 0)]
+    torch = Torch(python, precision)
+    nddr = Nddr(build, device, precision, mixed=torch.cuda and precision != "fp32")  # as PyTorch trains there
+    return [nddr, torch, OnnxRuntime(nddr.tool, node_modules), Ncnn("ncnn", -1), Ncnn("ncnn-vulkan", int(device) if device.isdigit() else 0)]
