@@ -429,6 +429,7 @@ gst_nddr_cnn_init (GstNddrCnn *self)
   self->combiner = gst_flow_combiner_new ();
   self->outputs = g_ptr_array_new_with_free_func (gst_object_unref);
   self->results = g_ptr_array_new_with_free_func (result_free);
+  self->prepared_outputs = g_array_new (FALSE, FALSE, sizeof (NddrOutput));
   gst_nddr_cnn_reset_stream (self);
 
   self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
@@ -448,6 +449,7 @@ gst_nddr_cnn_finalize (GObject *object)
   gst_clear_caps (&self->caps);
   g_ptr_array_unref (self->outputs);
   g_ptr_array_unref (self->results);
+  g_array_unref (self->prepared_outputs);
   gst_flow_combiner_free (self->combiner);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->cond);

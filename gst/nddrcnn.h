@@ -98,6 +98,8 @@ struct _GstNddrCnn
   GstFlowReturn flow;   /* what all pads together say of what was pushed last */
   GstFlowCombiner *combiner;
   GstNddrStats stats;
+  NddrFrameFormat prepared; /* the input that the session was last prepared for */
+  GArray *prepared_outputs; /* and its outputs, of NddrOutput, their tasks interned; empty: it was not yet */
   gboolean swaps;        /* models are swapped: from PAUSED on */
   guint swap_wanted;     /* how often another model was asked for */
   gboolean swap_loading; /* the thread is at it */

@@ -171,7 +171,7 @@ set_results (GstNddrCnn *self)
 static NddrOutput
 make_output (const char *task, NddrView view, const GstVideoInfo *info)
 {
-  return (NddrOutput) { task, view, gst_nddr_pixel_format (GST_VIDEO_INFO_FORMAT (info)) };
+  return (NddrOutput) { g_intern_string (task), view, gst_nddr_pixel_format (GST_VIDEO_INFO_FORMAT (info)) };
 }
 
 /* Tells the session what comes in and what goes out. */
@@ -204,6 +204,11 @@ set_frames (GstNddrCnn *self, GPtrArray *pads, GPtrArray *linked)
   if (!nddr_session_set_frames (self->session.session, &input, (const NddrOutput *) outputs->data, outputs->len, &error))
     return refuse (self, error, "prepare for frames of this format");
   self->since_inference = G_MAXUINT;
+  g_mutex_lock (&self->lock);
+  self->prepared = input;
+  g_array_unref (self->prepared_outputs);
+  self->prepared_outputs = g_steal_pointer (&outputs);
+  g_mutex_unlock (&self->lock);
   return GST_FLOW_OK;
 }
 
@@ -550,6 +555,10 @@ gst_nddr_cnn_reset_stream (GstNddrCnn *self)
   g_ptr_array_set_size (self->outputs, 0);
   g_ptr_array_set_size (self->results, 0);
   gst_clear_caps (&self->caps);
+  g_mutex_lock (&self->lock);
+  g_array_unref (self->prepared_outputs);
+  self->prepared_outputs = g_array_new (FALSE, FALSE, sizeof (NddrOutput));
+  g_mutex_unlock (&self->lock);
   gst_video_info_init (&self->info);
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
   self->since_inference = G_MAXUINT;

@@ -60,6 +60,23 @@ check_peers (const NddrModel *model, GPtrArray *pads, GError **error)
   return TRUE;
 }
 
+/* Prepares @session for the frames that the old one has, so that taking over takes no time.  Where the tasks are others, it is prepared then. */
+static gboolean
+prepare (GstNddrCnn *self, NddrSession *session, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+
+  g_mutex_lock (&self->lock);
+  NddrFrameFormat input = self->prepared;
+  g_autoptr (GArray) outputs = g_array_ref (self->prepared_outputs); /* never changed, but replaced */
+  g_mutex_unlock (&self->lock);
+  if (outputs->len == 0 || nddr_session_set_frames (session, &input, (const NddrOutput *) outputs->data, outputs->len, &problem) ||
+      g_error_matches (problem, NDDR_ERROR, NDDR_ERROR_ARGUMENT))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&problem));
+  return FALSE;
+}
+
 /* (transfer full): the model of @setting, ready to run; NULL with @error where it cannot be. */
 static GstNddrSwap *
 swap_new (GstNddrCnn *self, const char *setting, GError **error)
@@ -72,7 +89,7 @@ swap_new (GstNddrCnn *self, const char *setting, GError **error)
     return NULL;
   g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self); /* of now, not of when loading began */
   if (!gst_nddr_cnn_check_pads (swap->model, swap->path, pads, error) || !check_peers (swap->model, pads, error) ||
-      !gst_nddr_cnn_make_session (self, swap->model, pads, &swap->session, error))
+      !gst_nddr_cnn_make_session (self, swap->model, pads, &swap->session, error) || !prepare (self, swap->session.session, error))
     return NULL;
   return g_steal_pointer (&swap);
 }
