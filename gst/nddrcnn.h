@@ -102,9 +102,9 @@ struct _GstNddrCnn
   GArray *prepared_outputs; /* and its outputs, of NddrOutput, their tasks interned; empty: it was not yet */
   gboolean swaps;        /* models are swapped: from PAUSED on */
   guint swap_wanted;     /* how often another model was asked for */
-  gboolean swap_loading; /* the thread is at it */
+  gboolean swap_loading; /* there is a thread for it, which has a reference of its own */
+  gboolean swap_using;   /* and uses what is open */
   GstNddrSwap *swap;     /* loaded, for the next boundary between frames */
-  GThread *swap_thread;
 
   GThread *thread;
 };

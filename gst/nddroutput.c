@@ -104,7 +104,8 @@ static GstBuffer *
 add_results (GstNddrCnn *self, Item *item, const Picture *pictures)
 {
   GstBuffer *frame = gst_buffer_make_writable (g_steal_pointer (&item->frame)); /* its memory stays shared */
-  GstStructure *structure = gst_custom_meta_get_structure (gst_buffer_add_custom_meta (frame, GST_NDDR_RESULTS_META));
+  GstCustomMeta *meta = gst_buffer_get_custom_meta (frame, GST_NDDR_RESULTS_META); /* of another such element before this one */
+  GstStructure *structure = gst_custom_meta_get_structure (meta ? meta : gst_buffer_add_custom_meta (frame, GST_NDDR_RESULTS_META));
 
   if (GST_BUFFER_FLAG_IS_SET (item->like, GST_BUFFER_FLAG_DISCONT))
     GST_BUFFER_FLAG_SET (frame, GST_BUFFER_FLAG_DISCONT);
@@ -113,7 +114,7 @@ add_results (GstNddrCnn *self, Item *item, const Picture *pictures)
 
     if (!pictures[r].buffer)
       continue;
-    gst_buffer_copy_into (pictures[r].buffer, item->like, GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
+    gst_buffer_copy_into (pictures[r].buffer, item->like, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
     g_autoptr (GstSample) sample = gst_sample_new (pictures[r].buffer, result->caps, NULL, NULL);
     gst_structure_set (structure, result->task, GST_TYPE_SAMPLE, sample, NULL);
   }

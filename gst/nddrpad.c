@@ -333,9 +333,8 @@ gst_nddr_pad_pass_caps (GstNddrPad *pad, GstCaps *caps, const GstVideoInfo *inpu
   g_autoptr (GstCaps) current = gst_pad_get_current_caps (GST_PAD (pad));
 
   pad->info = *input;
-  if (current && gst_caps_is_strictly_equal (current, caps))
-    return TRUE;
-  if (gst_pad_peer_query_accept_caps (GST_PAD (pad), caps) && gst_pad_set_caps (GST_PAD (pad), caps))
+  if (gst_pad_peer_query_accept_caps (GST_PAD (pad), caps)
+      && ((current && gst_caps_is_strictly_equal (current, caps)) || gst_pad_set_caps (GST_PAD (pad), caps)))
     return TRUE;
   g_autofree char *passes = gst_caps_to_string (caps);
   g_autoptr (GstCaps) all = gst_pad_peer_query_caps (GST_PAD (pad), NULL);

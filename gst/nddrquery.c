@@ -104,6 +104,31 @@ answer_latency (GstNddrCnn *self, GstQuery *query)
   return TRUE;
 }
 
+/* Whether what follows the pad `src`, which gets the very frames, knows other layouts of them than the usual. */
+static gboolean
+frames_may_have_meta (GstNddrCnn *self, GstCaps *caps)
+{
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (GST_ELEMENT (self), "src");
+
+  if (!pad || !gst_pad_is_linked (pad) || !caps)
+    return TRUE;
+  GstQuery *query = gst_query_new_allocation (caps, FALSE);
+  gboolean known = gst_pad_peer_query (pad, query) && gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+  gst_query_unref (query);
+  return known;
+}
+
+static void
+answer_allocation (GstNddrCnn *self, GstQuery *query)
+{
+  GstCaps *caps;
+
+  gst_query_parse_allocation (query, &caps, NULL);
+  /* frames are copied to the device from wherever they lie; branches get buffers of their own */
+  if (frames_may_have_meta (self, caps))
+    gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+}
+
 gboolean
 gst_nddr_cnn_sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
 {
@@ -113,8 +138,7 @@ gst_nddr_cnn_sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
     case GST_QUERY_CAPS:
       return answer_caps (query, sink_caps (self));
     case GST_QUERY_ALLOCATION:
-      /* frames are copied to the device from wherever they lie; branches get buffers of their own */
-      gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+      answer_allocation (self, query);
       return TRUE;
     case GST_QUERY_DRAIN:
       if (!gst_nddr_output_drain (self))

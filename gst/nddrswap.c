@@ -94,9 +94,9 @@ swap_new (GstNddrCnn *self, const char *setting, GError **error)
   return g_steal_pointer (&swap);
 }
 
-/* The model of @setting cannot take over: the property says again what runs, unless something else was asked for since. */
-static void
-refuse (GstNddrCnn *self, const char *setting, const GError *error)
+/* The model of @setting cannot take over: the property says again what runs, unless something else was asked for since.  TRUE: it does. */
+static gboolean
+put_back (GstNddrCnn *self, const char *setting)
 {
   GST_OBJECT_LOCK (self);
   gboolean back = g_strcmp0 (self->settings.model, setting) == 0;
@@ -104,12 +104,47 @@ refuse (GstNddrCnn *self, const char *setting, const GError *error)
     g_free (self->settings.model);
     self->settings.model = g_strdup (self->opened_model);
   }
+  GST_OBJECT_UNLOCK (self);
+  return back;
+}
+
+/* Says so.  Who hears of it may set the next one, or end it all, on this very thread. */
+static void
+tell (GstNddrCnn *self, const GError *error, gboolean is_back)
+{
+  GST_OBJECT_LOCK (self);
   g_autofree char *old = g_strdup (self->model_path);
   GST_OBJECT_UNLOCK (self);
-  if (back)
+  g_autofree char *doing = g_strdup_printf ("change the model, and go on with %s", old ? old : "the old one");
+
+  if (is_back)
     g_object_notify (G_OBJECT (self), "model");
-  g_autofree char *doing = g_strdup_printf ("change the model, and go on with %s", old);
   gst_nddr_cnn_post (self, GST_MESSAGE_WARNING, error, doing);
+}
+
+/* Loads what the settings ask for, which was asked for @wanted times. */
+static void
+load_one (GstNddrCnn *self, guint wanted)
+{
+  g_autofree char *setting = NULL;
+  g_autoptr (GError) error = NULL;
+  gboolean is_back = FALSE;
+  GstNddrSwap *swap = get_setting (self, &setting) ? swap_new (self, setting, &error) : NULL;
+
+  g_mutex_lock (&self->lock);
+  gboolean current = self->swaps && wanted == self->swap_wanted;
+  if (current)
+    self->swap = g_steal_pointer (&swap);
+  g_mutex_unlock (&self->lock);
+  swap_free (swap);
+  if (current && error)
+    is_back = put_back (self, setting);
+  g_mutex_lock (&self->lock);
+  self->swap_using = FALSE;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+  if (current && error)
+    tell (self, error, is_back);
 }
 
 /* Loads until nothing else was asked for meanwhile, nor by those who hear of a refusal. */
@@ -117,60 +152,38 @@ static gpointer
 load (gpointer data)
 {
   GstNddrCnn *self = data;
-  gboolean done;
+  guint wanted = 0;
 
+  g_mutex_lock (&self->lock);
   do {
-    g_autofree char *setting = NULL;
-    g_autoptr (GError) error = NULL;
-
-    g_mutex_lock (&self->lock);
-    guint wanted = self->swap_wanted;
-    g_mutex_unlock (&self->lock);
-    g_autoptr (GstNddrSwap) swap = get_setting (self, &setting) ? swap_new (self, setting, &error) : NULL;
-    g_mutex_lock (&self->lock);
-    gboolean current = self->swaps && wanted == self->swap_wanted;
-    if (current)
-      self->swap = g_steal_pointer (&swap);
-    g_mutex_unlock (&self->lock);
-    if (current && error)
-      refuse (self, setting, error);
-    g_mutex_lock (&self->lock);
-    done = !self->swaps || wanted == self->swap_wanted;
-    self->swap_loading = !done;
-    g_mutex_unlock (&self->lock);
-  } while (!done);
+    wanted = self->swap_wanted;
+    self->swap_using = self->swaps;
+    if (self->swap_using) {
+      g_mutex_unlock (&self->lock);
+      load_one (self, wanted);
+      g_mutex_lock (&self->lock);
+    }
+  } while (self->swaps && wanted != self->swap_wanted);
+  self->swap_loading = FALSE;
+  g_mutex_unlock (&self->lock);
   gst_object_unref (self);
   return NULL;
-}
-
-/* Who hears of a refusal may end it all on this very thread. */
-static void
-join (GThread *thread)
-{
-  if (thread == g_thread_self ())
-    g_thread_unref (thread);
-  else if (thread)
-    g_thread_join (thread);
 }
 
 void
 gst_nddr_swap_begin (GstNddrCnn *self)
 {
   g_autoptr (GstNddrSwap) unwanted = NULL;
-  GThread *ended = NULL;
 
   g_mutex_lock (&self->lock);
   if (self->swaps) {
     self->swap_wanted++;
     unwanted = g_steal_pointer (&self->swap);
-    if (!self->swap_loading) {
-      ended = self->swap_thread;
-      self->swap_loading = TRUE;
-      self->swap_thread = g_thread_new ("nddrcnn-model", load, gst_object_ref (self));
-    }
+    if (!self->swap_loading)
+      g_thread_unref (g_thread_new ("nddrcnn-model", load, gst_object_ref (self)));
+    self->swap_loading = TRUE;
   }
   g_mutex_unlock (&self->lock);
-  join (ended);
 }
 
 void
@@ -190,10 +203,11 @@ gst_nddr_swap_stop (GstNddrCnn *self)
 {
   g_mutex_lock (&self->lock);
   self->swaps = FALSE;
-  GThread *thread = g_steal_pointer (&self->swap_thread);
+  self->swap_wanted++; /* nothing that is loading now is for later */
+  while (self->swap_using)
+    g_cond_wait (&self->cond, &self->lock);
   g_autoptr (GstNddrSwap) unwanted = g_steal_pointer (&self->swap);
   g_mutex_unlock (&self->lock);
-  join (thread);
 }
 
 gboolean
@@ -256,7 +270,7 @@ gst_nddr_swap_take (GstNddrCnn *self)
   GST_OBJECT_UNLOCK (self);
   if (!take) {
     if (error) /* a pad that came meanwhile */
-      refuse (self, swap->setting, error);
+      tell (self, error, put_back (self, swap->setting));
     return FALSE;
   }
   GST_INFO_OBJECT (self, "goes on with %s instead of %s", self->model_path, swap->path);

@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 /** From now on models are swapped; begins with one where the settings ask for another than is open.  After gst_nddr_cnn_open(). */
 void gst_nddr_swap_start (GstNddrCnn *self);
 
-/** Waits for what is loading and throws it away; models are no longer swapped.  No thread may be in the stream. */
+/** Waits for what is loading and throws it away; models are no longer swapped, and the device and the model are used no more.  No thread may be in
+ * the stream. */
 void gst_nddr_swap_stop (GstNddrCnn *self);
 
 /** Begins to load the model that the settings ask for; what was asked for before is no longer wanted.  Does nothing where models are not

@@ -217,6 +217,9 @@ rig_free (Rig *rig)
   gst_object_unref (rig->bus);
   g_object_add_weak_pointer (G_OBJECT (element), (gpointer *) &element);
   gst_object_unref (rig->element);
+  /* a thread that has told of something may be about to let go of it */
+  for (guint i = 0; i < 1000 && g_atomic_pointer_get ((gpointer *) &element); i++)
+    g_usleep (1000);
   g_assert_null (element);
   g_free (rig);
 }

@@ -130,6 +130,57 @@ test_formats (void)
   rig_free (rig);
 }
 
+/* Whether upstream is told that frames may be laid out as a GstVideoMeta says. */
+static gboolean
+offers_meta (Rig *rig)
+{
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (rig->element, "sink");
+  g_autoptr (GstCaps) caps = gst_caps_from_string (RIG_CAPS);
+  GstQuery *query = gst_query_new_allocation (caps, FALSE);
+
+  g_assert_true (gst_pad_query (sink, query));
+  gboolean offers = gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+  gst_query_unref (query);
+  return offers;
+}
+
+/* Frames that are passed lie as what follows can read them. */
+static void
+test_layout (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+
+  g_assert_true (offers_meta (rig)); /* they are copied */
+  int src = add_frame_pad (rig, NULL);
+  g_assert_false (offers_meta (rig));
+  gst_harness_add_propose_allocation_meta (rig->out[src], GST_VIDEO_META_API_TYPE, NULL);
+  g_assert_true (offers_meta (rig));
+  rig_free (rig);
+}
+
+/* Of two such elements one after the other the last one's results are found. */
+static void
+test_again (void)
+{
+  Rig *first = rig_new (NULL, NULL), *second = rig_new (NULL, "segmentation", "raw", NULL);
+  int out = add_frame_pad (first, NULL), src = add_frame_pad (second, NULL);
+
+  rig_set_caps (first, RIG_CAPS);
+  rig_set_caps (second, RIG_CAPS);
+  g_assert_cmpint (rig_push (first, rig_frame (0)), ==, GST_FLOW_OK);
+  GstBuffer *frame = gst_buffer_make_writable (rig_pull (first, out));
+  GstStructure *old = gst_custom_meta_get_structure (gst_buffer_get_custom_meta (frame, META));
+  gst_structure_set (old, "segmentation", G_TYPE_STRING, "of the first", "other", G_TYPE_STRING, "of the first", NULL);
+  g_assert_cmpint (rig_push (second, frame), ==, GST_FLOW_OK);
+  g_autoptr (GstBuffer) passed = rig_pull (second, src), picture = rig_pull (second, 0);
+  g_autoptr (GstSample) sample = result_of (passed, "segmentation");
+  g_assert_nonnull (sample);
+  expect_same_bytes (gst_sample_get_buffer (sample), picture);
+  g_assert_cmpstr (gst_structure_get_string (gst_custom_meta_get_structure (gst_buffer_get_custom_meta (passed, META)), "other"), ==, "of the first");
+  rig_free (first);
+  rig_free (second);
+}
+
 /* By its name alone, and once. */
 static void
 test_request (void)
@@ -187,6 +238,8 @@ main (int argc, char **argv)
   g_test_add_func ("/element/frame/beside-others", test_beside_others);
   g_test_add_func ("/element/frame/alone", test_alone);
   g_test_add_func ("/element/frame/formats", test_formats);
+  g_test_add_func ("/element/frame/layout", test_layout);
+  g_test_add_func ("/element/frame/again", test_again);
   g_test_add_func ("/element/frame/request", test_request);
   g_test_add_func ("/element/frame/swap", test_swap);
   return fixture_run ();
