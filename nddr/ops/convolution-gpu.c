@@ -236,23 +236,7 @@ choose_way (const NddrPlan *plan, const Product *p)
   return way;
 }
 
-/* in how many tensors the sources lie */
-static int
-count_tensors (const Product *p)
-{
-  int n = 0;
-
-  for (int s = 0; s < p->n_sources; s++) {
-    gboolean known = FALSE;
-
-    for (int i = 0; i < s; i++)
-      known |= p->sources[i].input.tensor == p->sources[s].input.tensor;
-    n += !known;
-  }
-  return n;
-}
-
-/* A step of matrix_conv where there is a @tile, else of gpu_conv. */
+/* A step of matrix_conv where there is a @tile, whose constants come first, else of gpu_conv. */
 static NddrStep *
 append_kernel (NddrPlan *plan, const Product *p, const NddrMatrixTile *tile)
 {
@@ -264,9 +248,6 @@ append_kernel (NddrPlan *plan, const Product *p, const NddrMatrixTile *tile)
     step = nddr_plan_step (plan, NDDR_KERNEL_MATRIX_CONV, groups (pixels, tile->m), groups (y->stride, tile->n), p->branches * tile->splits);
     for (guint i = 0; i < G_N_ELEMENTS (tile->spec); i++)
       nddr_step_spec (step, tile->spec[i]);
-    nddr_step_spec (step, count_tensors (p));
-    nddr_step_spec (step, y->type == NDDR_F32);
-    nddr_step_spec (step, p->divide);
     return step;
   }
   step = nddr_plan_step (plan, NDDR_KERNEL_GPU_CONV, groups (pixels, m), groups (y->stride, n), p->branches);
@@ -322,6 +303,11 @@ append_dispatch (NddrPlan *plan, const Product *p)
   nddr_step_write (step, 3, parts ? parts : y);
   for (int s = 0; s < p->n_sources; s++)
     which[s] = bind_source (step, bound, &n_bound, p->sources[s].input.tensor);
+  if (tile.m) {
+    nddr_step_spec (step, n_bound);
+    nddr_step_spec (step, y->type == NDDR_F32);
+    nddr_step_spec (step, p->divide);
+  }
   nddr_step_read (step, 4, tile.m ? append_octs (plan, p, which) : append_sources (plan, p, which));
   nddr_step_push_i (step, x->height);
   nddr_step_push_i (step, x->width);
