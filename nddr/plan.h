@@ -19,6 +19,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   guint32 m, n, k; /* 0: the device has none */
+  gboolean emulated; /* by a driver on the CPU: what is unrolled takes it long to compile */
 } NddrMatrixSize;
 
 /** What a plan must know of a device. */

@@ -89,11 +89,13 @@ nddr_matrix_query (VkInstance instance, VkPhysicalDevice physical)
       vkGetInstanceProcAddr (instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
   g_autofree VkCooperativeMatrixPropertiesKHR *all = NULL;
   NddrMatrixSize best = { 0 };
+  VkPhysicalDeviceProperties properties;
   guint32 n = 0;
 
   if (!get || !has_extensions (physical) || !has_features (physical) || !has_subgroups (physical) || get (physical, &n, NULL) != VK_SUCCESS)
     return best;
   all = g_new0 (VkCooperativeMatrixPropertiesKHR, n + 1);
+  vkGetPhysicalDeviceProperties (physical, &properties);
   for (guint32 i = 0; i < n; i++)
     all[i].sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR;
   if (get (physical, &n, all) != VK_SUCCESS)
@@ -102,7 +104,7 @@ nddr_matrix_query (VkInstance instance, VkPhysicalDevice physical)
     const VkCooperativeMatrixPropertiesKHR *p = &all[i];
 
     if (is_usable (p) && p->MSize * p->NSize * p->KSize > best.m * best.n * best.k)
-      best = (NddrMatrixSize){ p->MSize, p->NSize, p->KSize };
+      best = (NddrMatrixSize){ p->MSize, p->NSize, p->KSize, properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU };
   }
   return best;
 }

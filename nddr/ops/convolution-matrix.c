@@ -4,6 +4,7 @@
 #include <nddr/ops/convolution.h>
 
 #define DEPTH 8 /* octs of channels that go through shared memory at a time: a step */
+#define EMULATED_DEPTH 2 /* or a minute goes by in compiling one tile: its loop is unrolled */
 #define MAX_PARTS (64u << 20) /* bytes of the parts of split sums */
 
 /* Counted in the device's matrices (tunings say a row by its number: where rows change, so does the first line in tuning.c); the comments say what that is in pixels and channels where those are 16 x 16.  @efficiency is what
@@ -37,13 +38,14 @@ make_tile (const NddrTraits *traits, const NddrMatrixShape *shape, int variant)
 {
   int t = variant % G_N_ELEMENTS (tiles), n_splits = splits[variant / G_N_ELEMENTS (tiles)];
   int m = tiles[t].subgroups_m * tiles[t].rows * traits->matrix.m, n = tiles[t].subgroups_n * tiles[t].columns * traits->matrix.n;
-  int subgroups = tiles[t].subgroups_m * tiles[t].subgroups_n, steps = (shape->octs + DEPTH - 1) / DEPTH;
-  guint shared = MAX ((m + n) * (DEPTH + 1) * 16, subgroups * tiles[t].rows * traits->matrix.m * traits->matrix.n * 4);
+  int depth = traits->matrix.emulated ? EMULATED_DEPTH : DEPTH;
+  int subgroups = tiles[t].subgroups_m * tiles[t].subgroups_n, steps = (shape->octs + depth - 1) / depth;
+  guint shared = MAX ((m + n) * (depth + 1) * 16, subgroups * tiles[t].rows * traits->matrix.m * traits->matrix.n * 4);
   guint threads = subgroups * traits->subgroup_size;
-  int range = (steps + n_splits - 1) / n_splits * DEPTH;
+  int range = (steps + n_splits - 1) / n_splits * depth;
   guint groups[] = { (shape->pixels + m - 1) / MAX (m, 1), (shape->channels + n - 1) / MAX (n, 1), shape->branches * n_splits };
 
-  if (traits->matrix.m == 0 || threads > traits->max_invocations || threads % DEPTH != 0 || shared > traits->max_shared)
+  if (traits->matrix.m == 0 || threads > traits->max_invocations || threads % depth != 0 || shared > traits->max_shared)
     return (NddrMatrixTile){ 0 };
   for (int i = 0; i < 3; i++)
     if (groups[i] > traits->max_groups[i])
@@ -58,7 +60,7 @@ make_tile (const NddrTraits *traits, const NddrMatrixShape *shape, int variant)
     .splits = n_splits,
     .range = range,
     .spec = { threads, traits->matrix.m, traits->matrix.n, traits->matrix.k, traits->subgroup_size, tiles[t].subgroups_m,
-        tiles[t].subgroups_n, tiles[t].rows, tiles[t].columns, DEPTH },
+        tiles[t].subgroups_n, tiles[t].rows, tiles[t].columns, depth },
   };
 }
 
@@ -105,6 +107,7 @@ nddr_matrix_tile (const NddrTraits *traits, const NddrMatrixShape *shape, int va
 /* ---- the gradient to the weights */
 
 #define PIXELS 64 /* that go through shared memory at a time */
+#define EMULATED_PIXELS 16
 
 /* As above: here the comments say output and input channels. */
 static const struct
@@ -123,18 +126,19 @@ static NddrMatrixGradientTile
 make_gradient_tile (const NddrTraits *traits, int t)
 {
   NddrMatrixSize matrix = traits->matrix;
+  int pixels = matrix.emulated ? EMULATED_PIXELS : PIXELS;
   guint subgroups = gradient_tiles[t].subgroups_m * gradient_tiles[t].subgroups_n, threads = subgroups * traits->subgroup_size;
   int m = gradient_tiles[t].subgroups_m * gradient_tiles[t].rows * matrix.m, n = gradient_tiles[t].subgroups_n * gradient_tiles[t].columns * matrix.n;
-  guint shared = MAX (PIXELS * (m / 8 + 1 + n / 8 + 1) * 16, (int) (subgroups * matrix.m * matrix.n * 4));
+  guint shared = MAX (pixels * (m / 8 + 1 + n / 8 + 1) * 16, (int) (subgroups * matrix.m * matrix.n * 4));
 
-  if (matrix.m == 0 || matrix.m % 8 != 0 || matrix.n % 8 != 0 || PIXELS % matrix.k != 0 || threads > traits->max_invocations ||
+  if (matrix.m == 0 || matrix.m % 8 != 0 || matrix.n % 8 != 0 || pixels % matrix.k != 0 || threads > traits->max_invocations ||
       threads % (m / 8) != 0 || threads % (n / 8) != 0 || shared > traits->max_shared)
     return (NddrMatrixGradientTile){ 0 };
   return (NddrMatrixGradientTile){
     .m = m,
     .n = n,
     .spec = { threads, matrix.m, matrix.n, matrix.k, traits->subgroup_size, gradient_tiles[t].subgroups_m, gradient_tiles[t].subgroups_n,
-        gradient_tiles[t].rows, gradient_tiles[t].columns, PIXELS },
+        gradient_tiles[t].rows, gradient_tiles[t].columns, pixels },
   };
 }
 

@@ -173,8 +173,9 @@ test_matrix_tiles (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (shapes); i++)
     g_assert_cmpint (nddr_matrix_tile (&traits, &shapes[i], 0).m, ==, 0); /* it has no matrices */
-  for (int device = 0; device < 16; device++) {
+  for (int device = 0; device < 32; device++) {
     traits.matrix = sizes[device % 4];
+    traits.matrix.emulated = device >= 16;
     traits.subgroup_size = device & 4 ? 64 : 8;
     traits.cores = device & 8 ? 132 : 0;
     for (int out = 8; out <= 1024; out *= 2)
