@@ -144,8 +144,10 @@ class Trainer:
         return ["eval", str(run.folder / "model.safetensors"), run.keys["data.val"], "--json", *paper, *self.tool.device]
 
     def made(self, run):
-        """All that decides what comes out of it."""
-        return {**self.tables.size, **run.keys, "--init": " ".join(str(init) for init in run.inits)}
+        """All that decides what comes out of it.  Other runs' models by their place among the runs, so that all of them may move."""
+        inits = [pathlib.Path(init) for init in run.inits]
+        inside = [init.relative_to(self.folder) if init.is_relative_to(self.folder) else init for init in inits]
+        return {**self.tables.size, **run.keys, "--init": " ".join(map(str, inside))}
 
     def check(self, run):
         """That what is in its folder was made as it would be now."""

@@ -85,6 +85,17 @@ def test_kept(bench):
     assert "was made otherwise: train.lr was 0.001 and is 0.5" in said, said
 
 
+def test_moved(bench):
+    """Runs are what they were in another place, and a reader that leaves early is no error."""
+    (bench.folder / "runs").rename(bench.folder / "moved")
+    assert json.loads(bench.run("--print", "--json", out="moved").stdout)["rows"][1]["done"] == 2
+    (bench.folder / "moved").rename(bench.folder / "runs")
+    with subprocess.Popen(bench.command("--print"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        child.stdout.close()
+        said = child.stderr.read()
+    assert child.returncode == -signal.SIGPIPE and not said, said
+
+
 def test_stopped(bench):
     """A signal leaves a checkpoint, from which the same command goes on to the scores of a run that never stopped."""
     path = bench.folder / "stopped" / "tiny" / "miniature" / "single" / "seed-1" / "segmentation"
@@ -139,7 +150,7 @@ def test_ours(bench):
 
 
 def main():
-    tests = [test_table, test_kept, test_stopped, test_failed, test_ours]
+    tests = [test_table, test_kept, test_moved, test_stopped, test_failed, test_ours]
     print(f"1..{len(tests)}")
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
