@@ -84,39 +84,34 @@ main ()
 
   int t = segments_base, last = segments_base + n_segments, in_height = in_height, in_width = in_width;
   int source0 = source0, source1 = source1, source2 = source2, source3 = source3, source4 = source4, source5 = source5;
-  do
-    {
-      uvec4 segment = imageLoad (segments, t);
-      int dy = int (segment.x) >> 16, dx = int (segment.x << 16) >> 16, source = int (segment.y), depth = int (segment.z);
-      int base = source == 0 ? source0 : source == 1 ? source1 : source == 2 ? source2 : source == 3 ? source3 : source == 4 ? source4 : source5;
-      base += branch * int (segment.w);
-      AIM (0) AIM (1) AIM (2) AIM (3)
-      // where the tap misses the map for all 32 pixels, a wide dilation's often, one step of zeros stands for all
-      int reach = max (max (a[0], a[1]), max (a[2], a[3]));
-      reach = max (reach, subgroupShuffle (reach, uint (lane ^ 1)));
-      reach = max (reach, subgroupShuffle (reach, uint (lane ^ 2)));
-      reach = max (reach, subgroupShuffle (reach, uint (lane ^ 4)));
-      int end = reach < 0 ? 1 : depth, k = 0;
-      do
-        {
-          vec4 v[4] = vec4[4] (LOAD (x, max (a[0] + k, 0)), LOAD (x, max (a[1] + k, 0)), LOAD (x, max (a[2] + k, 0)), LOAD (x, max (a[3] + k, 0)));
-          LOAD_WEIGHTS
-          EVERY (COLUMNS)
-          k++;
-        }
-      while (k < end);
-      at += (depth - end) * BLOCK;
-      t++;
-    }
-  while (t < last);
+  do {
+    uvec4 segment = imageLoad (segments, t);
+    int dy = int (segment.x) >> 16, dx = int (segment.x << 16) >> 16, source = int (segment.y), depth = int (segment.z);
+    int base = source == 0 ? source0 : source == 1 ? source1 : source == 2 ? source2 : source == 3 ? source3 : source == 4 ? source4 : source5;
+    base += branch * int (segment.w);
+    AIM (0) AIM (1) AIM (2) AIM (3)
+    // where the tap misses the map for all 32 pixels, a wide dilation's often, one step of zeros stands for all
+    int reach = max (max (a[0], a[1]), max (a[2], a[3]));
+    reach = max (reach, subgroupShuffle (reach, uint (lane ^ 1)));
+    reach = max (reach, subgroupShuffle (reach, uint (lane ^ 2)));
+    reach = max (reach, subgroupShuffle (reach, uint (lane ^ 4)));
+    int end = reach < 0 ? 1 : depth, k = 0;
+    do {
+      vec4 v[4] = vec4[4] (LOAD (x, max (a[0] + k, 0)), LOAD (x, max (a[1] + k, 0)), LOAD (x, max (a[2] + k, 0)), LOAD (x, max (a[3] + k, 0)));
+      LOAD_WEIGHTS
+      EVERY (COLUMNS)
+      k++;
+    } while (k < end);
+    at += (depth - end) * BLOCK;
+    t++;
+  } while (t < last);
 
-  if (RESIDUAL)
-    {
-      int from[4];
-      int r = residual_base + branch * residual_branch + block;
-      from[0] = r + place[0]; from[1] = r + place[1]; from[2] = r + place[2]; from[3] = r + place[3];
-      EVERY (ADDS)
-    }
+  if (RESIDUAL) {
+    int from[4];
+    int r = residual_base + branch * residual_branch + block;
+    from[0] = r + place[0]; from[1] = r + place[1]; from[2] = r + place[2]; from[3] = r + place[3];
+    EVERY (ADDS)
+  }
   int o = out_start + branch * out_branch + block, rest = out_texels - block;
   int room[4] = int[4] (inside[0] ? rest : 0, inside[1] ? rest : 0, inside[2] ? rest : 0, inside[3] ? rest : 0);
   float low = low, high = high;

@@ -40,11 +40,10 @@ main ()
       int yy = r / out_width * stride + ky, xx = r % out_width * stride + kx;
       bool inside = p < end && q < x_quads && yy >= 0 && xx >= 0 && yy < height && xx < width;
       tile_x[id] = inside ? LOAD (x, x_first + branch * x_step + ((image * height + yy) * width + xx) * x_quads + q) : vec4 (0);
-    }
-    {
-      int p = p0 + id / 16, q = first_out + id % 16;
-      tile_dy[id] = p < end && q < dy_quads ? LOAD (dy, dy_first + branch * dy_step + p * dy_quads + q) : vec4 (0);
-    }
+    } {
+    int p = p0 + id / 16, q = first_out + id % 16;
+    tile_dy[id] = p < end && q < dy_quads ? LOAD (dy, dy_first + branch * dy_step + p * dy_quads + q) : vec4 (0);
+  }
     barrier ();
     for (int i = 0; i < PIXELS; i++) {
       vec4 a = tile_dy[i * 16 + row], b = tile_x[i * 8 + column];

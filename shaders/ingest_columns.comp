@@ -21,27 +21,22 @@ main ()
   bool live = x < w;
   int column = rows_base + min (x, w - 1), tb = table_base;
   vec3 a = scale.rgb, b = shift.rgb;
-  do
-    {
-      vec3 sum = vec3 (0);
-      int k = 0, t = tb + y, row = int (LOAD32 (table, t).x) * w;
-      do
-        {
-          t += h;
-          vec4 weight = LOAD32 (table, t);
-          sum += weight.x * LOAD32 (rows, column + min (row, last)).rgb + weight.y * LOAD32 (rows, column + min (row + w, last)).rgb
-               + weight.z * LOAD32 (rows, column + min (row + 2 * w, last)).rgb + weight.w * LOAD32 (rows, column + min (row + 3 * w, last)).rgb;
-          row += 4 * w;
-        }
-      while (++k < n);
-      if (live)
-        {
-          int at = (y * w + x) * m;
-          STORE (image, at, vec4 (sum * a + b, 0));
+  do {
+    vec3 sum = vec3 (0);
+    int k = 0, t = tb + y, row = int (LOAD32 (table, t).x) * w;
+    do {
+      t += h;
+      vec4 weight = LOAD32 (table, t);
+      sum += weight.x * LOAD32 (rows, column + min (row, last)).rgb + weight.y * LOAD32 (rows, column + min (row + w, last)).rgb
+           + weight.z * LOAD32 (rows, column + min (row + 2 * w, last)).rgb + weight.w * LOAD32 (rows, column + min (row + 3 * w, last)).rgb;
+      row += 4 * w;
+    } while (++k < n);
+    if (live) {
+      int at = (y * w + x) * m;
+      STORE (image, at, vec4 (sum * a + b, 0));
 #ifdef NDDR_HALF
-          STORE (image, at + 1, vec4 (0));
+      STORE (image, at + 1, vec4 (0));
 #endif
-        }
     }
-  while (++y < end);
+  } while (++y < end);
 }

@@ -23,24 +23,20 @@ main ()
   int x = GLOBAL_INDEX, last = height - 1, p = int (gl_WorkGroupID.y) * block, end = min (p + block, height / 2 + 1), n = steps, w = width;
   bool live = x < w;
   int column = table_base + min (x, w - 1), first = int (LOAD32 (table, column).x), at = (2 * p - 1) * w + x;
-  do
-    {
-      vec3 sum0 = vec3 (0), sum1 = vec3 (0);
-      int k = 0, t = column + w;
-      do
-        {
-          vec4 weight = LOAD32 (table, t), r0, g0, b0, r1, g1, b1;
-          load_pair (f, first + k, p, last, r0, g0, b0, r1, g1, b1);
-          sum0 += vec3 (dot (weight, r0), dot (weight, g0), dot (weight, b0));
-          sum1 += vec3 (dot (weight, r1), dot (weight, g1), dot (weight, b1));
-          t += w;
-        }
-      while (++k < n);
-      if (live && p > 0)
-        STORE32 (rows, at, vec4 (sum0, 0));
-      if (live && 2 * p <= last)
-        STORE32 (rows, at + w, vec4 (sum1, 0));
-      at += 2 * w;
-    }
-  while (++p < end);
+  do {
+    vec3 sum0 = vec3 (0), sum1 = vec3 (0);
+    int k = 0, t = column + w;
+    do {
+      vec4 weight = LOAD32 (table, t), r0, g0, b0, r1, g1, b1;
+      load_pair (f, first + k, p, last, r0, g0, b0, r1, g1, b1);
+      sum0 += vec3 (dot (weight, r0), dot (weight, g0), dot (weight, b0));
+      sum1 += vec3 (dot (weight, r1), dot (weight, g1), dot (weight, b1));
+      t += w;
+    } while (++k < n);
+    if (live && p > 0)
+      STORE32 (rows, at, vec4 (sum0, 0));
+    if (live && 2 * p <= last)
+      STORE32 (rows, at + w, vec4 (sum1, 0));
+    at += 2 * w;
+  } while (++p < end);
 }

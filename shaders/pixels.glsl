@@ -51,32 +51,27 @@ void
 chroma_row (Frame f, int row, int g, out vec4 u, out vec4 v)
 {
   ivec4 j = clamp (2 * g + ivec4 (-1, 0, 1, 2), 0, f.last_x), w;
-  if (FORMAT == PIXEL_NV12)
-    {
-      int at = f.plane1 + row * f.chroma;
-      int a = FRAME_WORD (f.base, at + (j.x >> 1)), b = FRAME_WORD (f.base, at + g), c = FRAME_WORD (f.base, at + (j.w >> 1));
-      w = ivec4 (a, b, b, c) >> ((j & 1) << 4);
-      u = vec4 (w & 255);
-      v = vec4 (w >> 8 & 255);
-    }
-  else if (FORMAT == PIXEL_I420)
-    {
-      int at = f.plane1 + row * f.chroma;
-      bvec4 low = equal (j >> 2, ivec4 (j.x >> 2));
-      ivec4 shift = (j & 3) << 3;
-      int a = FRAME_WORD (f.base, at + (j.x >> 2)), b = FRAME_WORD (f.base, at + (j.w >> 2));
-      u = vec4 (mix (ivec4 (b), ivec4 (a), low) >> shift & 255);
-      at += f.plane2 - f.plane1;
-      a = FRAME_WORD (f.base, at + (j.x >> 2)), b = FRAME_WORD (f.base, at + (j.w >> 2));
-      v = vec4 (mix (ivec4 (b), ivec4 (a), low) >> shift & 255);
-    }
-  else
-    {
-      int at = row * f.pitch;
-      w = ivec4 (FRAME_WORD (f.base, at + j.x), FRAME_WORD (f.base, at + j.y), FRAME_WORD (f.base, at + j.z), FRAME_WORD (f.base, at + j.w));
-      u = vec4 (w >> 8 & 255);
-      v = vec4 (w >> 24 & 255);
-    }
+  if (FORMAT == PIXEL_NV12) {
+    int at = f.plane1 + row * f.chroma;
+    int a = FRAME_WORD (f.base, at + (j.x >> 1)), b = FRAME_WORD (f.base, at + g), c = FRAME_WORD (f.base, at + (j.w >> 1));
+    w = ivec4 (a, b, b, c) >> ((j & 1) << 4);
+    u = vec4 (w & 255);
+    v = vec4 (w >> 8 & 255);
+  } else if (FORMAT == PIXEL_I420) {
+    int at = f.plane1 + row * f.chroma;
+    bvec4 low = equal (j >> 2, ivec4 (j.x >> 2));
+    ivec4 shift = (j & 3) << 3;
+    int a = FRAME_WORD (f.base, at + (j.x >> 2)), b = FRAME_WORD (f.base, at + (j.w >> 2));
+    u = vec4 (mix (ivec4 (b), ivec4 (a), low) >> shift & 255);
+    at += f.plane2 - f.plane1;
+    a = FRAME_WORD (f.base, at + (j.x >> 2)), b = FRAME_WORD (f.base, at + (j.w >> 2));
+    v = vec4 (mix (ivec4 (b), ivec4 (a), low) >> shift & 255);
+  } else {
+    int at = row * f.pitch;
+    w = ivec4 (FRAME_WORD (f.base, at + j.x), FRAME_WORD (f.base, at + j.y), FRAME_WORD (f.base, at + j.z), FRAME_WORD (f.base, at + j.w));
+    u = vec4 (w >> 8 & 255);
+    v = vec4 (w >> 24 & 255);
+  }
 }
 
 // A group of row y, given its chroma: u and v as chroma_row() has them, between two chroma rows already.
@@ -84,50 +79,42 @@ void
 convert (Frame f, int group, int y, vec4 u, vec4 v, out vec4 r, out vec4 g, out vec4 b)
 {
   int at = y * f.pitch;
-  if (FORMAT <= PIXEL_BGR)
-    {
-      ivec4 w = packed_pixels (f, at, group);
-      r = vec4 (w & 255);
-      g = vec4 (w >> 8 & 255);
-      b = vec4 (w >> 16 & 255);
-      if (FORMAT == PIXEL_BGRA || FORMAT == PIXEL_BGRX || FORMAT == PIXEL_BGR)
-        {
-          vec4 t = r;
-          r = b;
-          b = t;
-        }
-      r = r * f.matrix0.x + f.matrix1.y;
-      g = g * f.matrix0.x + f.matrix1.z;
-      b = b * f.matrix0.x + f.matrix1.w;
+  if (FORMAT <= PIXEL_BGR) {
+    ivec4 w = packed_pixels (f, at, group);
+    r = vec4 (w & 255);
+    g = vec4 (w >> 8 & 255);
+    b = vec4 (w >> 16 & 255);
+    if (FORMAT == PIXEL_BGRA || FORMAT == PIXEL_BGRX || FORMAT == PIXEL_BGR) {
+      vec4 t = r;
+      r = b;
+      b = t;
     }
-  else
-    {
-      vec4 luma;
-      if (FORMAT == PIXEL_YUY2)
-        {
-          int a = FRAME_WORD (f.base, at + 2 * group), c = FRAME_WORD (f.base, at + 2 * group + 1);
-          luma = vec4 (ivec4 (a, a >> 16, c, c >> 16) & 255);
-        }
-      else
-        luma = vec4 (ivec4 (FRAME_WORD (f.base, at + group)) >> ivec4 (0, 8, 16, 24) & 255);
-      luma *= f.matrix0.x;
-      if (FORMAT == PIXEL_GRAY8)
-        r = g = b = luma + f.matrix1.y;
-      else
-        {
-          u = mix (u.yyzz, u.xzyw, f.siting.xyxy);
-          v = mix (v.yyzz, v.xzyw, f.siting.xyxy);
-          r = luma + f.matrix0.y * v + f.matrix1.y;
-          g = luma + f.matrix0.w * u + f.matrix1.x * v + f.matrix1.z;
-          b = luma + f.matrix0.z * u + f.matrix1.w;
-        }
+    r = r * f.matrix0.x + f.matrix1.y;
+    g = g * f.matrix0.x + f.matrix1.z;
+    b = b * f.matrix0.x + f.matrix1.w;
+  } else {
+    vec4 luma;
+    if (FORMAT == PIXEL_YUY2) {
+      int a = FRAME_WORD (f.base, at + 2 * group), c = FRAME_WORD (f.base, at + 2 * group + 1);
+      luma = vec4 (ivec4 (a, a >> 16, c, c >> 16) & 255);
+    } else
+      luma = vec4 (ivec4 (FRAME_WORD (f.base, at + group)) >> ivec4 (0, 8, 16, 24) & 255);
+    luma *= f.matrix0.x;
+    if (FORMAT == PIXEL_GRAY8)
+      r = g = b = luma + f.matrix1.y;
+    else {
+      u = mix (u.yyzz, u.xzyw, f.siting.xyxy);
+      v = mix (v.yyzz, v.xzyw, f.siting.xyxy);
+      r = luma + f.matrix0.y * v + f.matrix1.y;
+      g = luma + f.matrix0.w * u + f.matrix1.x * v + f.matrix1.z;
+      b = luma + f.matrix0.z * u + f.matrix1.w;
     }
-  if (CLAMP)
-    {
-      r = clamp (r, 0, 1);
-      g = clamp (g, 0, 1);
-      b = clamp (b, 0, 1);
-    }
+  }
+  if (CLAMP) {
+    r = clamp (r, 0, 1);
+    g = clamp (g, 0, 1);
+    b = clamp (b, 0, 1);
+  }
 }
 
 const bool HALF_ROWS = FORMAT == PIXEL_NV12 || FORMAT == PIXEL_I420; // a chroma row for two of luma
@@ -136,18 +123,16 @@ void
 load_pixels (Frame f, int group, int y, out vec4 r, out vec4 g, out vec4 b)
 {
   vec4 u = vec4 (0), v = vec4 (0);
-  if (HALF_ROWS)
-    {
-      vec4 u1, v1;
-      bool odd = (y & 1) != 0;
-      int row = y >> 1, other = odd ? min (row + 1, f.last_y) : max (row - 1, 0);
-      float weight = odd ? f.siting.w : f.siting.z;
-      chroma_row (f, row, group, u, v);
-      chroma_row (f, other, group, u1, v1);
-      u = mix (u, u1, weight);
-      v = mix (v, v1, weight);
-    }
-  else if (FORMAT == PIXEL_YUY2)
+  if (HALF_ROWS) {
+    vec4 u1, v1;
+    bool odd = (y & 1) != 0;
+    int row = y >> 1, other = odd ? min (row + 1, f.last_y) : max (row - 1, 0);
+    float weight = odd ? f.siting.w : f.siting.z;
+    chroma_row (f, row, group, u, v);
+    chroma_row (f, other, group, u1, v1);
+    u = mix (u, u1, weight);
+    v = mix (v, v1, weight);
+  } else if (FORMAT == PIXEL_YUY2)
     chroma_row (f, y, group, u, v);
   convert (f, group, y, u, v, r, g, b);
 }
@@ -159,21 +144,18 @@ load_pair (Frame f, int group, int pair, int last_row, out vec4 r0, out vec4 g0,
 {
   int y0 = max (2 * pair - 1, 0), y1 = min (2 * pair, last_row);
   vec4 u0 = vec4 (0), v0 = u0, u1 = u0, v1 = u0;
-  if (HALF_ROWS)
-    {
-      vec4 ua, va, ub, vb;
-      chroma_row (f, max (pair - 1, 0), group, ua, va);
-      chroma_row (f, min (pair, f.last_y), group, ub, vb);
-      u0 = mix (ua, ub, f.siting.w);
-      v0 = mix (va, vb, f.siting.w);
-      u1 = mix (ub, ua, f.siting.z);
-      v1 = mix (vb, va, f.siting.z);
-    }
-  else if (FORMAT == PIXEL_YUY2)
-    {
-      chroma_row (f, y0, group, u0, v0);
-      chroma_row (f, y1, group, u1, v1);
-    }
+  if (HALF_ROWS) {
+    vec4 ua, va, ub, vb;
+    chroma_row (f, max (pair - 1, 0), group, ua, va);
+    chroma_row (f, min (pair, f.last_y), group, ub, vb);
+    u0 = mix (ua, ub, f.siting.w);
+    v0 = mix (va, vb, f.siting.w);
+    u1 = mix (ub, ua, f.siting.z);
+    v1 = mix (vb, va, f.siting.z);
+  } else if (FORMAT == PIXEL_YUY2) {
+    chroma_row (f, y0, group, u0, v0);
+    chroma_row (f, y1, group, u1, v1);
+  }
   convert (f, group, y0, u0, v0, r0, g0, b0);
   convert (f, group, y1, u1, v1, r1, g1, b1);
 }

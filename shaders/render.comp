@@ -62,37 +62,31 @@ struct Columns
 void
 resize (Columns t, int at, out vec4 c0, out vec4 c1, out vec4 c2, out vec4 c3)
 {
-  if (COLUMNS != OWN)
-    {
-      vec4 a = LOAD32 (rows, at + t.left.x), b, c;
-      if (COLUMNS == SPREAD)
-        {
-          vec4 own = a;
-          a = PASS (own, t.right.x);
-          b = PASS (own, t.right.y);
-          c = PASS (own, t.right.z);
-        }
-      else
-        {
-          b = LOAD32 (rows, at + t.left.y);
-          c = LOAD32 (rows, at + t.left.z);
-        }
-      c0 = t.weight0 * a.x + t.weight1 * b.x + t.weight2 * c.x;
-      c1 = t.weight0 * a.y + t.weight1 * b.y + t.weight2 * c.y;
-      c2 = t.weight0 * a.z + t.weight1 * b.z + t.weight2 * c.z;
-      c3 = t.weight0 * a.w + t.weight1 * b.w + t.weight2 * c.w;
+  if (COLUMNS != OWN) {
+    vec4 a = LOAD32 (rows, at + t.left.x), b, c;
+    if (COLUMNS == SPREAD) {
+      vec4 own = a;
+      a = PASS (own, t.right.x);
+      b = PASS (own, t.right.y);
+      c = PASS (own, t.right.z);
+    } else {
+      b = LOAD32 (rows, at + t.left.y);
+      c = LOAD32 (rows, at + t.left.z);
     }
-  else
-    {
-      vec4 a = mix (LOAD32 (rows, at + t.left.x), LOAD32 (rows, at + t.right.x), t.weight0.x);
-      vec4 b = mix (LOAD32 (rows, at + t.left.y), LOAD32 (rows, at + t.right.y), t.weight0.y);
-      vec4 c = mix (LOAD32 (rows, at + t.left.z), LOAD32 (rows, at + t.right.z), t.weight0.z);
-      vec4 d = mix (LOAD32 (rows, at + t.left.w), LOAD32 (rows, at + t.right.w), t.weight0.w);
-      c0 = vec4 (a.x, b.x, c.x, d.x);
-      c1 = vec4 (a.y, b.y, c.y, d.y);
-      c2 = vec4 (a.z, b.z, c.z, d.z);
-      c3 = vec4 (a.w, b.w, c.w, d.w);
-    }
+    c0 = t.weight0 * a.x + t.weight1 * b.x + t.weight2 * c.x;
+    c1 = t.weight0 * a.y + t.weight1 * b.y + t.weight2 * c.y;
+    c2 = t.weight0 * a.z + t.weight1 * b.z + t.weight2 * c.z;
+    c3 = t.weight0 * a.w + t.weight1 * b.w + t.weight2 * c.w;
+  } else {
+    vec4 a = mix (LOAD32 (rows, at + t.left.x), LOAD32 (rows, at + t.right.x), t.weight0.x);
+    vec4 b = mix (LOAD32 (rows, at + t.left.y), LOAD32 (rows, at + t.right.y), t.weight0.y);
+    vec4 c = mix (LOAD32 (rows, at + t.left.z), LOAD32 (rows, at + t.right.z), t.weight0.z);
+    vec4 d = mix (LOAD32 (rows, at + t.left.w), LOAD32 (rows, at + t.right.w), t.weight0.w);
+    c0 = vec4 (a.x, b.x, c.x, d.x);
+    c1 = vec4 (a.y, b.y, c.y, d.y);
+    c2 = vec4 (a.z, b.z, c.z, d.z);
+    c3 = vec4 (a.w, b.w, c.w, d.w);
+  }
 }
 
 void
@@ -112,16 +106,14 @@ arg_max (Columns t, int at)
   ivec4 id = ivec4 (0);
   vec4 best = vec4 (uintBitsToFloat (0xff800000u));
   int q = 0;
-  do
-    {
-      vec4 c0, c1, c2, c3;
-      resize (t, at + q, c0, c1, c2, c3);
-      raise (best, id, c0, 4 * q);
-      raise (best, id, c1, 4 * q + 1);
-      raise (best, id, c2, 4 * q + 2);
-      raise (best, id, c3, 4 * q + 3);
-    }
-  while (++q < QUADS);
+  do {
+    vec4 c0, c1, c2, c3;
+    resize (t, at + q, c0, c1, c2, c3);
+    raise (best, id, c0, 4 * q);
+    raise (best, id, c1, 4 * q + 1);
+    raise (best, id, c2, 4 * q + 2);
+    raise (best, id, c3, 4 * q + 3);
+  } while (++q < QUADS);
   return id;
 }
 
@@ -163,108 +155,85 @@ main ()
 
   int e = table_base + 4 * group;
   Columns t;
-  if (COLUMNS != OWN)
-    {
-      ivec4 columns = int (LOAD32 (table, e).x) + ivec4 (0, 1, 2, 0);
-      t.left = columns * n;
+  if (COLUMNS != OWN) {
+    ivec4 columns = int (LOAD32 (table, e).x) + ivec4 (0, 1, 2, 0);
+    t.left = columns * n;
 #ifdef NDDR_SOFTWARE
-      if (COLUMNS == SPREAD)
-        {
-          int first = subgroupShuffle (columns.x, 0), last = step / n - 1;
-          t.left.x = min (first + int (gl_SubgroupInvocationID), last) * n;
-          t.right = columns - first;
-        }
+    if (COLUMNS == SPREAD) {
+      int first = subgroupShuffle (columns.x, 0), last = step / n - 1;
+      t.left.x = min (first + int (gl_SubgroupInvocationID), last) * n;
+      t.right = columns - first;
+    }
 #endif
-      t.weight0 = LOAD32 (table, e + 1);
-      t.weight1 = LOAD32 (table, e + 2);
-      t.weight2 = LOAD32 (table, e + 3);
-    }
-  else
-    {
-      t.left = ivec4 (LOAD32 (table, e)) * n;
-      t.right = ivec4 (LOAD32 (table, e + 1)) * n;
-      t.weight0 = LOAD32 (table, e + 2);
-    }
+    t.weight0 = LOAD32 (table, e + 1);
+    t.weight1 = LOAD32 (table, e + 2);
+    t.weight2 = LOAD32 (table, e + 3);
+  } else {
+    t.left = ivec4 (LOAD32 (table, e)) * n;
+    t.right = ivec4 (LOAD32 (table, e + 1)) * n;
+    t.weight0 = LOAD32 (table, e + 2);
+  }
 
-  do
-    {
-      vec4 red, green, blue;
-      ivec4 id, millimetres;
-      if (KIND == SEGMENTATION)
-        {
-          id = arg_max (t, row);
-          if (VIEW != RAW)
-            {
-              vec4 c0 = LOAD32 (palette, pb + id.x), c1 = LOAD32 (palette, pb + id.y), c2 = LOAD32 (palette, pb + id.z), c3 = LOAD32 (palette, pb + id.w);
-              red = vec4 (c0.x, c1.x, c2.x, c3.x);
-              green = vec4 (c0.y, c1.y, c2.y, c3.y);
-              blue = vec4 (c0.z, c1.z, c2.z, c3.z);
-            }
-        }
+  do {
+    vec4 red, green, blue;
+    ivec4 id, millimetres;
+    if (KIND == SEGMENTATION) {
+      id = arg_max (t, row);
+      if (VIEW != RAW) {
+        vec4 c0 = LOAD32 (palette, pb + id.x), c1 = LOAD32 (palette, pb + id.y), c2 = LOAD32 (palette, pb + id.z), c3 = LOAD32 (palette, pb + id.w);
+        red = vec4 (c0.x, c1.x, c2.x, c3.x);
+        green = vec4 (c0.y, c1.y, c2.y, c3.y);
+        blue = vec4 (c0.z, c1.z, c2.z, c3.z);
+      }
+    } else {
+      vec4 unused;
+      resize (t, row, red, green, blue, unused);
+      if (KIND == NORMAL) {
+        vec4 len = sqrt (red * red + green * green + blue * blue);
+        vec4 scale = mix (127.5 / len, vec4 (0), lessThan (len, vec4 (1e-6)));
+        red = whole (red * scale + 128.0);
+        green = whole (green * scale + 128.0);
+        blue = whole (blue * scale + 128.0);
+      } else if (VIEW == RAW)
+        millimetres = ivec4 (clamp (red * 1000.0 + 0.5, 0, 65535));
       else
-        {
-          vec4 unused;
-          resize (t, row, red, green, blue, unused);
-          if (KIND == NORMAL)
-            {
-              vec4 len = sqrt (red * red + green * green + blue * blue);
-              vec4 scale = mix (127.5 / len, vec4 (0), lessThan (len, vec4 (1e-6)));
-              red = whole (red * scale + 128.0);
-              green = whole (green * scale + 128.0);
-              blue = whole (blue * scale + 128.0);
-            }
-          else if (VIEW == RAW)
-            millimetres = ivec4 (clamp (red * 1000.0 + 0.5, 0, 65535));
-          else
-            viridis (clamp (red * 0.1, 0, 1), red, green, blue);
-        }
-
-      if (VIEW == OVERLAY)
-        {
-          vec4 r, g, b;
-          load_pixels (f, group, y, r, g, b);
-          red = mix (r * 255.0, red, opacity) + 0.5;
-          green = mix (g * 255.0, green, opacity) + 0.5;
-          blue = mix (b * 255.0, blue, opacity) + 0.5;
-        }
-
-      if (PICTURE_FORMAT == PIXEL_GRAY8)
-        {
-          if (live)
-            picture_words[4 * to + g] = uint (id.x | id.y << 8 | id.z << 16 | id.w << 24);
-        }
-      else if (PICTURE_FORMAT == PIXEL_GRAY16_LE)
-        {
-          if (live)
-            {
-              picture_words[4 * to + 2 * g] = uint (millimetres.x | millimetres.y << 16);
-              picture_words[4 * to + 2 * g + 1] = uint (millimetres.z | millimetres.w << 16);
-            }
-        }
-      else if (PICTURE_FORMAT == PIXEL_RGB)
-        {
-          ivec4 p = ivec4 (red) | ivec4 (green) << 8 | ivec4 (blue) << 16;
-          if (live)
-            {
-              picture_words[4 * to + 3 * g] = uint (p.x | p.y << 24);
-              picture_words[4 * to + 3 * g + 1] = uint (p.y >> 8 | p.z << 16);
-              picture_words[4 * to + 3 * g + 2] = uint (p.z >> 16 | p.w << 8);
-            }
-        }
-      else
-        {
-          if (PICTURE_FORMAT == PIXEL_BGRA || PICTURE_FORMAT == PIXEL_BGRX)
-            {
-              vec4 swap = red;
-              red = blue;
-              blue = swap;
-            }
-          ivec4 p = ivec4 (red) | ivec4 (green) << 8 | ivec4 (blue) << 16 | ivec4 (255) << 24;
-          if (live)
-            STORE_PICTURE (to + g, uvec4 (p))
-        }
-      row += step;
-      to += advance;
+        viridis (clamp (red * 0.1, 0, 1), red, green, blue);
     }
-  while (++y < end);
+
+    if (VIEW == OVERLAY) {
+      vec4 r, g, b;
+      load_pixels (f, group, y, r, g, b);
+      red = mix (r * 255.0, red, opacity) + 0.5;
+      green = mix (g * 255.0, green, opacity) + 0.5;
+      blue = mix (b * 255.0, blue, opacity) + 0.5;
+    }
+
+    if (PICTURE_FORMAT == PIXEL_GRAY8) {
+      if (live)
+        picture_words[4 * to + g] = uint (id.x | id.y << 8 | id.z << 16 | id.w << 24);
+    } else if (PICTURE_FORMAT == PIXEL_GRAY16_LE) {
+      if (live) {
+        picture_words[4 * to + 2 * g] = uint (millimetres.x | millimetres.y << 16);
+        picture_words[4 * to + 2 * g + 1] = uint (millimetres.z | millimetres.w << 16);
+      }
+    } else if (PICTURE_FORMAT == PIXEL_RGB) {
+      ivec4 p = ivec4 (red) | ivec4 (green) << 8 | ivec4 (blue) << 16;
+      if (live) {
+        picture_words[4 * to + 3 * g] = uint (p.x | p.y << 24);
+        picture_words[4 * to + 3 * g + 1] = uint (p.y >> 8 | p.z << 16);
+        picture_words[4 * to + 3 * g + 2] = uint (p.z >> 16 | p.w << 8);
+      }
+    } else {
+      if (PICTURE_FORMAT == PIXEL_BGRA || PICTURE_FORMAT == PIXEL_BGRX) {
+        vec4 swap = red;
+        red = blue;
+        blue = swap;
+      }
+      ivec4 p = ivec4 (red) | ivec4 (green) << 8 | ivec4 (blue) << 16 | ivec4 (255) << 24;
+      if (live)
+        STORE_PICTURE (to + g, uvec4 (p))
+    }
+    row += step;
+    to += advance;
+  } while (++y < end);
 }

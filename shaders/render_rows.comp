@@ -19,13 +19,11 @@ main ()
   int x = i / quads, q = i - x * quads, tb = table_base;
   int column = head_base + min (x * texels + q, m - 1), at = y * n + i;
   bool live = i < n;
-  do
-    {
-      vec4 t = LOAD32 (table, tb + y);
-      vec4 a = LOAD (head, column + int (t.x) * m), b = LOAD (head, column + int (t.y) * m);
-      if (live)
-        STORE32 (rows, at, mix (a, b, t.z));
-      at += n;
-    }
-  while (++y < end);
+  do {
+    vec4 t = LOAD32 (table, tb + y);
+    vec4 a = LOAD (head, column + int (t.x) * m), b = LOAD (head, column + int (t.y) * m);
+    if (live)
+      STORE32 (rows, at, mix (a, b, t.z));
+    at += n;
+  } while (++y < end);
 }

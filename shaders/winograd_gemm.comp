@@ -38,15 +38,13 @@ main ()
 
   EVERY (CLEAR)
   int k = 0;
-  do
-    {
-      vec4 v[4] = vec4[4] (LOAD (patches, from), LOAD (patches, from + next), LOAD (patches, from + 2 * next), LOAD (patches, from + 3 * next));
-      LOAD_WEIGHTS
-      EVERY (COLUMNS)
-      from += 8;
-      k++;
-    }
-  while (k < quads);
+  do {
+    vec4 v[4] = vec4[4] (LOAD (patches, from), LOAD (patches, from + next), LOAD (patches, from + 2 * next), LOAD (patches, from + 3 * next));
+    LOAD_WEIGHTS
+    EVERY (COLUMNS)
+    from += 8;
+    k++;
+  } while (k < quads);
   int o = (block * channel_blocks + channel_block) * BLOCK + lane;
   EVERY (PUTS)
 }

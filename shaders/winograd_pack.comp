@@ -14,31 +14,25 @@ main ()
   int quad = int (gl_WorkGroupID.y) * quads_per_group, last = min (quad + quads_per_group, quads), block = block;
   int from = start + branch * branch_stride + (n_block * block + lane) * row_stride;
   int to = packed_start + branch * packed_branch + n_block * packed_block + lane + quad * block;
-  do
-    {
-      int r = 0, c = quad * 4;
-      do
-        {
-          int i = from + r * row_stride + c * column_stride, d = to + r;
-          bvec4 real = REAL (n_block * block + lane + r, c);
-          vec4 t[6][3];
-          for (int x = 0; x < 3; x++)
-            {
-              vec4 g0 = pick4 (i + x * tap_x_stride, real), g1 = pick4 (i + x * tap_x_stride + tap_y_stride, real);
-              vec4 g2 = pick4 (i + x * tap_x_stride + 2 * tap_y_stride, real);
+  do {
+    int r = 0, c = quad * 4;
+    do {
+      int i = from + r * row_stride + c * column_stride, d = to + r;
+      bvec4 real = REAL (n_block * block + lane + r, c);
+      vec4 t[6][3];
+      for (int x = 0; x < 3; x++) {
+        vec4 g0 = pick4 (i + x * tap_x_stride, real), g1 = pick4 (i + x * tap_x_stride + tap_y_stride, real);
+        vec4 g2 = pick4 (i + x * tap_x_stride + 2 * tap_y_stride, real);
 #define KEEP(j, e) t[j][x] = e;
-              TRANSFORM (g0, g1, g2, KEEP)
-            }
-          for (int y = 0; y < 6; y++)
-            {
+        TRANSFORM (g0, g1, g2, KEEP)
+      }
+      for (int y = 0; y < 6; y++) {
 #define PUT(j, e) STORE (packed, d, e) d += packed_point;
-              TRANSFORM (t[y][0], t[y][1], t[y][2], PUT)
-            }
-          r += 8;
-        }
-      while (r < block);
-      to += block;
-      quad++;
-    }
-  while (quad < last);
+        TRANSFORM (t[y][0], t[y][1], t[y][2], PUT)
+      }
+      r += 8;
+    } while (r < block);
+    to += block;
+    quad++;
+  } while (quad < last);
 }

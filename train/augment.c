@@ -44,12 +44,11 @@ decide (const NddrAugment *augment, NddrRandom random, Chance *chance)
   chance->change[SATURATION] = jitter_factor (&random, augment->saturation);
   for (guint i = 0; i < 3; i++)
     chance->order[i] = i;
-  for (guint i = 2; i > 0; i--)
-    {
-      guint j = nddr_random_below (&random, i + 1), t = chance->order[i];
-      chance->order[i] = chance->order[j];
-      chance->order[j] = t;
-    }
+  for (guint i = 2; i > 0; i--) {
+    guint j = nddr_random_below (&random, i + 1), t = chance->order[i];
+    chance->order[i] = chance->order[j];
+    chance->order[j] = t;
+  }
 }
 
 /* ---- the picture */
@@ -67,12 +66,11 @@ static gpointer
 scratch_get (gsize bytes)
 {
   Scratch *scratch = g_private_get (&scratch_key);
-  if (!scratch || scratch->bytes < bytes)
-    {
-      scratch = g_malloc (sizeof *scratch + bytes);
-      scratch->bytes = bytes;
-      g_private_replace (&scratch_key, scratch);
-    }
+  if (!scratch || scratch->bytes < bytes) {
+    scratch = g_malloc (sizeof *scratch + bytes);
+    scratch->bytes = bytes;
+    g_private_replace (&scratch_key, scratch);
+  }
   return scratch->data;
 }
 
@@ -107,47 +105,43 @@ filter_make (Filter *filter, gpointer memory, guint in, guint out, guint start, 
   filter->taps = filter_taps (in, out);
   filter->first = memory;
   filter->weights = (float *) (filter->first + n);
-  for (guint i = 0; i < n; i++)
-    {
-      guint at = mirror ? out - 1 - (start + i) : start + i;
-      double centre = (at + 0.5) * step, sum = 0;
-      int low = MAX (0, (int) floor (centre - support + 0.5));
-      int high = MIN ((int) in, (int) floor (centre + support + 0.5));
-      float *weights = filter->weights + (gsize) i * filter->taps;
-      low = MAX (0, MIN (low, (int) in - (int) filter->taps)); /* all taps inside; surplus ones weigh nothing */
-      filter->first[i] = low;
-      for (guint t = 0; t < filter->taps; t++)
-        {
-          double distance = fabs ((low + (int) t + 0.5 - centre) / support);
-          double weight = low + (int) t < high && distance < 1 ? 1 - distance : 0;
-          weights[t] = weight;
-          sum += weight;
-        }
-      for (guint t = 0; t < filter->taps; t++)
-        weights[t] /= sum;
+  for (guint i = 0; i < n; i++) {
+    guint at = mirror ? out - 1 - (start + i) : start + i;
+    double centre = (at + 0.5) * step, sum = 0;
+    int low = MAX (0, (int) floor (centre - support + 0.5));
+    int high = MIN ((int) in, (int) floor (centre + support + 0.5));
+    float *weights = filter->weights + (gsize) i * filter->taps;
+    low = MAX (0, MIN (low, (int) in - (int) filter->taps)); /* all taps inside; surplus ones weigh nothing */
+    filter->first[i] = low;
+    for (guint t = 0; t < filter->taps; t++) {
+      double distance = fabs ((low + (int) t + 0.5 - centre) / support);
+      double weight = low + (int) t < high && distance < 1 ? 1 - distance : 0;
+      weights[t] = weight;
+      sum += weight;
     }
+    for (guint t = 0; t < filter->taps; t++)
+      weights[t] /= sum;
+  }
 }
 
 /** One row of the sample, resized along x: 4 floats a pixel, the last 0, in [0, 1]. */
 static void
 resize_row (const guint8 *source, const Filter *filter, guint n, float *row)
 {
-  for (guint i = 0; i < n; i++)
-    {
-      const guint8 *pixel = source + 3 * filter->first[i];
-      const float *weights = filter->weights + (gsize) i * filter->taps;
-      float r = 0, g = 0, b = 0;
-      for (guint t = 0; t < filter->taps; t++, pixel += 3)
-        {
-          r += weights[t] * pixel[0];
-          g += weights[t] * pixel[1];
-          b += weights[t] * pixel[2];
-        }
-      row[4 * i] = r * (1.0f / 255);
-      row[4 * i + 1] = g * (1.0f / 255);
-      row[4 * i + 2] = b * (1.0f / 255);
-      row[4 * i + 3] = 0;
+  for (guint i = 0; i < n; i++) {
+    const guint8 *pixel = source + 3 * filter->first[i];
+    const float *weights = filter->weights + (gsize) i * filter->taps;
+    float r = 0, g = 0, b = 0;
+    for (guint t = 0; t < filter->taps; t++, pixel += 3) {
+      r += weights[t] * pixel[0];
+      g += weights[t] * pixel[1];
+      b += weights[t] * pixel[2];
     }
+    row[4 * i] = r * (1.0f / 255);
+    row[4 * i + 1] = g * (1.0f / 255);
+    row[4 * i + 2] = b * (1.0f / 255);
+    row[4 * i + 3] = 0;
+  }
 }
 
 /** The shown part of the crop, in [0, 1], into @image, whose rows have @stride floats. */
@@ -167,22 +161,20 @@ resize_picture (const NddrSample *sample, const Chance *chance, float *image, gs
 
   /* The last `ring` source rows, resized along x, are kept: row s at s % ring. */
   guint next = y.first[0];
-  for (guint i = 0; i < n_y; i++)
-    {
-      const float *weights = y.weights + (gsize) i * y.taps;
-      next = MAX (next, y.first[i]);
-      for (; next < y.first[i] + y.taps; next++)
-        resize_row (sample->rgb + (gsize) next * sample->width * 3, &x, n_x, rows + (next % ring) * row_floats);
-      float *out = image + i * stride;
-      memset (out, 0, row_floats * sizeof (float));
-      for (guint t = 0; t < y.taps; t++)
-        {
-          const float *in = rows + ((y.first[i] + t) % ring) * row_floats;
-          float weight = weights[t];
-          for (gsize k = 0; weight != 0 && k < row_floats; k++)
-            out[k] += weight * in[k];
-        }
+  for (guint i = 0; i < n_y; i++) {
+    const float *weights = y.weights + (gsize) i * y.taps;
+    next = MAX (next, y.first[i]);
+    for (; next < y.first[i] + y.taps; next++)
+      resize_row (sample->rgb + (gsize) next * sample->width * 3, &x, n_x, rows + (next % ring) * row_floats);
+    float *out = image + i * stride;
+    memset (out, 0, row_floats * sizeof (float));
+    for (guint t = 0; t < y.taps; t++) {
+      const float *in = rows + ((y.first[i] + t) % ring) * row_floats;
+      float weight = weights[t];
+      for (gsize k = 0; weight != 0 && k < row_floats; k++)
+        out[k] += weight * in[k];
     }
+  }
 }
 
 /* ---- colours: torchvision's ColorJitter, on the part of the crop that is not padding */
@@ -206,21 +198,19 @@ change_colors (const Chance *chance, guint what, float *image, gsize stride)
   double mean = 0;
   if (ratio == 1)
     return;
-  if (what == CONTRAST)
-    {
-      for (guint y = 0; y < chance->shown_height; y++)
-        for (guint x = 0; x < chance->shown_width; x++)
-          mean += gray (image + y * stride + 4 * x);
-      mean /= (double) chance->shown_width * chance->shown_height;
-    }
+  if (what == CONTRAST) {
+    for (guint y = 0; y < chance->shown_height; y++)
+      for (guint x = 0; x < chance->shown_width; x++)
+        mean += gray (image + y * stride + 4 * x);
+    mean /= (double) chance->shown_width * chance->shown_height;
+  }
   for (guint y = 0; y < chance->shown_height; y++)
-    for (guint x = 0; x < chance->shown_width; x++)
-      {
-        float *pixel = image + y * stride + 4 * x;
-        float other = what == BRIGHTNESS ? 0 : what == CONTRAST ? (float) mean : gray (pixel);
-        for (int c = 0; c < 3; c++)
-          pixel[c] = blend (pixel[c], other, ratio);
-      }
+    for (guint x = 0; x < chance->shown_width; x++) {
+      float *pixel = image + y * stride + 4 * x;
+      float other = what == BRIGHTNESS ? 0 : what == CONTRAST ? (float) mean : gray (pixel);
+      for (int c = 0; c < 3; c++)
+        pixel[c] = blend (pixel[c], other, ratio);
+    }
 }
 
 /** (x - mean) / std; what is padded has the mean's colour, and so becomes 0. */
@@ -228,20 +218,18 @@ static void
 normalise (const NddrAugment *augment, const Chance *chance, float *image, gsize stride)
 {
   float mean[3], scale[3];
-  for (int c = 0; c < 3; c++)
-    {
-      mean[c] = augment->mean[c];
-      scale[c] = 1 / augment->std[c];
-    }
-  for (guint y = 0; y < augment->height; y++)
-    {
-      float *row = image + y * stride;
-      guint shown = y < chance->shown_height ? chance->shown_width : 0;
-      for (guint x = 0; x < shown; x++)
-        for (int c = 0; c < 3; c++)
-          row[4 * x + c] = (row[4 * x + c] - mean[c]) * scale[c];
-      memset (row + 4 * shown, 0, (augment->width - shown) * 4 * sizeof (float));
-    }
+  for (int c = 0; c < 3; c++) {
+    mean[c] = augment->mean[c];
+    scale[c] = 1 / augment->std[c];
+  }
+  for (guint y = 0; y < augment->height; y++) {
+    float *row = image + y * stride;
+    guint shown = y < chance->shown_height ? chance->shown_width : 0;
+    for (guint x = 0; x < shown; x++)
+      for (int c = 0; c < 3; c++)
+        row[4 * x + c] = (row[4 * x + c] - mean[c]) * scale[c];
+    memset (row + 4 * shown, 0, (augment->width - shown) * 4 * sizeof (float));
+  }
 }
 
 /* ---- labels */
@@ -270,34 +258,30 @@ apply_labels (const NddrAugment *augment, const NddrSample *sample, const Chance
 {
   gsize i = 0;
   for (guint y = 0; y < augment->label_height; y++)
-    for (guint x = 0; x < augment->label_width; x++, i++)
-      {
-        gsize at = 0;
-        gboolean shown = label_source (augment, sample, chance, x, y, &at);
-        if (slice->segmentation)
-          {
-            guint8 id = shown && sample->segmentation ? sample->segmentation[at] : NDDR_IGNORED;
-            slice->segmentation[i] = id;
-            valid[NDDR_TASK_SEGMENTATION] += id != NDDR_IGNORED;
-          }
-        if (slice->normal)
-          {
-            double n[3] = { 0 };
-            gboolean known = shown && sample->normal && nddr_normal_decode (sample->normal + 3 * at, n);
-            float *out = slice->normal + 4 * i;
-            out[0] = chance->mirror ? -n[0] : n[0];
-            out[1] = n[1];
-            out[2] = n[2];
-            out[3] = known;
-            valid[NDDR_TASK_NORMAL] += known;
-          }
-        if (slice->depth)
-          {
-            guint mm = shown && sample->depth ? sample->depth[at] : 0;
-            slice->depth[i] = mm / 1000.0 / chance->factor;
-            valid[NDDR_TASK_DEPTH] += mm != 0;
-          }
+    for (guint x = 0; x < augment->label_width; x++, i++) {
+      gsize at = 0;
+      gboolean shown = label_source (augment, sample, chance, x, y, &at);
+      if (slice->segmentation) {
+        guint8 id = shown && sample->segmentation ? sample->segmentation[at] : NDDR_IGNORED;
+        slice->segmentation[i] = id;
+        valid[NDDR_TASK_SEGMENTATION] += id != NDDR_IGNORED;
       }
+      if (slice->normal) {
+        double n[3] = { 0 };
+        gboolean known = shown && sample->normal && nddr_normal_decode (sample->normal + 3 * at, n);
+        float *out = slice->normal + 4 * i;
+        out[0] = chance->mirror ? -n[0] : n[0];
+        out[1] = n[1];
+        out[2] = n[2];
+        out[3] = known;
+        valid[NDDR_TASK_NORMAL] += known;
+      }
+      if (slice->depth) {
+        guint mm = shown && sample->depth ? sample->depth[at] : 0;
+        slice->depth[i] = mm / 1000.0 / chance->factor;
+        valid[NDDR_TASK_DEPTH] += mm != 0;
+      }
+    }
 }
 
 void

@@ -7,14 +7,13 @@ static gboolean
 check_same (NddrModel *const *models, const char *const *names, guint n, GError **error)
 {
   g_autofree char *first = nddr_config_to_json (nddr_model_get_config (models[0]));
-  for (guint i = 1; i < n; i++)
-    {
-      g_autofree char *other = nddr_config_to_json (nddr_model_get_config (models[i]));
-      if (g_str_equal (first, other))
-        continue;
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s and %s are models of different networks: %s and %s", names[0], names[i], first, other);
-      return FALSE;
-    }
+  for (guint i = 1; i < n; i++) {
+    g_autofree char *other = nddr_config_to_json (nddr_model_get_config (models[i]));
+    if (g_str_equal (first, other))
+      continue;
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s and %s are models of different networks: %s and %s", names[0], names[i], first, other);
+    return FALSE;
+  }
   return TRUE;
 }
 
@@ -23,17 +22,15 @@ static NddrArray *
 average_array (const NddrArray *first, NddrModel *const *models, const char *const *names, guint n, GError **error)
 {
   g_autofree double *sums = g_new0 (double, first->n_elements);
-  for (guint i = 0; i < n; i++)
-    {
-      const NddrArray *array = nddr_tensors_find (nddr_model_get_tensors (models[i]), first->name);
-      if (!array)
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s has no tensor %s, which %s has", names[i], first->name, names[0]);
-          return NULL;
-        }
-      for (gsize k = 0; k < first->n_elements; k++)
-        sums[k] += array->data[k];
+  for (guint i = 0; i < n; i++) {
+    const NddrArray *array = nddr_tensors_find (nddr_model_get_tensors (models[i]), first->name);
+    if (!array) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s has no tensor %s, which %s has", names[i], first->name, names[0]);
+      return NULL;
     }
+    for (gsize k = 0; k < first->n_elements; k++)
+      sums[k] += array->data[k];
+  }
   NddrArray *mean = nddr_array_new (first->name, first->n_dims, first->dims);
   for (gsize k = 0; k < first->n_elements; k++)
     mean->data[k] = sums[k] / n;
@@ -50,19 +47,17 @@ nddr_average_models (NddrModel *const *models, const char *const *names, guint n
   if (!check_same (models, names, n, error))
     return NULL;
   for (guint i = 1; i < n; i++)
-    if (nddr_model_get_tensors (models[i])->arrays->len != first->arrays->len)
-      {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s has %u tensors, and %s %u", names[0], first->arrays->len, names[i],
-            nddr_model_get_tensors (models[i])->arrays->len);
-        return NULL;
-      }
-  for (guint a = 0; a < first->arrays->len; a++)
-    {
-      NddrArray *mean = average_array (first->arrays->pdata[a], models, names, n, error);
-      if (!mean)
-        return NULL;
-      nddr_tensors_take (tensors, mean);
+    if (nddr_model_get_tensors (models[i])->arrays->len != first->arrays->len) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s has %u tensors, and %s %u", names[0], first->arrays->len, names[i],
+          nddr_model_get_tensors (models[i])->arrays->len);
+      return NULL;
     }
+  for (guint a = 0; a < first->arrays->len; a++) {
+    NddrArray *mean = average_array (first->arrays->pdata[a], models, names, n, error);
+    if (!mean)
+      return NULL;
+    nddr_tensors_take (tensors, mean);
+  }
   g_hash_table_iter_init (&iter, first->metadata);
   while (g_hash_table_iter_next (&iter, &key, &value))
     g_hash_table_replace (tensors->metadata, g_strdup (key), g_strdup (value));

@@ -34,20 +34,18 @@ static guint
 list_rows (const NddrBalance *b, Row *rows)
 {
   guint n = 0;
-  if (b->recipe->weighting == NDDR_WEIGHTING_UNCERTAINTY)
-    {
-      rows[n++] = (Row){ "log_variance", b->log_variance };
-      rows[n++] = (Row){ "moment1", b->moment1 };
-      rows[n++] = (Row){ "moment2", b->moment2 };
-      rows[n++] = (Row){ "updates", b->updates };
-    }
-  if (b->recipe->weighting == NDDR_WEIGHTING_DWA)
-    {
-      rows[n++] = (Row){ "last", b->last };
-      rows[n++] = (Row){ "before", b->before };
-      rows[n++] = (Row){ "sums", b->sums };
-      rows[n++] = (Row){ "counts", b->counts };
-    }
+  if (b->recipe->weighting == NDDR_WEIGHTING_UNCERTAINTY) {
+    rows[n++] = (Row){ "log_variance", b->log_variance };
+    rows[n++] = (Row){ "moment1", b->moment1 };
+    rows[n++] = (Row){ "moment2", b->moment2 };
+    rows[n++] = (Row){ "updates", b->updates };
+  }
+  if (b->recipe->weighting == NDDR_WEIGHTING_DWA) {
+    rows[n++] = (Row){ "last", b->last };
+    rows[n++] = (Row){ "before", b->before };
+    rows[n++] = (Row){ "sums", b->sums };
+    rows[n++] = (Row){ "counts", b->counts };
+  }
   return n;
 }
 
@@ -62,11 +60,10 @@ nddr_balance_new (const NddrRecipe *recipe, const NddrTask *tasks, guint n_tasks
   b->n = n_tasks;
   for (guint i = 0; i < G_N_ELEMENTS (arrays); i++)
     *arrays[i] = g_new0 (double, n_tasks);
-  for (guint k = 0; k < n_tasks; k++)
-    {
-      b->fixed[k] = b->weights[k] = nddr_recipe_task_weight (recipe, tasks[k].name);
-      b->log_variance[k] = b->settled[k] = FIRST_LOG_VARIANCE;
-    }
+  for (guint k = 0; k < n_tasks; k++) {
+    b->fixed[k] = b->weights[k] = nddr_recipe_task_weight (recipe, tasks[k].name);
+    b->log_variance[k] = b->settled[k] = FIRST_LOG_VARIANCE;
+  }
   return b;
 }
 
@@ -107,12 +104,11 @@ turn_epoch (NddrBalance *b, gint64 t)
     return;
   b->epoch = epoch;
   b->complete = MIN (b->complete + 1, 2);
-  for (guint k = 0; k < b->n; k++)
-    {
-      b->before[k] = b->last[k];
-      b->last[k] = b->counts[k] > 0 ? b->sums[k] / b->counts[k] : b->last[k]; /* no pixel all the epoch: as if nothing had changed */
-      b->sums[k] = b->counts[k] = 0;
-    }
+  for (guint k = 0; k < b->n; k++) {
+    b->before[k] = b->last[k];
+    b->last[k] = b->counts[k] > 0 ? b->sums[k] / b->counts[k] : b->last[k]; /* no pixel all the epoch: as if nothing had changed */
+    b->sums[k] = b->counts[k] = 0;
+  }
 }
 
 static void
@@ -120,11 +116,10 @@ average_weights (NddrBalance *b)
 {
   double sum = 0, largest = -INFINITY;
   g_autofree double *ratios = g_new (double, b->n);
-  for (guint k = 0; k < b->n; k++)
-    {
-      ratios[k] = (b->before[k] > 0 ? b->last[k] / b->before[k] : 1) / b->recipe->dwa_temperature;
-      largest = MAX (largest, ratios[k]);
-    }
+  for (guint k = 0; k < b->n; k++) {
+    ratios[k] = (b->before[k] > 0 ? b->last[k] / b->before[k] : 1) / b->recipe->dwa_temperature;
+    largest = MAX (largest, ratios[k]);
+  }
   for (guint k = 0; k < b->n; k++)
     sum += exp (ratios[k] - largest);
   for (guint k = 0; k < b->n; k++)
@@ -136,14 +131,12 @@ average_weights (NddrBalance *b)
 void
 nddr_balance_begin (NddrBalance *b, gint64 t)
 {
-  switch (b->recipe->weighting)
-    {
+  switch (b->recipe->weighting) {
     case NDDR_WEIGHTING_UNCERTAINTY:
-      for (guint k = 0; k < b->n; k++)
-        {
-          b->settled[k] = b->log_variance[k];
-          b->weights[k] = b->fixed[k] / (2 * exp (b->settled[k]));
-        }
+      for (guint k = 0; k < b->n; k++) {
+        b->settled[k] = b->log_variance[k];
+        b->weights[k] = b->fixed[k] / (2 * exp (b->settled[k]));
+      }
       break;
     case NDDR_WEIGHTING_DWA:
       turn_epoch (b, t);
@@ -152,7 +145,7 @@ nddr_balance_begin (NddrBalance *b, gint64 t)
       break;
     default:
       break;
-    }
+  }
 }
 
 const double *
@@ -171,12 +164,11 @@ double
 nddr_balance_total (const NddrBalance *b, const double *losses)
 {
   double total = 0;
-  for (guint k = 0; k < b->n; k++)
-    {
-      total += b->weights[k] * losses[k];
-      if (b->recipe->weighting == NDDR_WEIGHTING_UNCERTAINTY && b->fixed[k] > 0)
-        total += b->settled[k] / 2;
-    }
+  for (guint k = 0; k < b->n; k++) {
+    total += b->weights[k] * losses[k];
+    if (b->recipe->weighting == NDDR_WEIGHTING_UNCERTAINTY && b->fixed[k] > 0)
+      total += b->settled[k] / 2;
+  }
   return total;
 }
 
@@ -187,12 +179,11 @@ learn (NddrBalance *b, guint k, gint64 t, double gradient)
 {
   const NddrRecipe *r = b->recipe;
   double rate = nddr_recipe_rate (r, t) * r->lr_weighting;
-  if (r->optimizer == NDDR_OPTIMIZER_SGD)
-    {
-      b->moment1[k] = r->momentum * b->moment1[k] + gradient;
-      b->log_variance[k] -= rate * b->moment1[k];
-      return;
-    }
+  if (r->optimizer == NDDR_OPTIMIZER_SGD) {
+    b->moment1[k] = r->momentum * b->moment1[k] + gradient;
+    b->log_variance[k] -= rate * b->moment1[k];
+    return;
+  }
   b->moment1[k] = r->beta1 * b->moment1[k] + (1 - r->beta1) * gradient;
   b->moment2[k] = r->beta2 * b->moment2[k] + (1 - r->beta2) * gradient * gradient;
   b->updates[k]++;
@@ -203,15 +194,14 @@ learn (NddrBalance *b, guint k, gint64 t, double gradient)
 void
 nddr_balance_end (NddrBalance *b, gint64 t, const double *losses, const double *valid)
 {
-  for (guint k = 0; k < b->n; k++)
-    {
-      if (valid[k] == 0 || b->fixed[k] == 0)
-        continue;
-      if (b->recipe->weighting == NDDR_WEIGHTING_UNCERTAINTY)
-        learn (b, k, t, 0.5 - b->weights[k] * losses[k]);
-      b->sums[k] += losses[k];
-      b->counts[k]++;
-    }
+  for (guint k = 0; k < b->n; k++) {
+    if (valid[k] == 0 || b->fixed[k] == 0)
+      continue;
+    if (b->recipe->weighting == NDDR_WEIGHTING_UNCERTAINTY)
+      learn (b, k, t, 0.5 - b->weights[k] * losses[k]);
+    b->sums[k] += losses[k];
+    b->counts[k]++;
+  }
 }
 
 /* ---- the state */
@@ -237,19 +227,17 @@ nddr_balance_from_text (NddrBalance *b, const char *text, GError **error)
   guint n = list_rows (b, rows);
   if (!g_key_file_load_from_data (file, text, -1, G_KEY_FILE_NONE, error))
     return FALSE;
-  for (guint i = 0; i < n; i++)
-    {
-      gsize length = 0;
-      g_autofree double *values = g_key_file_get_double_list (file, GROUP, rows[i].name, &length, NULL);
-      gboolean fine = values && length == b->n;
-      for (gsize k = 0; fine && k < length; k++)
-        fine = isfinite (rows[i].values[k] = values[k]);
-      if (!fine)
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the state of the losses' weights lacks %u numbers called %s", b->n, rows[i].name);
-          return FALSE;
-        }
+  for (guint i = 0; i < n; i++) {
+    gsize length = 0;
+    g_autofree double *values = g_key_file_get_double_list (file, GROUP, rows[i].name, &length, NULL);
+    gboolean fine = values && length == b->n;
+    for (gsize k = 0; fine && k < length; k++)
+      fine = isfinite (rows[i].values[k] = values[k]);
+    if (!fine) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the state of the losses' weights lacks %u numbers called %s", b->n, rows[i].name);
+      return FALSE;
     }
+  }
   b->epoch = g_key_file_get_int64 (file, GROUP, "epoch", NULL);
   b->complete = CLAMP (g_key_file_get_int64 (file, GROUP, "complete", NULL), 0, 2);
   return TRUE;

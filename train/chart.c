@@ -47,12 +47,11 @@ frame_set_y (Frame *frame, double low, double high)
 {
   if (!(low <= high))
     low = 0, high = 1;
-  if (high - low < 1e-9 * MAX (fabs (high), 1e-300))
-    {
-      double room = high != 0 ? fabs (high) / 2 : 1;
-      low -= room;
-      high += room;
-    }
+  if (high - low < 1e-9 * MAX (fabs (high), 1e-300)) {
+    double room = high != 0 ? fabs (high) / 2 : 1;
+    low -= room;
+    high += room;
+  }
   frame->y_step = round_step (high - low, 4);
   frame->y_low = floor (low / frame->y_step + 1e-6) * frame->y_step;
   frame->y_high = ceil (high / frame->y_step - 1e-6) * frame->y_step;
@@ -81,23 +80,21 @@ end_plot (GString *html)
 static void
 add_axes (GString *html, const Frame *frame, const char *x_unit, const char *y_unit)
 {
-  for (double y = frame->y_low; y <= frame->y_high + 0.5 * frame->y_step; y += frame->y_step)
-    {
-      double shown = round (y / frame->y_step) * frame->y_step;
-      nddr_html_add (html, "<line class=\"rule\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT, place_y (frame, y),
-          place_y (frame, y));
-      nddr_html_add (html, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g%s</text>\n", LEFT - 6, place_y (frame, y) + 4,
-          shown == 0 ? 0.0 : shown, y_unit);
-    }
+  for (double y = frame->y_low; y <= frame->y_high + 0.5 * frame->y_step; y += frame->y_step) {
+    double shown = round (y / frame->y_step) * frame->y_step;
+    nddr_html_add (html, "<line class=\"rule\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT, place_y (frame, y),
+        place_y (frame, y));
+    nddr_html_add (html, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g%s</text>\n", LEFT - 6, place_y (frame, y) + 4,
+        shown == 0 ? 0.0 : shown, y_unit);
+  }
   nddr_html_add (html, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>\n", LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM,
       HEIGHT - BOTTOM);
   double step = round_step (frame->x_end, 6);
-  for (double x = 0; x <= frame->x_end * (1 + 1e-9); x += step)
-    {
-      gboolean thousands = frame->x_end >= 10000 && x > 0;
-      nddr_html_add (html, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g%s%s</text>\n", place_x (frame, x), HEIGHT - BOTTOM + 15,
-          thousands ? x / 1000 : x, thousands ? "k" : "", x_unit);
-    }
+  for (double x = 0; x <= frame->x_end * (1 + 1e-9); x += step) {
+    gboolean thousands = frame->x_end >= 10000 && x > 0;
+    nddr_html_add (html, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g%s%s</text>\n", place_x (frame, x), HEIGHT - BOTTOM + 15,
+        thousands ? x / 1000 : x, thousands ? "k" : "", x_unit);
+  }
 }
 
 /* ---- curves */
@@ -113,22 +110,21 @@ static guint
 collect_buckets (const NddrCurve *curve, double x_end, double scale, Bucket *buckets)
 {
   guint n = 0, last = G_MAXUINT;
-  for (guint i = 0; i < curve->n; i++)
-    {
-      double y = curve->y[i] * scale;
-      guint place = curve->noisy ? (guint) CLAMP (curve->x[i] / x_end * MAX_BUCKETS, 0, MAX_BUCKETS - 1) : i;
-      if (!isfinite (y))
-        continue;
-      if (n == 0 || place != last)
-        buckets[n++] = (Bucket){ .low = y, .high = y };
-      last = place;
-      Bucket *bucket = &buckets[n - 1];
-      bucket->n++;
-      bucket->x += (curve->x[i] - bucket->x) / bucket->n;
-      bucket->mean += (y - bucket->mean) / bucket->n;
-      bucket->low = MIN (bucket->low, y);
-      bucket->high = MAX (bucket->high, y);
-    }
+  for (guint i = 0; i < curve->n; i++) {
+    double y = curve->y[i] * scale;
+    guint place = curve->noisy ? (guint) CLAMP (curve->x[i] / x_end * MAX_BUCKETS, 0, MAX_BUCKETS - 1) : i;
+    if (!isfinite (y))
+      continue;
+    if (n == 0 || place != last)
+      buckets[n++] = (Bucket){ .low = y, .high = y };
+    last = place;
+    Bucket *bucket = &buckets[n - 1];
+    bucket->n++;
+    bucket->x += (curve->x[i] - bucket->x) / bucket->n;
+    bucket->mean += (y - bucket->mean) / bucket->n;
+    bucket->low = MIN (bucket->low, y);
+    bucket->high = MAX (bucket->high, y);
+  }
   return n;
 }
 
@@ -164,16 +160,15 @@ static void
 add_legend (GString *html, const NddrChart *chart, const NddrCurve *curves, guint n_curves, Bucket *const *buckets, const guint *n)
 {
   g_string_append (html, "<div class=\"legend\">");
-  for (guint c = 0; c < n_curves; c++)
-    {
-      nddr_html_add (html, "<span class=\"c%u\"><i></i>%s", c + 1, curves[c].name);
-      double value = n[c] ? buckets[c][n[c] - 1].mean : NAN;
-      if (n[c] && chart->digits < 0)
-        nddr_html_add (html, " <b>%.3g%s</b>", value, chart->unit);
-      else if (n[c])
-        nddr_html_add (html, chart->digits == 1 ? " <b>%.1f%s</b>" : " <b>%.3f%s</b>", value, chart->unit);
-      g_string_append (html, "</span>");
-    }
+  for (guint c = 0; c < n_curves; c++) {
+    nddr_html_add (html, "<span class=\"c%u\"><i></i>%s", c + 1, curves[c].name);
+    double value = n[c] ? buckets[c][n[c] - 1].mean : NAN;
+    if (n[c] && chart->digits < 0)
+      nddr_html_add (html, " <b>%.3g%s</b>", value, chart->unit);
+    else if (n[c])
+      nddr_html_add (html, chart->digits == 1 ? " <b>%.1f%s</b>" : " <b>%.3f%s</b>", value, chart->unit);
+    g_string_append (html, "</span>");
+  }
   g_string_append (html, "</div>\n");
 }
 
@@ -184,27 +179,24 @@ nddr_chart_add_curves (GString *html, const NddrChart *chart, const NddrCurve *c
   Bucket *buckets[MAX_CURVES];
   guint n[MAX_CURVES];
   double low = INFINITY, high = -INFINITY;
-  for (guint c = 0; c < n_curves; c++)
-    {
-      buckets[c] = g_new0 (Bucket, MAX (curves[c].n, 1));
-      n[c] = collect_buckets (&curves[c], chart->x_end, chart->scale, buckets[c]);
-      for (guint i = 0; i < n[c]; i++)
-        {
-          low = MIN (low, buckets[c][i].mean);
-          high = MAX (high, buckets[c][i].mean);
-        }
+  for (guint c = 0; c < n_curves; c++) {
+    buckets[c] = g_new0 (Bucket, MAX (curves[c].n, 1));
+    n[c] = collect_buckets (&curves[c], chart->x_end, chart->scale, buckets[c]);
+    for (guint i = 0; i < n[c]; i++) {
+      low = MIN (low, buckets[c][i].mean);
+      high = MAX (high, buckets[c][i].mean);
     }
+  }
   Frame frame = { .x_end = chart->x_end };
   frame_set_y (&frame, low, high);
   begin_card (html, chart->title);
   add_legend (html, chart, curves, n_curves, buckets, n);
   begin_plot (html, chart);
   add_axes (html, &frame, "", chart->unit);
-  for (guint c = 0; c < n_curves; c++)
-    {
-      add_curve (html, chart, &frame, &curves[c], c, buckets[c], n[c]);
-      g_free (buckets[c]);
-    }
+  for (guint c = 0; c < n_curves; c++) {
+    add_curve (html, chart, &frame, &curves[c], c, buckets[c], n[c]);
+    g_free (buckets[c]);
+  }
   end_plot (html);
 }
 
@@ -228,24 +220,22 @@ nddr_chart_add_histogram (GString *html, const NddrChart *chart, const guint64 *
   Frame frame = { .x_end = chart->x_end };
   double highest = 0, width = chart->x_end / n_bins;
   guint64 inside = 0;
-  for (guint b = 0; b < n_bins; b++)
-    {
-      highest = MAX (highest, 100.0 * bins[b] / MAX (total, 1));
-      inside += bins[b];
-    }
+  for (guint b = 0; b < n_bins; b++) {
+    highest = MAX (highest, 100.0 * bins[b] / MAX (total, 1));
+    inside += bins[b];
+  }
   frame_set_y (&frame, 0, MAX (highest, 1e-3));
   begin_card (html, chart->title);
   nddr_html_add (html, "<div class=\"legend\"><span>share of pixels</span><span>beyond %g%s <b>%.1f%%</b></span></div>\n", chart->x_end, chart->unit,
       100.0 * (total - inside) / MAX (total, 1));
   begin_plot (html, chart);
   add_axes (html, &frame, chart->unit, "%");
-  for (guint b = 0; b < n_bins; b++)
-    {
-      double share = 100.0 * bins[b] / MAX (total, 1), x = place_x (&frame, b * width), y = place_y (&frame, share);
-      nddr_html_add (html,
-          "<rect class=\"bar\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"><title>%g to %g%s: %.2f %% of pixels</title></rect>\n", x + 0.5,
-          y, place_x (&frame, (b + 1) * width) - x - 1, HEIGHT - BOTTOM - y, b * width, (b + 1) * width, chart->unit, share);
-    }
+  for (guint b = 0; b < n_bins; b++) {
+    double share = 100.0 * bins[b] / MAX (total, 1), x = place_x (&frame, b * width), y = place_y (&frame, share);
+    nddr_html_add (html,
+        "<rect class=\"bar\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"><title>%g to %g%s: %.2f %% of pixels</title></rect>\n", x + 0.5,
+        y, place_x (&frame, (b + 1) * width) - x - 1, HEIGHT - BOTTOM - y, b * width, (b + 1) * width, chart->unit, share);
+  }
   for (guint m = 0; m < n_marks; m++)
     add_mark (html, &frame, &marks[m], m, chart->unit);
   end_plot (html);
@@ -263,22 +253,19 @@ nddr_chart_add_cumulative (GString *html, const NddrChart *chart, const guint64 
   add_axes (html, &frame, chart->unit, "%");
   g_string_append (html, "<g class=\"c1\"><path class=\"curve\" d=\"");
   nddr_html_add (html, "M%.1f %.1f", place_x (&frame, 0), place_y (&frame, 0));
-  for (guint b = 0; b < n_bins; b++)
-    {
-      sum += 100.0 * bins[b] / MAX (total, 1);
-      nddr_html_add (html, "L%.1f %.1f", place_x (&frame, (b + 1) * width), place_y (&frame, sum));
-    }
+  for (guint b = 0; b < n_bins; b++) {
+    sum += 100.0 * bins[b] / MAX (total, 1);
+    nddr_html_add (html, "L%.1f %.1f", place_x (&frame, (b + 1) * width), place_y (&frame, sum));
+  }
   g_string_append (html, "\"/></g>\n");
-  for (guint m = 0; m < n_marks; m++)
-    {
-      double x = place_x (&frame, marks[m].at), y = place_y (&frame, 100 * marks[m].share);
-      nddr_html_add (html, "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", x, x, y, HEIGHT - BOTTOM);
-    }
-  for (guint m = 0; m < n_marks; m++)
-    {
-      double x = place_x (&frame, marks[m].at), y = place_y (&frame, 100 * marks[m].share);
-      nddr_html_add (html, "<circle class=\"dot c2\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/>", x, y);
-      nddr_html_add (html, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\">%s %.1f%%</text>\n", x + 9, y + 12, marks[m].name, 100 * marks[m].share);
-    }
+  for (guint m = 0; m < n_marks; m++) {
+    double x = place_x (&frame, marks[m].at), y = place_y (&frame, 100 * marks[m].share);
+    nddr_html_add (html, "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", x, x, y, HEIGHT - BOTTOM);
+  }
+  for (guint m = 0; m < n_marks; m++) {
+    double x = place_x (&frame, marks[m].at), y = place_y (&frame, 100 * marks[m].share);
+    nddr_html_add (html, "<circle class=\"dot c2\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/>", x, y);
+    nddr_html_add (html, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\">%s %.1f%%</text>\n", x + 9, y + 12, marks[m].name, 100 * marks[m].share);
+  }
   end_plot (html);
 }

@@ -54,12 +54,11 @@ nddr_checkpoint_load (const char *path, GError **error)
   const char *stale = g_hash_table_lookup (metadata, "stale");
   guint64 steps = 0;
   if (g_strcmp0 (g_hash_table_lookup (metadata, "format"), FORMAT) != 0 || !recipe || !config
-      || !step || !g_ascii_string_to_unsigned (step, 10, 0, G_MAXINT64, &steps, NULL))
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is not a checkpoint: its metadata lacks a format of \"" FORMAT "\", a step, a recipe or "
-          "a config", path);
-      return NULL;
-    }
+      || !step || !g_ascii_string_to_unsigned (step, 10, 0, G_MAXINT64, &steps, NULL)) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is not a checkpoint: its metadata lacks a format of \"" FORMAT "\", a step, a recipe or "
+        "a config", path);
+    return NULL;
+  }
   checkpoint->step = steps;
   checkpoint->best = best ? g_ascii_strtod (best, NULL) : NAN;
   checkpoint->stale = stale ? g_ascii_strtoull (stale, NULL, 10) : 0;

@@ -41,16 +41,14 @@ nddr_class_balance_measure (NddrDataset *dataset, guint width, guint height, dou
   nddr_augment_plain (&loading.augment, width, height, zero, one);
   g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &loading);
   g_autoptr (GError) problem = NULL;
-  for (NddrBatch *batch = nddr_loader_next (loader, &problem); batch; batch = nddr_loader_next (loader, &problem))
-    {
-      count (batch, (gsize) width * height, counts);
-      nddr_loader_return (loader, batch);
-    }
-  if (problem)
-    {
-      g_propagate_error (error, g_steal_pointer (&problem));
-      return FALSE;
-    }
+  for (NddrBatch *batch = nddr_loader_next (loader, &problem); batch; batch = nddr_loader_next (loader, &problem)) {
+    count (batch, (gsize) width * height, counts);
+    nddr_loader_return (loader, batch);
+  }
+  if (problem) {
+    g_propagate_error (error, g_steal_pointer (&problem));
+    return FALSE;
+  }
   nddr_class_balance_weigh (counts, n, exponent, weights);
   return TRUE;
 }
@@ -76,11 +74,10 @@ nddr_class_balance_from_text (double *weights, guint n, const char *text, GError
   gboolean fine = values && length == n;
   for (gsize c = 0; fine && c < n; c++)
     fine = isfinite (values[c]) && values[c] >= 0;
-  if (!fine)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the classes' weights are not %u numbers of 0 and more", n);
-      return FALSE;
-    }
+  if (!fine) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the classes' weights are not %u numbers of 0 and more", n);
+    return FALSE;
+  }
   for (guint c = 0; c < n; c++)
     weights[c] = values[c];
   return TRUE;

@@ -36,34 +36,31 @@ nddr_classes_read (const char *path, guint *n, GError **error)
 {
   g_autofree char *text = NULL;
   g_autoptr (GError) file_error = NULL;
-  if (!g_file_get_contents (path, &text, NULL, &file_error))
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
-          "%s: a data set with segmentation needs its classes there, a line `name #rrggbb` for each id from 0",
-          file_error->message);
-      return NULL;
-    }
+  if (!g_file_get_contents (path, &text, NULL, &file_error)) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
+        "%s: a data set with segmentation needs its classes there, a line `name #rrggbb` for each id from 0",
+        file_error->message);
+    return NULL;
+  }
 
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
   g_autoptr (GArray) classes = g_array_new (FALSE, TRUE, sizeof (NddrClass));
   const char *wrong = NULL;
   guint number = 0;
-  for (char **line = lines; *line && !wrong; line++)
-    {
-      NddrClass class = { 0 };
-      number++;
-      if (!*g_strstrip (*line))
-        continue;
-      if (!parse_line (*line, &class))
-        {
-          wrong = "a class's name and its colour as #rrggbb were expected";
-          break;
-        }
-      for (guint i = 0; i < classes->len; i++)
-        if (!strcmp (g_array_index (classes, NddrClass, i).name, class.name))
-          wrong = "that class has a line already";
-      g_array_append_val (classes, class);
+  for (char **line = lines; *line && !wrong; line++) {
+    NddrClass class = { 0 };
+    number++;
+    if (!*g_strstrip (*line))
+      continue;
+    if (!parse_line (*line, &class)) {
+      wrong = "a class's name and its colour as #rrggbb were expected";
+      break;
     }
+    for (guint i = 0; i < classes->len; i++)
+      if (!strcmp (g_array_index (classes, NddrClass, i).name, class.name))
+        wrong = "that class has a line already";
+    g_array_append_val (classes, class);
+  }
   if (!wrong && classes->len == 0)
     wrong = "there is no class";
   if (!wrong && classes->len > 255)

@@ -96,19 +96,18 @@ read_run (Entry *entry, gboolean last, GError **error)
     return FALSE;
   guint n = run->validations->len;
   const NddrValidation *validation = last && n ? run->validations->pdata[n - 1] : nddr_run_best (run);
-  if (!validation)
-    {
-      g_autofree char *best = nddr_run_get (run, "train", "best");
-      if (n)
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
-            "no validation of %s has the score that its best model is chosen by, %s: --last takes the last one",
-            entry->name, best);
-      else
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
-            "%s has no validation in its log yet: there is one every val_every steps, where [data] val is given",
-            entry->name);
-      return FALSE;
-    }
+  if (!validation) {
+    g_autofree char *best = nddr_run_get (run, "train", "best");
+    if (n)
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+          "no validation of %s has the score that its best model is chosen by, %s: --last takes the last one",
+          entry->name, best);
+    else
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+          "%s has no validation in its log yet: there is one every val_every steps, where [data] val is given",
+          entry->name);
+    return FALSE;
+  }
   g_autofree char *steps = nddr_run_get (run, "train", "steps");
   entry->network = nddr_run_describe (run);
   entry->step = validation->step;
@@ -168,28 +167,26 @@ find_kind (JsonNode *node, NddrTaskKind *kind)
     NddrTaskKind kind;
   } signs[] = { { "miou", NDDR_TASK_SEGMENTATION }, { "within_11.25", NDDR_TASK_NORMAL }, { "rel", NDDR_TASK_DEPTH } };
   for (guint i = 0; JSON_NODE_HOLDS_OBJECT (node) && i < G_N_ELEMENTS (signs); i++)
-    if (json_object_has_member (json_node_get_object (node), signs[i].member))
-      {
-        *kind = signs[i].kind;
-        return TRUE;
-      }
+    if (json_object_has_member (json_node_get_object (node), signs[i].member)) {
+      *kind = signs[i].kind;
+      return TRUE;
+    }
   return FALSE;
 }
 
 static gboolean
 add_task (NddrComparison *comparison, const Entry *entry, const char *name, NddrTaskKind kind, GError **error)
 {
-  for (guint t = 0; t < comparison->tasks->len; t++)
-    {
-      const Task *task = task_at (comparison, t);
-      if (!g_str_equal (task->name, name))
-        continue;
-      if (task->kind == kind)
-        return TRUE;
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "task %s is a %s in %s and a %s in %s: they cannot be compared", name,
-          nddr_task_kind_name (task->kind), task->first, nddr_task_kind_name (kind), entry->name);
-      return FALSE;
-    }
+  for (guint t = 0; t < comparison->tasks->len; t++) {
+    const Task *task = task_at (comparison, t);
+    if (!g_str_equal (task->name, name))
+      continue;
+    if (task->kind == kind)
+      return TRUE;
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "task %s is a %s in %s and a %s in %s: they cannot be compared", name,
+        nddr_task_kind_name (task->kind), task->first, nddr_task_kind_name (kind), entry->name);
+    return FALSE;
+  }
   Task task = { g_strdup (name), kind, g_strdup (entry->name), FALSE };
   g_array_append_val (comparison->tasks, task);
   return TRUE;
@@ -198,28 +195,25 @@ add_task (NddrComparison *comparison, const Entry *entry, const char *name, Nddr
 static gboolean
 collect_tasks (NddrComparison *comparison, GError **error)
 {
-  for (guint i = 0; i < comparison->entries->len; i++)
-    {
-      const Entry *entry = entry_at (comparison, i);
-      JsonObjectIter iter;
-      const char *name;
-      JsonNode *node;
-      NddrTaskKind kind;
-      guint known = 0;
-      json_object_iter_init_ordered (&iter, json_node_get_object (entry->scores));
-      while (json_object_iter_next_ordered (&iter, &name, &node))
-        if (find_kind (node, &kind))
-          {
-            known++;
-            if (!add_task (comparison, entry, name, kind, error))
-              return FALSE;
-          }
-      if (known == 0)
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has no scores of any task: expected such as nddr eval --json prints", entry->name);
+  for (guint i = 0; i < comparison->entries->len; i++) {
+    const Entry *entry = entry_at (comparison, i);
+    JsonObjectIter iter;
+    const char *name;
+    JsonNode *node;
+    NddrTaskKind kind;
+    guint known = 0;
+    json_object_iter_init_ordered (&iter, json_node_get_object (entry->scores));
+    while (json_object_iter_next_ordered (&iter, &name, &node))
+      if (find_kind (node, &kind)) {
+        known++;
+        if (!add_task (comparison, entry, name, kind, error))
           return FALSE;
-        }
+      }
+    if (known == 0) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has no scores of any task: expected such as nddr eval --json prints", entry->name);
+      return FALSE;
     }
+  }
   return TRUE;
 }
 
@@ -227,12 +221,11 @@ collect_tasks (NddrComparison *comparison, GError **error)
 static gboolean
 is_published (const NddrComparison *comparison, const char *name)
 {
-  for (guint t = 0; t < comparison->tasks->len; t++)
-    {
-      const char *other = task_at (comparison, t)->name;
-      if (g_str_has_prefix (name, other) && g_str_equal (name + strlen (other), PAPER))
-        return TRUE;
-    }
+  for (guint t = 0; t < comparison->tasks->len; t++) {
+    const char *other = task_at (comparison, t)->name;
+    if (g_str_has_prefix (name, other) && g_str_equal (name + strlen (other), PAPER))
+      return TRUE;
+  }
   return FALSE;
 }
 
@@ -243,19 +236,17 @@ make_columns (NddrComparison *comparison)
   static const NddrTaskKind order[N_KINDS] = { NDDR_TASK_NORMAL, NDDR_TASK_SEGMENTATION, NDDR_TASK_DEPTH };
   guint n;
   const NddrMeasure *measures = nddr_metrics_measures (&n);
-  for (guint t = 0; t < comparison->tasks->len; t++)
-    {
-      Task *task = &g_array_index (comparison->tasks, Task, t);
-      task->published = is_published (comparison, task->name);
-    }
+  for (guint t = 0; t < comparison->tasks->len; t++) {
+    Task *task = &g_array_index (comparison->tasks, Task, t);
+    task->published = is_published (comparison, task->name);
+  }
   for (guint k = 0; k < N_KINDS; k++)
     for (guint t = 0; t < comparison->tasks->len; t++)
       for (guint m = 0; task_at (comparison, t)->kind == order[k] && m < n; m++)
-        if (measures[m].kind == order[k])
-          {
-            Column column = { t, &measures[m] };
-            g_array_append_val (comparison->columns, column);
-          }
+        if (measures[m].kind == order[k]) {
+          Column column = { t, &measures[m] };
+          g_array_append_val (comparison->columns, column);
+        }
 }
 
 NddrComparison *
@@ -268,20 +259,18 @@ nddr_comparison_new (const char *const *runs, const char *const *baselines, gboo
   comparison->columns = g_array_new (FALSE, FALSE, sizeof (Column));
   comparison->baselines = g_array_new (FALSE, FALSE, sizeof (guint));
   guint index;
-  for (guint i = 0; baselines && baselines[i]; i++)
-    {
-      if (!find_or_read (comparison, baselines[i], last, &index, error))
-        return NULL;
-      g_array_append_val (comparison->baselines, index);
-    }
+  for (guint i = 0; baselines && baselines[i]; i++) {
+    if (!find_or_read (comparison, baselines[i], last, &index, error))
+      return NULL;
+    g_array_append_val (comparison->baselines, index);
+  }
   for (guint i = 0; runs[i]; i++)
     if (!find_or_read (comparison, runs[i], last, &index, error))
       return NULL;
-  if (comparison->baselines->len == 0)
-    {
-      index = 0;
-      g_array_append_val (comparison->baselines, index);
-    }
+  if (comparison->baselines->len == 0) {
+    index = 0;
+    g_array_append_val (comparison->baselines, index);
+  }
   if (!collect_tasks (comparison, error))
     return NULL;
   make_columns (comparison);
@@ -314,12 +303,11 @@ primary_measure (NddrTaskKind kind)
 static const Entry *
 baseline_of (const NddrComparison *comparison, const Task *task)
 {
-  for (guint b = 0; b < comparison->baselines->len; b++)
-    {
-      const Entry *entry = entry_at (comparison, g_array_index (comparison->baselines, guint, b));
-      if (isfinite (score_of (entry, task, primary_measure (task->kind))))
-        return entry;
-    }
+  for (guint b = 0; b < comparison->baselines->len; b++) {
+    const Entry *entry = entry_at (comparison, g_array_index (comparison->baselines, guint, b));
+    if (isfinite (score_of (entry, task, primary_measure (task->kind))))
+      return entry;
+  }
   return NULL;
 }
 
@@ -342,18 +330,15 @@ delta_m (const NddrComparison *comparison, const Entry *entry, guint *n, guint *
 {
   double sum = 0;
   *n = *missing = 0;
-  for (guint t = 0; t < comparison->tasks->len; t++)
-    {
-      const Task *task = task_at (comparison, t);
-      double gain = gain_of (comparison, entry, task);
-      if (isfinite (gain))
-        {
-          sum += gain;
-          (*n)++;
-        }
-      else if (!task->published)
-        (*missing)++;
-    }
+  for (guint t = 0; t < comparison->tasks->len; t++) {
+    const Task *task = task_at (comparison, t);
+    double gain = gain_of (comparison, entry, task);
+    if (isfinite (gain)) {
+      sum += gain;
+      (*n)++;
+    } else if (!task->published)
+      (*missing)++;
+  }
   return *n ? sum / *n : NAN;
 }
 
@@ -406,12 +391,11 @@ fill_column (Table *table, const NddrComparison *comparison, guint c)
   double best = NAN;
   table->groups[FIRST_SCORE + c] = task->name;
   set_cell (table, 0, FIRST_SCORE + c, g_strdup (column->measure->title));
-  for (guint i = 0; i < comparison->entries->len; i++)
-    {
-      double score = score_of (entry_at (comparison, i), task, column->measure);
-      set_cell (table, 1 + i, FIRST_SCORE + c, format_score (score, column->measure->unit));
-      best = !isfinite (score) ? best : column->measure->more_is_better ? fmax (best, score) : fmin (best, score);
-    }
+  for (guint i = 0; i < comparison->entries->len; i++) {
+    double score = score_of (entry_at (comparison, i), task, column->measure);
+    set_cell (table, 1 + i, FIRST_SCORE + c, format_score (score, column->measure->unit));
+    best = !isfinite (score) ? best : column->measure->more_is_better ? fmax (best, score) : fmin (best, score);
+  }
   for (guint i = 0; comparison->entries->len > 1 && i < comparison->entries->len; i++)
     table->best[(1 + i) * table->n_columns + FIRST_SCORE + c] = score_of (entry_at (comparison, i), task, column->measure) == best;
 }
@@ -422,23 +406,21 @@ fill_gains (Table *table, const NddrComparison *comparison)
   guint column = table->n_columns - 1, n, missing;
   gboolean partial = FALSE;
   set_cell (table, 0, column, g_strdup ("Δm %"));
-  for (guint i = 0; i < comparison->entries->len; i++)
-    {
-      char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-      double gain = delta_m (comparison, entry_at (comparison, i), &n, &missing);
-      partial |= n && missing;
-      if (isfinite (gain))
-        set_cell (table, 1 + i, column, g_strconcat (g_ascii_formatd (buffer, sizeof buffer, "%+.1f", gain * 100), missing ? "*" : "", NULL));
-      else
-        set_cell (table, 1 + i, column, g_strdup ("–"));
-    }
+  for (guint i = 0; i < comparison->entries->len; i++) {
+    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+    double gain = delta_m (comparison, entry_at (comparison, i), &n, &missing);
+    partial |= n && missing;
+    if (isfinite (gain))
+      set_cell (table, 1 + i, column, g_strconcat (g_ascii_formatd (buffer, sizeof buffer, "%+.1f", gain * 100), missing ? "*" : "", NULL));
+    else
+      set_cell (table, 1 + i, column, g_strdup ("–"));
+  }
   g_string_append (table->notes,
       "Fractions in percent, normals in degrees, depth in metres. Δm: mean relative gain of mIoU, mean angle and depth rmse over ");
-  for (guint b = 0; b < comparison->baselines->len; b++)
-    {
-      g_autofree char *name = g_utf8_make_valid (entry_at (comparison, g_array_index (comparison->baselines, guint, b))->name, -1);
-      g_string_append_printf (table->notes, "%s%s", b ? ", " : "", g_strdelimit (name, "\n", ' '));
-    }
+  for (guint b = 0; b < comparison->baselines->len; b++) {
+    g_autofree char *name = g_utf8_make_valid (entry_at (comparison, g_array_index (comparison->baselines, guint, b))->name, -1);
+    g_string_append_printf (table->notes, "%s%s", b ? ", " : "", g_strdelimit (name, "\n", ' '));
+  }
   g_string_append (table->notes, ".\n");
   if (partial)
     g_string_append (table->notes, "*: over those tasks alone that it shares with the baseline.\n");
@@ -456,14 +438,13 @@ table_init (Table *table, const NddrComparison *comparison)
   set_cell (table, 0, RUN_COLUMN, g_strdup ("run"));
   set_cell (table, 0, NETWORK_COLUMN, g_strdup ("network"));
   set_cell (table, 0, STEP_COLUMN, g_strdup ("step"));
-  for (guint i = 0; i < comparison->entries->len; i++)
-    {
-      const Entry *entry = entry_at (comparison, i);
-      set_cell (table, 1 + i, RUN_COLUMN, g_utf8_make_valid (entry->name, -1));
-      set_cell (table, 1 + i, NETWORK_COLUMN, g_utf8_make_valid (entry->network, -1));
-      set_cell (table, 1 + i, STEP_COLUMN,
-          entry->steps ? g_strdup_printf ("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT, entry->step, entry->steps) : g_strdup (""));
-    }
+  for (guint i = 0; i < comparison->entries->len; i++) {
+    const Entry *entry = entry_at (comparison, i);
+    set_cell (table, 1 + i, RUN_COLUMN, g_utf8_make_valid (entry->name, -1));
+    set_cell (table, 1 + i, NETWORK_COLUMN, g_utf8_make_valid (entry->network, -1));
+    set_cell (table, 1 + i, STEP_COLUMN,
+        entry->steps ? g_strdup_printf ("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT, entry->step, entry->steps) : g_strdup (""));
+  }
   for (guint c = 0; c < comparison->columns->len; c++)
     fill_column (table, comparison, c);
   fill_gains (table, comparison);
@@ -473,13 +454,12 @@ table_init (Table *table, const NddrComparison *comparison)
 static void
 append_clean (GString *out, const char *text, gboolean markdown)
 {
-  for (const char *p = text; *p; p = g_utf8_next_char (p))
-    {
-      gunichar c = g_utf8_get_char (p);
-      if (markdown && strchr ("\\|*_`<[", *p))
-        g_string_append_c (out, '\\');
-      g_string_append_unichar (out, g_unichar_iscntrl (c) ? ' ' : c);
-    }
+  for (const char *p = text; *p; p = g_utf8_next_char (p)) {
+    gunichar c = g_utf8_get_char (p);
+    if (markdown && strchr ("\\|*_`<[", *p))
+      g_string_append_c (out, '\\');
+    g_string_append_unichar (out, g_unichar_iscntrl (c) ? ' ' : c);
+  }
 }
 
 static void
@@ -487,11 +467,10 @@ append_notes (GString *text, const Table *table, gboolean markdown)
 {
   g_auto (GStrv) notes = g_strsplit (table->notes->str, "\n", -1);
   g_string_append_c (text, '\n');
-  for (int i = 0; notes[i] && *notes[i]; i++)
-    {
-      append_clean (text, notes[i], markdown);
-      g_string_append (text, markdown ? "  \n" : "\n");
-    }
+  for (int i = 0; notes[i] && *notes[i]; i++) {
+    append_clean (text, notes[i], markdown);
+    g_string_append (text, markdown ? "  \n" : "\n");
+  }
 }
 
 #define GAP 2 /* between columns */
@@ -503,14 +482,13 @@ measure_columns (const Table *table)
   glong *widths = g_new0 (glong, table->n_columns);
   for (guint i = 0; i < table->n_rows * table->n_columns; i++)
     widths[i % table->n_columns] = MAX (widths[i % table->n_columns], g_utf8_strlen (table->cells[i], -1));
-  for (guint c = 0, end; c < table->n_columns; c = end)
-    {
-      glong width = -GAP;
-      for (end = c; end < table->n_columns && table->groups[end] == table->groups[c]; end++)
-        width += widths[end] + GAP;
-      if (table->groups[c])
-        widths[c] += MAX (0, g_utf8_strlen (table->groups[c], -1) - width);
-    }
+  for (guint c = 0, end; c < table->n_columns; c = end) {
+    glong width = -GAP;
+    for (end = c; end < table->n_columns && table->groups[end] == table->groups[c]; end++)
+      width += widths[end] + GAP;
+    if (table->groups[c])
+      widths[c] += MAX (0, g_utf8_strlen (table->groups[c], -1) - width);
+  }
   return widths;
 }
 
@@ -519,16 +497,14 @@ static void
 append_groups (GString *text, const Table *table, const glong *widths)
 {
   glong at = 0, written = 0;
-  for (guint c = 0; c < table->n_columns; c++)
-    {
-      if (table->groups[c] && (c == 0 || table->groups[c] != table->groups[c - 1]))
-        {
-          g_string_append_printf (text, "%*s", (int) (at - written), "");
-          append_clean (text, table->groups[c], FALSE);
-          written = at + g_utf8_strlen (table->groups[c], -1);
-        }
-      at += widths[c] + GAP;
+  for (guint c = 0; c < table->n_columns; c++) {
+    if (table->groups[c] && (c == 0 || table->groups[c] != table->groups[c - 1])) {
+      g_string_append_printf (text, "%*s", (int) (at - written), "");
+      append_clean (text, table->groups[c], FALSE);
+      written = at + g_utf8_strlen (table->groups[c], -1);
     }
+    at += widths[c] + GAP;
+  }
   g_string_append_c (text, '\n');
 }
 
@@ -540,17 +516,16 @@ nddr_comparison_to_text (const NddrComparison *comparison)
   g_autofree glong *widths = measure_columns (&table);
   GString *text = g_string_new (NULL);
   append_groups (text, &table, widths);
-  for (guint i = 0; i < table.n_rows * table.n_columns; i++)
-    {
-      guint c = i % table.n_columns;
-      int pad = widths[c] - g_utf8_strlen (table.cells[i], -1);
-      g_string_append_printf (text, "%*s", (c ? GAP : 0) + (c >= STEP_COLUMN ? pad : 0), "");
-      append_clean (text, table.cells[i], FALSE);
-      if (c < STEP_COLUMN)
-        g_string_append_printf (text, "%*s", pad, "");
-      else if (c + 1 == table.n_columns)
-        g_string_append_c (text, '\n');
-    }
+  for (guint i = 0; i < table.n_rows * table.n_columns; i++) {
+    guint c = i % table.n_columns;
+    int pad = widths[c] - g_utf8_strlen (table.cells[i], -1);
+    g_string_append_printf (text, "%*s", (c ? GAP : 0) + (c >= STEP_COLUMN ? pad : 0), "");
+    append_clean (text, table.cells[i], FALSE);
+    if (c < STEP_COLUMN)
+      g_string_append_printf (text, "%*s", pad, "");
+    else if (c + 1 == table.n_columns)
+      g_string_append_c (text, '\n');
+  }
   append_notes (text, &table, FALSE);
   table_clear (&table);
   return g_string_free (text, FALSE);
@@ -562,23 +537,21 @@ nddr_comparison_to_markdown (const NddrComparison *comparison)
   Table table;
   table_init (&table, comparison);
   GString *text = g_string_new (NULL);
-  for (guint row = 0; row < table.n_rows; row++)
-    {
-      for (guint c = 0; c < table.n_columns; c++)
-        {
-          const char *mark = table.best[row * table.n_columns + c] ? "**" : "";
-          g_string_append_printf (text, "%s%s", c ? " | " : "| ", mark);
-          if (row == 0 && table.groups[c])
-            g_string_append_printf (text, "%s ", table.groups[c]);
-          append_clean (text, table.cells[row * table.n_columns + c], TRUE);
-          g_string_append (text, mark);
-        }
-      g_string_append (text, " |\n");
-      for (guint c = 0; row == 0 && c < table.n_columns; c++)
-        g_string_append (text, c == 0 ? "|---|" : c < STEP_COLUMN ? "---|" : "---:|");
-      if (row == 0)
-        g_string_append_c (text, '\n');
+  for (guint row = 0; row < table.n_rows; row++) {
+    for (guint c = 0; c < table.n_columns; c++) {
+      const char *mark = table.best[row * table.n_columns + c] ? "**" : "";
+      g_string_append_printf (text, "%s%s", c ? " | " : "| ", mark);
+      if (row == 0 && table.groups[c])
+        g_string_append_printf (text, "%s ", table.groups[c]);
+      append_clean (text, table.cells[row * table.n_columns + c], TRUE);
+      g_string_append (text, mark);
     }
+    g_string_append (text, " |\n");
+    for (guint c = 0; row == 0 && c < table.n_columns; c++)
+      g_string_append (text, c == 0 ? "|---|" : c < STEP_COLUMN ? "---|" : "---:|");
+    if (row == 0)
+      g_string_append_c (text, '\n');
+  }
   append_notes (text, &table, TRUE);
   table_clear (&table);
   return g_string_free (text, FALSE);
@@ -610,14 +583,13 @@ build_entry (JsonBuilder *builder, const NddrComparison *comparison, const Entry
   guint n, missing;
   json_builder_begin_object (builder);
   build_text (builder, "run", entry->name);
-  if (entry->steps)
-    {
-      build_text (builder, "network", entry->network);
-      json_builder_set_member_name (builder, "step");
-      json_builder_add_int_value (builder, entry->step);
-      json_builder_set_member_name (builder, "steps");
-      json_builder_add_int_value (builder, entry->steps);
-    }
+  if (entry->steps) {
+    build_text (builder, "network", entry->network);
+    json_builder_set_member_name (builder, "step");
+    json_builder_add_int_value (builder, entry->step);
+    json_builder_set_member_name (builder, "steps");
+    json_builder_add_int_value (builder, entry->steps);
+  }
   json_builder_set_member_name (builder, "scores");
   json_builder_add_value (builder, json_node_copy (entry->scores));
   json_builder_set_member_name (builder, "gain");
@@ -637,12 +609,11 @@ nddr_comparison_to_json (const NddrComparison *comparison)
   json_builder_begin_object (builder);
   json_builder_set_member_name (builder, "baseline");
   json_builder_begin_object (builder);
-  for (guint t = 0; t < comparison->tasks->len; t++)
-    {
-      const Entry *baseline = baseline_of (comparison, task_at (comparison, t));
-      if (baseline && !task_at (comparison, t)->published)
-        build_text (builder, task_at (comparison, t)->name, baseline->name);
-    }
+  for (guint t = 0; t < comparison->tasks->len; t++) {
+    const Entry *baseline = baseline_of (comparison, task_at (comparison, t));
+    if (baseline && !task_at (comparison, t)->published)
+      build_text (builder, task_at (comparison, t)->name, baseline->name);
+  }
   json_builder_end_object (builder);
   json_builder_set_member_name (builder, "runs");
   json_builder_begin_array (builder);

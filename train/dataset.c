@@ -81,11 +81,10 @@ split_spec (const char *spec)
   GPtrArray *parts = g_ptr_array_new_with_free_func (g_free);
   const char *start = spec;
   for (const char *p = spec; *p; p++)
-    if (*p == '+' && (starts_source (p + 1) || !p[1]))
-      {
-        g_ptr_array_add (parts, g_strndup (start, p - start));
-        start = p + 1;
-      }
+    if (*p == '+' && (starts_source (p + 1) || !p[1])) {
+      g_ptr_array_add (parts, g_strndup (start, p - start));
+      start = p + 1;
+    }
   g_ptr_array_add (parts, g_strdup (start));
   return parts;
 }
@@ -93,21 +92,19 @@ split_spec (const char *spec)
 static gboolean
 same_classes (const NddrSource *a, const NddrSource *b, const char *spec, GError **error)
 {
-  if (a->n_classes != b->n_classes)
-    {
+  if (a->n_classes != b->n_classes) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+        "%s has %u classes, but the data sets before it have %u: joined data sets must agree", spec, b->n_classes,
+        a->n_classes);
+    return FALSE;
+  }
+  for (guint i = 0; i < a->n_classes; i++)
+    if (strcmp (a->classes[i].name, b->classes[i].name) || a->classes[i].color != b->classes[i].color) {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
-          "%s has %u classes, but the data sets before it have %u: joined data sets must agree", spec, b->n_classes,
-          a->n_classes);
+          "%s calls class %u \"%s #%06x\", but the data sets before it \"%s #%06x\": joined data sets must agree", spec, i,
+          b->classes[i].name, b->classes[i].color, a->classes[i].name, a->classes[i].color);
       return FALSE;
     }
-  for (guint i = 0; i < a->n_classes; i++)
-    if (strcmp (a->classes[i].name, b->classes[i].name) || a->classes[i].color != b->classes[i].color)
-      {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
-            "%s calls class %u \"%s #%06x\", but the data sets before it \"%s #%06x\": joined data sets must agree", spec, i,
-            b->classes[i].name, b->classes[i].color, a->classes[i].name, a->classes[i].color);
-        return FALSE;
-      }
   return TRUE;
 }
 
@@ -129,19 +126,18 @@ nddr_dataset_open (const char *spec, const char *default_split, GError **error)
   dataset->news = g_string_new (NULL);
 
   g_autoptr (GPtrArray) parts = split_spec (spec);
-  for (guint i = 0; i < parts->len; i++)
-    {
-      NddrSource *source = open_source (parts->pdata[i], default_split, error);
-      if (!source)
-        return NULL;
-      g_ptr_array_add (dataset->sources, source);
-      if (source->classes && dataset->classes && !same_classes (dataset->classes, source, parts->pdata[i], error))
-        return NULL;
-      if (source->classes && !dataset->classes)
-        dataset->classes = source;
-      dataset->labels |= source->labels;
-      dataset->size += source->size;
-    }
+  for (guint i = 0; i < parts->len; i++) {
+    NddrSource *source = open_source (parts->pdata[i], default_split, error);
+    if (!source)
+      return NULL;
+    g_ptr_array_add (dataset->sources, source);
+    if (source->classes && dataset->classes && !same_classes (dataset->classes, source, parts->pdata[i], error))
+      return NULL;
+    if (source->classes && !dataset->classes)
+      dataset->classes = source;
+    dataset->labels |= source->labels;
+    dataset->size += source->size;
+  }
   dataset->cache = g_new0 (CacheEntry, dataset->size);
   return g_steal_pointer (&dataset);
 }
@@ -184,13 +180,12 @@ nddr_dataset_classes (const NddrDataset *dataset, guint *n_classes)
 static const NddrSource *
 find_source (const NddrDataset *dataset, guint *index)
 {
-  for (guint i = 0; i < dataset->sources->len; i++)
-    {
-      const NddrSource *source = dataset->sources->pdata[i];
-      if (*index < source->size)
-        return source;
-      *index -= source->size;
-    }
+  for (guint i = 0; i < dataset->sources->len; i++) {
+    const NddrSource *source = dataset->sources->pdata[i];
+    if (*index < source->size)
+      return source;
+    *index -= source->size;
+  }
   g_return_val_if_reached (NULL);
 }
 
@@ -219,12 +214,11 @@ cache_add (NddrDataset *dataset, guint index, NddrSample *sample, NddrLabels lab
   g_mutex_lock (&dataset->lock);
   gsize before = entry->sample ? nddr_sample_bytes (entry->sample) : 0;
   gboolean richer = labels != entry->labels && (entry->labels & ~labels) == 0;
-  if ((!entry->sample || richer) && bytes <= dataset->cache_room + before)
-    {
-      nddr_sample_unref (entry->sample);
-      *entry = (CacheEntry) { nddr_sample_ref (sample), labels };
-      dataset->cache_room = dataset->cache_room + before - bytes;
-    }
+  if ((!entry->sample || richer) && bytes <= dataset->cache_room + before) {
+    nddr_sample_unref (entry->sample);
+    *entry = (CacheEntry) { nddr_sample_ref (sample), labels };
+    dataset->cache_room = dataset->cache_room + before - bytes;
+  }
   g_mutex_unlock (&dataset->lock);
 }
 
@@ -283,13 +277,12 @@ note_broken (NddrDataset *dataset, guint index, NddrLabels labels, const GError 
     return FALSE;
   g_mutex_lock (&dataset->lock);
   gboolean skip = dataset->skip;
-  if (skip && !g_hash_table_contains (dataset->broken, GUINT_TO_POINTER (index)))
-    {
-      Broken *broken = g_new (Broken, 1);
-      *broken = (Broken) { labels, g_error_copy (problem) };
-      g_hash_table_insert (dataset->broken, GUINT_TO_POINTER (index), broken);
-      g_string_append_printf (dataset->news, "%s\n", problem->message);
-    }
+  if (skip && !g_hash_table_contains (dataset->broken, GUINT_TO_POINTER (index))) {
+    Broken *broken = g_new (Broken, 1);
+    *broken = (Broken) { labels, g_error_copy (problem) };
+    g_hash_table_insert (dataset->broken, GUINT_TO_POINTER (index), broken);
+    g_string_append_printf (dataset->news, "%s\n", problem->message);
+  }
   g_mutex_unlock (&dataset->lock);
   return skip;
 }
@@ -322,18 +315,17 @@ nddr_dataset_load_sound (NddrDataset *dataset, guint *index, NddrLabels labels, 
 {
   g_autoptr (GError) first = NULL;
   guint most = MIN (dataset->size, MAX_BROKEN_RUN);
-  for (guint i = 0; i < most; i++)
-    {
-      guint at = (*index + i) % dataset->size;
-      g_autoptr (GError) broken = NULL;
-      NddrSample *sample = load_or_skip (dataset, at, labels, &broken, error);
-      if (sample)
-        *index = at;
-      if (sample || !broken)
-        return sample;
-      if (!first)
-        first = g_steal_pointer (&broken);
-    }
+  for (guint i = 0; i < most; i++) {
+    guint at = (*index + i) % dataset->size;
+    g_autoptr (GError) broken = NULL;
+    NddrSample *sample = load_or_skip (dataset, at, labels, &broken, error);
+    if (sample)
+      *index = at;
+    if (sample || !broken)
+      return sample;
+    if (!first)
+      first = g_steal_pointer (&broken);
+  }
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%u samples in a row are broken, too many to skip; the first: %s", most, first->message);
   return NULL;
 }
@@ -350,11 +342,10 @@ nddr_dataset_count_broken (NddrDataset *dataset, char **news)
 {
   g_mutex_lock (&dataset->lock);
   guint n = g_hash_table_size (dataset->broken);
-  if (news)
-    {
-      *news = dataset->news->len ? g_strdup (dataset->news->str) : NULL;
-      g_string_truncate (dataset->news, 0);
-    }
+  if (news) {
+    *news = dataset->news->len ? g_strdup (dataset->news->str) : NULL;
+    g_string_truncate (dataset->news, 0);
+  }
   g_mutex_unlock (&dataset->lock);
   return n;
 }

@@ -19,12 +19,11 @@ static double
 largest (const NddrArray *array)
 {
   double most = 0;
-  for (gsize i = 0; i < array->n_elements; i++)
-    {
-      if (!isfinite (array->data[i]))
-        return INFINITY;
-      most = MAX (most, fabs (array->data[i]));
-    }
+  for (gsize i = 0; i < array->n_elements; i++) {
+    if (!isfinite (array->data[i]))
+      return INFINITY;
+    most = MAX (most, fabs (array->data[i]));
+  }
   return most;
 }
 
@@ -36,18 +35,16 @@ name_tensor (const NddrTensors *tensors, const char *role, gboolean from_last)
   guint n = tensors->arrays->len;
   const NddrArray *worst = NULL;
   double most = -1;
-  for (guint i = 0; i < n; i++)
-    {
-      const NddrArray *array = tensors->arrays->pdata[from_last ? n - 1 - i : i];
-      double m = largest (array);
-      if (m > most)
-        {
-          worst = array;
-          most = m;
-        }
-      if (!isfinite (m))
-        return g_strdup_printf ("%s%s is not finite", role, array->name);
+  for (guint i = 0; i < n; i++) {
+    const NddrArray *array = tensors->arrays->pdata[from_last ? n - 1 - i : i];
+    double m = largest (array);
+    if (m > most) {
+      worst = array;
+      most = m;
     }
+    if (!isfinite (m))
+      return g_strdup_printf ("%s%s is not finite", role, array->name);
+  }
   return g_strdup_printf ("%s%s has grown to %.3g", role, worst ? worst->name : "a tensor", most);
 }
 
@@ -61,13 +58,12 @@ nddr_divergence_find (NddrLearner *learner, const NddrConfig *config, const doub
   *what = find_loss (outcome, config, losses);
   if (*what)
     return TRUE;
-  if (!isfinite (outcome->sums[NDDR_SUM_GRADIENTS]) && !outcome->skipped)
-    {
-      if (!nddr_parameters_read (parameters, program, NDDR_PARAMETERS_GRADIENTS, tensors, "", error))
-        return FALSE;
-      *what = name_tensor (tensors, "the gradient of ", TRUE);
-      return TRUE;
-    }
+  if (!isfinite (outcome->sums[NDDR_SUM_GRADIENTS]) && !outcome->skipped) {
+    if (!nddr_parameters_read (parameters, program, NDDR_PARAMETERS_GRADIENTS, tensors, "", error))
+      return FALSE;
+    *what = name_tensor (tensors, "the gradient of ", TRUE);
+    return TRUE;
+  }
   if (isfinite (outcome->sums[NDDR_SUM_PARAMS]) && isfinite (outcome->sums[NDDR_SUM_RUNNING]))
     return TRUE;
   if (!nddr_parameters_read (parameters, program, NDDR_PARAMETERS_VALUES, tensors, "", error))

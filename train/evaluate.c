@@ -52,8 +52,7 @@ static gboolean
 pixel_loss (const NddrTask *task, const float *output, const NddrSample *truth, gsize pixel, double *sum)
 {
   double normal[3];
-  switch (task->kind)
-    {
+  switch (task->kind) {
     case NDDR_TASK_SEGMENTATION:
       if (truth->segmentation[pixel] >= task->channels)
         return FALSE;
@@ -70,7 +69,7 @@ pixel_loss (const NddrTask *task, const float *output, const NddrSample *truth, 
         return FALSE;
       *sum += fabs (output[0] - truth->depth[pixel] / 1000.0);
       return TRUE;
-    }
+  }
 }
 
 static void
@@ -83,12 +82,11 @@ add_loss (Evaluation *e, guint t, const NddrHeadOutput *head, const NddrSample *
   nddr_upsample_axis_init (&columns, head->width, truth->width, e->config->resize);
   nddr_upsample_axis_init (&rows, head->height, truth->height, e->config->resize);
   g_autofree float *blend = g_new (float, (gsize) head->width * head->stride), *row = g_new (float, (gsize) truth->width * head->stride);
-  for (guint y = 0; y < truth->height; y++)
-    {
-      nddr_upsample_row (&columns, &rows, y, head->data, head->width, head->stride, blend, row);
-      for (guint x = 0; x < truth->width; x++)
-        e->loss_pixels[t] += pixel_loss (task, row + (gsize) x * head->stride, truth, (gsize) y * truth->width + x, &e->loss_sums[t]);
-    }
+  for (guint y = 0; y < truth->height; y++) {
+    nddr_upsample_row (&columns, &rows, y, head->data, head->width, head->stride, blend, row);
+    for (guint x = 0; x < truth->width; x++)
+      e->loss_pixels[t] += pixel_loss (task, row + (gsize) x * head->stride, truth, (gsize) y * truth->width + x, &e->loss_sums[t]);
+  }
   nddr_upsample_axis_clear (&columns);
   nddr_upsample_axis_clear (&rows);
 }
@@ -100,11 +98,10 @@ total_loss (const Evaluation *e)
   double sum = 0;
   gboolean any = FALSE;
   for (guint t = 0; t < e->n_tasks; t++)
-    if (e->loss_pixels[t])
-      {
-        sum += e->weights[t] * e->loss_sums[t] / e->loss_pixels[t];
-        any = TRUE;
-      }
+    if (e->loss_pixels[t]) {
+      sum += e->weights[t] * e->loss_sums[t] / e->loss_pixels[t];
+      any = TRUE;
+    }
   return any ? sum : NAN;
 }
 
@@ -132,14 +129,13 @@ collect (Evaluation *e, guint slot, guint index, guint64 ticket, const NddrSampl
     results[t] = (NddrFrame){ { (guint8 *) e->heads[slot][t] }, { e->shapes[t].width * e->shapes[t].stride * sizeof (float) } };
   if (!nddr_session_wait (e->session, ticket, results, NULL, error))
     return FALSE;
-  for (guint t = 0; t < e->n_tasks; t++)
-    {
-      NddrHeadOutput *head = &e->shapes[t];
-      head->data = e->heads[slot][t];
-      nddr_metrics_add (e->metrics, t, head, e->config->resize, truth);
-      if (e->weights)
-        add_loss (e, t, head, truth);
-    }
+  for (guint t = 0; t < e->n_tasks; t++) {
+    NddrHeadOutput *head = &e->shapes[t];
+    head->data = e->heads[slot][t];
+    nddr_metrics_add (e->metrics, t, head, e->config->resize, truth);
+    if (e->weights)
+      add_loss (e, t, head, truth);
+  }
   return !e->gallery || nddr_gallery_show (e->gallery, index, truth, e->shapes, error);
 }
 
@@ -161,44 +157,40 @@ run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, GE
   g_autoptr (NddrReader) reader = nddr_reader_new (dataset, wanted_labels (e), 0);
   g_autoptr (NddrSample) before = NULL;
   guint64 ticket = 0;
-  for (gboolean more = TRUE; more;)
-    {
-      g_autoptr (GError) problem = NULL;
-      g_autoptr (NddrSample) sample = nddr_reader_next (reader, &index, &problem);
-      guint64 next = 0;
-      more = sample != NULL;
-      if (problem)
-        {
-          g_propagate_error (error, g_steal_pointer (&problem));
-          return FALSE;
-        }
-      guint slot_before = (n_submitted + 1) % SLOTS;
-      if (sample)
-        {
-          gboolean other_size = sample->width != e->width || sample->height != e->height;
-          if (other_size && before)
-            {
-              if (!collect (e, slot_before, index_before, ticket, before, error))
-                return FALSE;
-              g_clear_pointer (&before, nddr_sample_unref);
-            }
-          if (other_size && !set_size (e, sample->width, sample->height, error))
-            return FALSE;
-          NddrFrame frame = { { sample->rgb }, { (gint) sample->width * 3 } };
-          next = nddr_session_submit (e->session, &frame, NULL, FALSE, error);
-          if (!next)
-            return FALSE;
-          n_submitted++;
-        }
-      if (before && !collect (e, slot_before, index_before, ticket, before, error))
-        return FALSE;
-      g_clear_pointer (&before, nddr_sample_unref);
-      before = g_steal_pointer (&sample);
-      index_before = index;
-      ticket = next;
-      if (options->progress)
-        options->progress (more ? index + 1 : total, total, options->user_data);
+  for (gboolean more = TRUE; more;) {
+    g_autoptr (GError) problem = NULL;
+    g_autoptr (NddrSample) sample = nddr_reader_next (reader, &index, &problem);
+    guint64 next = 0;
+    more = sample != NULL;
+    if (problem) {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
     }
+    guint slot_before = (n_submitted + 1) % SLOTS;
+    if (sample) {
+      gboolean other_size = sample->width != e->width || sample->height != e->height;
+      if (other_size && before) {
+        if (!collect (e, slot_before, index_before, ticket, before, error))
+          return FALSE;
+        g_clear_pointer (&before, nddr_sample_unref);
+      }
+      if (other_size && !set_size (e, sample->width, sample->height, error))
+        return FALSE;
+      NddrFrame frame = { { sample->rgb }, { (gint) sample->width * 3 } };
+      next = nddr_session_submit (e->session, &frame, NULL, FALSE, error);
+      if (!next)
+        return FALSE;
+      n_submitted++;
+    }
+    if (before && !collect (e, slot_before, index_before, ticket, before, error))
+      return FALSE;
+    g_clear_pointer (&before, nddr_sample_unref);
+    before = g_steal_pointer (&sample);
+    index_before = index;
+    ticket = next;
+    if (options->progress)
+      options->progress (more ? index + 1 : total, total, options->user_data);
+  }
   if (n_submitted)
     return TRUE;
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "every one of the %u samples is broken", total);
@@ -211,26 +203,23 @@ check_classes (const NddrConfig *config, const NddrDataset *dataset, GError **er
 {
   guint n = 0;
   const NddrClass *classes = nddr_dataset_classes (dataset, &n);
-  for (guint t = 0; classes && t < config->n_tasks; t++)
-    {
-      const NddrTask *task = &config->tasks[t];
-      if (task->kind != NDDR_TASK_SEGMENTATION)
-        continue;
-      if (task->n_classes != n)
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "the model's task %s knows %u classes, but the data set has %u: scores need the same classes",
-              task->name, task->n_classes, n);
-          return FALSE;
-        }
-      for (guint c = 0; c < n; c++)
-        if (!g_str_equal (task->classes[c].name, classes[c].name))
-          {
-            g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
-                "class %u of the model's task %s is \"%s\", but \"%s\" in the data set: scores need the same classes in the same order", c, task->name,
-                task->classes[c].name, classes[c].name);
-            return FALSE;
-          }
+  for (guint t = 0; classes && t < config->n_tasks; t++) {
+    const NddrTask *task = &config->tasks[t];
+    if (task->kind != NDDR_TASK_SEGMENTATION)
+      continue;
+    if (task->n_classes != n) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "the model's task %s knows %u classes, but the data set has %u: scores need the same classes",
+          task->name, task->n_classes, n);
+      return FALSE;
     }
+    for (guint c = 0; c < n; c++)
+      if (!g_str_equal (task->classes[c].name, classes[c].name)) {
+        g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
+            "class %u of the model's task %s is \"%s\", but \"%s\" in the data set: scores need the same classes in the same order", c, task->name,
+            task->classes[c].name, classes[c].name);
+        return FALSE;
+      }
+  }
   return TRUE;
 }
 
@@ -254,20 +243,18 @@ nddr_evaluate (NddrDevice *device, NddrModel *model, NddrDataset *dataset, const
     .gallery = options->gallery, .weights = options->weights, .loss_sums = loss_sums, .loss_pixels = loss_pixels };
   for (guint t = 0; t < e.n_tasks; t++)
     nddr_session_get_head_size (session, config->tasks[t].name, &shapes[t].width, &shapes[t].height, &shapes[t].stride);
-  for (int s = 0; s < SLOTS; s++)
-    {
-      e.heads[s] = g_new0 (float *, e.n_tasks);
-      for (guint t = 0; t < e.n_tasks; t++)
-        e.heads[s][t] = g_new (float, (gsize) shapes[t].width * shapes[t].height * shapes[t].stride);
-    }
+  for (int s = 0; s < SLOTS; s++) {
+    e.heads[s] = g_new0 (float *, e.n_tasks);
+    for (guint t = 0; t < e.n_tasks; t++)
+      e.heads[s][t] = g_new (float, (gsize) shapes[t].width * shapes[t].height * shapes[t].stride);
+  }
   gboolean fine = run (&e, dataset, options, error);
   if (loss && e.weights)
     *loss = total_loss (&e);
-  for (int s = 0; s < SLOTS; s++)
-    {
-      for (guint t = 0; t < e.n_tasks; t++)
-        g_free (e.heads[s][t]);
-      g_free (e.heads[s]);
-    }
+  for (int s = 0; s < SLOTS; s++) {
+    for (guint t = 0; t < e.n_tasks; t++)
+      g_free (e.heads[s][t]);
+    g_free (e.heads[s]);
+  }
   return fine ? g_steal_pointer (&metrics) : NULL;
 }

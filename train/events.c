@@ -20,12 +20,11 @@ static guint32
 crc32c (const guint8 *data, gsize n)
 {
   guint32 crc = ~0u;
-  for (gsize i = 0; i < n; i++)
-    {
-      crc ^= data[i];
-      for (int bit = 0; bit < 8; bit++)
-        crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
-    }
+  for (gsize i = 0; i < n; i++) {
+    crc ^= data[i];
+    for (int bit = 0; bit < 8; bit++)
+      crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+  }
   return ~crc;
 }
 
@@ -71,11 +70,10 @@ nddr_events_open (const char *folder, GError **error)
   g_autofree char *name = g_strdup_printf ("events.out.tfevents.%" G_GINT64_FORMAT ".nddr", g_get_real_time () / G_USEC_PER_SEC);
   events->path = g_build_filename (folder, name, NULL);
   events->file = fopen (events->path, "abe");
-  if (!events->file)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot write %s: %s", events->path, g_strerror (errno));
-      return NULL;
-    }
+  if (!events->file) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot write %s: %s", events->path, g_strerror (errno));
+    return NULL;
+  }
   g_autoptr (GByteArray) event = new_event (0);
   nddr_protobuf_put_string (event, 3, version);
   return write_record (events, event, error) ? g_steal_pointer (&events) : NULL;

@@ -14,25 +14,22 @@ static const char *const folders[] = { "image", "segmentation", "normal", "depth
 gboolean
 nddr_export_begin (const char *dir, const char *split, const NddrClass *classes, guint n_classes, GError **error)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (folders); i++)
-    {
-      g_autofree char *path = g_build_filename (dir, split, folders[i], NULL);
-      if (g_mkdir_with_parents (path, 0777) != 0)
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "The folder %s cannot be made: %s", path, g_strerror (errno));
-          return FALSE;
-        }
+  for (guint i = 0; i < G_N_ELEMENTS (folders); i++) {
+    g_autofree char *path = g_build_filename (dir, split, folders[i], NULL);
+    if (g_mkdir_with_parents (path, 0777) != 0) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "The folder %s cannot be made: %s", path, g_strerror (errno));
+      return FALSE;
     }
+  }
   g_autoptr (GString) text = g_string_new (NULL);
   for (guint i = 0; i < n_classes; i++)
     g_string_append_printf (text, "%s #%06x\n", classes[i].name, classes[i].color);
   g_autofree char *path = g_build_filename (dir, "classes.txt", NULL), *old = NULL;
-  if (g_file_get_contents (path, &old, NULL, NULL) && !g_str_equal (old, text->str))
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
-          "%s is there and names other classes: choose another folder, or remove that file", path);
-      return FALSE;
-    }
+  if (g_file_get_contents (path, &old, NULL, NULL) && !g_str_equal (old, text->str)) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
+        "%s is there and names other classes: choose another folder, or remove that file", path);
+    return FALSE;
+  }
   g_autoptr (GError) file_error = NULL;
   if (g_file_set_contents (path, text->str, text->len, &file_error))
     return TRUE;
@@ -46,14 +43,13 @@ nddr_export_sample (const char *dir, const char *split, const char *name, const 
   const struct { gconstpointer data; guint channels, bits; } planes[] = {
     { sample->rgb, 3, 8 }, { sample->segmentation, 1, 8 }, { sample->normal, 3, 8 }, { sample->depth, 1, 16 },
   };
-  for (guint i = 0; i < G_N_ELEMENTS (planes); i++)
-    {
-      g_autofree char *file = g_strconcat (name, ".png", NULL),
-                      *path = g_build_filename (dir, split, folders[i], file, NULL);
-      if (planes[i].data
-          && !nddr_image_write_png (path, sample->width, sample->height, planes[i].channels, planes[i].bits, planes[i].data,
-              0, error))
-        return FALSE;
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (planes); i++) {
+    g_autofree char *file = g_strconcat (name, ".png", NULL),
+                    *path = g_build_filename (dir, split, folders[i], file, NULL);
+    if (planes[i].data
+        && !nddr_image_write_png (path, sample->width, sample->height, planes[i].channels, planes[i].bits, planes[i].data,
+            0, error))
+      return FALSE;
+  }
   return TRUE;
 }

@@ -60,16 +60,15 @@ folder_load (const NddrSource *source, guint index, NddrLabels labels, GError **
 
   g_autoptr (NddrSample) sample = nddr_sample_new (picture->width, picture->height);
   sample->rgb = g_steal_pointer (&picture->data);
-  for (NddrTaskKind kind = 0; kind < G_N_ELEMENTS (label_folders); kind++)
-    {
-      if (!(labels & source->labels & NDDR_LABEL (kind)))
-        continue;
-      g_autofree char *label = label_path (folder, index, kind);
-      gpointer plane = nddr_label_read (label, kind, picture->width, picture->height, path, source->n_classes, error);
-      if (!plane)
-        return NULL;
-      nddr_label_take (sample, kind, plane);
-    }
+  for (NddrTaskKind kind = 0; kind < G_N_ELEMENTS (label_folders); kind++) {
+    if (!(labels & source->labels & NDDR_LABEL (kind)))
+      continue;
+    g_autofree char *label = label_path (folder, index, kind);
+    gpointer plane = nddr_label_read (label, kind, picture->width, picture->height, path, source->n_classes, error);
+    if (!plane)
+      return NULL;
+    nddr_label_take (sample, kind, plane);
+  }
   return g_steal_pointer (&sample);
 }
 
@@ -102,12 +101,11 @@ list_folders (const char *dir)
   g_autoptr (GString) names = g_string_new (NULL);
   g_autoptr (GDir) listing = g_dir_open (dir, 0, NULL);
   const char *name;
-  while (listing && (name = g_dir_read_name (listing)))
-    {
-      g_autofree char *path = g_build_filename (dir, name, "image", NULL);
-      if (g_file_test (path, G_FILE_TEST_IS_DIR))
-        g_string_append_printf (names, "%s%s", names->len ? ", " : "", name);
-    }
+  while (listing && (name = g_dir_read_name (listing))) {
+    g_autofree char *path = g_build_filename (dir, name, "image", NULL);
+    if (g_file_test (path, G_FILE_TEST_IS_DIR))
+      g_string_append_printf (names, "%s%s", names->len ? ", " : "", name);
+  }
   return g_string_free (g_steal_pointer (&names), FALSE);
 }
 
@@ -116,18 +114,17 @@ list_pictures (NddrFolder *folder, GError **error)
 {
   g_autofree char *path = g_build_filename (folder->folder, "image", NULL);
   g_autoptr (GDir) listing = g_dir_open (path, 0, NULL);
-  if (!listing)
-    {
-      g_autofree char *dir = g_path_get_dirname (folder->folder);
-      g_autofree char *split = g_path_get_basename (folder->folder);
-      g_autofree char *splits = list_folders (dir);
-      if (*splits)
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s has no split %s (no folder %s); its splits are: %s", dir, split,
-            path, splits);
-      else
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is not a folder data set: there is no folder %s", dir, path);
-      return FALSE;
-    }
+  if (!listing) {
+    g_autofree char *dir = g_path_get_dirname (folder->folder);
+    g_autofree char *split = g_path_get_basename (folder->folder);
+    g_autofree char *splits = list_folders (dir);
+    if (*splits)
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s has no split %s (no folder %s); its splits are: %s", dir, split,
+          path, splits);
+    else
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is not a folder data set: there is no folder %s", dir, path);
+    return FALSE;
+  }
 
   const char *name;
   while ((name = g_dir_read_name (listing)))
@@ -135,20 +132,18 @@ list_pictures (NddrFolder *folder, GError **error)
       g_ptr_array_add (folder->files, g_strdup (name));
   g_ptr_array_sort (folder->files, compare_names);
   folder->base.size = folder->files->len;
-  if (folder->files->len == 0)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has no pictures: NAME.png or NAME.jpg were expected", path);
-      return FALSE;
-    }
+  if (folder->files->len == 0) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has no pictures: NAME.png or NAME.jpg were expected", path);
+    return FALSE;
+  }
   g_autoptr (GHashTable) stems = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   for (guint i = 0; i < folder->files->len; i++)
-    if (!g_hash_table_add (stems, stem (folder->files->pdata[i])))
-      {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
-            "%s has two pictures with one name, that of %s: their labels could not be told apart", path,
-            (const char *) folder->files->pdata[i]);
-        return FALSE;
-      }
+    if (!g_hash_table_add (stems, stem (folder->files->pdata[i]))) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+          "%s has two pictures with one name, that of %s: their labels could not be told apart", path,
+          (const char *) folder->files->pdata[i]);
+      return FALSE;
+    }
   return TRUE;
 }
 
@@ -161,28 +156,25 @@ check_labels (NddrFolder *folder, NddrTaskKind kind, GError **error)
     return TRUE;
   g_autoptr (GError) dir_error = NULL;
   g_autoptr (GDir) listing = g_dir_open (path, 0, &dir_error);
-  if (!listing)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be read: %s", path, dir_error->message);
-      return FALSE;
-    }
+  if (!listing) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be read: %s", path, dir_error->message);
+    return FALSE;
+  }
   g_autoptr (GHashTable) present = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   const char *name;
   while ((name = g_dir_read_name (listing)))
     g_hash_table_add (present, g_strdup (name));
-  for (guint i = 0; i < folder->files->len; i++)
-    {
-      g_autofree char *label = label_path (folder, i, kind);
-      g_autofree char *file = g_path_get_basename (label);
-      if (!g_hash_table_contains (present, file))
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
-              "%s is missing: the picture image/%s has no %s label (without the folder %s "
-              "the data set would be one without such labels)",
-              label, (const char *) folder->files->pdata[i], label_folders[kind], path);
-          return FALSE;
-        }
+  for (guint i = 0; i < folder->files->len; i++) {
+    g_autofree char *label = label_path (folder, i, kind);
+    g_autofree char *file = g_path_get_basename (label);
+    if (!g_hash_table_contains (present, file)) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
+          "%s is missing: the picture image/%s has no %s label (without the folder %s "
+          "the data set would be one without such labels)",
+          label, (const char *) folder->files->pdata[i], label_folders[kind], path);
+      return FALSE;
     }
+  }
   folder->base.labels |= NDDR_LABEL (kind);
   return TRUE;
 }
@@ -195,13 +187,12 @@ open_parts (NddrFolder *folder, const char *dir, GError **error)
   for (NddrTaskKind kind = 0; kind < G_N_ELEMENTS (label_folders); kind++)
     if (!check_labels (folder, kind, error))
       return FALSE;
-  if (folder->base.labels & NDDR_LABEL (NDDR_TASK_SEGMENTATION))
-    {
-      g_autofree char *path = g_build_filename (dir, "classes.txt", NULL);
-      folder->base.classes = nddr_classes_read (path, &folder->base.n_classes, error);
-      if (!folder->base.classes)
-        return FALSE;
-    }
+  if (folder->base.labels & NDDR_LABEL (NDDR_TASK_SEGMENTATION)) {
+    g_autofree char *path = g_build_filename (dir, "classes.txt", NULL);
+    folder->base.classes = nddr_classes_read (path, &folder->base.n_classes, error);
+    if (!folder->base.classes)
+      return FALSE;
+  }
   return TRUE;
 }
 
@@ -211,17 +202,15 @@ nddr_folder_open (const char *where, const char *default_split, GError **error)
   g_autofree char *dir = g_strdup (where);
   const char *split = default_split;
   char *comma = strrchr (dir, ',');
-  if (comma && !g_file_test (where, G_FILE_TEST_IS_DIR))
-    {
-      *comma = '\0';
-      split = comma + 1;
-    }
-  if (!*dir || !*split || strchr (split, '/'))
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "\"folder:%s\" is not of the form folder:DIR or folder:DIR,SPLIT",
-          where);
-      return NULL;
-    }
+  if (comma && !g_file_test (where, G_FILE_TEST_IS_DIR)) {
+    *comma = '\0';
+    split = comma + 1;
+  }
+  if (!*dir || !*split || strchr (split, '/')) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "\"folder:%s\" is not of the form folder:DIR or folder:DIR,SPLIT",
+        where);
+    return NULL;
+  }
   NddrFolder *folder = g_new0 (NddrFolder, 1);
   folder->base.load = folder_load;
   folder->base.name = folder_name;

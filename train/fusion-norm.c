@@ -28,31 +28,29 @@ static NddrNetwork *
 fold_network (const NddrStart *start, NddrTensors *folded, GError **error)
 {
   NddrNetwork *network = nddr_network_new (start->config, start->tensors, NULL, error);
-  for (guint i = 0; network && i < network->layers->len; i++)
-    {
-      NddrLayer *layer = nddr_network_layer (network, i);
-      if (layer->kind != NDDR_LAYER_CONVOLUTION && layer->kind != NDDR_LAYER_DEPTHWISE)
-        continue;
-      gint64 out = nddr_network_value (network, layer->output)->channels;
-      gint64 in = layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (network, layer);
-      const gint64 dims[4] = { out, in, layer->kernel, layer->kernel };
-      gsize n = out * in * layer->kernel * layer->kernel;
-      g_autofree float *weight = g_new (float, n * layer->branches), *bias = g_new (float, out * layer->branches);
-      nddr_network_fold (network, layer, start->tensors, weight, bias);
-      for (int b = 0; b < layer->branches; b++)
-        {
-          g_autofree char *weight_name = g_strconcat (layer->names[b], ".weight", NULL), *bias_name = g_strconcat (layer->names[b], ".bias", NULL);
-          NddrArray *w = nddr_array_new (weight_name, 4, dims), *a = nddr_array_new (bias_name, 1, dims);
-          memcpy (w->data, weight + b * n, n * sizeof (float));
-          memcpy (a->data, bias + b * out, out * sizeof (float));
-          nddr_tensors_take (folded, w);
-          nddr_tensors_take (folded, a);
-          layer->has_bias[b] = TRUE;
-          layer->has_norm[b] = FALSE;
-        }
-      layer->bias = TRUE;
-      layer->norm = FALSE;
+  for (guint i = 0; network && i < network->layers->len; i++) {
+    NddrLayer *layer = nddr_network_layer (network, i);
+    if (layer->kind != NDDR_LAYER_CONVOLUTION && layer->kind != NDDR_LAYER_DEPTHWISE)
+      continue;
+    gint64 out = nddr_network_value (network, layer->output)->channels;
+    gint64 in = layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (network, layer);
+    const gint64 dims[4] = { out, in, layer->kernel, layer->kernel };
+    gsize n = out * in * layer->kernel * layer->kernel;
+    g_autofree float *weight = g_new (float, n * layer->branches), *bias = g_new (float, out * layer->branches);
+    nddr_network_fold (network, layer, start->tensors, weight, bias);
+    for (int b = 0; b < layer->branches; b++) {
+      g_autofree char *weight_name = g_strconcat (layer->names[b], ".weight", NULL), *bias_name = g_strconcat (layer->names[b], ".bias", NULL);
+      NddrArray *w = nddr_array_new (weight_name, 4, dims), *a = nddr_array_new (bias_name, 1, dims);
+      memcpy (w->data, weight + b * n, n * sizeof (float));
+      memcpy (a->data, bias + b * out, out * sizeof (float));
+      nddr_tensors_take (folded, w);
+      nddr_tensors_take (folded, a);
+      layer->has_bias[b] = TRUE;
+      layer->has_norm[b] = FALSE;
     }
+    layer->bias = TRUE;
+    layer->norm = FALSE;
+  }
   return network;
 }
 
@@ -65,15 +63,13 @@ add_map (Statistics *s, NddrProgram *program, const NddrTensor *map, guint n_sam
     return FALSE;
   gsize pixels = (gsize) map->batch * map->height * map->width, counted = (gsize) n_samples * map->height * map->width;
   for (int b = 0; b < map->branches; b++)
-    for (gsize p = 0; p < counted; p++)
-      {
-        const float *x = data + (b * pixels + p) * map->stride;
-        for (int c = 0; c < map->channels; c++)
-          {
-            s->sums[b * map->channels + c] += x[c];
-            s->squares[b * map->channels + c] += (double) x[c] * x[c];
-          }
+    for (gsize p = 0; p < counted; p++) {
+      const float *x = data + (b * pixels + p) * map->stride;
+      for (int c = 0; c < map->channels; c++) {
+        s->sums[b * map->channels + c] += x[c];
+        s->squares[b * map->channels + c] += (double) x[c] * x[c];
       }
+    }
   s->n += counted;
   return TRUE;
 }
@@ -83,22 +79,20 @@ set_norm (const Statistics *s, NddrStart *start)
 {
   const NddrLayer *layer = nddr_network_layer (start->network, s->layer);
   int channels = nddr_network_value (start->network, layer->output)->channels;
-  for (int b = 0; b < layer->branches; b++)
-    {
-      g_autofree char *scale_name = g_strconcat (layer->norms[b], ".weight", NULL), *shift_name = g_strconcat (layer->norms[b], ".bias", NULL);
-      g_autofree char *mean_name = g_strconcat (layer->norms[b], ".running_mean", NULL);
-      g_autofree char *var_name = g_strconcat (layer->norms[b], ".running_var", NULL);
-      NddrArray *scale = nddr_tensors_find (start->tensors, scale_name), *shift = nddr_tensors_find (start->tensors, shift_name);
-      NddrArray *means = nddr_tensors_find (start->tensors, mean_name), *vars = nddr_tensors_find (start->tensors, var_name);
-      for (int c = 0; c < channels; c++)
-        {
-          double mean = s->sums[b * channels + c] / s->n;
-          double var = MAX (s->squares[b * channels + c] / s->n - mean * mean, 0) * s->n / MAX (s->n - 1, 1);
-          scale->data[c] = sqrt (var + start->network->norm_eps);
-          shift->data[c] = means->data[c] = mean;
-          vars->data[c] = var;
-        }
+  for (int b = 0; b < layer->branches; b++) {
+    g_autofree char *scale_name = g_strconcat (layer->norms[b], ".weight", NULL), *shift_name = g_strconcat (layer->norms[b], ".bias", NULL);
+    g_autofree char *mean_name = g_strconcat (layer->norms[b], ".running_mean", NULL);
+    g_autofree char *var_name = g_strconcat (layer->norms[b], ".running_var", NULL);
+    NddrArray *scale = nddr_tensors_find (start->tensors, scale_name), *shift = nddr_tensors_find (start->tensors, shift_name);
+    NddrArray *means = nddr_tensors_find (start->tensors, mean_name), *vars = nddr_tensors_find (start->tensors, var_name);
+    for (int c = 0; c < channels; c++) {
+      double mean = s->sums[b * channels + c] / s->n;
+      double var = MAX (s->squares[b * channels + c] / s->n - mean * mean, 0) * s->n / MAX (s->n - 1, 1);
+      scale->data[c] = sqrt (var + start->network->norm_eps);
+      shift->data[c] = means->data[c] = mean;
+      vars->data[c] = var;
     }
+  }
 }
 
 /* @limit pictures through the program, batch by batch. */
@@ -106,33 +100,30 @@ static gboolean
 run (NddrProgram *program, const NddrTraining *training, NddrLoader *loader, guint batch_size, guint64 limit, GArray *statistics, GError **error)
 {
   guint64 done = 0;
-  while (done * batch_size < limit)
-    {
-      g_autoptr (GError) problem = NULL;
-      NddrBatch *batch = nddr_loader_next (loader, &problem);
-      if (!batch && problem)
-        {
-          g_propagate_error (error, g_steal_pointer (&problem));
-          return FALSE;
-        }
-      if (!batch)
-        return TRUE;
-      guint n_samples = batch->n_samples;
-      gboolean whole = n_samples == batch_size || done == 0, fine = TRUE; /* what fills up a last batch is no picture */
-      memcpy (nddr_program_map (program, training->image, 0), batch->image, training->image->bytes);
-      nddr_loader_return (loader, batch);
-      if (!whole)
-        return TRUE;
-      fine = nddr_program_run (program, 1 << NDDR_TRAINING_PACK | 1 << NDDR_TRAINING_FORWARD, error);
-      for (guint i = 0; fine && i < statistics->len; i++)
-        {
-          Statistics *s = &g_array_index (statistics, Statistics, i);
-          fine = add_map (s, program, training->raw[s->layer], n_samples, error);
-        }
-      if (!fine)
-        return FALSE;
-      done++;
+  while (done * batch_size < limit) {
+    g_autoptr (GError) problem = NULL;
+    NddrBatch *batch = nddr_loader_next (loader, &problem);
+    if (!batch && problem) {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
     }
+    if (!batch)
+      return TRUE;
+    guint n_samples = batch->n_samples;
+    gboolean whole = n_samples == batch_size || done == 0, fine = TRUE; /* what fills up a last batch is no picture */
+    memcpy (nddr_program_map (program, training->image, 0), batch->image, training->image->bytes);
+    nddr_loader_return (loader, batch);
+    if (!whole)
+      return TRUE;
+    fine = nddr_program_run (program, 1 << NDDR_TRAINING_PACK | 1 << NDDR_TRAINING_FORWARD, error);
+    for (guint i = 0; fine && i < statistics->len; i++) {
+      Statistics *s = &g_array_index (statistics, Statistics, i);
+      fine = add_map (s, program, training->raw[s->layer], n_samples, error);
+    }
+    if (!fine)
+      return FALSE;
+    done++;
+  }
   return TRUE;
 }
 
@@ -141,13 +132,12 @@ nddr_fusion_norm_measure (NddrDevice *device, NddrStart *start, const NddrRecipe
 {
   g_autoptr (GArray) statistics = g_array_new (FALSE, FALSE, sizeof (Statistics));
   g_array_set_clear_func (statistics, statistics_clear);
-  for (guint i = 0; i < start->network->layers->len; i++)
-    {
-      const NddrLayer *layer = nddr_network_layer (start->network, i);
-      gsize n = (gsize) layer->branches * nddr_network_value (start->network, layer->output)->channels;
-      if (layer->role == NDDR_ROLE_FUSION && layer->norm && start->fresh[i])
-        g_array_append_vals (statistics, &(Statistics){ i, g_new0 (double, n), g_new0 (double, n), 0 }, 1);
-    }
+  for (guint i = 0; i < start->network->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (start->network, i);
+    gsize n = (gsize) layer->branches * nddr_network_value (start->network, layer->output)->channels;
+    if (layer->role == NDDR_ROLE_FUSION && layer->norm && start->fresh[i])
+      g_array_append_vals (statistics, &(Statistics){ i, g_new0 (double, n), g_new0 (double, n), 0 }, 1);
+  }
   if (statistics->len == 0)
     return TRUE;
 

@@ -39,11 +39,10 @@ nddr_gallery_new (const NddrConfig *config, const NddrDataset *dataset, guint n,
 static void
 exhibit_clear (NddrExhibit *exhibit, guint n_tasks)
 {
-  for (guint t = 0; exhibit->labels && t < n_tasks; t++)
-    {
-      g_clear_pointer (&exhibit->labels[t].bytes, g_bytes_unref);
-      g_clear_pointer (&exhibit->predictions[t].bytes, g_bytes_unref);
-    }
+  for (guint t = 0; exhibit->labels && t < n_tasks; t++) {
+    g_clear_pointer (&exhibit->labels[t].bytes, g_bytes_unref);
+    g_clear_pointer (&exhibit->predictions[t].bytes, g_bytes_unref);
+  }
   g_clear_pointer (&exhibit->input.bytes, g_bytes_unref);
   g_clear_pointer (&exhibit->labels, g_free);
   g_clear_pointer (&exhibit->predictions, g_free);
@@ -114,22 +113,18 @@ color_depth (double metres, guint8 *rgba)
 static void
 color_output (const NddrTask *task, const float *output, guint8 *rgba)
 {
-  if (task->kind == NDDR_TASK_SEGMENTATION)
-    {
-      guint best = 0;
-      for (guint c = 1; c < task->n_classes; c++)
-        if (output[c] > output[best])
-          best = c;
-      color_class (task, best, rgba);
-    }
-  else if (task->kind == NDDR_TASK_NORMAL)
-    {
-      double length = sqrt ((double) output[0] * output[0] + (double) output[1] * output[1] + (double) output[2] * output[2]);
-      gboolean known = length >= 1e-6 && length < INFINITY;
-      for (int c = 0; c < 3; c++)
-        rgba[c] = known ? floor ((output[c] / length + 1) * 127.5 + 0.5) : UNKNOWN;
-    }
-  else
+  if (task->kind == NDDR_TASK_SEGMENTATION) {
+    guint best = 0;
+    for (guint c = 1; c < task->n_classes; c++)
+      if (output[c] > output[best])
+        best = c;
+    color_class (task, best, rgba);
+  } else if (task->kind == NDDR_TASK_NORMAL) {
+    double length = sqrt ((double) output[0] * output[0] + (double) output[1] * output[1] + (double) output[2] * output[2]);
+    gboolean known = length >= 1e-6 && length < INFINITY;
+    for (int c = 0; c < 3; c++)
+      rgba[c] = known ? floor ((output[c] / length + 1) * 127.5 + 0.5) : UNKNOWN;
+  } else
     color_depth (output[0], rgba);
 }
 
@@ -156,12 +151,11 @@ encode (const NddrExhibit *exhibit, guint8 *rgba, gboolean flat, NddrPicture *pi
   gsize n = (gsize) exhibit->width * exhibit->height;
   if (flat)
     *picture = (NddrPicture){ nddr_image_encode_png (exhibit->width, exhibit->height, 4, rgba, error), "image/png", 4 };
-  else
-    {
-      for (gsize i = 0; i < n; i++)
-        memmove (rgba + 3 * i, rgba + 4 * i, 3);
-      *picture = (NddrPicture){ nddr_image_encode_jpeg (exhibit->width, exhibit->height, rgba, JPEG_QUALITY, error), "image/jpeg", 3 };
-    }
+  else {
+    for (gsize i = 0; i < n; i++)
+      memmove (rgba + 3 * i, rgba + 4 * i, 3);
+    *picture = (NddrPicture){ nddr_image_encode_jpeg (exhibit->width, exhibit->height, rgba, JPEG_QUALITY, error), "image/jpeg", 3 };
+  }
   return picture->bytes != NULL;
 }
 
@@ -178,18 +172,17 @@ draw_input (NddrExhibit *exhibit, const NddrSample *truth, GError **error)
 {
   g_autofree guint8 *rgba = g_new0 (guint8, (gsize) 4 * exhibit->width * exhibit->height);
   for (guint y = 0; y < exhibit->height; y++)
-    for (guint x = 0; x < exhibit->width; x++)
-      {
-        guint x0 = (guint64) x * truth->width / exhibit->width, x1 = (guint64) (x + 1) * truth->width / exhibit->width;
-        guint y0 = (guint64) y * truth->height / exhibit->height, y1 = (guint64) (y + 1) * truth->height / exhibit->height;
-        guint64 sums[3] = { 0 }, n = (guint64) (x1 - x0) * (y1 - y0);
-        for (guint yy = y0; yy < y1; yy++)
-          for (guint xx = x0; xx < x1; xx++)
-            for (int c = 0; c < 3; c++)
-              sums[c] += truth->rgb[3 * ((gsize) yy * truth->width + xx) + c];
-        for (int c = 0; c < 3; c++)
-          rgba[4 * ((gsize) y * exhibit->width + x) + c] = (sums[c] + n / 2) / n;
-      }
+    for (guint x = 0; x < exhibit->width; x++) {
+      guint x0 = (guint64) x * truth->width / exhibit->width, x1 = (guint64) (x + 1) * truth->width / exhibit->width;
+      guint y0 = (guint64) y * truth->height / exhibit->height, y1 = (guint64) (y + 1) * truth->height / exhibit->height;
+      guint64 sums[3] = { 0 }, n = (guint64) (x1 - x0) * (y1 - y0);
+      for (guint yy = y0; yy < y1; yy++)
+        for (guint xx = x0; xx < x1; xx++)
+          for (int c = 0; c < 3; c++)
+            sums[c] += truth->rgb[3 * ((gsize) yy * truth->width + xx) + c];
+      for (int c = 0; c < 3; c++)
+        rgba[4 * ((gsize) y * exhibit->width + x) + c] = (sums[c] + n / 2) / n;
+    }
   return encode (exhibit, rgba, FALSE, &exhibit->input, error);
 }
 
@@ -198,11 +191,10 @@ draw_label (NddrExhibit *exhibit, const NddrTask *task, const NddrSample *truth,
 {
   g_autofree guint8 *rgba = g_new0 (guint8, (gsize) 4 * exhibit->width * exhibit->height);
   for (guint y = 0; y < exhibit->height; y++)
-    for (guint x = 0; x < exhibit->width; x++)
-      {
-        gsize pixel = (gsize) nearest (y, exhibit->height, truth->height) * truth->width + nearest (x, exhibit->width, truth->width);
-        color_label (task, truth, pixel, rgba + 4 * ((gsize) y * exhibit->width + x));
-      }
+    for (guint x = 0; x < exhibit->width; x++) {
+      gsize pixel = (gsize) nearest (y, exhibit->height, truth->height) * truth->width + nearest (x, exhibit->width, truth->width);
+      color_label (task, truth, pixel, rgba + 4 * ((gsize) y * exhibit->width + x));
+    }
   return encode (exhibit, rgba, task->kind == NDDR_TASK_SEGMENTATION, picture, error);
 }
 
@@ -215,12 +207,11 @@ draw_prediction (NddrExhibit *exhibit, const NddrTask *task, const NddrSample *t
   NddrUpsampleAxis columns, rows;
   nddr_upsample_axis_init (&columns, head->width, truth->width, resize);
   nddr_upsample_axis_init (&rows, head->height, truth->height, resize);
-  for (guint y = 0; y < exhibit->height; y++)
-    {
-      nddr_upsample_row (&columns, &rows, nearest (y, exhibit->height, truth->height), head->data, head->width, head->stride, blend, row);
-      for (guint x = 0; x < exhibit->width; x++)
-        color_output (task, row + (gsize) nearest (x, exhibit->width, truth->width) * head->stride, rgba + 4 * ((gsize) y * exhibit->width + x));
-    }
+  for (guint y = 0; y < exhibit->height; y++) {
+    nddr_upsample_row (&columns, &rows, nearest (y, exhibit->height, truth->height), head->data, head->width, head->stride, blend, row);
+    for (guint x = 0; x < exhibit->width; x++)
+      color_output (task, row + (gsize) nearest (x, exhibit->width, truth->width) * head->stride, rgba + 4 * ((gsize) y * exhibit->width + x));
+  }
   nddr_upsample_axis_clear (&columns);
   nddr_upsample_axis_clear (&rows);
   return encode (exhibit, rgba, task->kind == NDDR_TASK_SEGMENTATION, picture, error);
@@ -236,13 +227,12 @@ draw (NddrGallery *gallery, NddrExhibit *exhibit, const NddrSample *truth, const
   exhibit->labels = g_new0 (NddrPicture, config->n_tasks);
   exhibit->predictions = g_new0 (NddrPicture, config->n_tasks);
   gboolean fine = draw_input (exhibit, truth, error);
-  for (guint t = 0; fine && t < config->n_tasks; t++)
-    {
-      const NddrTask *task = &config->tasks[t];
-      if (nddr_sample_labels (truth) & NDDR_LABEL (task->kind))
-        fine = draw_label (exhibit, task, truth, &exhibit->labels[t], error);
-      fine = fine && draw_prediction (exhibit, task, truth, &heads[t], config->resize, &exhibit->predictions[t], error);
-    }
+  for (guint t = 0; fine && t < config->n_tasks; t++) {
+    const NddrTask *task = &config->tasks[t];
+    if (nddr_sample_labels (truth) & NDDR_LABEL (task->kind))
+      fine = draw_label (exhibit, task, truth, &exhibit->labels[t], error);
+    fine = fine && draw_prediction (exhibit, task, truth, &heads[t], config->resize, &exhibit->predictions[t], error);
+  }
   return fine;
 }
 

@@ -112,11 +112,10 @@ open_file (NddrHdf5 *file, GError **error)
 NddrHdf5 *
 nddr_hdf5_open (const char *path, GError **error)
 {
-  if (!g_file_test (path, G_FILE_TEST_IS_REGULAR))
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is not there", path);
-      return NULL;
-    }
+  if (!g_file_test (path, G_FILE_TEST_IS_REGULAR)) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is not there", path);
+    return NULL;
+  }
   NddrHdf5 *file = g_new0 (NddrHdf5, 1);
   file->path = g_strdup (path);
   file->id = H5I_INVALID_HID;
@@ -162,25 +161,23 @@ describe_chunks (Layout *layout, hid_t creation, const NddrHdf5 *file, const cha
   if (n_filters < 0 || H5Pget_chunk (creation, layout->rank, chunk) != (int) layout->rank)
     return fail (error, file, name, "cannot be described");
   double bytes = layout->bytes;
-  for (guint i = 0; i < layout->rank; i++)
-    {
-      layout->chunk[i] = chunk[i];
-      bytes *= chunk[i];
-    }
+  for (guint i = 0; i < layout->rank; i++) {
+    layout->chunk[i] = chunk[i];
+    bytes *= chunk[i];
+  }
   if (bytes < layout->bytes || bytes > MAX_CHUNK)
     return fail (error, file, name, "is stored in pieces of %.0f MiB: up to %d MiB were expected", bytes / (1 << 20), MAX_CHUNK >> 20);
   layout->chunk_bytes = bytes;
   if (n_filters > MAX_FILTERS)
     return fail (error, file, name, "is packed by %d filters: up to %d were expected", n_filters, MAX_FILTERS);
   layout->n_filters = n_filters;
-  for (int i = 0; i < n_filters; i++)
-    {
-      unsigned flags, config;
-      size_t n_values = 0;
-      layout->filters[i] = H5Pget_filter2 (creation, i, &flags, &n_values, NULL, 0, NULL, &config);
-      if (layout->filters[i] != H5Z_FILTER_DEFLATE && layout->filters[i] != H5Z_FILTER_SHUFFLE)
-        return fail (error, file, name, "is packed by filter %d: deflate and shuffle are known", (int) layout->filters[i]);
-    }
+  for (int i = 0; i < n_filters; i++) {
+    unsigned flags, config;
+    size_t n_values = 0;
+    layout->filters[i] = H5Pget_filter2 (creation, i, &flags, &n_values, NULL, 0, NULL, &config);
+    if (layout->filters[i] != H5Z_FILTER_DEFLATE && layout->filters[i] != H5Z_FILTER_SHUFFLE)
+      return fail (error, file, name, "is packed by filter %d: deflate and shuffle are known", (int) layout->filters[i]);
+  }
   return TRUE;
 }
 
@@ -195,12 +192,11 @@ describe (Layout *layout, hid_t id, hid_t type, guint64 max_first, const NddrHdf
   if (rank < 1 || rank > MAX_RANK || H5Sget_simple_extent_dims (space, dims, NULL) < 0)
     return fail (error, file, name, "has %d axes", rank);
   layout->rank = rank;
-  for (int i = 0; i < rank; i++)
-    {
-      layout->dims[i] = dims[i];
-      if (dims[i] < 1 || dims[i] > (i ? MAX_SIZE : max_first))
-        return fail (error, file, name, "has an axis of %" G_GUINT64_FORMAT, layout->dims[i]);
-    }
+  for (int i = 0; i < rank; i++) {
+    layout->dims[i] = dims[i];
+    if (dims[i] < 1 || dims[i] > (i ? MAX_SIZE : max_first))
+      return fail (error, file, name, "has an axis of %" G_GUINT64_FORMAT, layout->dims[i]);
+  }
   H5D_layout_t how = creation >= 0 ? H5Pget_layout (creation) : H5D_LAYOUT_ERROR;
   layout->is_chunked = how == H5D_CHUNKED;
   if ((!layout->is_chunked && how != H5D_COMPACT && how != H5D_CONTIGUOUS) || H5Pget_external_count (creation) != 0)
@@ -212,16 +208,14 @@ static hid_t
 open_dataset (const NddrHdf5 *file, const char *name, GError **error)
 {
   H5L_info_t link;
-  if (H5Lexists (file->id, name, H5P_DEFAULT) <= 0)
-    {
-      fail (error, file, NULL, "there is no array %s", name);
-      return H5I_INVALID_HID;
-    }
-  if (H5Lget_info (file->id, name, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
-    {
-      fail (error, file, name, "is not stored in the file itself");
-      return H5I_INVALID_HID;
-    }
+  if (H5Lexists (file->id, name, H5P_DEFAULT) <= 0) {
+    fail (error, file, NULL, "there is no array %s", name);
+    return H5I_INVALID_HID;
+  }
+  if (H5Lget_info (file->id, name, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD) {
+    fail (error, file, name, "is not stored in the file itself");
+    return H5I_INVALID_HID;
+  }
   hid_t object = H5Oopen (file->id, name, H5P_DEFAULT);
   if (object >= 0 && H5Iget_type (object) == H5I_DATASET)
     return object;
@@ -239,29 +233,25 @@ unpack (const Layout *layout, guint32 skipped, guint8 *packed, gsize bytes, guin
 {
   g_autofree guint8 *other = g_malloc (layout->chunk_bytes);
   const guint8 *from = packed;
-  for (int i = (int) layout->n_filters - 1; i >= 0; i--)
-    {
-      guint8 *to = from == other ? numbers : other;
-      if (skipped >> i & 1)
-        continue;
-      if (layout->filters[i] == H5Z_FILTER_DEFLATE)
-        {
-          uLongf n = layout->chunk_bytes;
-          if (uncompress (to, &n, from, bytes) != Z_OK)
-            return FALSE;
-          bytes = n;
-        }
-      else
-        {
-          gsize n = layout->chunk_bytes / layout->bytes;
-          if (bytes != layout->chunk_bytes)
-            return FALSE;
-          for (gsize k = 0; k < n; k++)
-            for (gsize b = 0; b < layout->bytes; b++)
-              to[k * layout->bytes + b] = from[b * n + k];
-        }
-      from = to;
+  for (int i = (int) layout->n_filters - 1; i >= 0; i--) {
+    guint8 *to = from == other ? numbers : other;
+    if (skipped >> i & 1)
+      continue;
+    if (layout->filters[i] == H5Z_FILTER_DEFLATE) {
+      uLongf n = layout->chunk_bytes;
+      if (uncompress (to, &n, from, bytes) != Z_OK)
+        return FALSE;
+      bytes = n;
+    } else {
+      gsize n = layout->chunk_bytes / layout->bytes;
+      if (bytes != layout->chunk_bytes)
+        return FALSE;
+      for (gsize k = 0; k < n; k++)
+        for (gsize b = 0; b < layout->bytes; b++)
+          to[k * layout->bytes + b] = from[b * n + k];
     }
+    from = to;
+  }
   if (bytes != layout->chunk_bytes)
     return FALSE;
   if (from != numbers)
@@ -274,16 +264,14 @@ static guint8 *
 fetch_chunk (const Layout *layout, const hsize_t *start, const NddrHdf5 *file, const char *name, guint32 *skipped, gsize *bytes, GError **error)
 {
   hsize_t stored = 0;
-  if (H5Dget_chunk_storage_size (layout->id, start, &stored) < 0 || stored == 0)
-    {
-      fail (error, file, name, "lacks a piece");
-      return NULL;
-    }
-  if (stored > 2 * (guint64) layout->chunk_bytes + 4096) /* far more than deflate may need */
-    {
-      fail (error, file, name, "has a broken piece");
-      return NULL;
-    }
+  if (H5Dget_chunk_storage_size (layout->id, start, &stored) < 0 || stored == 0) {
+    fail (error, file, name, "lacks a piece");
+    return NULL;
+  }
+  if (stored > 2 * (guint64) layout->chunk_bytes + 4096) { /* far more than deflate may need */
+    fail (error, file, name, "has a broken piece");
+    return NULL;
+  }
   guint8 *packed = g_malloc (stored);
   *bytes = stored;
   if (H5Dread_chunk (layout->id, H5P_DEFAULT, start, skipped, packed) >= 0)
@@ -300,13 +288,12 @@ copy_chunk (const Layout *layout, const hsize_t *start, guint64 index, const gui
   /* as if there were four axes, the first of which is @index */
   guint64 from[MAX_RANK] = { 0 }, n[MAX_RANK] = { 1, 1, 1, 1 }, whole[MAX_RANK] = { 1, 1, 1, 1 }, chunk[MAX_RANK] = { 1, 1, 1, 1 };
   guint shift = MAX_RANK - layout->rank;
-  for (guint i = 1; i < layout->rank; i++)
-    {
-      from[i + shift] = start[i];
-      whole[i + shift] = layout->dims[i];
-      chunk[i + shift] = layout->chunk[i];
-      n[i + shift] = MIN (layout->chunk[i], layout->dims[i] - start[i]);
-    }
+  for (guint i = 1; i < layout->rank; i++) {
+    from[i + shift] = start[i];
+    whole[i + shift] = layout->dims[i];
+    chunk[i + shift] = layout->chunk[i];
+    n[i + shift] = MIN (layout->chunk[i], layout->dims[i] - start[i]);
+  }
   guint64 at = index - start[0];
   for (guint64 i = 0; i < n[1]; i++)
     for (guint64 k = 0; k < n[2]; k++)
@@ -319,27 +306,25 @@ read_chunked (const Layout *layout, guint64 index, guint8 *slice, const NddrHdf5
 {
   hsize_t start[MAX_RANK] = { index / layout->chunk[0] * layout->chunk[0] };
   g_autofree guint8 *numbers = g_malloc (layout->chunk_bytes);
-  for (;;)
-    {
-      guint32 skipped = 0;
-      gsize bytes = 0;
-      enter ();
-      g_autofree guint8 *packed = fetch_chunk (layout, start, file, name, &skipped, &bytes, error);
-      leave ();
-      if (!packed)
-        return FALSE;
-      if (!unpack (layout, skipped, packed, bytes, numbers))
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s has a broken piece", file->path, name);
-          return FALSE;
-        }
-      copy_chunk (layout, start, index, numbers, slice);
-      guint axis = layout->rank - 1; /* on to the next: a number whose digits are the axes but the first */
-      while (axis > 0 && (start[axis] += layout->chunk[axis]) >= layout->dims[axis])
-        start[axis--] = 0;
-      if (axis == 0)
-        return TRUE;
+  for (;;) {
+    guint32 skipped = 0;
+    gsize bytes = 0;
+    enter ();
+    g_autofree guint8 *packed = fetch_chunk (layout, start, file, name, &skipped, &bytes, error);
+    leave ();
+    if (!packed)
+      return FALSE;
+    if (!unpack (layout, skipped, packed, bytes, numbers)) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s has a broken piece", file->path, name);
+      return FALSE;
     }
+    copy_chunk (layout, start, index, numbers, slice);
+    guint axis = layout->rank - 1; /* on to the next: a number whose digits are the axes but the first */
+    while (axis > 0 && (start[axis] += layout->chunk[axis]) >= layout->dims[axis])
+      start[axis--] = 0;
+    if (axis == 0)
+      return TRUE;
+  }
 }
 
 static gboolean
@@ -439,11 +424,10 @@ read_all (hid_t id, hid_t type, gsize most, const NddrHdf5 *file, const char *na
   if (fine && layout.dims[0] * slice > most)
     fine = fail (error, file, name, "has more than %d values", (int) most);
   leave ();
-  if (fine)
-    {
-      *n = layout.dims[0] * slice;
-      data = g_malloc (*n * layout.bytes);
-    }
+  if (fine) {
+    *n = layout.dims[0] * slice;
+    data = g_malloc (*n * layout.bytes);
+  }
   for (guint64 i = 0; fine && i < layout.dims[0]; i++)
     fine = read_slice (&layout, i, data + i * slice * layout.bytes, file, name, error);
   enter ();

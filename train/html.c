@@ -52,12 +52,10 @@ nddr_html_add (GString *html, const char *format, ...)
   /* what GLib writes of control characters, &#x1b; and the like, is no HTML */
   g_autofree char *valid = g_utf8_make_valid (escaped, -1);
   for (const char *p = valid; *p;)
-    if (g_str_has_prefix (p, "&#x"))
-      {
-        g_string_append (html, "\357\277\275"); /* U+FFFD */
-        p = strchr (p, ';') + 1;
-      }
-    else
+    if (g_str_has_prefix (p, "&#x")) {
+      g_string_append (html, "\357\277\275"); /* U+FFFD */
+      p = strchr (p, ';') + 1;
+    } else
       g_string_append_c (html, *p++);
 }
 

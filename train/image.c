@@ -78,8 +78,7 @@ static const char *
 png_convert (png_structp png, png_infop info, NddrImageContent content)
 {
   int color = png_get_color_type (png, info), bits = png_get_bit_depth (png, info);
-  switch (content)
-    {
+  switch (content) {
     case NDDR_IMAGE_RGB:
       png_set_expand (png);
       png_set_strip_16 (png);
@@ -103,7 +102,7 @@ png_convert (png_structp png, png_infop info, NddrImageContent content)
       png_set_swap (png);
 #endif
       return NULL;
-    }
+  }
   return "unknown content";
 }
 
@@ -118,14 +117,13 @@ png_decode (PngReader *reader, NddrImageContent content)
   png_set_crc_action (reader->png, PNG_CRC_ERROR_QUIT, PNG_CRC_QUIET_USE);
   png_read_info (reader->png, reader->info);
   const char *wrong = png_convert (reader->png, reader->info, content);
-  if (wrong)
-    {
-      g_snprintf (reader->message, sizeof reader->message, "it is a %s PNG; %s",
-          png_describe (png_get_color_type (reader->png, reader->info), png_get_bit_depth (reader->png, reader->info)),
-          wrong);
-      reader->is_content_wrong = TRUE;
-      return FALSE;
-    }
+  if (wrong) {
+    g_snprintf (reader->message, sizeof reader->message, "it is a %s PNG; %s",
+        png_describe (png_get_color_type (reader->png, reader->info), png_get_bit_depth (reader->png, reader->info)),
+        wrong);
+    reader->is_content_wrong = TRUE;
+    return FALSE;
+  }
   png_set_interlace_handling (reader->png);
   png_read_update_info (reader->png, reader->info);
 
@@ -206,28 +204,25 @@ jpeg_decode (struct jpeg_decompress_struct *jpeg, JpegErrors *errors, FILE *file
   jpeg->mem->max_memory_to_use = 1 << 30;
   jpeg_stdio_src (jpeg, file);
   jpeg_read_header (jpeg, TRUE);
-  if (jpeg->image_width > NDDR_IMAGE_MAX_SIZE || jpeg->image_height > NDDR_IMAGE_MAX_SIZE)
-    {
-      g_snprintf (errors->message, sizeof errors->message, "its size, %ux%u, is beyond %d", jpeg->image_width,
-          jpeg->image_height, NDDR_IMAGE_MAX_SIZE);
-      return FALSE;
-    }
+  if (jpeg->image_width > NDDR_IMAGE_MAX_SIZE || jpeg->image_height > NDDR_IMAGE_MAX_SIZE) {
+    g_snprintf (errors->message, sizeof errors->message, "its size, %ux%u, is beyond %d", jpeg->image_width,
+        jpeg->image_height, NDDR_IMAGE_MAX_SIZE);
+    return FALSE;
+  }
   jpeg->out_color_space = JCS_RGB;
   jpeg_start_decompress (jpeg);
   image->width = jpeg->output_width;
   image->height = jpeg->output_height;
   image->channels = 3;
   image->bits = 8;
-  if (!allocate (image))
-    {
-      g_strlcpy (errors->message, "there is not enough memory for its pixels", sizeof errors->message);
-      return FALSE;
-    }
-  while (jpeg->output_scanline < jpeg->output_height)
-    {
-      JSAMPROW row = (JSAMPROW) image->data + (gsize) jpeg->output_scanline * image->width * 3;
-      jpeg_read_scanlines (jpeg, &row, 1);
-    }
+  if (!allocate (image)) {
+    g_strlcpy (errors->message, "there is not enough memory for its pixels", sizeof errors->message);
+    return FALSE;
+  }
+  while (jpeg->output_scanline < jpeg->output_height) {
+    JSAMPROW row = (JSAMPROW) image->data + (gsize) jpeg->output_scanline * image->width * 3;
+    jpeg_read_scanlines (jpeg, &row, 1);
+  }
   jpeg_finish_decompress (jpeg);
   return TRUE;
 }
@@ -235,12 +230,11 @@ jpeg_decode (struct jpeg_decompress_struct *jpeg, JpegErrors *errors, FILE *file
 static NddrImage *
 jpeg_read_file (FILE *file, const char *path, NddrImageContent content, GError **error)
 {
-  if (content != NDDR_IMAGE_RGB)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is a JPEG file, which loses exact values: labels must be PNG",
-          path);
-      return NULL;
-    }
+  if (content != NDDR_IMAGE_RGB) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is a JPEG file, which loses exact values: labels must be PNG",
+        path);
+    return NULL;
+  }
   g_autoptr (NddrImage) image = g_new0 (NddrImage, 1);
   struct jpeg_decompress_struct jpeg = { 0 };
   JpegErrors errors = { 0 };
@@ -259,11 +253,10 @@ NddrImage *
 nddr_image_read (const char *path, NddrImageContent content, GError **error)
 {
   FILE *file = g_fopen (path, "rbe");
-  if (!file)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be opened: %s", path, g_strerror (errno));
-      return NULL;
-    }
+  if (!file) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be opened: %s", path, g_strerror (errno));
+    return NULL;
+  }
   guint8 magic[8] = { 0 };
   gsize n = fread (magic, 1, sizeof magic, file);
   NddrImage *image = NULL;
@@ -335,32 +328,28 @@ nddr_image_write_png (const char *path, guint width, guint height, guint channel
   g_autofree char *beside = g_strdup_printf ("%s.XXXXXX", path);
   int fd = g_mkstemp_full (beside, O_WRONLY | O_CLOEXEC, 0666);
   FILE *file = fd >= 0 ? fdopen (fd, "wb") : NULL;
-  if (!file)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be written: %s", path, g_strerror (errno));
-      if (fd >= 0)
-        {
-          close (fd);
-          g_unlink (beside);
-        }
-      return FALSE;
+  if (!file) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be written: %s", path, g_strerror (errno));
+    if (fd >= 0) {
+      close (fd);
+      g_unlink (beside);
     }
+    return FALSE;
+  }
 
   PngWriter writer = { .base.file = file, .width = width, .height = height, .channels = channels, .bits = bits, .data = data,
     .stride = stride ? stride : (gsize) width * channels * bits / 8 };
   gboolean ok = png_write_file (&writer);
   if (!ok)
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be written: %s", path, writer.base.message);
-  if (fclose (file) != 0 && ok)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be written: %s", path, g_strerror (errno));
-      ok = FALSE;
-    }
-  if (ok && g_rename (beside, path) != 0)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be put in its place: %s", path, g_strerror (errno));
-      ok = FALSE;
-    }
+  if (fclose (file) != 0 && ok) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be written: %s", path, g_strerror (errno));
+    ok = FALSE;
+  }
+  if (ok && g_rename (beside, path) != 0) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be put in its place: %s", path, g_strerror (errno));
+    ok = FALSE;
+  }
   if (!ok)
     g_unlink (beside);
   return ok;
@@ -411,11 +400,10 @@ jpeg_encode (JpegWriter *writer, guint width, guint height, const guint8 *rgb, i
   jpeg_set_defaults (jpeg);
   jpeg_set_quality (jpeg, quality, TRUE);
   jpeg_start_compress (jpeg, TRUE);
-  while (jpeg->next_scanline < height)
-    {
-      JSAMPROW row = (JSAMPROW) rgb + (gsize) jpeg->next_scanline * width * 3;
-      jpeg_write_scanlines (jpeg, &row, 1);
-    }
+  while (jpeg->next_scanline < height) {
+    JSAMPROW row = (JSAMPROW) rgb + (gsize) jpeg->next_scanline * width * 3;
+    jpeg_write_scanlines (jpeg, &row, 1);
+  }
   jpeg_finish_compress (jpeg);
   return TRUE;
 }

@@ -23,14 +23,13 @@ starts_with_any (const char *name, const char *const *prefixes)
 gboolean
 nddr_import_check_used (const NddrTensors *tensors, GHashTable *used, const char *const *ignored, const char *what, GError **error)
 {
-  for (guint i = 0; i < tensors->arrays->len; i++)
-    {
-      const char *name = ((const NddrArray *) tensors->arrays->pdata[i])->name;
-      if (g_hash_table_contains (used, name) || g_str_has_suffix (name, ".num_batches_tracked") || starts_with_any (name, ignored))
-        continue;
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": %s has no such tensor; is the file of another network?", name, what);
-      return FALSE;
-    }
+  for (guint i = 0; i < tensors->arrays->len; i++) {
+    const char *name = ((const NddrArray *) tensors->arrays->pdata[i])->name;
+    if (g_hash_table_contains (used, name) || g_str_has_suffix (name, ".num_batches_tracked") || starts_with_any (name, ignored))
+      continue;
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": %s has no such tensor; is the file of another network?", name, what);
+    return FALSE;
+  }
   return TRUE;
 }
 
@@ -52,14 +51,13 @@ nddr_import_find_width (guint n, const guint *full, const guint *found, double *
   for (guint i = 1; i < n; i++)
     if (full[i] >= full[largest])
       largest = i;
-  for (int i = 0; i <= fine; i++)
-    {
-      /* 0, then 1, -1, 2, -2, … of @fine parts of a step */
-      int part = i % 2 ? (i + 1) / 2 : -i / 2;
-      *width = (found[largest] + 8.0 * part / fine) / full[largest];
-      if (*width > 0 && fits (n, full, found, *width))
-        return TRUE;
-    }
+  for (int i = 0; i <= fine; i++) {
+    /* 0, then 1, -1, 2, -2, … of @fine parts of a step */
+    int part = i % 2 ? (i + 1) / 2 : -i / 2;
+    *width = (found[largest] + 8.0 * part / fine) / full[largest];
+    if (*width > 0 && fits (n, full, found, *width))
+      return TRUE;
+  }
   return FALSE;
 }
 

@@ -51,11 +51,10 @@ nddr_journal_open (const char *folder, gint64 last_step, GError **error)
   if (!drop_later_lines (journal->path, last_step, error))
     return NULL;
   journal->file = fopen (journal->path, "ae");
-  if (!journal->file)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot write %s: %s", journal->path, g_strerror (errno));
-      return NULL;
-    }
+  if (!journal->file) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot write %s: %s", journal->path, g_strerror (errno));
+    return NULL;
+  }
   journal->events = nddr_events_open (folder, error);
   return journal->events ? g_steal_pointer (&journal) : NULL;
 }
@@ -97,18 +96,16 @@ nddr_journal_step (NddrJournal *journal, gint64 step, double loss, const NddrTas
   g_string_append_printf (line, "{\"step\":%" G_GINT64_FORMAT, step);
   append_number (line, "loss", loss);
   gboolean fine = nddr_events_add (journal->events, step, "loss", loss, error);
-  for (guint t = 0; fine && t < n_tasks; t++)
-    {
-      g_autofree char *name = g_strconcat ("loss.", tasks[t].name, NULL);
-      append_number (line, name, losses[t]);
-      fine = nddr_events_add (journal->events, step, name, losses[t], error);
-    }
+  for (guint t = 0; fine && t < n_tasks; t++) {
+    g_autofree char *name = g_strconcat ("loss.", tasks[t].name, NULL);
+    append_number (line, name, losses[t]);
+    fine = nddr_events_add (journal->events, step, name, losses[t], error);
+  }
   append_number (line, "lr", rate);
-  for (guint i = 0; fine && i < n_more; i++)
-    {
-      append_number (line, more[i].name, more[i].value);
-      fine = nddr_events_add (journal->events, step, more[i].name, more[i].value, error);
-    }
+  for (guint i = 0; fine && i < n_more; i++) {
+    append_number (line, more[i].name, more[i].value);
+    fine = nddr_events_add (journal->events, step, more[i].name, more[i].value, error);
+  }
   append_number (line, "images_per_s", images_per_s);
   append_number (line, "data_wait_s", data_wait_s);
   if (n_skipped)
@@ -129,12 +126,11 @@ add_scores (NddrJournal *journal, gint64 step, const char *prefix, JsonNode *nod
   if (!JSON_NODE_HOLDS_OBJECT (node))
     return TRUE; /* a score that no pixel defines */
   json_object_iter_init (&iter, json_node_get_object (node));
-  while (json_object_iter_next (&iter, &name, &member))
-    {
-      g_autofree char *tag = g_strconcat (prefix, "/", name, NULL);
-      if (!add_scores (journal, step, tag, member, error))
-        return FALSE;
-    }
+  while (json_object_iter_next (&iter, &name, &member)) {
+    g_autofree char *tag = g_strconcat (prefix, "/", name, NULL);
+    if (!add_scores (journal, step, tag, member, error))
+      return FALSE;
+  }
   return TRUE;
 }
 
@@ -162,18 +158,17 @@ add_picture (NddrJournal *journal, gint64 step, const NddrExhibit *exhibit, cons
 gboolean
 nddr_journal_pictures (NddrJournal *journal, gint64 step, const NddrTask *tasks, guint n_tasks, const NddrGallery *gallery, GError **error)
 {
-  for (guint i = 0; i < nddr_gallery_get_size (gallery); i++)
-    {
-      const NddrExhibit *exhibit = nddr_gallery_get (gallery, i);
-      if (!exhibit)
-        continue;
-      if (!journal->has_labels && !add_picture (journal, step, exhibit, NULL, "input", &exhibit->input, error))
+  for (guint i = 0; i < nddr_gallery_get_size (gallery); i++) {
+    const NddrExhibit *exhibit = nddr_gallery_get (gallery, i);
+    if (!exhibit)
+      continue;
+    if (!journal->has_labels && !add_picture (journal, step, exhibit, NULL, "input", &exhibit->input, error))
+      return FALSE;
+    for (guint t = 0; t < n_tasks; t++)
+      if ((!journal->has_labels && !add_picture (journal, step, exhibit, tasks[t].name, "label", &exhibit->labels[t], error))
+          || !add_picture (journal, step, exhibit, tasks[t].name, "prediction", &exhibit->predictions[t], error))
         return FALSE;
-      for (guint t = 0; t < n_tasks; t++)
-        if ((!journal->has_labels && !add_picture (journal, step, exhibit, tasks[t].name, "label", &exhibit->labels[t], error))
-            || !add_picture (journal, step, exhibit, tasks[t].name, "prediction", &exhibit->predictions[t], error))
-          return FALSE;
-    }
+  }
   journal->has_labels = TRUE;
   return TRUE;
 }

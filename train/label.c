@@ -9,13 +9,12 @@ check_ids (const char *path, const NddrImage *label, guint n_classes, GError **e
   const guint8 *ids = label->data;
   gsize n = (gsize) label->width * label->height;
   for (gsize i = 0; i < n; i++)
-    if (ids[i] >= n_classes && ids[i] != NDDR_IGNORED)
-      {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
-            "%s has class %u at (%u, %u), but its data set has %u classes, 0 to %u (255 is ignored)", path, ids[i],
-            (guint) (i % label->width), (guint) (i / label->width), n_classes, n_classes - 1);
-        return FALSE;
-      }
+    if (ids[i] >= n_classes && ids[i] != NDDR_IGNORED) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+          "%s has class %u at (%u, %u), but its data set has %u classes, 0 to %u (255 is ignored)", path, ids[i],
+          (guint) (i % label->width), (guint) (i / label->width), n_classes, n_classes - 1);
+      return FALSE;
+    }
   return TRUE;
 }
 
@@ -31,12 +30,11 @@ nddr_label_read (const char *path, NddrTaskKind kind, guint width, guint height,
   g_autoptr (NddrImage) label = nddr_image_read (path, contents[kind], error);
   if (!label)
     return NULL;
-  if (label->width != width || label->height != height)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is %ux%u, but its picture %s is %ux%u: they must have one size",
-          path, label->width, label->height, picture, width, height);
-      return NULL;
-    }
+  if (label->width != width || label->height != height) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is %ux%u, but its picture %s is %ux%u: they must have one size",
+        path, label->width, label->height, picture, width, height);
+    return NULL;
+  }
   if (kind == NDDR_TASK_SEGMENTATION && !check_ids (path, label, n_classes, error))
     return NULL;
   return g_steal_pointer (&label->data);

@@ -90,23 +90,21 @@ choose_plan (NddrLearner *learner, const NddrTraits *traits, GError **error)
   f->most = traits->memory * HEAP_SHARE;
   gboolean fits = best && (f->most == 0 || f->bytes <= f->most);
   gboolean look = f->all_kept > 0 && wish != NDDR_CHECKPOINTING_OFF && (!fits || wish == NDDR_CHECKPOINTING_ON);
-  for (guint i = 0; look && i < G_N_ELEMENTS (choices); i++)
-    {
-      guint64 bytes;
-      NddrTraining *training = NULL;
-      g_autoptr (NddrPlan) plan = make_plan (learner, traits, choices[i], &training, &bytes, NULL);
-      if (plan && (!best || bytes < f->bytes))
-        {
-          g_clear_pointer (&best, nddr_plan_free);
-          g_clear_pointer (&learner->training, nddr_training_free);
-          best = g_steal_pointer (&plan);
-          learner->training = g_steal_pointer (&training);
-          f->segments = choices[i];
-          f->bytes = bytes;
-        }
-      nddr_training_free (training);
-      look = wish == NDDR_CHECKPOINTING_ON || !best || (f->most > 0 && f->bytes > f->most);
+  for (guint i = 0; look && i < G_N_ELEMENTS (choices); i++) {
+    guint64 bytes;
+    NddrTraining *training = NULL;
+    g_autoptr (NddrPlan) plan = make_plan (learner, traits, choices[i], &training, &bytes, NULL);
+    if (plan && (!best || bytes < f->bytes)) {
+      g_clear_pointer (&best, nddr_plan_free);
+      g_clear_pointer (&learner->training, nddr_training_free);
+      best = g_steal_pointer (&plan);
+      learner->training = g_steal_pointer (&training);
+      f->segments = choices[i];
+      f->bytes = bytes;
     }
+    nddr_training_free (training);
+    look = wish == NDDR_CHECKPOINTING_ON || !best || (f->most > 0 && f->bytes > f->most);
+  }
   if (!best)
     g_propagate_error (error, g_steal_pointer (&first_error));
   return best;
@@ -246,12 +244,11 @@ write_rates (const NddrLearner *learner, gint64 t)
   float (*rates)[4] = nddr_program_map (learner->program, learner->training->rates, 0);
   double rate = nddr_recipe_rate (r, t);
   gint64 updates = t + 1 - (learner->mixed ? learner->scaler.overflows : 0); /* with this one */
-  for (int g = 0; g < NDDR_N_GROUPS; g++)
-    {
-      rates[g][0] = rate * multipliers[g];
-      rates[g][1] = decays[g] ? r->weight_decay : 0;
-      rates[g][2] = rates[g][3] = 0;
-    }
+  for (int g = 0; g < NDDR_N_GROUPS; g++) {
+    rates[g][0] = rate * multipliers[g];
+    rates[g][1] = decays[g] ? r->weight_decay : 0;
+    rates[g][2] = rates[g][3] = 0;
+  }
   rates[NDDR_N_GROUPS][0] = 1 / (1 - pow (r->beta1, updates));
   rates[NDDR_N_GROUPS][1] = 1 / (1 - pow (r->beta2, updates));
   rates[NDDR_N_GROUPS][2] = rates[NDDR_N_GROUPS][3] = 0;
@@ -285,22 +282,21 @@ write_batch (const NddrLearner *learner, const NddrBatch *batch, const double *v
   const NddrTraining *training = learner->training;
   const NddrConfig *config = learner->start->config;
   memcpy (nddr_program_map (learner->program, training->image, 0), batch->image + m * (training->image->bytes / sizeof (float)), training->image->bytes);
-  for (int t = 0; t < training->n_tasks; t++)
-    {
-      const NddrTrainingTask *task = &training->tasks[t];
-      NddrTaskKind kind = config->tasks[t].kind;
-      gsize pixels = (gsize) training->image->batch * task->width * task->height;
-      gpointer label = nddr_program_map (learner->program, task->label, 0);
-      if (kind == NDDR_TASK_SEGMENTATION)
-        memcpy (label, batch->segmentation + m * pixels, pixels);
-      else if (kind == NDDR_TASK_NORMAL)
-        memcpy (label, batch->normal + m * pixels * 4, pixels * 4 * sizeof (float));
-      else
-        memcpy (label, batch->depth + m * pixels, pixels * sizeof (float));
-      float *scale = nddr_program_map (learner->program, task->scale, 0);
-      scale[0] = valid[t] > 0 ? 1 / valid[t] : 0;
-      scale[1] = nddr_balance_get_weights (learner->balance)[t] * loss_scale (learner);
-    }
+  for (int t = 0; t < training->n_tasks; t++) {
+    const NddrTrainingTask *task = &training->tasks[t];
+    NddrTaskKind kind = config->tasks[t].kind;
+    gsize pixels = (gsize) training->image->batch * task->width * task->height;
+    gpointer label = nddr_program_map (learner->program, task->label, 0);
+    if (kind == NDDR_TASK_SEGMENTATION)
+      memcpy (label, batch->segmentation + m * pixels, pixels);
+    else if (kind == NDDR_TASK_NORMAL)
+      memcpy (label, batch->normal + m * pixels * 4, pixels * 4 * sizeof (float));
+    else
+      memcpy (label, batch->depth + m * pixels, pixels * sizeof (float));
+    float *scale = nddr_program_map (learner->program, task->scale, 0);
+    scale[0] = valid[t] > 0 ? 1 / valid[t] : 0;
+    scale[1] = nddr_balance_get_weights (learner->balance)[t] * loss_scale (learner);
+  }
 }
 
 /* Each batch of a step adds its gradient, on each rank. */
@@ -366,8 +362,7 @@ meet (int mark, gpointer user_data, GError **error)
   float *values = nddr_program_map (learner->program, meeting->tensor, 0);
   float *result = meeting->result ? nddr_program_map (learner->program, meeting->result, 0) : NULL;
   gsize n = meeting->tensor->bytes / sizeof *values;
-  switch (meeting->kind)
-    {
+  switch (meeting->kind) {
     case NDDR_MEETING_BUCKET:
       nddr_ranks_begin_sum (learner->ranks, values, result, n);
       break;
@@ -381,7 +376,7 @@ meet (int mark, gpointer user_data, GError **error)
     case NDDR_MEETING_GATHER:
       gather (learner, meeting);
       break;
-    }
+  }
   return TRUE;
 }
 
@@ -472,15 +467,14 @@ nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint
   weigh_step (learner, batch, valid);
   for (int k = 0; k < learner->training->n_tasks; k++)
     losses[k] = 0;
-  for (gint64 m = 0; m < n; m++)
-    {
-      write_batch (learner, batch, valid, m);
-      write_random (learner, t * n + m);
-      if (!run (learner, batch_phases (learner, phases, m), error))
-        return FALSE;
-      for (int k = 0; k < learner->training->n_tasks; k++)
-        losses[k] += read_output (learner, learner->training->tasks[k].loss);
-    }
+  for (gint64 m = 0; m < n; m++) {
+    write_batch (learner, batch, valid, m);
+    write_random (learner, t * n + m);
+    if (!run (learner, batch_phases (learner, phases, m), error))
+      return FALSE;
+    for (int k = 0; k < learner->training->n_tasks; k++)
+      losses[k] += read_output (learner, learner->training->tasks[k].loss);
+  }
   nddr_ranks_sum (learner->ranks, losses, learner->training->n_tasks);
   read_outcome (learner, losses);
   if (phases & 1u << NDDR_TRAINING_UPDATE)
@@ -521,16 +515,15 @@ nddr_learner_share (NddrLearner *learner, GError **error)
 {
   const NddrParameters *p = learner->training->parameters;
   const NddrTensor *wholes[] = { p->params, p->running, p->moment1, p->moment2 };
-  for (guint i = 0; learner->ranks && i < G_N_ELEMENTS (wholes); i++)
-    {
-      if (!wholes[i])
-        continue;
-      g_autofree guint8 *data = g_malloc (wholes[i]->bytes);
-      if (nddr_ranks_is_first (learner->ranks) && !nddr_program_read (learner->program, wholes[i], 0, data, wholes[i]->bytes, error))
-        return FALSE;
-      nddr_ranks_share (learner->ranks, data, wholes[i]->bytes);
-      if (!nddr_ranks_is_first (learner->ranks) && !nddr_program_write (learner->program, wholes[i], 0, data, wholes[i]->bytes, error))
-        return FALSE;
-    }
+  for (guint i = 0; learner->ranks && i < G_N_ELEMENTS (wholes); i++) {
+    if (!wholes[i])
+      continue;
+    g_autofree guint8 *data = g_malloc (wholes[i]->bytes);
+    if (nddr_ranks_is_first (learner->ranks) && !nddr_program_read (learner->program, wholes[i], 0, data, wholes[i]->bytes, error))
+      return FALSE;
+    nddr_ranks_share (learner->ranks, data, wholes[i]->bytes);
+    if (!nddr_ranks_is_first (learner->ranks) && !nddr_program_write (learner->program, wholes[i], 0, data, wholes[i]->bytes, error))
+      return FALSE;
+  }
   return TRUE;
 }

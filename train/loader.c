@@ -134,20 +134,18 @@ do_job (gpointer data, gpointer user_data)
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrSample) sample
       = nddr_dataset_load_sound (loader->dataset, &batch->base.indices[job->slot], loader->options.labels, &error);
-  if (sample)
-    {
-      job->skipped = batch->base.indices[job->slot] != index;
-      NddrSlice slice = batch_slice (loader, batch, job->slot);
-      nddr_augment_apply (&loader->options.augment, sample, loader->options.seed, job->epoch, index, &slice, job->valid);
-    }
+  if (sample) {
+    job->skipped = batch->base.indices[job->slot] != index;
+    NddrSlice slice = batch_slice (loader, batch, job->slot);
+    nddr_augment_apply (&loader->options.augment, sample, loader->options.seed, job->epoch, index, &slice, job->valid);
+  }
 
   g_mutex_lock (&loader->lock);
-  if (error && (!batch->error || job->slot < batch->error_slot))
-    {
-      g_clear_error (&batch->error);
-      batch->error = g_steal_pointer (&error);
-      batch->error_slot = job->slot;
-    }
+  if (error && (!batch->error || job->slot < batch->error_slot)) {
+    g_clear_error (&batch->error);
+    batch->error = g_steal_pointer (&error);
+    batch->error_slot = job->slot;
+  }
   if (--batch->pending == 0)
     g_cond_signal (&loader->done);
   g_mutex_unlock (&loader->lock);
@@ -166,12 +164,11 @@ epoch_order (NddrLoader *loader, guint64 epoch)
   for (guint i = 0; i < n; i++)
     loader->order[i] = i;
   NddrRandom random = nddr_random_init (loader->options.seed, SHUFFLE_STREAM, epoch);
-  for (guint i = n - 1; loader->options.shuffle && i > 0; i--)
-    {
-      guint j = nddr_random_below (&random, i + 1), t = loader->order[i];
-      loader->order[i] = loader->order[j];
-      loader->order[j] = t;
-    }
+  for (guint i = n - 1; loader->options.shuffle && i > 0; i--) {
+    guint j = nddr_random_below (&random, i + 1), t = loader->order[i];
+    loader->order[i] = loader->order[j];
+    loader->order[j] = t;
+  }
   return loader->order;
 }
 
@@ -189,27 +186,24 @@ start_batch (NddrLoader *loader)
 {
   guint n = nddr_dataset_size (loader->dataset);
   Batch *batch = g_queue_pop_head (&loader->spare);
-  if (!batch)
-    {
-      batch = batch_new (loader);
-      g_ptr_array_add (loader->batches, batch);
-    }
+  if (!batch) {
+    batch = batch_new (loader);
+    g_ptr_array_add (loader->batches, batch);
+  }
   batch->base.number = loader->next++;
   batch->base.n_samples = 0;
   guint64 first = batch->base.number * loader->options.batch;
-  for (guint slot = 0; slot < loader->n_slots; slot++)
-    {
-      guint64 at = first + place_of (loader, slot);
-      if (!loader->options.repeat && at >= n)
-        {
-          batch->base.indices[slot] = 0;
-          fill_blank (loader, batch, slot);
-          continue;
-        }
-      batch->jobs[slot] = (Job) { .batch = batch, .slot = slot, .epoch = at / n };
-      batch->base.indices[slot] = epoch_order (loader, at / n)[at % n];
-      batch->base.n_samples++;
+  for (guint slot = 0; slot < loader->n_slots; slot++) {
+    guint64 at = first + place_of (loader, slot);
+    if (!loader->options.repeat && at >= n) {
+      batch->base.indices[slot] = 0;
+      fill_blank (loader, batch, slot);
+      continue;
     }
+    batch->jobs[slot] = (Job) { .batch = batch, .slot = slot, .epoch = at / n };
+    batch->base.indices[slot] = epoch_order (loader, at / n)[at % n];
+    batch->base.n_samples++;
+  }
   batch->pending = batch->base.n_samples;
   g_queue_push_tail (&loader->ahead, batch);
   for (guint slot = 0; slot < batch->base.n_samples; slot++)
@@ -291,21 +285,19 @@ nddr_loader_next (NddrLoader *loader, GError **error)
     g_cond_wait (&loader->done, &loader->lock);
   GError *failure = g_steal_pointer (&batch->error);
   g_mutex_unlock (&loader->lock);
-  if (failure)
-    {
-      g_propagate_error (error, failure);
-      g_queue_push_head (&loader->spare, batch);
-      return NULL;
-    }
+  if (failure) {
+    g_propagate_error (error, failure);
+    g_queue_push_head (&loader->spare, batch);
+    return NULL;
+  }
 
   memset (batch->base.valid, 0, sizeof batch->base.valid);
   batch->base.n_skipped = 0;
-  for (guint slot = 0; slot < batch->base.n_samples; slot++)
-    {
-      for (int kind = 0; kind < 3; kind++)
-        batch->base.valid[kind] += batch->jobs[slot].valid[kind];
-      batch->base.n_skipped += batch->jobs[slot].skipped;
-    }
+  for (guint slot = 0; slot < batch->base.n_samples; slot++) {
+    for (int kind = 0; kind < 3; kind++)
+      batch->base.valid[kind] += batch->jobs[slot].valid[kind];
+    batch->base.n_skipped += batch->jobs[slot].skipped;
+  }
   start_batches (loader);
   return &batch->base;
 }

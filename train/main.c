@@ -44,22 +44,19 @@ print_help (FILE *to)
 static int
 run (int argc, char **argv)
 {
-  if (argc < 2)
-    {
-      print_help (stderr);
-      return NDDR_EXIT_USAGE;
-    }
-  if (g_str_equal (argv[1], "--help") || g_str_equal (argv[1], "-h") || g_str_equal (argv[1], "help"))
-    {
-      print_help (stdout);
-      return NDDR_EXIT_DONE;
-    }
-  if (g_str_equal (argv[1], "--version"))
-    {
-      const char *mpi = nddr_ranks_library ();
-      printf ("nddr " NDDR_VERSION ", %s%s\n", mpi ? "with " : "without MPI", mpi ? mpi : "");
-      return NDDR_EXIT_DONE;
-    }
+  if (argc < 2) {
+    print_help (stderr);
+    return NDDR_EXIT_USAGE;
+  }
+  if (g_str_equal (argv[1], "--help") || g_str_equal (argv[1], "-h") || g_str_equal (argv[1], "help")) {
+    print_help (stdout);
+    return NDDR_EXIT_DONE;
+  }
+  if (g_str_equal (argv[1], "--version")) {
+    const char *mpi = nddr_ranks_library ();
+    printf ("nddr " NDDR_VERSION ", %s%s\n", mpi ? "with " : "without MPI", mpi ? mpi : "");
+    return NDDR_EXIT_DONE;
+  }
   for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
     if (g_str_equal (argv[1], verbs[i].name))
       return verbs[i].run (argc - 1, argv + 1);

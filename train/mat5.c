@@ -78,8 +78,7 @@ read_number (const guint8 *at, guint type, gboolean swap)
   gsize n = type_bytes (type);
   for (gsize i = 0; i < n; i++)
     value.bytes[i] = at[swap ? n - 1 - i : i];
-  switch (type)
-    {
+  switch (type) {
     case TYPE_INT8:
       return value.i8;
     case TYPE_UINT8:
@@ -101,7 +100,7 @@ read_number (const guint8 *at, guint type, gboolean swap)
     case TYPE_DOUBLE:
     default:
       return value.d;
-    }
+  }
 }
 
 /* ---- variables */
@@ -132,11 +131,10 @@ take_description (Span *matrix, Variable *variable)
     return "a variable lacks its name";
   variable->name = g_strndup ((const char *) name.content.data, name.content.bytes);
   variable->n = 1;
-  for (gsize i = 0; i < dimensions.content.bytes; i += 4)
-    {
-      gint32 size = read32 (dimensions.content.data + i, dimensions.content.swap);
-      variable->n = size < 0 || variable->n < 0 || (size > 0 && variable->n > MAX_INFLATED / size) ? -1 : variable->n * size;
-    }
+  for (gsize i = 0; i < dimensions.content.bytes; i += 4) {
+    gint32 size = read32 (dimensions.content.data + i, dimensions.content.swap);
+    variable->n = size < 0 || variable->n < 0 || (size > 0 && variable->n > MAX_INFLATED / size) ? -1 : variable->n * size;
+  }
   return NULL;
 }
 
@@ -166,15 +164,14 @@ inflate_all (const Span *packed)
   if (inflateInit (&stream) != Z_OK)
     return NULL;
   int status = Z_OK;
-  while (status == Z_OK && out->len < MAX_INFLATED)
-    {
-      guint before = out->len, room = CLAMP (before, 4096, 1 << 20);
-      g_byte_array_set_size (out, before + room);
-      stream.next_out = out->data + before;
-      stream.avail_out = room;
-      status = inflate (&stream, Z_NO_FLUSH);
-      g_byte_array_set_size (out, before + room - stream.avail_out);
-    }
+  while (status == Z_OK && out->len < MAX_INFLATED) {
+    guint before = out->len, room = CLAMP (before, 4096, 1 << 20);
+    g_byte_array_set_size (out, before + room);
+    stream.next_out = out->data + before;
+    stream.avail_out = room;
+    status = inflate (&stream, Z_NO_FLUSH);
+    g_byte_array_set_size (out, before + room - stream.avail_out);
+  }
   inflateEnd (&stream);
   return status == Z_STREAM_END ? g_steal_pointer (&out) : NULL;
 }
@@ -232,24 +229,21 @@ nddr_mat5_read (const char *path, const char *name, gsize *n, GError **error)
 {
   g_autoptr (GError) file_error = NULL;
   g_autoptr (GMappedFile) mapped = g_mapped_file_new (path, FALSE, &file_error);
-  if (!mapped)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be read: %s", path, file_error->message);
-      return NULL;
-    }
+  if (!mapped) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be read: %s", path, file_error->message);
+    return NULL;
+  }
   Span rest = { (const guint8 *) g_mapped_file_get_contents (mapped), g_mapped_file_get_length (mapped), FALSE };
   const char *wrong = rest.bytes > MAX_FILE ? "it is larger than 16 MiB" : check_header (&rest, &rest.swap);
-  if (!wrong)
-    {
-      rest.data += HEADER;
-      rest.bytes -= HEADER;
-    }
+  if (!wrong) {
+    rest.data += HEADER;
+    rest.bytes -= HEADER;
+  }
   double *numbers = NULL;
-  while (!wrong && !numbers && rest.bytes > 0)
-    {
-      Element element;
-      wrong = take_element (&rest, 1, &element) ? try_element (&element, name, &numbers, n) : "it is cut short";
-    }
+  while (!wrong && !numbers && rest.bytes > 0) {
+    Element element;
+    wrong = take_element (&rest, 1, &element) ? try_element (&element, name, &numbers, n) : "it is cut short";
+  }
   if (!wrong && !numbers)
     wrong = "it has no such array";
   if (wrong)

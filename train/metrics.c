@@ -81,12 +81,11 @@ nddr_metrics_score_as_published (NddrMetrics *metrics)
   g_return_if_fail (metrics->n_scores == metrics->n_tasks);
   metrics->scores = g_renew (Score, metrics->scores, 2 * metrics->n_tasks);
   for (guint i = 0; i < metrics->n_tasks; i++)
-    if (metrics->scores[i].task->kind == NDDR_TASK_NORMAL)
-      {
-        Score *score = &metrics->scores[metrics->n_scores++];
-        score_init (score, metrics->scores[i].task, "_paper");
-        score->published = TRUE;
-      }
+    if (metrics->scores[i].task->kind == NDDR_TASK_NORMAL) {
+      Score *score = &metrics->scores[metrics->n_scores++];
+      score_init (score, metrics->scores[i].task, "_paper");
+      score->published = TRUE;
+    }
 }
 
 void
@@ -94,13 +93,12 @@ nddr_metrics_free (NddrMetrics *metrics)
 {
   if (!metrics)
     return;
-  for (guint i = 0; i < metrics->n_scores; i++)
-    {
-      g_free (metrics->scores[i].name);
-      g_free (metrics->scores[i].segmentation.confusion);
-      g_free (metrics->scores[i].normal.buckets);
-      g_free (metrics->scores[i].depth.buckets);
-    }
+  for (guint i = 0; i < metrics->n_scores; i++) {
+    g_free (metrics->scores[i].name);
+    g_free (metrics->scores[i].segmentation.confusion);
+    g_free (metrics->scores[i].normal.buckets);
+    g_free (metrics->scores[i].depth.buckets);
+  }
   g_free (metrics->scores);
   g_free (metrics);
 }
@@ -110,16 +108,15 @@ nddr_metrics_free (NddrMetrics *metrics)
 static void
 add_segmentation (Segmentation *s, guint n_classes, const float *row, guint stride, const guint8 *labels, guint width)
 {
-  for (guint x = 0; x < width; x++, row += stride)
-    {
-      if (labels[x] >= n_classes)
-        continue;
-      guint best = 0;
-      for (guint c = 1; c < n_classes; c++)
-        if (row[c] > row[best])
-          best = c;
-      s->confusion[labels[x] * n_classes + best]++;
-    }
+  for (guint x = 0; x < width; x++, row += stride) {
+    if (labels[x] >= n_classes)
+      continue;
+    guint best = 0;
+    for (guint c = 1; c < n_classes; c++)
+      if (row[c] > row[best])
+        best = c;
+    s->confusion[labels[x] * n_classes + best]++;
+  }
 }
 
 /** The angle between @v and the unit vector @n in degrees, exact also where it is small; 90 where @v has none. */
@@ -145,11 +142,10 @@ published_angle (const float *v, const guint8 *label, double *angle)
   double scale = length >= 1e-6 && length < INFINITY ? 1 / length : 0, n[3], norm = 0;
   double axes[3] = { v[0], -v[2], v[1] };
   float encoded[3];
-  for (int c = 0; c < 3; c++)
-    {
-      encoded[c] = scale > 0 ? (axes[c] * scale + 1) * 127.5 : 127.5;
-      norm += (double) theirs[c] * theirs[c];
-    }
+  for (int c = 0; c < 3; c++) {
+    encoded[c] = scale > 0 ? (axes[c] * scale + 1) * 127.5 : 127.5;
+    norm += (double) theirs[c] * theirs[c];
+  }
   norm = sqrt (norm);
   for (int c = 0; c < 3; c++)
     n[c] = theirs[c] / norm;
@@ -161,44 +157,39 @@ static void
 add_normal (Score *score, const float *row, guint stride, const guint8 *labels, guint width)
 {
   Normal *s = &score->normal;
-  for (guint x = 0; x < width; x++, row += stride, labels += 3)
-    {
-      double n[3], angle;
-      if (score->published)
-        {
-          if (!published_angle (row, labels, &angle))
-            continue;
-        }
-      else
-        {
-          if (!nddr_normal_decode (labels, n))
-            continue;
-          angle = angle_between (row, n);
-        }
-      s->n++;
-      s->sum += angle;
-      s->squares += angle * angle;
-      for (int i = 0; i < 3; i++)
-        s->within[i] += angle <= within_degrees[i];
-      s->buckets[(guint) (angle * ANGLE_BUCKETS_PER_DEGREE + 0.5)]++;
+  for (guint x = 0; x < width; x++, row += stride, labels += 3) {
+    double n[3], angle;
+    if (score->published) {
+      if (!published_angle (row, labels, &angle))
+        continue;
+    } else {
+      if (!nddr_normal_decode (labels, n))
+        continue;
+      angle = angle_between (row, n);
     }
+    s->n++;
+    s->sum += angle;
+    s->squares += angle * angle;
+    for (int i = 0; i < 3; i++)
+      s->within[i] += angle <= within_degrees[i];
+    s->buckets[(guint) (angle * ANGLE_BUCKETS_PER_DEGREE + 0.5)]++;
+  }
 }
 
 static void
 add_depth (Depth *s, const float *row, guint stride, const guint16 *labels, guint width)
 {
-  for (guint x = 0; x < width; x++, row += stride)
-    {
-      if (!labels[x])
-        continue;
-      double truth = labels[x] / 1000.0, difference = fabs (row[0] - truth);
-      s->n++;
-      s->absolute += difference;
-      s->squares += difference * difference;
-      s->relative += difference / truth;
-      double bucket = difference * DEPTH_BUCKETS_PER_METRE + 0.5;
-      s->buckets[bucket < DEPTH_BUCKETS ? (guint) bucket : DEPTH_BUCKETS - 1]++;
-    }
+  for (guint x = 0; x < width; x++, row += stride) {
+    if (!labels[x])
+      continue;
+    double truth = labels[x] / 1000.0, difference = fabs (row[0] - truth);
+    s->n++;
+    s->absolute += difference;
+    s->squares += difference * difference;
+    s->relative += difference / truth;
+    double bucket = difference * DEPTH_BUCKETS_PER_METRE + 0.5;
+    s->buckets[bucket < DEPTH_BUCKETS ? (guint) bucket : DEPTH_BUCKETS - 1]++;
+  }
 }
 
 void
@@ -216,22 +207,19 @@ nddr_metrics_add (NddrMetrics *metrics, guint task, const NddrHeadOutput *output
   nddr_upsample_axis_init (&y, output->height, truth->height, resize);
   g_autofree float *blend = g_new (float, (gsize) output->width * output->stride);
   g_autofree float *row = g_new (float, (gsize) truth->width * output->stride);
-  for (guint i = 0; i < truth->height; i++)
-    {
-      gsize at = (gsize) i * truth->width;
-      nddr_upsample_row (&x, &y, i, output->data, output->width, output->stride, blend, row);
-      if (kind == NDDR_TASK_SEGMENTATION)
-        add_segmentation (&score->segmentation, score->task->n_classes, row, output->stride, truth->segmentation + at,
-            truth->width);
-      else if (kind == NDDR_TASK_NORMAL)
-        {
-          for (guint other = 0; other < metrics->n_scores; other++)
-            if (metrics->scores[other].task == score->task)
-              add_normal (&metrics->scores[other], row, output->stride, truth->normal + 3 * at, truth->width);
-        }
-      else
-        add_depth (&score->depth, row, output->stride, truth->depth + at, truth->width);
-    }
+  for (guint i = 0; i < truth->height; i++) {
+    gsize at = (gsize) i * truth->width;
+    nddr_upsample_row (&x, &y, i, output->data, output->width, output->stride, blend, row);
+    if (kind == NDDR_TASK_SEGMENTATION)
+      add_segmentation (&score->segmentation, score->task->n_classes, row, output->stride, truth->segmentation + at,
+          truth->width);
+    else if (kind == NDDR_TASK_NORMAL) {
+      for (guint other = 0; other < metrics->n_scores; other++)
+        if (metrics->scores[other].task == score->task)
+          add_normal (&metrics->scores[other], row, output->stride, truth->normal + 3 * at, truth->width);
+    } else
+      add_depth (&score->depth, row, output->stride, truth->depth + at, truth->width);
+  }
   nddr_upsample_axis_clear (&x);
   nddr_upsample_axis_clear (&y);
 }
@@ -261,14 +249,13 @@ miou (const Score *score)
 {
   double sum = 0;
   guint n = 0;
-  for (guint i = 0; i < score->task->n_classes; i++)
-    {
-      double iou = class_iou (score, i);
-      if (isnan (iou))
-        continue;
-      sum += iou;
-      n++;
-    }
+  for (guint i = 0; i < score->task->n_classes; i++) {
+    double iou = class_iou (score, i);
+    if (isnan (iou))
+      continue;
+    sum += iou;
+    n++;
+  }
   return ratio (sum, n);
 }
 
@@ -277,11 +264,10 @@ pixel_accuracy (const Score *score)
 {
   guint n = score->task->n_classes;
   guint64 right = 0, all = 0;
-  for (guint i = 0; i < n * n; i++)
-    {
-      all += score->segmentation.confusion[i];
-      right += i % (n + 1) == 0 ? score->segmentation.confusion[i] : 0;
-    }
+  for (guint i = 0; i < n * n; i++) {
+    all += score->segmentation.confusion[i];
+    right += i % (n + 1) == 0 ? score->segmentation.confusion[i] : 0;
+  }
   return ratio (right, all);
 }
 
@@ -299,12 +285,11 @@ static double
 ranked_angle (const Normal *s, guint64 rank)
 {
   guint64 before = 0;
-  for (guint i = 0; i < ANGLE_BUCKETS; i++)
-    {
-      before += s->buckets[i];
-      if (before > rank)
-        return i / (double) ANGLE_BUCKETS_PER_DEGREE;
-    }
+  for (guint i = 0; i < ANGLE_BUCKETS; i++) {
+    before += s->buckets[i];
+    if (before > rank)
+      return i / (double) ANGLE_BUCKETS_PER_DEGREE;
+  }
   return NAN;
 }
 
@@ -357,28 +342,25 @@ static const Score *
 find_measure (const NddrMetrics *metrics, const char *name, const NddrMeasure **found, guint *class)
 {
   *found = NULL;
-  for (guint i = 0; i < metrics->n_scores; i++)
-    {
-      const Score *score = &metrics->scores[i];
-      gsize length = strlen (score->name);
-      if (strncmp (name, score->name, length) || name[length] != '.')
-        continue;
-      const char *rest = name + length + 1;
-      for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
-        if (measures[m].kind == score->task->kind && !strcmp (measures[m].name, rest))
-          {
-            *found = &measures[m];
-            return score;
-          }
-      if (score->task->kind != NDDR_TASK_SEGMENTATION || !g_str_has_prefix (rest, class_iou_prefix))
-        return NULL;
-      for (guint c = 0; c < score->task->n_classes; c++)
-        if (!strcmp (score->task->classes[c].name, rest + strlen (class_iou_prefix)))
-          {
-            *class = c;
-            return score;
-          }
-    }
+  for (guint i = 0; i < metrics->n_scores; i++) {
+    const Score *score = &metrics->scores[i];
+    gsize length = strlen (score->name);
+    if (strncmp (name, score->name, length) || name[length] != '.')
+      continue;
+    const char *rest = name + length + 1;
+    for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
+      if (measures[m].kind == score->task->kind && !strcmp (measures[m].name, rest)) {
+        *found = &measures[m];
+        return score;
+      }
+    if (score->task->kind != NDDR_TASK_SEGMENTATION || !g_str_has_prefix (rest, class_iou_prefix))
+      return NULL;
+    for (guint c = 0; c < score->task->n_classes; c++)
+      if (!strcmp (score->task->classes[c].name, rest + strlen (class_iou_prefix))) {
+        *class = c;
+        return score;
+      }
+  }
   return NULL;
 }
 
@@ -442,24 +424,22 @@ nddr_metrics_to_json (const NddrMetrics *metrics)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   json_builder_begin_object (builder);
-  for (guint i = 0; i < metrics->n_scores; i++)
-    {
-      const Score *score = &metrics->scores[i];
-      json_builder_set_member_name (builder, score->name);
+  for (guint i = 0; i < metrics->n_scores; i++) {
+    const Score *score = &metrics->scores[i];
+    json_builder_set_member_name (builder, score->name);
+    json_builder_begin_object (builder);
+    for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
+      if (measures[m].kind == score->task->kind)
+        build_number (builder, measures[m].name, measure (score, &measures[m]));
+    if (score->task->kind == NDDR_TASK_SEGMENTATION) {
+      json_builder_set_member_name (builder, "class_iou");
       json_builder_begin_object (builder);
-      for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
-        if (measures[m].kind == score->task->kind)
-          build_number (builder, measures[m].name, measure (score, &measures[m]));
-      if (score->task->kind == NDDR_TASK_SEGMENTATION)
-        {
-          json_builder_set_member_name (builder, "class_iou");
-          json_builder_begin_object (builder);
-          for (guint c = 0; c < score->task->n_classes; c++)
-            build_number (builder, score->task->classes[c].name, class_iou (score, c));
-          json_builder_end_object (builder);
-        }
+      for (guint c = 0; c < score->task->n_classes; c++)
+        build_number (builder, score->task->classes[c].name, class_iou (score, c));
       json_builder_end_object (builder);
     }
+    json_builder_end_object (builder);
+  }
   json_builder_end_object (builder);
   return json_builder_get_root (builder);
 }

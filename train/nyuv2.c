@@ -76,16 +76,14 @@ read_classes (const NddrNyuv2 *nyuv2, guint frame, GError **error)
   g_autofree guint8 *columns = g_malloc (n);
   if (!nddr_hdf5_array_read (nyuv2->labels, frame, labels, error))
     return NULL;
-  for (gsize i = 0; i < n; i++)
-    {
-      if (labels[i] > nyuv2->n_labels)
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: label %u at (%u, %u) has no meaning: there are %u", nyuv2->path, labels[i],
-              (guint) (i / nyuv2->height), (guint) (i % nyuv2->height), nyuv2->n_labels);
-          return NULL;
-        }
-      columns[i] = nyuv2->map[labels[i]];
+  for (gsize i = 0; i < n; i++) {
+    if (labels[i] > nyuv2->n_labels) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: label %u at (%u, %u) has no meaning: there are %u", nyuv2->path, labels[i],
+          (guint) (i / nyuv2->height), (guint) (i % nyuv2->height), nyuv2->n_labels);
+      return NULL;
     }
+    columns[i] = nyuv2->map[labels[i]];
+  }
   guint8 *rows = g_malloc (n);
   transpose (nyuv2, columns, rows, 1);
   return rows;
@@ -110,11 +108,10 @@ static guint16 *
 make_millimetres (const float *metres, gsize n)
 {
   guint16 *depth = g_new (guint16, n);
-  for (gsize i = 0; i < n; i++)
-    {
-      double mm = floor (metres[i] * 1000.0 + 0.5);
-      depth[i] = mm > 0 && mm <= G_MAXUINT16 ? mm : 0;
-    }
+  for (gsize i = 0; i < n; i++) {
+    double mm = floor (metres[i] * 1000.0 + 0.5);
+    depth[i] = mm > 0 && mm <= G_MAXUINT16 ? mm : 0;
+  }
   return depth;
 }
 
@@ -133,15 +130,14 @@ static guint8 *
 make_normals (const NddrNyuv2 *nyuv2, guint frame, float *metres, GError **error)
 {
   gsize n = count_pixels (nyuv2);
-  if (nyuv2->measured)
-    {
-      g_autofree float *measured = read_metres (nyuv2, nyuv2->measured, frame, error);
-      if (!measured)
-        return NULL;
-      for (gsize i = 0; i < n; i++)
-        if (!(measured[i] > 0))
-          metres[i] = 0;
-    }
+  if (nyuv2->measured) {
+    g_autofree float *measured = read_metres (nyuv2, nyuv2->measured, frame, error);
+    if (!measured)
+      return NULL;
+    for (gsize i = 0; i < n; i++)
+      if (!(measured[i] > 0))
+        metres[i] = 0;
+  }
   double sx = (double) nyuv2->width / FULL_WIDTH, sy = (double) nyuv2->height / FULL_HEIGHT;
   const NddrCamera camera = { full_camera.fx * sx, full_camera.fy * sy, (full_camera.cx + 0.5) * sx - 0.5, (full_camera.cy + 0.5) * sy - 0.5 };
   g_autofree float *normal = g_new (float, 3 * n);
@@ -226,12 +222,11 @@ open_arrays (NddrNyuv2 *nyuv2, GError **error)
   const guint64 *dims = nddr_hdf5_array_dims (nyuv2->images);
   nyuv2->width = dims[2];
   nyuv2->height = dims[3];
-  if (dims[1] != 3 || count_pixels (nyuv2) > MAX_PIXELS)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: images have %u planes of %ux%u: three, for red, green and blue, of 640x480 were expected",
-          nyuv2->path, (guint) dims[1], nyuv2->width, nyuv2->height);
-      return FALSE;
-    }
+  if (dims[1] != 3 || count_pixels (nyuv2) > MAX_PIXELS) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: images have %u planes of %ux%u: three, for red, green and blue, of 640x480 were expected",
+        nyuv2->path, (guint) dims[1], nyuv2->width, nyuv2->height);
+    return FALSE;
+  }
   return open_plane (nyuv2, &nyuv2->labels, "labels", NDDR_HDF5_UINT16, error)
       && open_plane (nyuv2, &nyuv2->depths, "depths", NDDR_HDF5_FLOAT, error)
       && (!nddr_hdf5_has (nyuv2->file, "rawDepths") || open_plane (nyuv2, &nyuv2->measured, "rawDepths", NDDR_HDF5_FLOAT, error));
@@ -253,31 +248,28 @@ static gboolean
 choose_frames (NddrNyuv2 *nyuv2, const char *split, GError **error)
 {
   guint n_frames = nddr_hdf5_array_dims (nyuv2->images)[0];
-  if (n_frames > MAX_FRAMES)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: images has %u frames: at most %u can be read, and NYU Depth v2 has 1449", nyuv2->path, n_frames, MAX_FRAMES);
-      return FALSE;
-    }
+  if (n_frames > MAX_FRAMES) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: images has %u frames: at most %u can be read, and NYU Depth v2 has 1449", nyuv2->path, n_frames, MAX_FRAMES);
+    return FALSE;
+  }
   if (g_str_equal (split, "all"))
     return choose_all (nyuv2, n_frames);
   const char *array = g_str_equal (split, "train") ? "trainNdxs" : "testNdxs";
   g_autofree char *path = g_build_filename (nyuv2->dir, "splits.mat", NULL);
   gsize n;
   g_autofree double *numbers = nddr_mat5_read (path, array, &n, error);
-  if (!numbers)
-    {
-      g_prefix_error (error, "nyuv2: which frames are for %s is read from the data set's splits.mat beside %s; without it all frames can be had with "
-          "nyuv2:%s,all: ", split, nyuv2->path, nyuv2->path);
-      return FALSE;
-    }
+  if (!numbers) {
+    g_prefix_error (error, "nyuv2: which frames are for %s is read from the data set's splits.mat beside %s; without it all frames can be had with "
+        "nyuv2:%s,all: ", split, nyuv2->path, nyuv2->path);
+    return FALSE;
+  }
   nyuv2->frames = g_new (guint, n + 1);
   nyuv2->base.size = n;
   gboolean fine = n > 0 && n <= n_frames;
-  for (gsize i = 0; i < n && fine; i++)
-    {
-      fine = numbers[i] >= 1 && numbers[i] <= n_frames && numbers[i] == floor (numbers[i]);
-      nyuv2->frames[i] = fine ? numbers[i] - 1 : 0;
-    }
+  for (gsize i = 0; i < n && fine; i++) {
+    fine = numbers[i] >= 1 && numbers[i] <= n_frames && numbers[i] == floor (numbers[i]);
+    nyuv2->frames[i] = fine ? numbers[i] - 1 : 0;
+  }
   if (!fine)
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s are not the numbers of some of the frames of %s, from 1 to %u", path, array, nyuv2->path,
         n_frames);
@@ -293,21 +285,19 @@ map_named (NddrNyuv2 *nyuv2, GError **error)
   g_auto (GStrv) names = nddr_hdf5_read_strings (nyuv2->file, "names", error);
   if (!names)
     return FALSE;
-  for (guint class = 0; class < NAMED_CLASSES; class++)
-    {
-      gboolean found = FALSE;
-      for (guint i = 0; names[i] && i < G_MAXUINT16; i++)
-        if (g_str_equal (names[i], nyuv2->base.classes[class].name))
-          {
-            nyuv2->map[i + 1] = class;
-            found = TRUE;
-          }
-      if (found)
-        continue;
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: no label is called %s: names is not NYU Depth v2's", nyuv2->path,
-          nyuv2->base.classes[class].name);
-      return FALSE;
-    }
+  for (guint class = 0; class < NAMED_CLASSES; class++) {
+    gboolean found = FALSE;
+    for (guint i = 0; names[i] && i < G_MAXUINT16; i++)
+      if (g_str_equal (names[i], nyuv2->base.classes[class].name)) {
+        nyuv2->map[i + 1] = class;
+        found = TRUE;
+      }
+    if (found)
+      continue;
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: no label is called %s: names is not NYU Depth v2's", nyuv2->path,
+        nyuv2->base.classes[class].name);
+    return FALSE;
+  }
   nyuv2->n_labels = MIN (g_strv_length (names), G_MAXUINT16);
   return TRUE;
 }
@@ -319,19 +309,17 @@ map_published (NddrNyuv2 *nyuv2, gboolean fold, GError **error)
   g_autofree char *path = g_build_filename (nyuv2->dir, "classMapping40.mat", NULL);
   gsize n;
   g_autofree double *classes = nddr_mat5_read (path, "mapClass", &n, error);
-  if (!classes)
-    {
-      g_prefix_error (error, "nyuv2: which of the 40 classes a label belongs to is read from the published classMapping40.mat beside %s; without it the %u "
-          "classes that are one label each can be had with nyuv2:%s,%u: ", nyuv2->path, NAMED_CLASSES, nyuv2->path, NAMED_CLASSES);
-      return FALSE;
-    }
+  if (!classes) {
+    g_prefix_error (error, "nyuv2: which of the 40 classes a label belongs to is read from the published classMapping40.mat beside %s; without it the %u "
+        "classes that are one label each can be had with nyuv2:%s,%u: ", nyuv2->path, NAMED_CLASSES, nyuv2->path, NAMED_CLASSES);
+    return FALSE;
+  }
   gboolean fine = n > 0 && n <= G_MAXUINT16;
-  for (gsize i = 0; i < n && fine; i++)
-    {
-      fine = classes[i] >= 1 && classes[i] <= NDDR_NYU40_CLASSES && classes[i] == floor (classes[i]);
-      if (fine)
-        nyuv2->map[i + 1] = fold ? nddr_nyu13_of_nyu40[(guint) classes[i] - 1] : (guint) classes[i] - 1;
-    }
+  for (gsize i = 0; i < n && fine; i++) {
+    fine = classes[i] >= 1 && classes[i] <= NDDR_NYU40_CLASSES && classes[i] == floor (classes[i]);
+    if (fine)
+      nyuv2->map[i + 1] = fold ? nddr_nyu13_of_nyu40[(guint) classes[i] - 1] : (guint) classes[i] - 1;
+  }
   nyuv2->n_labels = n;
   if (!fine)
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: mapClass does not give each label one of %d classes, from 1", path, NDDR_NYU40_CLASSES);
@@ -343,11 +331,10 @@ choose_classes (NddrNyuv2 *nyuv2, const char *classes, GError **error)
 {
   NddrSource *base = &nyuv2->base;
   memset (nyuv2->map, NDDR_IGNORED, sizeof nyuv2->map);
-  if (g_str_equal (classes, "13"))
-    {
-      base->classes = nddr_classes_nyu13 (&base->n_classes);
-      return map_published (nyuv2, TRUE, error);
-    }
+  if (g_str_equal (classes, "13")) {
+    base->classes = nddr_classes_nyu13 (&base->n_classes);
+    return map_published (nyuv2, TRUE, error);
+  }
   base->classes = nddr_classes_nyu40 (&base->n_classes);
   if (g_str_equal (classes, "40"))
     return map_published (nyuv2, FALSE, error);
@@ -363,22 +350,17 @@ parse (char *file, const char **split, const char **classes)
   static const char *const splits[] = { "train", "test", "all", NULL }, *const mappings[] = { "40", "37", "13", NULL };
   gboolean has_split = FALSE, has_classes = FALSE;
   char *comma;
-  while ((comma = strrchr (file, ',')) && !g_file_test (file, G_FILE_TEST_EXISTS))
-    {
-      if (!has_split && g_strv_contains (splits, comma + 1))
-        {
-          *split = comma + 1;
-          has_split = TRUE;
-        }
-      else if (!has_classes && g_strv_contains (mappings, comma + 1))
-        {
-          *classes = comma + 1;
-          has_classes = TRUE;
-        }
-      else
-        return FALSE;
-      *comma = '\0';
-    }
+  while ((comma = strrchr (file, ',')) && !g_file_test (file, G_FILE_TEST_EXISTS)) {
+    if (!has_split && g_strv_contains (splits, comma + 1)) {
+      *split = comma + 1;
+      has_split = TRUE;
+    } else if (!has_classes && g_strv_contains (mappings, comma + 1)) {
+      *classes = comma + 1;
+      has_classes = TRUE;
+    } else
+      return FALSE;
+    *comma = '\0';
+  }
   return *file != '\0';
 }
 
@@ -387,12 +369,11 @@ nddr_nyuv2_open (const char *where, const char *default_split, GError **error)
 {
   g_autofree char *file = g_strdup (where);
   const char *split = g_str_equal (default_split, "train") ? "train" : "test", *classes = "40";
-  if (!parse (file, &split, &classes))
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
-          "\"nyuv2:%s\" is not of the form nyuv2:FILE.mat[,SPLIT][,CLASSES]: SPLIT is train, test or all, CLASSES is 40, 37 or 13", where);
-      return NULL;
-    }
+  if (!parse (file, &split, &classes)) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
+        "\"nyuv2:%s\" is not of the form nyuv2:FILE.mat[,SPLIT][,CLASSES]: SPLIT is train, test or all, CLASSES is 40, 37 or 13", where);
+    return NULL;
+  }
   NddrNyuv2 *nyuv2 = g_new0 (NddrNyuv2, 1);
   nyuv2->base.load = nyuv2_load;
   nyuv2->base.name = nyuv2_name;

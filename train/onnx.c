@@ -107,11 +107,10 @@ static guint64
 begin_tensor (GByteArray *tensor, const char *name, guint n_dims, const gint64 *dims)
 {
   guint64 bytes = sizeof (float);
-  for (guint i = 0; i < n_dims; i++)
-    {
-      nddr_protobuf_put_integer (tensor, TENSOR_DIMS, dims[i]);
-      bytes *= dims[i];
-    }
+  for (guint i = 0; i < n_dims; i++) {
+    nddr_protobuf_put_integer (tensor, TENSOR_DIMS, dims[i]);
+    bytes *= dims[i];
+  }
   nddr_protobuf_put_integer (tensor, TENSOR_DATA_TYPE, ELEMENT_FLOAT);
   nddr_protobuf_put_string (tensor, TENSOR_NAME, name);
   nddr_protobuf_begin_bytes (tensor, TENSOR_RAW_DATA, bytes);
@@ -121,13 +120,12 @@ begin_tensor (GByteArray *tensor, const char *name, guint n_dims, const gint64 *
 static void
 put_little_endian (guint8 *out, const float *values, gsize n)
 {
-  for (gsize i = 0; i < n; i++)
-    {
-      guint32 bits;
-      memcpy (&bits, &values[i], sizeof bits);
-      bits = GUINT32_TO_LE (bits);
-      memcpy (out + i * sizeof bits, &bits, sizeof bits);
-    }
+  for (gsize i = 0; i < n; i++) {
+    guint32 bits;
+    memcpy (&bits, &values[i], sizeof bits);
+    bits = GUINT32_TO_LE (bits);
+    memcpy (out + i * sizeof bits, &bits, sizeof bits);
+  }
 }
 
 /* A few numbers that the graph itself needs. */
@@ -148,15 +146,14 @@ add_value_info (Export *e, guint field, const char *name, gint64 channels, const
 {
   const char *names[] = { "batch", NULL, height, width };
   g_autoptr (GByteArray) shape = g_byte_array_new (), tensor = g_byte_array_new (), type = g_byte_array_new (), info = g_byte_array_new ();
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      g_autoptr (GByteArray) dim = g_byte_array_new ();
-      if (names[i])
-        nddr_protobuf_put_string (dim, DIM_PARAM, names[i]);
-      else
-        nddr_protobuf_put_integer (dim, DIM_VALUE, channels);
-      nddr_protobuf_put_message (shape, SHAPE_DIM, dim);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autoptr (GByteArray) dim = g_byte_array_new ();
+    if (names[i])
+      nddr_protobuf_put_string (dim, DIM_PARAM, names[i]);
+    else
+      nddr_protobuf_put_integer (dim, DIM_VALUE, channels);
+    nddr_protobuf_put_message (shape, SHAPE_DIM, dim);
+  }
   nddr_protobuf_put_integer (tensor, TENSOR_TYPE_ELEMENT, ELEMENT_FLOAT);
   nddr_protobuf_put_message (tensor, TENSOR_TYPE_SHAPE, shape);
   nddr_protobuf_put_message (type, TYPE_TENSOR, tensor);
@@ -208,12 +205,11 @@ add_concatenation (Export *e, const NddrLayer *layer, int branch, const char *ou
     inputs[s] = value_name (e, layer->inputs[s], branch);
   g_autofree char *list = g_strjoinv (" ", (char **) inputs), *wanted = g_strconcat (output, ".inputs", NULL);
   const char *name;
-  if (is_first (e, list, wanted, &name))
-    {
-      GByteArray *node = new_node ("Concat", inputs, name);
-      put_integer (node, "axis", 1);
-      add_node (e, node);
-    }
+  if (is_first (e, list, wanted, &name)) {
+    GByteArray *node = new_node ("Concat", inputs, name);
+    put_integer (node, "axis", 1);
+    add_node (e, node);
+  }
   return name;
 }
 
@@ -259,13 +255,12 @@ add_convolution (Export *e, const NddrLayer *layer, int branch, const char *outp
   add_padding (node, padding, padding);
   put_integer (node, "group", layer->kind == NDDR_LAYER_DEPTHWISE ? nddr_network_value (e->network, layer->output)->channels : 1);
   add_node (e, node);
-  if (residual)
-    {
-      g_autofree char *added = active ? g_strconcat (output, ".residual", NULL) : g_strdup (output);
-      add_plain_node (e, "Add", (const char *[]){ sum, value_name (e, layer->residual, branch), NULL }, added);
-      g_free (sum);
-      sum = g_steal_pointer (&added);
-    }
+  if (residual) {
+    g_autofree char *added = active ? g_strconcat (output, ".residual", NULL) : g_strdup (output);
+    add_plain_node (e, "Add", (const char *[]){ sum, value_name (e, layer->residual, branch), NULL }, added);
+    g_free (sum);
+    sum = g_steal_pointer (&added);
+  }
   if (active)
     add_activation (e, layer->activation, sum, output);
 }
@@ -349,20 +344,18 @@ add_part (Export *e, const NddrLayer *layer, int source, int part)
   if (layer->parts == 1)
     return g_strdup (input);
   g_autofree char *key = g_strconcat (input, ".part", NULL);
-  if (is_first (e, key, key, &name))
-    {
-      g_autoptr (GByteArray) split = g_byte_array_new ();
-      nddr_protobuf_put_string (split, NODE_INPUT, input);
-      for (int p = 0; p < layer->parts; p++)
-        {
-          g_autofree char *output = g_strdup_printf ("%s%d", name, p);
-          nddr_protobuf_put_string (split, NODE_OUTPUT, output);
-        }
-      nddr_protobuf_put_string (split, NODE_NAME, name);
-      nddr_protobuf_put_string (split, NODE_OP_TYPE, "Split");
-      put_integer (split, "axis", 1);
-      nddr_protobuf_put_message (e->graph, GRAPH_NODE, split);
+  if (is_first (e, key, key, &name)) {
+    g_autoptr (GByteArray) split = g_byte_array_new ();
+    nddr_protobuf_put_string (split, NODE_INPUT, input);
+    for (int p = 0; p < layer->parts; p++) {
+      g_autofree char *output = g_strdup_printf ("%s%d", name, p);
+      nddr_protobuf_put_string (split, NODE_OUTPUT, output);
     }
+    nddr_protobuf_put_string (split, NODE_NAME, name);
+    nddr_protobuf_put_string (split, NODE_OP_TYPE, "Split");
+    put_integer (split, "axis", 1);
+    nddr_protobuf_put_message (e->graph, GRAPH_NODE, split);
+  }
   return g_strdup_printf ("%s%d", name, part);
 }
 
@@ -374,14 +367,13 @@ add_mixed_part (Export *e, const NddrLayer *layer, int row, const float *weights
   gint64 cells = layer->each_channel ? nddr_network_value (e->network, layer->output)->channels / layer->parts : 1;
   g_autofree float *values = g_new (float, cells);
   g_auto (GStrv) products = g_new0 (char *, columns + 1);
-  for (int q = 0; q < columns; q++)
-    {
-      g_autofree char *input = add_part (e, layer, q / layer->parts, q % layer->parts);
-      for (gint64 c = 0; c < cells; c++)
-        values[c] = weights[(c * layer->branches * layer->parts + row) * columns + q];
-      products[q] = g_strdup_printf ("%s.from%d", output, q);
-      add_product (e, input, cells, values, products[q]);
-    }
+  for (int q = 0; q < columns; q++) {
+    g_autofree char *input = add_part (e, layer, q / layer->parts, q % layer->parts);
+    for (gint64 c = 0; c < cells; c++)
+      values[c] = weights[(c * layer->branches * layer->parts + row) * columns + q];
+    products[q] = g_strdup_printf ("%s.from%d", output, q);
+    add_product (e, input, cells, values, products[q]);
+  }
   add_plain_node (e, "Sum", (const char *const *) products, output);
 }
 
@@ -391,11 +383,10 @@ add_mix (Export *e, const NddrLayer *layer, int branch, const char *output)
   g_autofree float *weights = g_new (float, nddr_network_weights (e->network, layer));
   g_auto (GStrv) parts = g_new0 (char *, layer->parts + 1);
   nddr_network_fold (e->network, layer, nddr_model_get_tensors (e->model), weights, NULL);
-  for (int r = 0; r < layer->parts; r++)
-    {
-      parts[r] = layer->parts > 1 ? g_strdup_printf ("%s.mixed%d", output, r) : g_strdup (output);
-      add_mixed_part (e, layer, branch * layer->parts + r, weights, parts[r]);
-    }
+  for (int r = 0; r < layer->parts; r++) {
+    parts[r] = layer->parts > 1 ? g_strdup_printf ("%s.mixed%d", output, r) : g_strdup (output);
+    add_mixed_part (e, layer, branch * layer->parts + r, weights, parts[r]);
+  }
   if (layer->parts == 1)
     return;
   GByteArray *node = new_node ("Concat", (const char *const *) parts, output);
@@ -409,11 +400,10 @@ add_blend (Export *e, const NddrLayer *layer, int branch, const char *output)
   g_autofree float *weights = g_new (float, nddr_network_weights (e->network, layer));
   g_auto (GStrv) products = g_new0 (char *, layer->n_inputs + 1);
   nddr_network_fold (e->network, layer, nddr_model_get_tensors (e->model), weights, NULL);
-  for (int s = 0; s < layer->n_inputs; s++)
-    {
-      products[s] = g_strdup_printf ("%s.from%d", output, s);
-      add_product (e, value_name (e, layer->inputs[s], branch), 1, &weights[branch * layer->n_inputs + s], products[s]);
-    }
+  for (int s = 0; s < layer->n_inputs; s++) {
+    products[s] = g_strdup_printf ("%s.from%d", output, s);
+    add_product (e, value_name (e, layer->inputs[s], branch), 1, &weights[branch * layer->n_inputs + s], products[s]);
+  }
   add_plain_node (e, "Sum", (const char *const *) products, output);
 }
 
@@ -434,41 +424,38 @@ add_layer (Export *e, const NddrLayer *layer, GError **error)
   char **names = g_new0 (char *, layer->branches + 1);
   e->values->pdata[layer->output] = names;
   e->sizes[layer->output] = output_size (e, layer);
-  for (int b = 0; b < layer->branches; b++)
-    {
-      if (is_idle (e, layer))
-        {
-          names[b] = g_strdup (value_name (e, layer->inputs[0], b));
-          continue;
-        }
-      names[b] = output_name (e, layer, b);
-      switch (layer->kind)
-        {
-        case NDDR_LAYER_CONVOLUTION:
-        case NDDR_LAYER_DEPTHWISE:
-          add_convolution (e, layer, b, names[b]);
-          break;
-        case NDDR_LAYER_MAX_POOL:
-          add_max_pool (e, layer, b, names[b]);
-          break;
-        case NDDR_LAYER_AVERAGE_POOL:
-          add_average_pool (e, layer, b, names[b]);
-          break;
-        case NDDR_LAYER_RESIZE:
-          add_resize (e, layer, b, names[b]);
-          break;
-        case NDDR_LAYER_MIX:
-          add_mix (e, layer, b, names[b]);
-          break;
-        case NDDR_LAYER_BLEND:
-          add_blend (e, layer, b, names[b]);
-          break;
-        default:
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "layer %s is of a kind (%d) that this version of nddr cannot write as ONNX",
-              layer->label, layer->kind);
-          return FALSE;
-        }
+  for (int b = 0; b < layer->branches; b++) {
+    if (is_idle (e, layer)) {
+      names[b] = g_strdup (value_name (e, layer->inputs[0], b));
+      continue;
     }
+    names[b] = output_name (e, layer, b);
+    switch (layer->kind) {
+      case NDDR_LAYER_CONVOLUTION:
+      case NDDR_LAYER_DEPTHWISE:
+        add_convolution (e, layer, b, names[b]);
+        break;
+      case NDDR_LAYER_MAX_POOL:
+        add_max_pool (e, layer, b, names[b]);
+        break;
+      case NDDR_LAYER_AVERAGE_POOL:
+        add_average_pool (e, layer, b, names[b]);
+        break;
+      case NDDR_LAYER_RESIZE:
+        add_resize (e, layer, b, names[b]);
+        break;
+      case NDDR_LAYER_MIX:
+        add_mix (e, layer, b, names[b]);
+        break;
+      case NDDR_LAYER_BLEND:
+        add_blend (e, layer, b, names[b]);
+        break;
+      default:
+        g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "layer %s is of a kind (%d) that this version of nddr cannot write as ONNX",
+            layer->label, layer->kind);
+        return FALSE;
+    }
+  }
   return TRUE;
 }
 
@@ -483,11 +470,10 @@ add_input (Export *e)
   g_autofree char *about = g_strdup_printf ("red, green and blue in [0, 1]; the model's own size is %u x %u, any from 32 x 32 will do",
       e->config->input_width, e->config->input_height);
   float mean[3], std[3];
-  for (int c = 0; c < 3; c++)
-    {
-      mean[c] = e->config->mean[c];
-      std[c] = e->config->std[c];
-    }
+  for (int c = 0; c < 3; c++) {
+    mean[c] = e->config->mean[c];
+    std[c] = e->config->std[c];
+  }
   add_value_info (e, GRAPH_INPUT, e->image, 3, "height", "width", about);
   add_constant (e, "image.mean", 4, dims, mean);
   add_constant (e, "image.std", 4, dims, std);
@@ -522,11 +508,10 @@ build_graph (Export *e, GError **error)
 {
   nddr_protobuf_put_string (e->graph, GRAPH_NAME, "nddr");
   add_input (e);
-  if (has_relu6 (e->network))
-    {
-      add_constant (e, "relu6.low", 0, NULL, (const float[]){ 0 });
-      add_constant (e, "relu6.high", 0, NULL, (const float[]){ 6 });
-    }
+  if (has_relu6 (e->network)) {
+    add_constant (e, "relu6.low", 0, NULL, (const float[]){ 0 });
+    add_constant (e, "relu6.high", 0, NULL, (const float[]){ 6 });
+  }
   for (guint i = 0; i < e->network->layers->len; i++)
     if (!add_layer (e, nddr_network_layer (e->network, i), error))
       return FALSE;
@@ -572,13 +557,12 @@ write_floats (FILE *file, const float *values, gsize n)
 {
   guint8 chunk[16384];
   gsize per_chunk = sizeof chunk / sizeof (float);
-  for (gsize start = 0; start < n; start += per_chunk)
-    {
-      gsize m = MIN (per_chunk, n - start);
-      put_little_endian (chunk, values + start, m);
-      if (fwrite (chunk, sizeof (float), m, file) != m)
-        return FALSE;
-    }
+  for (gsize start = 0; start < n; start += per_chunk) {
+    gsize m = MIN (per_chunk, n - start);
+    put_little_endian (chunk, values + start, m);
+    if (fwrite (chunk, sizeof (float), m, file) != m)
+      return FALSE;
+  }
   return TRUE;
 }
 
@@ -590,14 +574,13 @@ write_layer (const Export *e, const NddrLayer *layer, FILE *file)
   g_autofree float *weight = g_new (float, layer->branches * weights), *bias = g_new (float, layer->branches * channels);
   nddr_network_fold (e->network, layer, nddr_model_get_tensors (e->model), weight, bias);
   for (int b = 0; b < layer->branches; b++)
-    for (int part = 0; part < 2; part++)
-      {
-        g_autoptr (GByteArray) head = g_byte_array_new ();
-        begin_initializer (e, layer, b, part, head);
-        if (fwrite (head->data, 1, head->len, file) != head->len
-            || !write_floats (file, part ? bias + b * channels : weight + b * weights, part ? channels : weights))
-          return FALSE;
-      }
+    for (int part = 0; part < 2; part++) {
+      g_autoptr (GByteArray) head = g_byte_array_new ();
+      begin_initializer (e, layer, b, part, head);
+      if (fwrite (head->data, 1, head->len, file) != head->len
+          || !write_floats (file, part ? bias + b * channels : weight + b * weights, part ? channels : weights))
+        return FALSE;
+    }
   return TRUE;
 }
 
@@ -615,15 +598,14 @@ new_model (const Export *e)
   nddr_protobuf_put_string (model, MODEL_PRODUCER_VERSION, NDDR_VERSION);
   nddr_protobuf_put_integer (opset, OPSET_VERSION, NDDR_ONNX_OPSET);
   nddr_protobuf_put_message (model, MODEL_OPSET_IMPORT, opset);
-  for (GList *key = keys; key; key = key->next)
-    {
-      g_autoptr (GByteArray) entry = g_byte_array_new ();
-      if (g_str_equal (key->data, "format") || g_str_equal (key->data, "version"))
-        continue; /* of that file */
-      nddr_protobuf_put_string (entry, ENTRY_KEY, key->data);
-      nddr_protobuf_put_string (entry, ENTRY_VALUE, nddr_model_get_metadata (e->model, key->data));
-      nddr_protobuf_put_message (model, MODEL_METADATA_PROPS, entry);
-    }
+  for (GList *key = keys; key; key = key->next) {
+    g_autoptr (GByteArray) entry = g_byte_array_new ();
+    if (g_str_equal (key->data, "format") || g_str_equal (key->data, "version"))
+      continue; /* of that file */
+    nddr_protobuf_put_string (entry, ENTRY_KEY, key->data);
+    nddr_protobuf_put_string (entry, ENTRY_VALUE, nddr_model_get_metadata (e->model, key->data));
+    nddr_protobuf_put_message (model, MODEL_METADATA_PROPS, entry);
+  }
   return model;
 }
 
@@ -632,12 +614,11 @@ write_file (const Export *e, const GByteArray *model, FILE *file)
 {
   if (fwrite (model->data, 1, model->len, file) != model->len || fwrite (e->graph->data, 1, e->graph->len, file) != e->graph->len)
     return FALSE;
-  for (guint i = 0; i < e->network->layers->len; i++)
-    {
-      const NddrLayer *layer = nddr_network_layer (e->network, i);
-      if (has_weights (layer) && !write_layer (e, layer, file))
-        return FALSE;
-    }
+  for (guint i = 0; i < e->network->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (e->network, i);
+    if (has_weights (layer) && !write_layer (e, layer, file))
+      return FALSE;
+  }
   return TRUE;
 }
 
@@ -650,12 +631,11 @@ write_model (const Export *e, const char *path, GError **error)
   for (guint i = 0; i < e->network->layers->len; i++)
     if (has_weights (nddr_network_layer (e->network, i)))
       bytes += layer_bytes (e, nddr_network_layer (e->network, i));
-  if (bytes + model->len > LARGEST_MESSAGE)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s: would have %" G_GUINT64_FORMAT " bytes, and no reader takes an ONNX file of more than 2 GiB",
-          path, bytes + model->len);
-      return FALSE;
-    }
+  if (bytes + model->len > LARGEST_MESSAGE) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s: would have %" G_GUINT64_FORMAT " bytes, and no reader takes an ONNX file of more than 2 GiB",
+        path, bytes + model->len);
+    return FALSE;
+  }
   nddr_protobuf_begin_bytes (model, MODEL_GRAPH, bytes);
   return nddr_whole_file_begin (&whole, path, error) && nddr_whole_file_end (&whole, write_file (e, model, whole.file), error);
 }

@@ -22,8 +22,7 @@ slot_clear (gpointer data)
 static NddrGroup
 layer_group (const NddrLayer *layer, gboolean weight)
 {
-  switch (layer->role)
-    {
+  switch (layer->role) {
     case NDDR_ROLE_FUSION:
     case NDDR_ROLE_SHORTCUT:
       return weight ? NDDR_GROUP_FUSION_WEIGHT : NDDR_GROUP_FUSION;
@@ -34,7 +33,7 @@ layer_group (const NddrLayer *layer, gboolean weight)
     case NDDR_ROLE_TRUNK:
     default:
       return weight ? NDDR_GROUP_TRUNK_WEIGHT : NDDR_GROUP_TRUNK;
-    }
+  }
 }
 
 /* A slot for each branch's tensor, or the one for all; they lie one after the other, from @offset. Returns the part's elements. */
@@ -45,12 +44,11 @@ add_slots (NddrParameters *p, const NddrLayer *layer, char **bases, const char *
   gsize n = 1;
   for (guint d = 0; d < n_dims; d++)
     n *= dims[d];
-  for (int b = 0; b < layer->branches && bases[b]; b++)
-    {
-      NddrSlot slot = { g_strconcat (bases[b], suffix, NULL), running, offset + b * n, n, n_dims, { 0 }, group };
-      memcpy (slot.dims, dims, n_dims * sizeof *dims);
-      g_array_append_val (p->slots, slot);
-    }
+  for (int b = 0; b < layer->branches && bases[b]; b++) {
+    NddrSlot slot = { g_strconcat (bases[b], suffix, NULL), running, offset + b * n, n, n_dims, { 0 }, group };
+    memcpy (slot.dims, dims, n_dims * sizeof *dims);
+    g_array_append_val (p->slots, slot);
+  }
   return n * (bases[layer->branches - 1] ? layer->branches : 1);
 }
 
@@ -63,30 +61,28 @@ typedef struct
 static void
 lay_out (NddrParameters *p, const NddrNetwork *network, Layout *layouts, gsize *n_params, gsize *n_running)
 {
-  for (int i = 0; i < p->n_layers; i++)
-    {
-      const NddrLayer *layer = nddr_network_layer (network, i);
-      Layout *l = &layouts[i];
-      gint64 dims[4];
-      guint n_dims = nddr_network_weight_dims (network, layer, 0, dims);
-      NddrGroup other = layer_group (layer, FALSE);
-      if (n_dims == 0)
-        continue;
+  for (int i = 0; i < p->n_layers; i++) {
+    const NddrLayer *layer = nddr_network_layer (network, i);
+    Layout *l = &layouts[i];
+    gint64 dims[4];
+    guint n_dims = nddr_network_weight_dims (network, layer, 0, dims);
+    NddrGroup other = layer_group (layer, FALSE);
+    if (n_dims == 0)
+      continue;
 
 #define PLACE(part, bases, suffix, flag, total, group, n_dims) \
-  (l->part.offset = *(total), l->part.n = add_slots (p, layer, bases, suffix, flag, *(total), group, n_dims, dims), *(total) += align_up (l->part.n))
-      PLACE (weight, layer->names, nddr_layer_weight_suffix (layer), FALSE, n_params, layer_group (layer, n_dims == 4), n_dims);
-      if (layer->bias)
-        PLACE (bias, layer->names, ".bias", FALSE, n_params, other, 1);
-      if (layer->norm)
-        {
-          PLACE (scale, layer->norms, ".weight", FALSE, n_params, other, 1);
-          PLACE (shift, layer->norms, ".bias", FALSE, n_params, other, 1);
-          PLACE (mean, layer->norms, ".running_mean", TRUE, n_running, other, 1);
-          PLACE (var, layer->norms, ".running_var", TRUE, n_running, other, 1);
-        }
-#undef PLACE
+(l->part.offset = *(total), l->part.n = add_slots (p, layer, bases, suffix, flag, *(total), group, n_dims, dims), *(total) += align_up (l->part.n))
+    PLACE (weight, layer->names, nddr_layer_weight_suffix (layer), FALSE, n_params, layer_group (layer, n_dims == 4), n_dims);
+    if (layer->bias)
+      PLACE (bias, layer->names, ".bias", FALSE, n_params, other, 1);
+    if (layer->norm) {
+      PLACE (scale, layer->norms, ".weight", FALSE, n_params, other, 1);
+      PLACE (shift, layer->norms, ".bias", FALSE, n_params, other, 1);
+      PLACE (mean, layer->norms, ".running_mean", TRUE, n_running, other, 1);
+      PLACE (var, layer->norms, ".running_var", TRUE, n_running, other, 1);
     }
+#undef PLACE
+  }
 }
 
 static NddrTensor *
@@ -114,45 +110,41 @@ nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn,
   p->params = nddr_plan_flat (plan, "params", NDDR_SPACE_PARAMS, NDDR_F32, n_params);
   if (n_running)
     p->running = nddr_plan_flat (plan, "running", NDDR_SPACE_STATE, NDDR_F32, n_running);
-  if (learn)
-    {
-      p->gradients = nddr_plan_flat (plan, "gradients", NDDR_SPACE_STATE, NDDR_F32, n_params);
-      p->total = accumulate ? nddr_plan_flat (plan, "total", NDDR_SPACE_STATE, NDDR_F32, n_params) : p->gradients;
-      if (exchange)
-        {
-          p->exchanged = nddr_plan_flat (plan, "exchanged", NDDR_SPACE_EXCHANGE, NDDR_F32, n_params);
-          p->summed = nddr_plan_flat (plan, "summed", NDDR_SPACE_EXCHANGE, NDDR_F32, n_params);
-        }
-      p->moment1 = nddr_plan_flat (plan, "moment1", NDDR_SPACE_STATE, NDDR_F32, n_params);
-      if (adamw)
-        p->moment2 = nddr_plan_flat (plan, "moment2", NDDR_SPACE_STATE, NDDR_F32, n_params);
-      g_autofree guint32 *groups = g_new0 (guint32, n_params / ALIGN);
-      for (guint s = 0; s < p->slots->len; s++)
-        {
-          const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
-          for (gsize k = slot->offset / ALIGN; !slot->running && k * ALIGN < slot->offset + slot->n; k++)
-            groups[k] = slot->group;
-        }
-      p->groups = nddr_plan_table (plan, "groups", groups, n_params / ALIGN * sizeof *groups);
+  if (learn) {
+    p->gradients = nddr_plan_flat (plan, "gradients", NDDR_SPACE_STATE, NDDR_F32, n_params);
+    p->total = accumulate ? nddr_plan_flat (plan, "total", NDDR_SPACE_STATE, NDDR_F32, n_params) : p->gradients;
+    if (exchange) {
+      p->exchanged = nddr_plan_flat (plan, "exchanged", NDDR_SPACE_EXCHANGE, NDDR_F32, n_params);
+      p->summed = nddr_plan_flat (plan, "summed", NDDR_SPACE_EXCHANGE, NDDR_F32, n_params);
     }
+    p->moment1 = nddr_plan_flat (plan, "moment1", NDDR_SPACE_STATE, NDDR_F32, n_params);
+    if (adamw)
+      p->moment2 = nddr_plan_flat (plan, "moment2", NDDR_SPACE_STATE, NDDR_F32, n_params);
+    g_autofree guint32 *groups = g_new0 (guint32, n_params / ALIGN);
+    for (guint s = 0; s < p->slots->len; s++) {
+      const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
+      for (gsize k = slot->offset / ALIGN; !slot->running && k * ALIGN < slot->offset + slot->n; k++)
+        groups[k] = slot->group;
+    }
+    p->groups = nddr_plan_table (plan, "groups", groups, n_params / ALIGN * sizeof *groups);
+  }
 
-  for (int i = 0; i < p->n_layers; i++)
-    {
-      const char *label = nddr_network_layer (network, i)->label;
-      const Layout *l = &layouts[i];
-      p->layers[i] = (NddrLayerParameters){
-        .weight = make_part (plan, p->params, label, "weight", l->weight.offset, l->weight.n),
-        .bias = make_part (plan, p->params, label, "bias", l->bias.offset, l->bias.n),
-        .scale = make_part (plan, p->params, label, "scale", l->scale.offset, l->scale.n),
-        .shift = make_part (plan, p->params, label, "shift", l->shift.offset, l->shift.n),
-        .dweight = make_part (plan, p->gradients, label, "dweight", l->weight.offset, l->weight.n),
-        .dbias = make_part (plan, p->gradients, label, "dbias", l->bias.offset, l->bias.n),
-        .dscale = make_part (plan, p->gradients, label, "dscale", l->scale.offset, l->scale.n),
-        .dshift = make_part (plan, p->gradients, label, "dshift", l->shift.offset, l->shift.n),
-        .mean = make_part (plan, p->running, label, "mean", l->mean.offset, l->mean.n),
-        .var = make_part (plan, p->running, label, "var", l->var.offset, l->var.n),
-      };
-    }
+  for (int i = 0; i < p->n_layers; i++) {
+    const char *label = nddr_network_layer (network, i)->label;
+    const Layout *l = &layouts[i];
+    p->layers[i] = (NddrLayerParameters){
+      .weight = make_part (plan, p->params, label, "weight", l->weight.offset, l->weight.n),
+      .bias = make_part (plan, p->params, label, "bias", l->bias.offset, l->bias.n),
+      .scale = make_part (plan, p->params, label, "scale", l->scale.offset, l->scale.n),
+      .shift = make_part (plan, p->params, label, "shift", l->shift.offset, l->shift.n),
+      .dweight = make_part (plan, p->gradients, label, "dweight", l->weight.offset, l->weight.n),
+      .dbias = make_part (plan, p->gradients, label, "dbias", l->bias.offset, l->bias.n),
+      .dscale = make_part (plan, p->gradients, label, "dscale", l->scale.offset, l->scale.n),
+      .dshift = make_part (plan, p->gradients, label, "dshift", l->shift.offset, l->shift.n),
+      .mean = make_part (plan, p->running, label, "mean", l->mean.offset, l->mean.n),
+      .var = make_part (plan, p->running, label, "var", l->var.offset, l->var.n),
+    };
+  }
   return p;
 }
 
@@ -169,8 +161,7 @@ nddr_parameters_free (NddrParameters *parameters)
 static const NddrTensor *
 whole_of (const NddrParameters *p, NddrParametersKind kind, gboolean running)
 {
-  switch (kind)
-    {
+  switch (kind) {
     case NDDR_PARAMETERS_GRADIENTS:
       return running ? NULL : p->total;
     case NDDR_PARAMETERS_MOMENT1:
@@ -180,37 +171,34 @@ whole_of (const NddrParameters *p, NddrParametersKind kind, gboolean running)
     case NDDR_PARAMETERS_VALUES:
     default:
       return running ? p->running : p->params;
-    }
+  }
 }
 
 gboolean
 nddr_parameters_write (const NddrParameters *p, NddrProgram *program, NddrParametersKind kind, const NddrTensors *tensors, const char *prefix,
     GError **error)
 {
-  for (int running = 0; running < 2; running++)
-    {
-      const NddrTensor *whole = whole_of (p, kind, running);
-      if (!whole)
+  for (int running = 0; running < 2; running++) {
+    const NddrTensor *whole = whole_of (p, kind, running);
+    if (!whole)
+      continue;
+    g_autofree float *data = g_malloc0 (whole->bytes);
+    for (guint s = 0; s < p->slots->len; s++) {
+      const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
+      if (slot->running != running)
         continue;
-      g_autofree float *data = g_malloc0 (whole->bytes);
-      for (guint s = 0; s < p->slots->len; s++)
-        {
-          const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
-          if (slot->running != running)
-            continue;
-          g_autofree char *name = g_strconcat (prefix, slot->name, NULL);
-          const NddrArray *array = nddr_tensors_find (tensors, name);
-          if (!array || array->n_elements != slot->n)
-            {
-              g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor %s is %s, but the network needs %" G_GSIZE_FORMAT " elements of it", name,
-                  array ? "of another size" : "missing", slot->n);
-              return FALSE;
-            }
-          memcpy (data + slot->offset, array->data, slot->n * sizeof (float));
-        }
-      if (!nddr_program_write (program, whole, 0, data, whole->bytes, error))
+      g_autofree char *name = g_strconcat (prefix, slot->name, NULL);
+      const NddrArray *array = nddr_tensors_find (tensors, name);
+      if (!array || array->n_elements != slot->n) {
+        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor %s is %s, but the network needs %" G_GSIZE_FORMAT " elements of it", name,
+            array ? "of another size" : "missing", slot->n);
         return FALSE;
+      }
+      memcpy (data + slot->offset, array->data, slot->n * sizeof (float));
     }
+    if (!nddr_program_write (program, whole, 0, data, whole->bytes, error))
+      return FALSE;
+  }
   return TRUE;
 }
 
@@ -228,16 +216,15 @@ nddr_parameters_read (const NddrParameters *p, NddrProgram *program, NddrParamet
     return FALSE;
   if (wholes[1] && !nddr_program_read (program, wholes[1], 0, running, wholes[1]->bytes, error))
     return FALSE;
-  for (guint s = 0; s < p->slots->len; s++)
-    {
-      const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
-      if (!data[slot->running])
-        continue;
-      g_autofree char *name = g_strconcat (prefix, slot->name, NULL);
-      NddrArray *array = nddr_array_new (name, slot->n_dims, slot->dims);
-      memcpy (array->data, data[slot->running] + slot->offset, slot->n * sizeof (float));
-      nddr_tensors_take (tensors, array);
-    }
+  for (guint s = 0; s < p->slots->len; s++) {
+    const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
+    if (!data[slot->running])
+      continue;
+    g_autofree char *name = g_strconcat (prefix, slot->name, NULL);
+    NddrArray *array = nddr_array_new (name, slot->n_dims, slot->dims);
+    memcpy (array->data, data[slot->running] + slot->offset, slot->n * sizeof (float));
+    nddr_tensors_take (tensors, array);
+  }
   return TRUE;
 }
 

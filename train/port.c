@@ -59,12 +59,11 @@ names_of (const Port *port, const NddrLayer *layer, int branch)
       g_strdup_printf ("nddrs.nddrs.%d.bn%d", layer->fusion_stage - 1, layer->tasks[branch] + 1) };
   if (layer->role == NDDR_ROLE_SHORTCUT)
     return (Names){ g_strdup ("nddrs.shortcut.0"), g_strdup ("nddrs.shortcut.1") };
-  if (layer->role == NDDR_ROLE_TRUNK && sscanf (layer->label, "conv%d_%d", &stage, &number) == 2)
-    {
-      int i = stage - 1, k = TRUNK_STEP * (number - 1);
-      return (Names){ g_strdup_printf ("%sstages.%d.feature.%d", net, i, k), g_strdup_printf ("%sstages.%d.feature.%d", net, i, k + 1),
-        g_strdup_printf ("%sfeatures.%d", net, stage_begins[i] + k), g_strdup_printf ("%sfeatures.%d", net, stage_begins[i] + k + 1) };
-    }
+  if (layer->role == NDDR_ROLE_TRUNK && sscanf (layer->label, "conv%d_%d", &stage, &number) == 2) {
+    int i = stage - 1, k = TRUNK_STEP * (number - 1);
+    return (Names){ g_strdup_printf ("%sstages.%d.feature.%d", net, i, k), g_strdup_printf ("%sstages.%d.feature.%d", net, i, k + 1),
+      g_strdup_printf ("%sfeatures.%d", net, stage_begins[i] + k), g_strdup_printf ("%sfeatures.%d", net, stage_begins[i] + k + 1) };
+  }
   for (guint i = 0; i < G_N_ELEMENTS (heads); i++)
     if (g_str_equal (layer->label, heads[i].label))
       return (Names){ g_strdup_printf ("%shead.%d", net, heads[i].number), g_strdup_printf ("%shead.%d", net, heads[i].number + 1) };
@@ -98,12 +97,11 @@ find (const Port *port, const char *base, const char *twin, const char *part, co
   g_autofree char *name = g_strconcat (base, part, NULL), *twin_name = twin ? g_strconcat (twin, part, NULL) : NULL;
   const NddrArray *array = nddr_tensors_find (port->tensors, name), *other = twin ? nddr_tensors_find (port->tensors, twin_name) : NULL;
   *found = array ? array : other;
-  if (port->used)
-    {
-      nddr_import_use (port->used, name);
-      if (twin)
-        nddr_import_use (port->used, twin_name);
-    }
+  if (port->used) {
+    nddr_import_use (port->used, name);
+    if (twin)
+      nddr_import_use (port->used, twin_name);
+  }
   if (!array || !other || same_tensor (array, other))
     return TRUE;
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensors \"%s\" and \"%s\" are the same layer's, but they differ: which is right?", name, twin_name);
@@ -115,12 +113,11 @@ static gboolean
 copy (const Port *port, const NddrArray *from, guint n_dims, const gint64 *dims, const char *to, const char *part, GError **error)
 {
   g_autofree char *name = g_strconcat (to, part, NULL);
-  if (from->n_dims != n_dims || memcmp (from->dims, dims, n_dims * sizeof *dims) != 0)
-    {
-      g_autofree char *wanted = nddr_print_shape (n_dims, dims), *is = nddr_print_shape (from->n_dims, from->dims);
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": expected shape %s, found %s", from->name, wanted, is);
-      return FALSE;
-    }
+  if (from->n_dims != n_dims || memcmp (from->dims, dims, n_dims * sizeof *dims) != 0) {
+    g_autofree char *wanted = nddr_print_shape (n_dims, dims), *is = nddr_print_shape (from->n_dims, from->dims);
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": expected shape %s, found %s", from->name, wanted, is);
+    return FALSE;
+  }
   NddrArray *array = nddr_array_new (name, n_dims, dims);
   memcpy (array->data, from->data, from->n_elements * sizeof (float));
   nddr_tensors_take (port->out, array);
@@ -160,18 +157,16 @@ take_layer (const Port *port, const NddrLayer *layer, int branch, const Names *n
 static gboolean
 take_layers (const Port *port, GError **error)
 {
-  for (guint i = 0; i < port->network->layers->len; i++)
-    {
-      const NddrLayer *layer = nddr_network_layer (port->network, i);
-      for (int b = 0; layer->names && b < layer->branches; b++)
-        {
-          Names names = names_of (port, layer, b);
-          gboolean fine = take_layer (port, layer, b, &names, error);
-          names_clear (&names);
-          if (!fine)
-            return FALSE;
-        }
+  for (guint i = 0; i < port->network->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (port->network, i);
+    for (int b = 0; layer->names && b < layer->branches; b++) {
+      Names names = names_of (port, layer, b);
+      gboolean fine = take_layer (port, layer, b, &names, error);
+      names_clear (&names);
+      if (!fine)
+        return FALSE;
     }
+  }
   return TRUE;
 }
 
@@ -185,11 +180,10 @@ find_outputs (const Port *port, const char *net, const char *layer, const char *
   const NddrArray *weight;
   if (!find (port, base, other, ".weight", &weight, error))
     return FALSE;
-  if (!weight || weight->n_dims != 4 || weight->n_elements == 0 || weight->dims[0] > G_MAXINT)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s.weight\" is missing, or not a convolution's, or of a type other than F32, F16 and BF16", base);
-      return FALSE;
-    }
+  if (!weight || weight->n_dims != 4 || weight->n_elements == 0 || weight->dims[0] > G_MAXINT) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s.weight\" is missing, or not a convolution's, or of a type other than F32, F16 and BF16", base);
+    return FALSE;
+  }
   *outputs = weight->dims[0];
   return TRUE;
 }
@@ -199,12 +193,11 @@ find_widths (const Port *port, NddrConfig *config, GError **error)
 {
   static const guint hidden = 1024;
   guint found[STAGES], head;
-  for (guint i = 0; i < STAGES; i++)
-    {
-      g_autofree char *stage = g_strdup_printf ("stages.%u.feature.0", i), *twin = g_strdup_printf ("features.%d", stage_begins[i]);
-      if (!find_outputs (port, port->nets[0], stage, twin, &found[i], error))
-        return FALSE;
-    }
+  for (guint i = 0; i < STAGES; i++) {
+    g_autofree char *stage = g_strdup_printf ("stages.%u.feature.0", i), *twin = g_strdup_printf ("features.%d", stage_begins[i]);
+    if (!find_outputs (port, port->nets[0], stage, twin, &found[i], error))
+      return FALSE;
+  }
   if (!find_outputs (port, port->nets[0], "head.0", NULL, &head, error))
     return FALSE;
   if (nddr_import_find_width (STAGES, stage_channels, found, &config->width) && nddr_import_find_width (1, &hidden, &head, &config->head_width))
@@ -231,11 +224,10 @@ static gboolean
 fill_classes (NddrTask *task, guint n, const NddrImportOptions *options, gboolean *made_up, GError **error)
 {
   guint n_usual;
-  if (n > NDDR_IGNORED)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "task \"%s\" has %u channels: a segmentation has at most %u classes", task->name, n, NDDR_IGNORED);
-      return FALSE;
-    }
+  if (n > NDDR_IGNORED) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "task \"%s\" has %u channels: a segmentation has at most %u classes", task->name, n, NDDR_IGNORED);
+    return FALSE;
+  }
   g_autofree NddrClass *classes = g_new0 (NddrClass, n);
   NddrClass *usual = nddr_classes_nyu40 (&n_usual);
   const NddrClass *known = options->classes ? options->classes : n == n_usual ? usual : NULL;
@@ -260,29 +252,25 @@ fill_task (NddrConfig *config, guint t, guint channels, const char *word, const 
   NddrTask *task = &config->tasks[t];
   NddrTaskKind kind = channels == 3 ? NDDR_TASK_NORMAL : channels == 1 ? NDDR_TASK_DEPTH : NDDR_TASK_SEGMENTATION;
   g_auto (GStrv) parts = word ? g_strsplit (word, ":", 2) : NULL;
-  if (word)
-    {
-      const char *kind_name = parts[0] && parts[1] ? parts[1] : parts[0];
-      int named = kind_name ? nddr_task_kind_from_name (kind_name) : -1;
-      if (parts[0] && parts[1] && named < 0)
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "task \"%s\": expected NAME or NAME:KIND, where KIND is segmentation, normal or depth", word);
-          return FALSE;
-        }
-      kind = named >= 0 ? (NddrTaskKind) named : kind;
-    }
-  if ((kind == NDDR_TASK_NORMAL && channels != 3) || (kind == NDDR_TASK_DEPTH && channels != 1))
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "network %u has %u channels, which is not kind \"%s\": normal has 3 and depth 1", t + 1, channels,
-          nddr_task_kind_name (kind));
+  if (word) {
+    const char *kind_name = parts[0] && parts[1] ? parts[1] : parts[0];
+    int named = kind_name ? nddr_task_kind_from_name (kind_name) : -1;
+    if (parts[0] && parts[1] && named < 0) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "task \"%s\": expected NAME or NAME:KIND, where KIND is segmentation, normal or depth", word);
       return FALSE;
     }
+    kind = named >= 0 ? (NddrTaskKind) named : kind;
+  }
+  if ((kind == NDDR_TASK_NORMAL && channels != 3) || (kind == NDDR_TASK_DEPTH && channels != 1)) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "network %u has %u channels, which is not kind \"%s\": normal has 3 and depth 1", t + 1, channels,
+        nddr_task_kind_name (kind));
+    return FALSE;
+  }
   task->name = g_strdup (parts ? parts[0] : nddr_task_kind_name (kind));
-  if (!word && t > 0 && g_str_equal (task->name, config->tasks[0].name))
-    {
-      g_free (task->name);
-      task->name = g_strdup_printf ("%s2", config->tasks[0].name);
-    }
+  if (!word && t > 0 && g_str_equal (task->name, config->tasks[0].name)) {
+    g_free (task->name);
+    task->name = g_strdup_printf ("%s2", config->tasks[0].name);
+  }
   task->kind = kind;
   task->channels = channels;
   return kind != NDDR_TASK_SEGMENTATION || fill_classes (task, channels, options, made_up, error);
@@ -292,19 +280,17 @@ static gboolean
 fill_tasks (const Port *port, NddrConfig *config, const NddrImportOptions *options, gboolean *made_up, GError **error)
 {
   g_auto (GStrv) words = options->tasks ? g_strsplit (options->tasks, ";", -1) : NULL;
-  if (words && g_strv_length (words) != config->n_tasks)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "has %u task%s, and \"%s\" names %u", config->n_tasks, config->n_tasks > 1 ? "s" : "",
-          options->tasks, g_strv_length (words));
+  if (words && g_strv_length (words) != config->n_tasks) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "has %u task%s, and \"%s\" names %u", config->n_tasks, config->n_tasks > 1 ? "s" : "",
+        options->tasks, g_strv_length (words));
+    return FALSE;
+  }
+  for (guint t = 0; t < config->n_tasks; t++) {
+    guint channels;
+    if (!find_outputs (port, port->nets[t], "head.8", NULL, &channels, error)
+        || !fill_task (config, t, channels, words ? g_strstrip (words[t]) : NULL, options, made_up, error))
       return FALSE;
-    }
-  for (guint t = 0; t < config->n_tasks; t++)
-    {
-      guint channels;
-      if (!find_outputs (port, port->nets[t], "head.8", NULL, &channels, error)
-          || !fill_task (config, t, channels, words ? g_strstrip (words[t]) : NULL, options, made_up, error))
-        return FALSE;
-    }
+  }
   return TRUE;
 }
 
@@ -333,11 +319,10 @@ make_config (Port *port, const NddrImportOptions *options, gboolean *made_up, GE
   config->tasks = g_new0 (NddrTask, config->n_tasks);
   config->input_width = options->width ? options->width : 640;
   config->input_height = options->width ? options->height : 480;
-  for (int c = 0; c < 3; c++)
-    {
-      config->mean[c] = mean_255[c] / 255;
-      config->std[c] = 1.0 / 255;
-    }
+  for (int c = 0; c < 3; c++) {
+    config->mean[c] = mean_255[c] / 255;
+    config->std[c] = 1.0 / 255;
+  }
   config->output_stride = 8;
   config->norm_eps = 1e-3;
   config->pool_padding = NDDR_POOL_END;
@@ -366,11 +351,10 @@ nddr_port_import (const NddrTensors *tensors, const NddrImportOptions *options, 
   static const char *const ignored[] = { NULL };
   Port port = { .tensors = tensors };
   gboolean made_up = FALSE;
-  if (options->sets && options->sets[0])
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "is a whole network, whose config follows from its tensors: --set %s is for backbones", options->sets[0]);
-      return NULL;
-    }
+  if (options->sets && options->sets[0]) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "is a whole network, whose config follows from its tensors: --set %s is for backbones", options->sets[0]);
+    return NULL;
+  }
   g_autoptr (NddrConfig) config = make_config (&port, options, &made_up, error);
   g_autoptr (NddrNetwork) network = config ? nddr_network_new (config, NULL, NULL, error) : NULL;
   if (!network)

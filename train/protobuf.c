@@ -11,13 +11,11 @@ enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 static void
 put_varint (GByteArray *out, guint64 value)
 {
-  do
-    {
-      guint8 byte = (value & 0x7f) | (value > 0x7f ? 0x80 : 0);
-      g_byte_array_append (out, &byte, 1);
-      value >>= 7;
-    }
-  while (value);
+  do {
+    guint8 byte = (value & 0x7f) | (value > 0x7f ? 0x80 : 0);
+    g_byte_array_append (out, &byte, 1);
+    value >>= 7;
+  } while (value);
 }
 
 static void

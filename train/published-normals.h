@@ -32,12 +32,11 @@ nddr_published_normal_decode (const guint8 theirs[3], guint8 ours[3])
   guint8 right = theirs[0], forward = theirs[1], up = theirs[2];
   if (right == 255 && forward == 255 && up == 255)
     memset (ours, 128, 3);
-  else
-    {
-      ours[0] = nddr_published_axis_decode (right);
-      ours[1] = nddr_published_axis_decode (up);
-      ours[2] = 255 - nddr_published_axis_decode (forward);
-    }
+  else {
+    ours[0] = nddr_published_axis_decode (right);
+    ours[1] = nddr_published_axis_decode (up);
+    ours[2] = 255 - nddr_published_axis_decode (forward);
+  }
 }
 
 /** Back.  FALSE where the normal is unknown; the zero vector is one for their code. */

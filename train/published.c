@@ -67,32 +67,29 @@ published_load (const NddrSource *source, guint index, NddrLabels labels, GError
   const NddrPublished *published = (const NddrPublished *) source;
   const Entry *first = entry (published->pictures, index);
   g_autoptr (NddrImage) picture = nddr_image_read (first->picture, NDDR_IMAGE_RGB, error);
-  if (!picture)
-    {
-      g_prefix_error (error, "%s, line %u: ", published->pictures->path, first->line);
-      return NULL;
-    }
+  if (!picture) {
+    g_prefix_error (error, "%s, line %u: ", published->pictures->path, first->line);
+    return NULL;
+  }
 
   g_autoptr (NddrSample) sample = nddr_sample_new (picture->width, picture->height);
   sample->rgb = g_steal_pointer (&picture->data);
-  for (guint i = 0; i < G_N_ELEMENTS (list_kinds); i++)
-    {
-      const List *list = &published->lists[i];
-      NddrTaskKind kind = list_kinds[i].kind;
-      if (!list->entries || !(labels & NDDR_LABEL (kind)))
-        continue;
-      const Entry *e = entry (list, index);
-      guint8 *plane = nddr_label_read (e->label, kind, picture->width, picture->height, e->picture, source->n_classes, error);
-      if (!plane)
-        {
-          g_prefix_error (error, "%s, line %u: ", list->path, e->line);
-          return NULL;
-        }
-      if (kind == NDDR_TASK_NORMAL)
-        for (gsize p = 0; p < (gsize) picture->width * picture->height; p++)
-          nddr_published_normal_decode (plane + 3 * p, plane + 3 * p);
-      nddr_label_take (sample, kind, plane);
+  for (guint i = 0; i < G_N_ELEMENTS (list_kinds); i++) {
+    const List *list = &published->lists[i];
+    NddrTaskKind kind = list_kinds[i].kind;
+    if (!list->entries || !(labels & NDDR_LABEL (kind)))
+      continue;
+    const Entry *e = entry (list, index);
+    guint8 *plane = nddr_label_read (e->label, kind, picture->width, picture->height, e->picture, source->n_classes, error);
+    if (!plane) {
+      g_prefix_error (error, "%s, line %u: ", list->path, e->line);
+      return NULL;
     }
+    if (kind == NDDR_TASK_NORMAL)
+      for (gsize p = 0; p < (gsize) picture->width * picture->height; p++)
+        nddr_published_normal_decode (plane + 3 * p, plane + 3 * p);
+    nddr_label_take (sample, kind, plane);
+  }
   return g_steal_pointer (&sample);
 }
 
@@ -111,11 +108,10 @@ static void
 published_free (NddrSource *source)
 {
   NddrPublished *published = (NddrPublished *) source;
-  for (guint i = 0; i < G_N_ELEMENTS (published->lists); i++)
-    {
-      g_free (published->lists[i].path);
-      g_clear_pointer (&published->lists[i].entries, g_array_unref);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (published->lists); i++) {
+    g_free (published->lists[i].path);
+    g_clear_pointer (&published->lists[i].entries, g_array_unref);
+  }
   g_free (published->dir);
   g_free (published);
 }
@@ -130,21 +126,19 @@ parse_line (const char *dir, const char *line, Entry *e)
   const char *paths[2] = { NULL, NULL };
   guint n = 0;
   for (char **word = words; *word; word++)
-    if (**word)
-      {
-        if (n < 2)
-          paths[n] = *word;
-        n++;
-      }
+    if (**word) {
+      if (n < 2)
+        paths[n] = *word;
+      n++;
+    }
   if (n != 2)
     return g_strdup_printf ("%u words, but a picture and its label were expected, with white space between: \"%s\"", n, line);
-  for (int i = 0; i < 2; i++)
-    {
-      g_autofree char *path = g_build_filename (dir, paths[i], NULL);
-      if (!g_file_test (path, G_FILE_TEST_IS_REGULAR))
-        return g_strdup_printf ("the %s %s is not there", i ? "label" : "picture", path);
-      *(i ? &e->label : &e->picture) = g_steal_pointer (&path);
-    }
+  for (int i = 0; i < 2; i++) {
+    g_autofree char *path = g_build_filename (dir, paths[i], NULL);
+    if (!g_file_test (path, G_FILE_TEST_IS_REGULAR))
+      return g_strdup_printf ("the %s %s is not there", i ? "label" : "picture", path);
+    *(i ? &e->label : &e->picture) = g_steal_pointer (&path);
+  }
   return NULL;
 }
 
@@ -153,29 +147,26 @@ read_list (const char *dir, List *list, GError **error)
 {
   g_autofree char *text = NULL;
   g_autoptr (GError) file_error = NULL;
-  if (!g_file_get_contents (list->path, &text, NULL, &file_error))
-    {
-      if (g_error_matches (file_error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-        return TRUE;
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be read: %s", list->path, file_error->message);
-      return FALSE;
-    }
+  if (!g_file_get_contents (list->path, &text, NULL, &file_error)) {
+    if (g_error_matches (file_error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+      return TRUE;
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be read: %s", list->path, file_error->message);
+    return FALSE;
+  }
   list->entries = g_array_new (FALSE, TRUE, sizeof (Entry));
   g_array_set_clear_func (list->entries, clear_entry);
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
-  for (guint i = 0; lines[i]; i++)
-    {
-      if (!*g_strstrip (lines[i]))
-        continue;
-      Entry e = { .line = i + 1 };
-      g_autofree char *wrong = parse_line (dir, lines[i], &e);
-      g_array_append_val (list->entries, e);
-      if (wrong)
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s, line %u: %s", list->path, e.line, wrong);
-          return FALSE;
-        }
+  for (guint i = 0; lines[i]; i++) {
+    if (!*g_strstrip (lines[i]))
+      continue;
+    Entry e = { .line = i + 1 };
+    g_autofree char *wrong = parse_line (dir, lines[i], &e);
+    g_array_append_val (list->entries, e);
+    if (wrong) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s, line %u: %s", list->path, e.line, wrong);
+      return FALSE;
     }
+  }
   if (list->entries->len)
     return TRUE;
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s names no pictures: lines `PICTURE LABEL` were expected", list->path);
@@ -187,13 +178,12 @@ static gboolean
 compare_lists (const List *a, const List *b, GError **error)
 {
   for (guint i = 0; i < MIN (a->entries->len, b->entries->len); i++)
-    if (strcmp (entry (a, i)->picture, entry (b, i)->picture))
-      {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
-            "%s, line %u: the picture is %s, but %s has %s there (line %u): the lists must name the same pictures in the same order",
-            b->path, entry (b, i)->line, entry (b, i)->picture, a->path, entry (a, i)->picture, entry (a, i)->line);
-        return FALSE;
-      }
+    if (strcmp (entry (a, i)->picture, entry (b, i)->picture)) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+          "%s, line %u: the picture is %s, but %s has %s there (line %u): the lists must name the same pictures in the same order",
+          b->path, entry (b, i)->line, entry (b, i)->picture, a->path, entry (a, i)->picture, entry (a, i)->line);
+      return FALSE;
+    }
   if (a->entries->len == b->entries->len)
     return TRUE;
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
@@ -205,27 +195,25 @@ compare_lists (const List *a, const List *b, GError **error)
 static gboolean
 open_lists (NddrPublished *published, const char *name, GError **error)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (list_kinds); i++)
-    {
-      List *list = &published->lists[i];
-      g_autofree char *file = g_strconcat (name, list_kinds[i].suffix, NULL);
-      list->path = g_build_filename (published->dir, "list", file, NULL);
-      if (!read_list (published->dir, list, error))
-        return FALSE;
-      if (!list->entries)
-        continue;
-      published->base.labels |= NDDR_LABEL (list_kinds[i].kind);
-      if (!published->pictures)
-        published->pictures = list;
-      else if (!compare_lists (published->pictures, list, error))
-        return FALSE;
-    }
-  if (!published->pictures)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "neither %s nor %s is there: a list of pictures and their labels was expected",
-          published->lists[0].path, published->lists[1].path);
+  for (guint i = 0; i < G_N_ELEMENTS (list_kinds); i++) {
+    List *list = &published->lists[i];
+    g_autofree char *file = g_strconcat (name, list_kinds[i].suffix, NULL);
+    list->path = g_build_filename (published->dir, "list", file, NULL);
+    if (!read_list (published->dir, list, error))
       return FALSE;
-    }
+    if (!list->entries)
+      continue;
+    published->base.labels |= NDDR_LABEL (list_kinds[i].kind);
+    if (!published->pictures)
+      published->pictures = list;
+    else if (!compare_lists (published->pictures, list, error))
+      return FALSE;
+  }
+  if (!published->pictures) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "neither %s nor %s is there: a list of pictures and their labels was expected",
+        published->lists[0].path, published->lists[1].path);
+    return FALSE;
+  }
   published->base.size = published->pictures->entries->len;
   if (!published->lists[0].entries)
     return TRUE;
@@ -241,13 +229,12 @@ NddrSource *
 nddr_published_open (const char *where, GError **error)
 {
   const char *comma = strrchr (where, ',');
-  if (!comma || comma == where || !comma[1] || strchr (comma + 1, '/'))
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
-          "\"nddr:%s\" is not of the form nddr:DIR,LIST: LIST is what the files DIR/list/LIST_seg.txt and "
-          "DIR/list/LIST_normal_mask.txt are called by, such as training", where);
-      return NULL;
-    }
+  if (!comma || comma == where || !comma[1] || strchr (comma + 1, '/')) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
+        "\"nddr:%s\" is not of the form nddr:DIR,LIST: LIST is what the files DIR/list/LIST_seg.txt and "
+        "DIR/list/LIST_normal_mask.txt are called by, such as training", where);
+    return NULL;
+  }
   NddrPublished *published = g_new0 (NddrPublished, 1);
   published->base.load = published_load;
   published->base.name = published_name;

@@ -62,13 +62,12 @@ nddr_ranks_join (GError **error)
   MPI_Comm_rank (MPI_COMM_WORLD, &r->base.index);
   MPI_Comm_size (MPI_COMM_WORLD, &r->base.count);
   find_local (&r->base);
-  if (wanted > 0 && wanted != r->base.count)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s says that there are %d ranks, but %s finds %d: start nddr with that MPI's own mpirun", variable,
-          wanted, nddr_ranks_library (), r->base.count);
-      nddr_ranks_leave (&r->base, TRUE);
-      return NULL;
-    }
+  if (wanted > 0 && wanted != r->base.count) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s says that there are %d ranks, but %s finds %d: start nddr with that MPI's own mpirun", variable,
+        wanted, nddr_ranks_library (), r->base.count);
+    nddr_ranks_leave (&r->base, TRUE);
+    return NULL;
+  }
   return &r->base;
 }
 
@@ -96,14 +95,13 @@ wait_for (MPI_Request *requests, int n)
   gint64 start = g_get_monotonic_time ();
   int done = 0;
   MPI_Testall (n, requests, &done, MPI_STATUSES_IGNORE);
-  while (!done)
-    {
-      if (g_get_monotonic_time () - start < SPIN_US)
-        sched_yield ();
-      else
-        g_usleep (SLEEP_US);
-      MPI_Testall (n, requests, &done, MPI_STATUSES_IGNORE);
-    }
+  while (!done) {
+    if (g_get_monotonic_time () - start < SPIN_US)
+      sched_yield ();
+    else
+      g_usleep (SLEEP_US);
+    MPI_Testall (n, requests, &done, MPI_STATUSES_IGNORE);
+  }
 }
 
 void
@@ -131,12 +129,11 @@ nddr_ranks_gather (NddrRanks *ranks, gconstpointer mine, gpointer all, gsize byt
 void
 nddr_ranks_share (NddrRanks *ranks, gpointer data, gsize bytes)
 {
-  for (gsize from = 0; several (ranks) && from < bytes; from += PIECE)
-    {
-      MPI_Request request;
-      MPI_Ibcast ((char *) data + from, MIN (bytes - from, PIECE), MPI_BYTE, 0, MPI_COMM_WORLD, &request);
-      wait_for (&request, 1);
-    }
+  for (gsize from = 0; several (ranks) && from < bytes; from += PIECE) {
+    MPI_Request request;
+    MPI_Ibcast ((char *) data + from, MIN (bytes - from, PIECE), MPI_BYTE, 0, MPI_COMM_WORLD, &request);
+    wait_for (&request, 1);
+  }
 }
 
 /* ---- sums in the background */
@@ -147,12 +144,11 @@ void
 nddr_ranks_begin_sum (NddrRanks *ranks, const float *values, float *sums, gsize n)
 {
   Ranks *r = several (ranks);
-  for (gsize from = 0; r && from < n; from += PIECE)
-    {
-      MPI_Request request;
-      MPI_Iallreduce (values + from, sums + from, MIN (n - from, PIECE), MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD, &request);
-      g_array_append_val (r->requests, request);
-    }
+  for (gsize from = 0; r && from < n; from += PIECE) {
+    MPI_Request request;
+    MPI_Iallreduce (values + from, sums + from, MIN (n - from, PIECE), MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD, &request);
+    g_array_append_val (r->requests, request);
+  }
 }
 
 void

@@ -14,12 +14,11 @@ nddr_ranks_join (GError **error)
 {
   int count;
   const char *variable = nddr_ranks_launched (&count);
-  if (count != 1)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "it was started as one of several ranks (%s is %s), but this nddr was built without MPI and they "
-          "would each train alone: build it with libopenmpi-dev and meson's -Dmpi=enabled, or start it without mpirun", variable, g_getenv (variable));
-      return NULL;
-    }
+  if (count != 1) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "it was started as one of several ranks (%s is %s), but this nddr was built without MPI and they "
+        "would each train alone: build it with libopenmpi-dev and meson's -Dmpi=enabled, or start it without mpirun", variable, g_getenv (variable));
+    return NULL;
+  }
   NddrRanks *ranks = g_new0 (NddrRanks, 1);
   ranks->count = ranks->local_count = ranks->sharers = 1;
   return ranks;

@@ -14,14 +14,13 @@ nddr_ranks_launched (int *count)
   /* Open MPI's mpirun; MPICH's and Slurm's; Slurm's with PMIx */
   static const struct { const char *name, *size; } variables[] = { { "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_SIZE" }, { "PMI_SIZE", "PMI_SIZE" },
     { "PMIX_RANK", "SLURM_STEP_NUM_TASKS" } };
-  for (guint i = 0; i < G_N_ELEMENTS (variables); i++)
-    {
-      const char *size = g_getenv (variables[i].size);
-      if (!g_getenv (variables[i].name))
-        continue;
-      *count = size ? CLAMP (g_ascii_strtoll (size, NULL, 10), 0, G_MAXINT) : 0;
-      return variables[i].name;
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (variables); i++) {
+    const char *size = g_getenv (variables[i].size);
+    if (!g_getenv (variables[i].name))
+      continue;
+    *count = size ? CLAMP (g_ascii_strtoll (size, NULL, 10), 0, G_MAXINT) : 0;
+    return variables[i].name;
+  }
   *count = 1;
   return NULL;
 }

@@ -41,13 +41,12 @@ static void
 start_jobs (NddrReader *reader)
 {
   guint n = nddr_dataset_size (reader->dataset);
-  while (reader->next < n && reader->ahead.length < AHEAD * reader->threads)
-    {
-      Job *job = g_new0 (Job, 1);
-      job->index = reader->next++;
-      g_queue_push_tail (&reader->ahead, job);
-      g_thread_pool_push (reader->pool, job, NULL);
-    }
+  while (reader->next < n && reader->ahead.length < AHEAD * reader->threads) {
+    Job *job = g_new0 (Job, 1);
+    job->index = reader->next++;
+    g_queue_push_tail (&reader->ahead, job);
+    g_thread_pool_push (reader->pool, job, NULL);
+  }
 }
 
 static void
@@ -92,19 +91,18 @@ nddr_reader_next (NddrReader *reader, guint *index, GError **error)
   Job *job;
   NddrSample *sample = NULL;
   gboolean left_out = TRUE;
-  while (left_out && (job = g_queue_pop_head (&reader->ahead)))
-    {
-      g_mutex_lock (&reader->lock);
-      while (!job->done)
-        g_cond_wait (&reader->done, &reader->lock);
-      g_mutex_unlock (&reader->lock);
-      start_jobs (reader);
-      sample = g_steal_pointer (&job->sample);
-      left_out = !sample && !job->error;
-      *index = job->index;
-      if (job->error)
-        g_propagate_error (error, g_steal_pointer (&job->error));
-      job_free (job);
-    }
+  while (left_out && (job = g_queue_pop_head (&reader->ahead))) {
+    g_mutex_lock (&reader->lock);
+    while (!job->done)
+      g_cond_wait (&reader->done, &reader->lock);
+    g_mutex_unlock (&reader->lock);
+    start_jobs (reader);
+    sample = g_steal_pointer (&job->sample);
+    left_out = !sample && !job->error;
+    *index = job->index;
+    if (job->error)
+      g_propagate_error (error, g_steal_pointer (&job->error));
+    job_free (job);
+  }
   return sample;
 }

@@ -34,16 +34,15 @@ add_triple (JsonBuilder *json, const char *name, const char *text, GError **erro
   int n = 0;
   json_builder_set_member_name (json, name);
   json_builder_begin_array (json);
-  for (int i = 0; words[i]; i++)
-    {
-      char *end = NULL;
-      double number = g_ascii_strtod (words[i], &end);
-      if (words[i][0] == '\0')
-        continue;
-      gboolean fine = *end == '\0' && isfinite (number);
-      n += fine ? 1 : 4;
-      json_builder_add_double_value (json, fine ? number : 0);
-    }
+  for (int i = 0; words[i]; i++) {
+    char *end = NULL;
+    double number = g_ascii_strtod (words[i], &end);
+    if (words[i][0] == '\0')
+      continue;
+    gboolean fine = *end == '\0' && isfinite (number);
+    n += fine ? 1 : 4;
+    json_builder_add_double_value (json, fine ? number : 0);
+  }
   json_builder_end_array (json);
   if (n == 3)
     return TRUE;
@@ -57,16 +56,15 @@ add_classes (JsonBuilder *json, const NddrClass *classes, guint n_classes)
 {
   json_builder_set_member_name (json, "classes");
   json_builder_begin_array (json);
-  for (guint i = 0; i < n_classes; i++)
-    {
-      g_autofree char *color = g_strdup_printf ("#%06x", classes[i].color & 0xffffff);
-      json_builder_begin_object (json);
-      json_builder_set_member_name (json, "name");
-      json_builder_add_string_value (json, classes[i].name);
-      json_builder_set_member_name (json, "color");
-      json_builder_add_string_value (json, color);
-      json_builder_end_object (json);
-    }
+  for (guint i = 0; i < n_classes; i++) {
+    g_autofree char *color = g_strdup_printf ("#%06x", classes[i].color & 0xffffff);
+    json_builder_begin_object (json);
+    json_builder_set_member_name (json, "name");
+    json_builder_add_string_value (json, classes[i].name);
+    json_builder_set_member_name (json, "color");
+    json_builder_add_string_value (json, color);
+    json_builder_end_object (json);
+  }
   json_builder_end_array (json);
 }
 
@@ -76,23 +74,22 @@ add_tasks (JsonBuilder *json, const char *tasks, const NddrClass *classes, guint
   g_auto (GStrv) words = g_strsplit (tasks, ";", -1);
   json_builder_set_member_name (json, "tasks");
   json_builder_begin_array (json);
-  for (int i = 0; words[i]; i++)
-    {
-      char *name = g_strstrip (words[i]), *colon = strchr (name, ':');
-      if (name[0] == '\0')
-        continue;
-      if (colon)
-        *colon++ = '\0';
-      const char *kind = colon ? colon : name;
-      json_builder_begin_object (json);
-      json_builder_set_member_name (json, "name");
-      json_builder_add_string_value (json, name);
-      json_builder_set_member_name (json, "kind");
-      json_builder_add_string_value (json, kind);
-      if (nddr_task_kind_from_name (kind) == NDDR_TASK_SEGMENTATION)
-        add_classes (json, classes, n_classes);
-      json_builder_end_object (json);
-    }
+  for (int i = 0; words[i]; i++) {
+    char *name = g_strstrip (words[i]), *colon = strchr (name, ':');
+    if (name[0] == '\0')
+      continue;
+    if (colon)
+      *colon++ = '\0';
+    const char *kind = colon ? colon : name;
+    json_builder_begin_object (json);
+    json_builder_set_member_name (json, "name");
+    json_builder_add_string_value (json, name);
+    json_builder_set_member_name (json, "kind");
+    json_builder_add_string_value (json, kind);
+    if (nddr_task_kind_from_name (kind) == NDDR_TASK_SEGMENTATION)
+      add_classes (json, classes, n_classes);
+    json_builder_end_object (json);
+  }
   json_builder_end_array (json);
 }
 

@@ -133,13 +133,12 @@ parse_numbers (const char *text, int n, double *numbers)
 {
   g_auto (GStrv) words = g_strsplit_set (text, "; ", -1);
   int found = 0;
-  for (int i = 0; words[i]; i++)
-    {
-      if (words[i][0] == '\0')
-        continue;
-      if (found == n || !parse_number (words[i], &numbers[found++]))
-        return FALSE;
-    }
+  for (int i = 0; words[i]; i++) {
+    if (words[i][0] == '\0')
+      continue;
+    if (found == n || !parse_number (words[i], &numbers[found++]))
+      return FALSE;
+  }
   return found == n;
 }
 
@@ -172,8 +171,7 @@ set_value (NddrRecipe *recipe, const Key *key, const char *text, GError **error)
   double number = 0, pair[2];
   NddrSize size;
   int choice;
-  switch (key->kind)
-    {
+  switch (key->kind) {
     case TEXT:
       g_free (*(char **) at);
       *(char **) at = g_strdup (text);
@@ -208,7 +206,7 @@ set_value (NddrRecipe *recipe, const Key *key, const char *text, GError **error)
         return fail (error, key->section, key->name, text, "two numbers from %g to %g, the smaller first, as in %s", key->min, key->max, key->initial);
       memcpy (at, pair, sizeof pair);
       return TRUE;
-    }
+  }
   return FALSE;
 }
 
@@ -217,14 +215,13 @@ static char *
 print_number (double number)
 {
   char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-  for (int digits = 6; digits <= 17; digits++)
-    {
-      char format[8];
-      g_snprintf (format, sizeof format, "%%.%dg", digits);
-      g_ascii_formatd (buffer, sizeof buffer, format, number);
-      if (g_ascii_strtod (buffer, NULL) == number)
-        break;
-    }
+  for (int digits = 6; digits <= 17; digits++) {
+    char format[8];
+    g_snprintf (format, sizeof format, "%%.%dg", digits);
+    g_ascii_formatd (buffer, sizeof buffer, format, number);
+    if (g_ascii_strtod (buffer, NULL) == number)
+      break;
+  }
   return g_strdup (buffer);
 }
 
@@ -233,8 +230,7 @@ static char *
 print_value (const NddrRecipe *recipe, const Key *key)
 {
   gpointer at = field (recipe, key);
-  switch (key->kind)
-    {
+  switch (key->kind) {
     case TEXT:
       return g_strdup (*(char **) at);
     case INTEGER:
@@ -243,20 +239,18 @@ print_value (const NddrRecipe *recipe, const Key *key)
       return print_number (*(double *) at);
     case FLAG:
       return g_strdup (*(gboolean *) at ? "true" : "false");
-    case CHOICE:
-      {
-        g_auto (GStrv) names = g_strsplit (key->choices, ",", -1);
-        return g_strdup (names[*(int *) at]);
-      }
+    case CHOICE: {
+      g_auto (GStrv) names = g_strsplit (key->choices, ",", -1);
+      return g_strdup (names[*(int *) at]);
+    }
     case SIZE:
       return g_strdup_printf ("%dx%d", ((NddrSize *) at)->width, ((NddrSize *) at)->height);
     case RANGE:
-    default:
-      {
-        g_autofree char *low = print_number (((double *) at)[0]), *high = print_number (((double *) at)[1]);
-        return g_strconcat (low, ";", high, NULL);
-      }
+    default: {
+      g_autofree char *low = print_number (((double *) at)[0]), *high = print_number (((double *) at)[1]);
+      return g_strconcat (low, ";", high, NULL);
     }
+  }
 }
 
 /* ---- names */
@@ -269,16 +263,14 @@ edit_distance (const char *a, const char *b)
   g_autofree guint *row = g_new (guint, n + 1);
   for (gsize j = 0; j <= n; j++)
     row[j] = j;
-  for (gsize i = 0; a[i]; i++)
-    {
-      guint diagonal = row[0]++;
-      for (gsize j = 0; j < n; j++)
-        {
-          guint change = diagonal + (a[i] != b[j]);
-          diagonal = row[j + 1];
-          row[j + 1] = MIN (change, MIN (row[j], row[j + 1]) + 1);
-        }
+  for (gsize i = 0; a[i]; i++) {
+    guint diagonal = row[0]++;
+    for (gsize j = 0; j < n; j++) {
+      guint change = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = MIN (change, MIN (row[j], row[j + 1]) + 1);
     }
+  }
   return row[n];
 }
 
@@ -289,17 +281,15 @@ fail_unknown (const char *section, const char *name, GError **error)
   guint nearest_distance = G_MAXUINT;
   gboolean section_known = FALSE;
   g_autofree char *full = g_strconcat (section, ".", name ? name : "", NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-    {
-      section_known |= g_str_equal (keys[i].section, section);
-      g_autofree char *candidate = g_strconcat (keys[i].section, ".", name ? keys[i].name : "", NULL);
-      guint distance = edit_distance (full, candidate);
-      if (distance < nearest_distance)
-        {
-          nearest = &keys[i];
-          nearest_distance = distance;
-        }
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
+    section_known |= g_str_equal (keys[i].section, section);
+    g_autofree char *candidate = g_strconcat (keys[i].section, ".", name ? keys[i].name : "", NULL);
+    guint distance = edit_distance (full, candidate);
+    if (distance < nearest_distance) {
+      nearest = &keys[i];
+      nearest_distance = distance;
     }
+  }
   if (!section_known || !name)
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "there is no section [%s]; the nearest is [%s]", section, nearest->section);
   else
@@ -323,17 +313,16 @@ task_names (const NddrRecipe *recipe)
 {
   char **names = g_strsplit (recipe->tasks, ";", -1);
   int n = 0;
-  for (int i = 0; names[i]; i++)
-    {
-      char *name = names[i], *colon = strchr (name, ':');
-      if (colon)
-        *colon = '\0';
-      names[n] = g_strstrip (name);
-      if (name[0] != '\0')
-        n++; /* "a;b;" has no third */
-      else
-        g_free (name);
-    }
+  for (int i = 0; names[i]; i++) {
+    char *name = names[i], *colon = strchr (name, ':');
+    if (colon)
+      *colon = '\0';
+    names[n] = g_strstrip (name);
+    if (name[0] != '\0')
+      n++; /* "a;b;" has no third */
+    else
+      g_free (name);
+  }
   names[n] = NULL;
   return names;
 }
@@ -371,23 +360,21 @@ apply_file (NddrRecipe *recipe, GKeyFile *file, GError **error)
   g_autofree char *tasks = g_key_file_get_string (file, "model", "tasks", NULL);
   if (tasks && !set_by_name (recipe, "model", "tasks", tasks, error))
     return FALSE;
-  for (int s = 0; sections[s]; s++)
-    {
-      gboolean known = FALSE;
-      for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-        known |= g_str_equal (keys[i].section, sections[s]);
-      if (!known)
-        return fail_unknown (sections[s], NULL, error);
-      g_auto (GStrv) names = g_key_file_get_keys (file, sections[s], NULL, NULL);
-      for (int k = 0; names && names[k]; k++)
-        {
-          g_autofree char *value = g_key_file_get_string (file, sections[s], names[k], error);
-          if (!value)
-            return FALSE;
-          if (!set_by_name (recipe, sections[s], names[k], g_strstrip (value), error))
-            return FALSE;
-        }
+  for (int s = 0; sections[s]; s++) {
+    gboolean known = FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+      known |= g_str_equal (keys[i].section, sections[s]);
+    if (!known)
+      return fail_unknown (sections[s], NULL, error);
+    g_auto (GStrv) names = g_key_file_get_keys (file, sections[s], NULL, NULL);
+    for (int k = 0; names && names[k]; k++) {
+      g_autofree char *value = g_key_file_get_string (file, sections[s], names[k], error);
+      if (!value)
+        return FALSE;
+      if (!set_by_name (recipe, sections[s], names[k], g_strstrip (value), error))
+        return FALSE;
     }
+  }
   return TRUE;
 }
 
@@ -395,11 +382,10 @@ static gboolean
 apply_set (NddrRecipe *recipe, const char *set, GError **error)
 {
   const char *dot = strchr (set, '.'), *equals = strchr (set, '=');
-  if (!dot || !equals || dot > equals || dot == set || equals == dot + 1)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--set %s: expected section.key=value, as in train.lr=0.01", set);
-      return FALSE;
-    }
+  if (!dot || !equals || dot > equals || dot == set || equals == dot + 1) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--set %s: expected section.key=value, as in train.lr=0.01", set);
+    return FALSE;
+  }
   g_autofree char *section = g_strndup (set, dot - set), *name = g_strndup (dot + 1, equals - dot - 1);
   return set_by_name (recipe, section, name, equals + 1, error);
 }
@@ -411,16 +397,14 @@ check (const NddrRecipe *recipe, GError **error)
   double pair[2];
   if (!g_str_equal (recipe->fusion_init, "xavier") && !parse_numbers (recipe->fusion_init, 2, pair))
     return fail (error, "model", "fusion_init", recipe->fusion_init, "two numbers, as in 0.9;0.1, or xavier");
-  if (recipe->warmup > recipe->steps)
-    {
-      g_autofree char *warmup = g_strdup_printf ("%" G_GINT64_FORMAT, recipe->warmup);
-      return fail (error, "train", "warmup", warmup, "no more than the %" G_GINT64_FORMAT " steps", recipe->steps);
-    }
-  if (recipe->patience > 0 && (recipe->val_every == 0 || recipe->val[0] == '\0'))
-    {
-      g_autofree char *patience = g_strdup_printf ("%" G_GINT64_FORMAT, recipe->patience);
-      return fail (error, "train", "patience", patience, "0 where nothing is validated: give val_every and [data] val too");
-    }
+  if (recipe->warmup > recipe->steps) {
+    g_autofree char *warmup = g_strdup_printf ("%" G_GINT64_FORMAT, recipe->warmup);
+    return fail (error, "train", "warmup", warmup, "no more than the %" G_GINT64_FORMAT " steps", recipe->steps);
+  }
+  if (recipe->patience > 0 && (recipe->val_every == 0 || recipe->val[0] == '\0')) {
+    g_autofree char *patience = g_strdup_printf ("%" G_GINT64_FORMAT, recipe->patience);
+    return fail (error, "train", "patience", patience, "0 where nothing is validated: give val_every and [data] val too");
+  }
   if (recipe->lr <= 0)
     return fail (error, "train", "lr", "0", "a rate above 0");
   g_auto (GStrv) tasks = task_names (recipe);
@@ -435,11 +419,10 @@ new_recipe (void)
 {
   NddrRecipe *recipe = g_new0 (NddrRecipe, 1);
   recipe->weights = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-    {
-      gboolean fine = set_value (recipe, &keys[i], keys[i].initial, NULL);
-      g_assert (fine);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
+    gboolean fine = set_value (recipe, &keys[i], keys[i].initial, NULL);
+    g_assert (fine);
+  }
   for (guint i = 0; i < G_N_ELEMENTS (usual_weights); i++)
     put_weight (recipe, usual_weights[i].task, usual_weights[i].weight);
   return recipe;
@@ -449,15 +432,13 @@ NddrRecipe *
 nddr_recipe_load (const char *path, const char *const *sets, GError **error)
 {
   g_autoptr (NddrRecipe) recipe = new_recipe ();
-  if (path)
-    {
-      g_autoptr (GKeyFile) file = g_key_file_new ();
-      if (!g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, error) || !apply_file (recipe, file, error))
-        {
-          g_prefix_error (error, "%s: ", path);
-          return NULL;
-        }
+  if (path) {
+    g_autoptr (GKeyFile) file = g_key_file_new ();
+    if (!g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, error) || !apply_file (recipe, file, error)) {
+      g_prefix_error (error, "%s: ", path);
+      return NULL;
     }
+  }
   for (int i = 0; sets && sets[i]; i++)
     if (!apply_set (recipe, sets[i], error))
       return NULL;
@@ -501,40 +482,36 @@ char *
 nddr_recipe_to_text (const NddrRecipe *recipe)
 {
   g_autoptr (GKeyFile) file = g_key_file_new ();
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-    {
-      g_autofree char *value = print_value (recipe, &keys[i]);
-      g_key_file_set_string (file, keys[i].section, keys[i].name, value);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
+    g_autofree char *value = print_value (recipe, &keys[i]);
+    g_key_file_set_string (file, keys[i].section, keys[i].name, value);
+  }
   g_auto (GStrv) tasks = task_names (recipe);
-  for (int t = 0; tasks[t]; t++)
-    {
-      g_autofree char *weight = print_number (nddr_recipe_task_weight (recipe, tasks[t]));
-      g_key_file_set_string (file, "loss", tasks[t], weight);
-    }
+  for (int t = 0; tasks[t]; t++) {
+    g_autofree char *weight = print_number (nddr_recipe_task_weight (recipe, tasks[t]));
+    g_key_file_set_string (file, "loss", tasks[t], weight);
+  }
   return g_key_file_to_data (file, NULL, NULL);
 }
 
 gboolean
 nddr_recipe_same_training (const NddrRecipe *a, const NddrRecipe *b, char **what)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-    {
-      g_autofree char *one = print_value (a, &keys[i]), *other = print_value (b, &keys[i]);
-      if (keys[i].free || g_str_equal (one, other))
-        continue;
-      *what = g_strdup_printf ("[%s] %s was %s and is %s", keys[i].section, keys[i].name, one, other);
-      return FALSE;
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
+    g_autofree char *one = print_value (a, &keys[i]), *other = print_value (b, &keys[i]);
+    if (keys[i].free || g_str_equal (one, other))
+      continue;
+    *what = g_strdup_printf ("[%s] %s was %s and is %s", keys[i].section, keys[i].name, one, other);
+    return FALSE;
+  }
   g_auto (GStrv) tasks = task_names (a);
-  for (int t = 0; tasks[t]; t++)
-    {
-      double one = nddr_recipe_task_weight (a, tasks[t]), other = nddr_recipe_task_weight (b, tasks[t]);
-      if (one == other)
-        continue;
-      *what = g_strdup_printf ("[loss] %s was %g and is %g", tasks[t], one, other);
-      return FALSE;
-    }
+  for (int t = 0; tasks[t]; t++) {
+    double one = nddr_recipe_task_weight (a, tasks[t]), other = nddr_recipe_task_weight (b, tasks[t]);
+    if (one == other)
+      continue;
+    *what = g_strdup_printf ("[loss] %s was %g and is %g", tasks[t], one, other);
+    return FALSE;
+  }
   return TRUE;
 }
 
@@ -543,8 +520,7 @@ static double
 scheduled_rate (const NddrRecipe *recipe, gint64 t)
 {
   double done = CLAMP ((double) t / recipe->steps, 0, 1);
-  switch (recipe->schedule)
-    {
+  switch (recipe->schedule) {
     case NDDR_SCHEDULE_POLY:
       return recipe->lr * pow (1 - done, recipe->power);
     case NDDR_SCHEDULE_COSINE:
@@ -552,7 +528,7 @@ scheduled_rate (const NddrRecipe *recipe, gint64 t)
     case NDDR_SCHEDULE_CONSTANT:
     default:
       return recipe->lr;
-    }
+  }
 }
 
 double

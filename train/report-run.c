@@ -12,11 +12,10 @@ load_model (const NddrRun *run, char **name, GError **error)
 {
   g_autofree char *best = g_build_filename (run->folder, "best.safetensors", NULL), *last = g_build_filename (run->folder, "model.safetensors", NULL);
   const NddrValidation *validation = nddr_run_best (run);
-  if (!g_file_test (best, G_FILE_TEST_EXISTS))
-    {
-      *name = g_strdup ("model.safetensors, of the last checkpoint");
-      return nddr_model_load (last, error);
-    }
+  if (!g_file_test (best, G_FILE_TEST_EXISTS)) {
+    *name = g_strdup ("model.safetensors, of the last checkpoint");
+    return nddr_model_load (last, error);
+  }
   g_autofree char *by = nddr_run_get (run, "train", "best");
   *name = validation ? g_strdup_printf ("best.safetensors, of step %" G_GINT64_FORMAT ", by %s", validation->step, g_str_equal (by, "loss") ? "the validation loss" : by)
       : g_strdup ("best.safetensors");

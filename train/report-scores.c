@@ -95,18 +95,16 @@ count_classes (const NddrTask *task, const guint64 *confusion, guint64 *total)
   Class *classes = g_new0 (Class, n);
   *total = 0;
   for (guint l = 0; l < n; l++)
-    for (guint p = 0; p < n; p++)
-      {
-        classes[l].labelled += confusion[l * n + p];
-        classes[p].predicted += confusion[l * n + p];
-        *total += confusion[l * n + p];
-      }
-  for (guint c = 0; c < n; c++)
-    {
-      double either = classes[c].labelled + classes[c].predicted - confusion[c * n + c];
-      classes[c].id = c;
-      classes[c].iou = either > 0 ? confusion[c * n + c] / either : NAN;
+    for (guint p = 0; p < n; p++) {
+      classes[l].labelled += confusion[l * n + p];
+      classes[p].predicted += confusion[l * n + p];
+      *total += confusion[l * n + p];
     }
+  for (guint c = 0; c < n; c++) {
+    double either = classes[c].labelled + classes[c].predicted - confusion[c * n + c];
+    classes[c].id = c;
+    classes[c].iou = either > 0 ? confusion[c * n + c] / either : NAN;
+  }
   return classes;
 }
 
@@ -117,18 +115,17 @@ add_class_bars (GString *html, const NddrTask *task, Class *classes, guint64 tot
   g_string_append (html,
       "<div class=\"card\"><h3>IoU of each class</h3>\n<p class=\"note\">The faint number is the class's share of the labelled pixels.</p>\n"
                          "<ol class=\"bars\">\n");
-  for (guint i = 0; i < task->n_classes; i++)
-    {
-      const Class *class = &classes[i];
-      const NddrClass *known = &task->classes[class->id];
-      g_autofree char *iou = nddr_report_format (class->iou, NDDR_UNIT_FRACTION);
-      nddr_html_add (html, "<li><span class=\"swatch\" style=\"background:#%06x\"></span><span class=\"name\" title=\"%s\">%s</span>",
-          known->color & 0xffffff, known->name, known->name);
-      nddr_html_add (html, "<span class=\"track\"><div style=\"width:%.2f%%;background:#%06x\"></div></span>",
-          isfinite (class->iou) ? 100 * class->iou : 0.0, known->color & 0xffffff);
-      nddr_html_add (html, "<span class=\"number\">%s</span><span class=\"share\">%.1f%%</span></li>\n", iou,
-          100.0 * class->labelled / MAX (total, 1));
-    }
+  for (guint i = 0; i < task->n_classes; i++) {
+    const Class *class = &classes[i];
+    const NddrClass *known = &task->classes[class->id];
+    g_autofree char *iou = nddr_report_format (class->iou, NDDR_UNIT_FRACTION);
+    nddr_html_add (html, "<li><span class=\"swatch\" style=\"background:#%06x\"></span><span class=\"name\" title=\"%s\">%s</span>",
+        known->color & 0xffffff, known->name, known->name);
+    nddr_html_add (html, "<span class=\"track\"><div style=\"width:%.2f%%;background:#%06x\"></div></span>",
+        isfinite (class->iou) ? 100 * class->iou : 0.0, known->color & 0xffffff);
+    nddr_html_add (html, "<span class=\"number\">%s</span><span class=\"share\">%.1f%%</span></li>\n", iou,
+        100.0 * class->labelled / MAX (total, 1));
+  }
   g_string_append (html, "</ol></div>\n");
 }
 
@@ -179,26 +176,24 @@ add_matrix (GString *html, const NddrTask *task, const guint64 *confusion, Class
     nddr_html_add (html, " The %u classes with the most pixels.", n);
   nddr_html_add (html, "</p>\n<svg viewBox=\"0 0 %.0f %.0f\" style=\"max-width:%.0fpx\" role=\"img\" aria-label=\"Confusion matrix\">\n", width,
       height, is_wide ? width : 1.15 * width);
-  for (guint i = 0; i < n; i++)
-    {
-      const NddrClass *known = &task->classes[classes[i].id];
-      g_autofree char *name = shorten (known->name);
-      double at = (i + 0.5) * size, font = MIN (11, size + 1);
-      nddr_html_add (html, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\" style=\"font-size:%.1fpx\">%s</text>", left - 8, top + at + 0.35 * font,
-          font, name);
-      nddr_html_add (html, "<text transform=\"translate(%.1f %.1f) rotate(-55)\" style=\"font-size:%.1fpx\">%s</text>", left + at + 0.2 * font,
-          top - 8, font, name);
-      nddr_html_add (html, "<rect x=\"%.1f\" y=\"%.1f\" width=\"3\" height=\"%.1f\" fill=\"#%06x\"/>\n", left - 5, top + i * size, size - 1,
-          known->color & 0xffffff);
-    }
+  for (guint i = 0; i < n; i++) {
+    const NddrClass *known = &task->classes[classes[i].id];
+    g_autofree char *name = shorten (known->name);
+    double at = (i + 0.5) * size, font = MIN (11, size + 1);
+    nddr_html_add (html, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\" style=\"font-size:%.1fpx\">%s</text>", left - 8, top + at + 0.35 * font,
+        font, name);
+    nddr_html_add (html, "<text transform=\"translate(%.1f %.1f) rotate(-55)\" style=\"font-size:%.1fpx\">%s</text>", left + at + 0.2 * font,
+        top - 8, font, name);
+    nddr_html_add (html, "<rect x=\"%.1f\" y=\"%.1f\" width=\"3\" height=\"%.1f\" fill=\"#%06x\"/>\n", left - 5, top + i * size, size - 1,
+        known->color & 0xffffff);
+  }
   for (guint l = 0; l < n; l++)
-    for (guint p = 0; p < n; p++)
-      {
-        double share = classes[l].labelled ? (double) confusion[classes[l].id * all + classes[p].id] / classes[l].labelled : 0;
-        if (share >= 0.0005)
-          add_matrix_cell (html, left + p * size, top + l * size, size, share, size >= 20, task->classes[classes[l].id].name,
-              task->classes[classes[p].id].name);
-      }
+    for (guint p = 0; p < n; p++) {
+      double share = classes[l].labelled ? (double) confusion[classes[l].id * all + classes[p].id] / classes[l].labelled : 0;
+      if (share >= 0.0005)
+        add_matrix_cell (html, left + p * size, top + l * size, size, share, size >= 20, task->classes[classes[l].id].name,
+            task->classes[classes[p].id].name);
+    }
   for (guint i = 0; i < n; i++)
     nddr_html_add (html, "<rect class=\"diagonal\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" pointer-events=\"none\"/>", left + i * size,
         top + i * size, size - 1, size - 1);
@@ -212,32 +207,30 @@ add_mistakes (GString *html, const NddrTask *task, const guint64 *confusion, con
   guint n = task->n_classes;
   guint64 before = G_MAXUINT64;
   guint before_at = 0, rows = 0;
-  for (; rows < MAX_MISTAKES; rows++)
-    {
-      /* the largest that comes after the one before, those of equal size by their place */
-      guint64 best = 0;
-      guint best_at = 0;
-      for (guint i = 0; i < n * n; i++)
-        if (i % (n + 1) && confusion[i] > best && (confusion[i] < before || (confusion[i] == before && i > before_at)))
-          {
-            best = confusion[i];
-            best_at = i;
-          }
-      if (best == 0)
-        break;
-      guint64 labelled = 0;
-      for (guint c = 0; c < n; c++)
-        if (classes[c].id == best_at / n)
-          labelled = classes[c].labelled;
-      if (rows == 0)
-        g_string_append (html,
-            "<div class=\"card\"><h3>What is mistaken most</h3>\n<div class=\"scroll\"><table><tr><th>label</th><th class=\"left\">taken for</th><th>of the class</th>"
-                               "<th>of all pixels</th></tr>\n");
-      nddr_html_add (html, "<tr><td>%s</td><td class=\"left\">%s</td><td>%.1f%%</td><td>%.1f%%</td></tr>\n", task->classes[best_at / n].name,
-          task->classes[best_at % n].name, 100.0 * best / MAX (labelled, 1), 100.0 * best / MAX (total, 1));
-      before = best;
-      before_at = best_at;
-    }
+  for (; rows < MAX_MISTAKES; rows++) {
+    /* the largest that comes after the one before, those of equal size by their place */
+    guint64 best = 0;
+    guint best_at = 0;
+    for (guint i = 0; i < n * n; i++)
+      if (i % (n + 1) && confusion[i] > best && (confusion[i] < before || (confusion[i] == before && i > before_at))) {
+        best = confusion[i];
+        best_at = i;
+      }
+    if (best == 0)
+      break;
+    guint64 labelled = 0;
+    for (guint c = 0; c < n; c++)
+      if (classes[c].id == best_at / n)
+        labelled = classes[c].labelled;
+    if (rows == 0)
+      g_string_append (html,
+          "<div class=\"card\"><h3>What is mistaken most</h3>\n<div class=\"scroll\"><table><tr><th>label</th><th class=\"left\">taken for</th><th>of the class</th>"
+                             "<th>of all pixels</th></tr>\n");
+    nddr_html_add (html, "<tr><td>%s</td><td class=\"left\">%s</td><td>%.1f%%</td><td>%.1f%%</td></tr>\n", task->classes[best_at / n].name,
+        task->classes[best_at % n].name, 100.0 * best / MAX (labelled, 1), 100.0 * best / MAX (total, 1));
+    before = best;
+    before_at = best_at;
+  }
   if (rows)
     g_string_append (html, "</table></div></div>\n");
 }

@@ -60,20 +60,19 @@ add_tiles (GString *html, const NddrReport *report)
   const NddrMeasure *measures = nddr_metrics_measures (&n);
   g_autoptr (GString) tiles = g_string_new (NULL);
   for (guint t = 0; t < nddr_model_get_n_tasks (report->model); t++)
-    for (guint m = 0; m < n; m++)
-      {
-        const NddrTask *task = nddr_model_get_task (report->model, t);
-        double score = score_of (report->metrics, task, "", &measures[m]);
-        if (measures[m].kind != task->kind || !is_key_figure (&measures[m]) || !isfinite (score))
-          continue;
-        g_autofree char *number = nddr_report_format (score, measures[m].unit);
-        gboolean degrees = measures[m].unit == NDDR_UNIT_DEGREES; /* their sign is small as it is */
-        nddr_html_add (tiles,
-            degrees ? "<div class=\"card tile\"><em>%s</em><b>%s%s</b>" : "<div class=\"card tile\"><em>%s</em><b>%s<small>%s</small></b>",
-            task->name, number, nddr_report_unit (measures[m].unit));
-        nddr_html_add (tiles, "<span>%s</span></div>\n", nddr_report_measure_name (&measures[m]));
-        n_tiles++;
-      }
+    for (guint m = 0; m < n; m++) {
+      const NddrTask *task = nddr_model_get_task (report->model, t);
+      double score = score_of (report->metrics, task, "", &measures[m]);
+      if (measures[m].kind != task->kind || !is_key_figure (&measures[m]) || !isfinite (score))
+        continue;
+      g_autofree char *number = nddr_report_format (score, measures[m].unit);
+      gboolean degrees = measures[m].unit == NDDR_UNIT_DEGREES; /* their sign is small as it is */
+      nddr_html_add (tiles,
+          degrees ? "<div class=\"card tile\"><em>%s</em><b>%s%s</b>" : "<div class=\"card tile\"><em>%s</em><b>%s<small>%s</small></b>",
+          task->name, number, nddr_report_unit (measures[m].unit));
+      nddr_html_add (tiles, "<span>%s</span></div>\n", nddr_report_measure_name (&measures[m]));
+      n_tiles++;
+    }
   guint n_rows = (n_tiles + 5) / 6;
   if (n_tiles)
     nddr_html_add (html, "<div class=\"tiles\" style=\"--n:%u\">\n", (n_tiles + n_rows - 1) / n_rows);
@@ -97,12 +96,11 @@ add_network_facts (GString *html, const NddrModel *model, gboolean has_run)
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrNetwork) network = nddr_network_new (config, nddr_model_get_tensors (model), NULL, &error);
   g_autoptr (GString) tasks = g_string_new (NULL);
-  for (guint t = 0; t < config->n_tasks; t++)
-    {
-      g_string_append_printf (tasks, "%s%s", t ? ", " : "", config->tasks[t].name);
-      if (config->tasks[t].kind == NDDR_TASK_SEGMENTATION)
-        g_string_append_printf (tasks, " (%u classes)", config->tasks[t].n_classes);
-    }
+  for (guint t = 0; t < config->n_tasks; t++) {
+    g_string_append_printf (tasks, "%s%s", t ? ", " : "", config->tasks[t].name);
+    if (config->tasks[t].kind == NDDR_TASK_SEGMENTATION)
+      g_string_append_printf (tasks, " (%u classes)", config->tasks[t].n_classes);
+  }
   g_autofree char *width = config->width != 1 ? g_strdup_printf (" × %g", config->width) : g_strdup ("");
   g_autofree char *shape = g_strdup_printf ("%s%s, output stride %u, %s%s, %s heads", nddr_backbone_name (config->backbone), width,
       config->output_stride,
@@ -173,32 +171,29 @@ add_scores (GString *html, const NddrReport *report)
   g_string_append (html, "</tr>\n");
   for (guint t = 0; t < nddr_model_get_n_tasks (report->model); t++)
     for (guint paper = 0; paper < 2; paper++)
-      for (guint m = 0, rows = 0; m < n; m++)
-        {
-          const NddrTask *task = nddr_model_get_task (report->model, t);
-          const char *suffix = paper ? "_paper" : "", *unit = nddr_report_unit (measures[m].unit);
-          double score = score_of (report->metrics, task, suffix, &measures[m]), best = NAN;
-          if (measures[m].kind != task->kind || (paper && !isfinite (score)))
-            continue;
-          g_autofree char *name = g_strconcat (task->name, suffix, ".", measures[m].name, NULL),
-              *number = nddr_report_format (score, measures[m].unit);
-          if (rows++ == 0)
-            nddr_html_add (html, "<tr class=\"task\"><td colspan=\"%u\">%s%s</td></tr>\n", last ? 4 : 2, task->name,
-                paper ? ", as the published code scores it" : "");
-          nddr_html_add (html, "<tr><td>%s</td><td><b>%s</b> %s</td>", nddr_report_measure_name (&measures[m]), number, unit);
-          for (guint v = 0; v < n_validations; v++)
-            {
-              double other = nddr_scores_get (((NddrValidation *) report->run->validations->pdata[v])->scores, name);
-              best = !isfinite (other) ? best : measures[m].more_is_better ? fmax (best, other) : fmin (best, other);
-            }
-          if (last && !paper)
-            {
-              g_autofree char *now = nddr_report_format (nddr_scores_get (last->scores, name), measures[m].unit),
-                  *top = nddr_report_format (best, measures[m].unit);
-              nddr_html_add (html, "<td>%s %s</td><td>%s %s</td>", now, unit, top, unit);
-            }
-          g_string_append (html, "</tr>\n");
+      for (guint m = 0, rows = 0; m < n; m++) {
+        const NddrTask *task = nddr_model_get_task (report->model, t);
+        const char *suffix = paper ? "_paper" : "", *unit = nddr_report_unit (measures[m].unit);
+        double score = score_of (report->metrics, task, suffix, &measures[m]), best = NAN;
+        if (measures[m].kind != task->kind || (paper && !isfinite (score)))
+          continue;
+        g_autofree char *name = g_strconcat (task->name, suffix, ".", measures[m].name, NULL),
+            *number = nddr_report_format (score, measures[m].unit);
+        if (rows++ == 0)
+          nddr_html_add (html, "<tr class=\"task\"><td colspan=\"%u\">%s%s</td></tr>\n", last ? 4 : 2, task->name,
+              paper ? ", as the published code scores it" : "");
+        nddr_html_add (html, "<tr><td>%s</td><td><b>%s</b> %s</td>", nddr_report_measure_name (&measures[m]), number, unit);
+        for (guint v = 0; v < n_validations; v++) {
+          double other = nddr_scores_get (((NddrValidation *) report->run->validations->pdata[v])->scores, name);
+          best = !isfinite (other) ? best : measures[m].more_is_better ? fmax (best, other) : fmin (best, other);
         }
+        if (last && !paper) {
+          g_autofree char *now = nddr_report_format (nddr_scores_get (last->scores, name), measures[m].unit),
+              *top = nddr_report_format (best, measures[m].unit);
+          nddr_html_add (html, "<td>%s %s</td><td>%s %s</td>", now, unit, top, unit);
+        }
+        g_string_append (html, "</tr>\n");
+      }
   g_string_append (html, "</table>\n");
   if (last && report->is_other_data)
     g_string_append (html, "<p class=\"note\">The validations were taken on the run's own data, not on what the model was scored on here.</p>\n");
@@ -213,14 +208,13 @@ add_summary (GString *html, const NddrReport *report)
     add_network_facts (html, report->model, report->run != NULL);
   if (report->run)
     add_run_facts (html, report->run);
-  if (report->metrics)
-    {
-      add_fact (html, "Model scored", report->model_name);
-      nddr_html_add (html, "<dt>Scored on</dt><dd>%s: %u pictures, at their labels' size</dd>\n", report->data, report->n_pictures);
-      if (report->input_width)
-        nddr_html_add (html, "<dt>Input for it</dt><dd>%u × %u</dd>\n", report->input_width, report->input_height);
-      add_fact (html, "Device", report->device);
-    }
+  if (report->metrics) {
+    add_fact (html, "Model scored", report->model_name);
+    nddr_html_add (html, "<dt>Scored on</dt><dd>%s: %u pictures, at their labels' size</dd>\n", report->data, report->n_pictures);
+    if (report->input_width)
+      nddr_html_add (html, "<dt>Input for it</dt><dd>%u × %u</dd>\n", report->input_width, report->input_height);
+    add_fact (html, "Device", report->device);
+  }
   g_string_append (html, "</dl></div>\n");
   if (report->metrics)
     add_scores (html, report);
@@ -258,20 +252,18 @@ add_samples (GString *html, const NddrReport *report)
   for (guint t = 0; t < config->n_tasks; t++)
     nddr_html_add (html, "<span>%s, label</span><span>%s, prediction</span>", config->tasks[t].name, config->tasks[t].name);
   g_string_append (html, "</div>\n");
-  for (guint i = 0; i < nddr_gallery_get_size (report->gallery); i++)
-    {
-      const NddrExhibit *exhibit = nddr_gallery_get (report->gallery, i);
-      if (!exhibit)
-        continue;
-      nddr_html_add (html, "<div class=\"sample\" style=\"--n:%u\">\n", 1 + 2 * config->n_tasks);
-      add_sample_picture (html, exhibit, &exhibit->input, "", "picture");
-      for (guint t = 0; t < config->n_tasks; t++)
-        {
-          add_sample_picture (html, exhibit, &exhibit->labels[t], config->tasks[t].name, "label");
-          add_sample_picture (html, exhibit, &exhibit->predictions[t], config->tasks[t].name, "prediction");
-        }
-      g_string_append (html, "</div>\n");
+  for (guint i = 0; i < nddr_gallery_get_size (report->gallery); i++) {
+    const NddrExhibit *exhibit = nddr_gallery_get (report->gallery, i);
+    if (!exhibit)
+      continue;
+    nddr_html_add (html, "<div class=\"sample\" style=\"--n:%u\">\n", 1 + 2 * config->n_tasks);
+    add_sample_picture (html, exhibit, &exhibit->input, "", "picture");
+    for (guint t = 0; t < config->n_tasks; t++) {
+      add_sample_picture (html, exhibit, &exhibit->labels[t], config->tasks[t].name, "label");
+      add_sample_picture (html, exhibit, &exhibit->predictions[t], config->tasks[t].name, "prediction");
     }
+    g_string_append (html, "</div>\n");
+  }
   g_string_append (html, "</div>\n");
   const NddrTask *named = NULL; /* segmentation tasks of one model share their classes */
   for (guint t = 0; t < config->n_tasks && !named; t++)
@@ -311,12 +303,11 @@ add_loss (GString *html, const NddrRun *run, double x_end)
 {
   guint n = run->validations->len;
   g_autofree double *at = g_new (double, MAX (n, 1)), *loss = g_new (double, MAX (n, 1));
-  for (guint v = 0; v < n; v++)
-    {
-      const NddrValidation *validation = run->validations->pdata[v];
-      at[v] = validation->step;
-      loss[v] = validation->loss;
-    }
+  for (guint v = 0; v < n; v++) {
+    const NddrValidation *validation = run->validations->pdata[v];
+    at[v] = validation->step;
+    loss[v] = validation->loss;
+  }
   const NddrSeries *series = nddr_run_find_series (run, "loss");
   g_autofree double *x = series ? steps_of (series) : NULL;
   NddrChart chart = { "Loss", "", 1, -1, x_end };
@@ -340,23 +331,20 @@ add_score_curves (GString *html, const NddrRun *run, const char *task, NddrTaskK
   g_autofree double *x = g_new (double, n), *y = g_new (double, 4 * n);
   for (guint v = 0; v < n; v++)
     x[v] = ((NddrValidation *) run->validations->pdata[v])->step;
-  for (guint m = 0; m < n_measures && n_curves < G_N_ELEMENTS (curves); m++)
-    {
-      if (measures[m].kind != kind || measures[m].unit != unit)
-        continue;
-      gboolean any = FALSE;
-      g_autofree char *name = g_strconcat (task, ".", measures[m].name, NULL);
-      for (guint v = 0; v < n; v++)
-        {
-          y[n_curves * n + v] = nddr_scores_get (((NddrValidation *) run->validations->pdata[v])->scores, name);
-          any |= isfinite (y[n_curves * n + v]);
-        }
-      if (any)
-        {
-          curves[n_curves] = (NddrCurve){ nddr_report_measure_name (&measures[m]), x, y + n_curves * n, n, FALSE };
-          n_curves++;
-        }
+  for (guint m = 0; m < n_measures && n_curves < G_N_ELEMENTS (curves); m++) {
+    if (measures[m].kind != kind || measures[m].unit != unit)
+      continue;
+    gboolean any = FALSE;
+    g_autofree char *name = g_strconcat (task, ".", measures[m].name, NULL);
+    for (guint v = 0; v < n; v++) {
+      y[n_curves * n + v] = nddr_scores_get (((NddrValidation *) run->validations->pdata[v])->scores, name);
+      any |= isfinite (y[n_curves * n + v]);
     }
+    if (any) {
+      curves[n_curves] = (NddrCurve){ nddr_report_measure_name (&measures[m]), x, y + n_curves * n, n, FALSE };
+      n_curves++;
+    }
+  }
   if (n_curves == 0)
     return;
   g_autofree char *title = g_strdup_printf ("Validation: %s, %s", task, titles[kind][unit]);
@@ -372,17 +360,16 @@ add_validation_curves (GString *html, const NddrRun *run, double x_end)
   const NddrValidation *last = run->validations->pdata[run->validations->len - 1];
   g_autoptr (GList) tasks = json_object_get_members (json_node_get_object (last->scores));
   for (GList *task = tasks; task; task = task->next)
-    for (guint unit = NDDR_UNIT_FRACTION; unit <= NDDR_UNIT_RATIO; unit++)
-      {
-        JsonNode *node = json_object_get_member (json_node_get_object (last->scores), task->data);
-        JsonObject *scores = JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
-        if (scores && json_object_has_member (scores, "miou"))
-          add_score_curves (html, run, task->data, NDDR_TASK_SEGMENTATION, unit, x_end);
-        else if (scores && json_object_has_member (scores, "within_30"))
-          add_score_curves (html, run, task->data, NDDR_TASK_NORMAL, unit, x_end);
-        else if (scores && json_object_has_member (scores, "rel"))
-          add_score_curves (html, run, task->data, NDDR_TASK_DEPTH, unit, x_end);
-      }
+    for (guint unit = NDDR_UNIT_FRACTION; unit <= NDDR_UNIT_RATIO; unit++) {
+      JsonNode *node = json_object_get_member (json_node_get_object (last->scores), task->data);
+      JsonObject *scores = JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+      if (scores && json_object_has_member (scores, "miou"))
+        add_score_curves (html, run, task->data, NDDR_TASK_SEGMENTATION, unit, x_end);
+      else if (scores && json_object_has_member (scores, "within_30"))
+        add_score_curves (html, run, task->data, NDDR_TASK_NORMAL, unit, x_end);
+      else if (scores && json_object_has_member (scores, "rel"))
+        add_score_curves (html, run, task->data, NDDR_TASK_DEPTH, unit, x_end);
+    }
 }
 
 static void
@@ -394,33 +381,30 @@ add_training (GString *html, const NddrRun *run)
   for (guint v = 0; v < run->validations->len; v++)
     x_end = MAX (x_end, ((NddrValidation *) run->validations->pdata[v])->step);
   g_string_append (html, "<h2 id=\"training\">Training</h2>\n");
-  if (x_end <= 0)
-    {
-      g_string_append (html, "<p class=\"note\">The log has no step yet.</p>\n");
-      return;
-    }
+  if (x_end <= 0) {
+    g_string_append (html, "<p class=\"note\">The log has no step yet.</p>\n");
+    return;
+  }
   g_string_append (html,
       "<p class=\"note\">Over the steps. A line is the mean of neighbouring steps, the band behind it goes from their least to their greatest; "
                          "beside a name stands the last value.</p>\n<div class=\"grid\">\n");
   add_loss (html, run, x_end);
-  for (guint i = 0; i < run->series->len; i++)
-    {
-      const NddrSeries *series = run->series->pdata[i];
-      g_autofree char *title = g_strdup_printf ("Loss of %s, before its weight", series->name + MIN (5, strlen (series->name)));
-      if (g_str_has_prefix (series->name, "loss."))
-        add_series (html, title, series, x_end);
-    }
+  for (guint i = 0; i < run->series->len; i++) {
+    const NddrSeries *series = run->series->pdata[i];
+    g_autofree char *title = g_strdup_printf ("Loss of %s, before its weight", series->name + MIN (5, strlen (series->name)));
+    if (g_str_has_prefix (series->name, "loss."))
+      add_series (html, title, series, x_end);
+  }
   if (run->validations->len)
     add_validation_curves (html, run, x_end);
-  for (guint i = 0; i < run->series->len; i++)
-    {
-      const NddrSeries *series = run->series->pdata[i];
-      const char *title = series->name;
-      for (guint n = 0; n < G_N_ELEMENTS (titles); n++)
-        title = g_str_equal (titles[n][0], series->name) ? titles[n][1] : title;
-      if (!g_str_has_prefix (series->name, "loss"))
-        add_series (html, title, series, x_end);
-    }
+  for (guint i = 0; i < run->series->len; i++) {
+    const NddrSeries *series = run->series->pdata[i];
+    const char *title = series->name;
+    for (guint n = 0; n < G_N_ELEMENTS (titles); n++)
+      title = g_str_equal (titles[n][0], series->name) ? titles[n][1] : title;
+    if (!g_str_has_prefix (series->name, "loss"))
+      add_series (html, title, series, x_end);
+  }
   g_string_append (html, "</div>\n");
 }
 
@@ -433,17 +417,15 @@ add_configuration (GString *html, const NddrRun *run)
   g_string_append (html,
       "<h2 id=\"configuration\">Configuration</h2>\n<div class=\"card\"><details><summary>Every key, as the run resolved it (config.ini)</summary>\n"
                          "<div class=\"settings\">\n");
-  for (int s = 0; sections[s]; s++)
-    {
-      g_auto (GStrv) keys = g_key_file_get_keys (run->config, sections[s], NULL, NULL);
-      nddr_html_add (html, "<section><h3>[%s]</h3><dl>\n", sections[s]);
-      for (int k = 0; keys && keys[k]; k++)
-        {
-          g_autofree char *value = nddr_run_get (run, sections[s], keys[k]);
-          nddr_html_add (html, "<dt>%s</dt><dd>%s</dd>\n", keys[k], value);
-        }
-      g_string_append (html, "</dl></section>\n");
+  for (int s = 0; sections[s]; s++) {
+    g_auto (GStrv) keys = g_key_file_get_keys (run->config, sections[s], NULL, NULL);
+    nddr_html_add (html, "<section><h3>[%s]</h3><dl>\n", sections[s]);
+    for (int k = 0; keys && keys[k]; k++) {
+      g_autofree char *value = nddr_run_get (run, sections[s], keys[k]);
+      nddr_html_add (html, "<dt>%s</dt><dd>%s</dd>\n", keys[k], value);
     }
+    g_string_append (html, "</dl></section>\n");
+  }
   g_string_append (html, "</div></details></div>\n");
 }
 

@@ -92,15 +92,14 @@ add_step (NddrRun *run, gint64 step, JsonObject *line)
   const char *name;
   JsonNode *node;
   json_object_iter_init_ordered (&iter, line);
-  while (json_object_iter_next_ordered (&iter, &name, &node))
-    {
-      if (g_str_equal (name, "step") || (!is_number (node) && !JSON_NODE_HOLDS_NULL (node)))
-        continue;
-      NddrSeries *series = find_or_add (run, name);
-      double value = is_number (node) ? json_node_get_double (node) : NAN;
-      g_array_append_val (series->steps, step);
-      g_array_append_val (series->values, value);
-    }
+  while (json_object_iter_next_ordered (&iter, &name, &node)) {
+    if (g_str_equal (name, "step") || (!is_number (node) && !JSON_NODE_HOLDS_NULL (node)))
+      continue;
+    NddrSeries *series = find_or_add (run, name);
+    double value = is_number (node) ? json_node_get_double (node) : NAN;
+    g_array_append_val (series->steps, step);
+    g_array_append_val (series->values, value);
+  }
 }
 
 /* One line. FALSE where it is none of ours. */
@@ -115,11 +114,10 @@ add_line (NddrRun *run, const char *text)
   if (!(number >= 0 && number < 1e15))
     return FALSE;
   JsonNode *scores = json_object_get_member (line, "val");
-  if (!scores)
-    {
-      add_step (run, number, line);
-      return TRUE;
-    }
+  if (!scores) {
+    add_step (run, number, line);
+    return TRUE;
+  }
   if (!JSON_NODE_HOLDS_OBJECT (scores))
     return FALSE;
   NddrValidation *validation = g_new0 (NddrValidation, 1);
@@ -137,16 +135,14 @@ read_log (NddrRun *run, const char *path, GError **error)
   if (!g_file_get_contents (path, &text, NULL, error))
     return FALSE;
   char *line = text, *end;
-  for (guint number = 1; (end = strchr (line, '\n')); number++, line = end + 1)
-    {
-      *end = '\0';
-      if (*line && !add_line (run, line))
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s, line %u: expected an object with a step, as nddr train writes it, found: %.60s",
-              path, number, line);
-          return FALSE;
-        }
+  for (guint number = 1; (end = strchr (line, '\n')); number++, line = end + 1) {
+    *end = '\0';
+    if (*line && !add_line (run, line)) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s, line %u: expected an object with a step, as nddr train writes it, found: %.60s",
+          path, number, line);
+      return FALSE;
     }
+  }
   return TRUE;
 }
 
@@ -154,28 +150,25 @@ NddrRun *
 nddr_run_read (const char *folder, GError **error)
 {
   g_autofree char *config = g_build_filename (folder, "config.ini", NULL), *log = g_build_filename (folder, "log.jsonl", NULL);
-  if (!g_file_test (folder, G_FILE_TEST_IS_DIR))
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "there is no folder %s: expected the folder of a run, given to nddr train with -o", folder);
-      return NULL;
-    }
+  if (!g_file_test (folder, G_FILE_TEST_IS_DIR)) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "there is no folder %s: expected the folder of a run, given to nddr train with -o", folder);
+    return NULL;
+  }
   const char *missing = !g_file_test (config, G_FILE_TEST_EXISTS) ? "config.ini" : !g_file_test (log, G_FILE_TEST_EXISTS) ? "log.jsonl" : NULL;
-  if (missing)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is no run: it has no %s; expected a folder that was given to nddr train with -o", folder,
-          missing);
-      return NULL;
-    }
+  if (missing) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is no run: it has no %s; expected a folder that was given to nddr train with -o", folder,
+        missing);
+    return NULL;
+  }
   g_autoptr (NddrRun) run = g_new0 (NddrRun, 1);
   run->folder = g_strdup (folder);
   run->config = g_key_file_new ();
   run->series = g_ptr_array_new_with_free_func (series_free);
   run->validations = g_ptr_array_new_with_free_func (validation_free);
-  if (!g_key_file_load_from_file (run->config, config, G_KEY_FILE_NONE, error))
-    {
-      g_prefix_error (error, "%s: ", config);
-      return NULL;
-    }
+  if (!g_key_file_load_from_file (run->config, config, G_KEY_FILE_NONE, error)) {
+    g_prefix_error (error, "%s: ", config);
+    return NULL;
+  }
   return read_log (run, log, error) ? g_steal_pointer (&run) : NULL;
 }
 
@@ -224,15 +217,14 @@ nddr_run_best (const NddrRun *run)
   gboolean by_loss = *name == '\0' || g_str_equal (name, "loss"), more = is_more_better (name);
   const NddrValidation *best = NULL;
   double best_score = NAN;
-  for (guint i = 0; i < run->validations->len; i++)
-    {
-      const NddrValidation *validation = run->validations->pdata[i];
-      double score = by_loss ? validation->loss : nddr_scores_get (validation->scores, name);
-      if (!isfinite (score) || (best && (more ? score <= best_score : score >= best_score)))
-        continue;
-      best = validation;
-      best_score = score;
-    }
+  for (guint i = 0; i < run->validations->len; i++) {
+    const NddrValidation *validation = run->validations->pdata[i];
+    double score = by_loss ? validation->loss : nddr_scores_get (validation->scores, name);
+    if (!isfinite (score) || (best && (more ? score <= best_score : score >= best_score)))
+      continue;
+    best = validation;
+    best_score = score;
+  }
   return best;
 }
 

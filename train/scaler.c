@@ -16,17 +16,14 @@ nddr_scaler_new (void)
 void
 nddr_scaler_end (NddrScaler *s, gboolean finite)
 {
-  if (!finite)
-    {
-      s->scale *= NDDR_SCALER_BACKOFF;
-      s->steps = 0;
-      s->overflows++;
-    }
-  else if (++s->steps == NDDR_SCALER_INTERVAL)
-    {
-      s->scale *= NDDR_SCALER_GROWTH;
-      s->steps = 0;
-    }
+  if (!finite) {
+    s->scale *= NDDR_SCALER_BACKOFF;
+    s->steps = 0;
+    s->overflows++;
+  } else if (++s->steps == NDDR_SCALER_INTERVAL) {
+    s->scale *= NDDR_SCALER_GROWTH;
+    s->steps = 0;
+  }
 }
 
 /* Below 1, gradients would have to be beyond the largest half to overflow. */
@@ -58,11 +55,10 @@ nddr_scaler_from_text (NddrScaler *s, const char *text, GError **error)
     .scale = g_key_file_get_double (file, GROUP, "scale", NULL), .steps = g_key_file_get_int64 (file, GROUP, "steps", NULL),
     .overflows = g_key_file_get_int64 (file, GROUP, "overflows", NULL),
   };
-  if (!(read.scale > 0 && isfinite (read.scale)) || read.steps < 0 || read.steps >= NDDR_SCALER_INTERVAL || read.overflows < 0)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the state of the losses' scale is no scale above 0 with two counts");
-      return FALSE;
-    }
+  if (!(read.scale > 0 && isfinite (read.scale)) || read.steps < 0 || read.steps >= NDDR_SCALER_INTERVAL || read.overflows < 0) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the state of the losses' scale is no scale above 0 with two counts");
+    return FALSE;
+  }
   *s = read;
   return TRUE;
 }

@@ -70,11 +70,10 @@ fill (NddrArray *array, float value)
 static void
 fill_matrix (NddrArray *w, gint64 rows, gint64 columns, double own, double other)
 {
-  for (gsize i = 0; i < w->n_elements; i++)
-    {
-      gint64 row = i / columns % rows, column = i % columns;
-      w->data[i] = row == column ? own : columns > 1 ? other / (columns - 1) : 0;
-    }
+  for (gsize i = 0; i < w->n_elements; i++) {
+    gint64 row = i / columns % rows, column = i % columns;
+    w->data[i] = row == column ? own : columns > 1 ? other / (columns - 1) : 0;
+  }
 }
 
 /* Mixtures of tasks and of stages: nearly what they would be without. */
@@ -100,20 +99,18 @@ static void
 fill_weight (const Starter *s, const NddrLayer *layer, int branch, NddrArray *w)
 {
   NddrRandom r = random_for (s, w->name);
-  if (layer->kind == NDDR_LAYER_MIX || layer->kind == NDDR_LAYER_BLEND)
-    {
-      fill_mixture (s, layer, w);
-      return;
-    }
+  if (layer->kind == NDDR_LAYER_MIX || layer->kind == NDDR_LAYER_BLEND) {
+    fill_mixture (s, layer, w);
+    return;
+  }
   gsize fan_in = w->dims[1] * w->dims[2] * w->dims[3], fan_out = w->dims[0] * w->dims[2] * w->dims[3];
-  if (layer->role == NDDR_ROLE_FUSION && !s->xavier)
-    {
-      gint64 c = w->dims[0], k = w->dims[1] / c;
-      for (gint64 o = 0; o < c; o++)
-        for (gint64 source = 0; source < k; source++)
-          w->data[o * w->dims[1] + source * c + o] = source == branch ? s->alpha : s->beta / (k - 1);
-      return;
-    }
+  if (layer->role == NDDR_ROLE_FUSION && !s->xavier) {
+    gint64 c = w->dims[0], k = w->dims[1] / c;
+    for (gint64 o = 0; o < c; o++)
+      for (gint64 source = 0; source < k; source++)
+        w->data[o * w->dims[1] + source * c + o] = source == branch ? s->alpha : s->beta / (k - 1);
+    return;
+  }
   double bound = layer->role == NDDR_ROLE_FUSION ? sqrt (6.0 / (fan_in + fan_out)) : 1 / sqrt (fan_in);
   for (gsize i = 0; i < w->n_elements; i++)
     if (layer->role == NDDR_ROLE_FUSION || layer->role == NDDR_ROLE_HEAD_LAST)
@@ -140,13 +137,12 @@ start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer
   NddrArray *weight = new_array (layer->names[branch], nddr_layer_weight_suffix (layer), n_dims, dims);
   fill_weight (s, layer, branch, weight);
   nddr_tensors_take (out, weight);
-  if (layer->bias)
-    {
-      NddrArray *bias = new_array (layer->names[branch], ".bias", 1, dims);
-      if (layer->role == NDDR_ROLE_HEAD_LAST)
-        fill_bias (s, weight, bias);
-      nddr_tensors_take (out, bias);
-    }
+  if (layer->bias) {
+    NddrArray *bias = new_array (layer->names[branch], ".bias", 1, dims);
+    if (layer->role == NDDR_ROLE_HEAD_LAST)
+      fill_bias (s, weight, bias);
+    nddr_tensors_take (out, bias);
+  }
   if (!layer->norm)
     return;
   const char *norm = layer->norms[branch];
@@ -216,37 +212,33 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
   gint64 dims[4];
   guint n_dims = nddr_network_weight_dims (network, layer, branch, dims);
   gboolean same = weight->n_dims == n_dims && memcmp (weight->dims, dims, n_dims * sizeof *dims) == 0;
-  if (!same && !may_widen (s, network, layer, weight, n_dims, dims))
-    {
-      g_autofree char *found = nddr_print_shape (weight->n_dims, weight->dims), *wanted = nddr_print_shape (n_dims, dims);
-      if (layer->role == NDDR_ROLE_HEAD_LAST)
-        {
-          g_string_append_printf (s->warnings, "%s: %s is %s, but the network's is %s: that layer starts anew\n", source->path, weight_name, found,
-              wanted);
-          return TRUE;
-        }
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s is %s, but the network's is %s; do width, head_width, fusion and shortcut agree?%s",
-          source->path, weight_name, found, wanted, layer->role == NDDR_ROLE_HEAD ? " With model.head_init=new heads start anew." : "");
-      return FALSE;
+  if (!same && !may_widen (s, network, layer, weight, n_dims, dims)) {
+    g_autofree char *found = nddr_print_shape (weight->n_dims, weight->dims), *wanted = nddr_print_shape (n_dims, dims);
+    if (layer->role == NDDR_ROLE_HEAD_LAST) {
+      g_string_append_printf (s->warnings, "%s: %s is %s, but the network's is %s: that layer starts anew\n", source->path, weight_name, found,
+          wanted);
+      return TRUE;
     }
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s is %s, but the network's is %s; do width, head_width, fusion and shortcut agree?%s",
+        source->path, weight_name, found, wanted, layer->role == NDDR_ROLE_HEAD ? " With model.head_init=new heads start anew." : "");
+    return FALSE;
+  }
   const NddrArray *parts[4] = { NULL };
   guint n_parts = 0;
-  for (guint i = 0; norm && i < 4; i++)
-    {
-      g_autofree char *name = g_strconcat (norm, norm_parts[i], NULL);
-      parts[i] = nddr_tensors_find (source->tensors, name);
-      n_parts += parts[i] != NULL;
-    }
+  for (guint i = 0; norm && i < 4; i++) {
+    g_autofree char *name = g_strconcat (norm, norm_parts[i], NULL);
+    parts[i] = nddr_tensors_find (source->tensors, name);
+    n_parts += parts[i] != NULL;
+  }
   gint64 channels = weight->dims[0];
   gboolean fits = (n_parts == 0 || n_parts == 4) && (!bias || (bias->n_dims == 1 && bias->n_elements == channels));
   for (guint i = 0; i < 4 && n_parts; i++)
     fits &= parts[i] && parts[i]->n_dims == 1 && parts[i]->n_elements == channels;
-  if (!fits)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: the bias or the normalisation (%s) of %s is not whole: expected %" G_GINT64_FORMAT
-          " elements of each part", source->path, norm ? norm : "none", weight_name, channels);
-      return FALSE;
-    }
+  if (!fits) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: the bias or the normalisation (%s) of %s is not whole: expected %" G_GINT64_FORMAT
+        " elements of each part", source->path, norm ? norm : "none", weight_name, channels);
+    return FALSE;
+  }
   take_as (s, weight, layer->names[branch], suffix, dims, out);
   if (bias)
     take_as (s, bias, layer->names[branch], ".bias", dims, out);
@@ -276,11 +268,10 @@ source_open (Source *source, const char *path, GError **error)
   if (!tensors)
     return FALSE;
   source->model = g_strcmp0 (g_hash_table_lookup (tensors->metadata, "format"), "nddr") == 0;
-  if (!source->model)
-    {
-      source->tensors = g_steal_pointer (&tensors);
-      return TRUE;
-    }
+  if (!source->model) {
+    source->tensors = g_steal_pointer (&tensors);
+    return TRUE;
+  }
   source->loaded = nddr_model_load (path, error);
   if (!source->loaded)
     return FALSE;
@@ -310,28 +301,25 @@ start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, Ndd
 {
   gboolean is_head = layer->role == NDDR_ROLE_HEAD || layer->role == NDDR_ROLE_HEAD_LAST;
   *fresh = FALSE;
-  for (int b = 0; b < layer->branches && layer->names[b]; b++)
-    {
-      gboolean taken = FALSE;
-      Source *source = source_for (s, layer, b);
-      gboolean may_take = source && (source->model ? !(is_head && s->recipe->head_init == NDDR_HEAD_INIT_NEW) : layer->role == NDDR_ROLE_TRUNK);
-      if (may_take && !start_from (s, source, network, layer, b, out, &taken, error))
+  for (int b = 0; b < layer->branches && layer->names[b]; b++) {
+    gboolean taken = FALSE;
+    Source *source = source_for (s, layer, b);
+    gboolean may_take = source && (source->model ? !(is_head && s->recipe->head_init == NDDR_HEAD_INIT_NEW) : layer->role == NDDR_ROLE_TRUNK);
+    if (may_take && !start_from (s, source, network, layer, b, out, &taken, error))
+      return FALSE;
+    if (taken)
+      continue;
+    if (source && layer->role == NDDR_ROLE_TRUNK) {
+      if (source->model) {
+        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has no weights for %s: it is a model of another backbone, or of other tasks",
+            source->path, layer->names[b]);
         return FALSE;
-      if (taken)
-        continue;
-      if (source && layer->role == NDDR_ROLE_TRUNK)
-        {
-          if (source->model)
-            {
-              g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has no weights for %s: it is a model of another backbone, or of other tasks",
-                  source->path, layer->names[b]);
-              return FALSE;
-            }
-          g_string_append_printf (s->warnings, "%s has no weights for %s: that layer starts anew\n", source->path, layer->names[b]);
-        }
-      *fresh = TRUE;
-      start_anew (s, network, layer, b, out);
+      }
+      g_string_append_printf (s->warnings, "%s has no weights for %s: that layer starts anew\n", source->path, layer->names[b]);
     }
+    *fresh = TRUE;
+    start_anew (s, network, layer, b, out);
+  }
   return TRUE;
 }
 
@@ -343,19 +331,17 @@ start_layers (Starter *s, NddrStart *start, GError **error)
     return FALSE;
   start->tensors = nddr_tensors_new ();
   start->fresh = g_new0 (gboolean, usual->layers->len);
-  for (guint i = 0; i < usual->layers->len; i++)
-    {
-      const NddrLayer *layer = nddr_network_layer (usual, i);
-      if (layer->names && !start_layer (s, usual, layer, start->tensors, &start->fresh[i], error))
-        return FALSE;
-    }
+  for (guint i = 0; i < usual->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (usual, i);
+    if (layer->names && !start_layer (s, usual, layer, start->tensors, &start->fresh[i], error))
+      return FALSE;
+  }
   for (guint k = 0; k < s->n_sources; k++)
-    if (s->sources[k].used == 0)
-      {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has none of the layers of a %s: expected a model, or that backbone's weights with "
-            "torchvision's names", s->sources[k].path, nddr_backbone_name (s->config->backbone));
-        return FALSE;
-      }
+    if (s->sources[k].used == 0) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has none of the layers of a %s: expected a model, or that backbone's weights with "
+          "torchvision's names", s->sources[k].path, nddr_backbone_name (s->config->backbone));
+      return FALSE;
+    }
   /* the same layers in the same order, now with the files' biases and normalisations */
   start->network = nddr_network_new (s->config, start->tensors, NULL, error);
   return start->network != NULL;
@@ -367,26 +353,23 @@ nddr_start_new (NddrConfig *config, const NddrRecipe *recipe, const char *const 
   g_autoptr (NddrStart) start = g_new0 (NddrStart, 1);
   start->config = config;
   guint n = inits ? g_strv_length ((char **) inits) : 0;
-  if (n > 1 && n != config->n_tasks)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--init was given %u times for %u tasks: give it once for all, or once for each task", n,
-          config->n_tasks);
-      return NULL;
-    }
+  if (n > 1 && n != config->n_tasks) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--init was given %u times for %u tasks: give it once for all, or once for each task", n,
+        config->n_tasks);
+    return NULL;
+  }
   Starter s = { .config = config, .recipe = recipe, .sources = g_new0 (Source, n + 1), .warnings = g_string_new (NULL) };
   s.xavier = g_str_equal (recipe->fusion_init, "xavier");
-  if (!s.xavier)
-    {
-      g_auto (GStrv) numbers = g_strsplit_set (recipe->fusion_init, "; ", 2);
-      s.alpha = g_ascii_strtod (numbers[0], NULL);
-      s.beta = g_ascii_strtod (numbers[1] ? numbers[1] : "0", NULL);
-    }
+  if (!s.xavier) {
+    g_auto (GStrv) numbers = g_strsplit_set (recipe->fusion_init, "; ", 2);
+    s.alpha = g_ascii_strtod (numbers[0], NULL);
+    s.beta = g_ascii_strtod (numbers[1] ? numbers[1] : "0", NULL);
+  }
   gboolean fine = TRUE;
-  for (guint i = 0; fine && i < n; i++)
-    {
-      fine = source_open (&s.sources[i], inits[i], error);
-      s.n_sources += fine;
-    }
+  for (guint i = 0; fine && i < n; i++) {
+    fine = source_open (&s.sources[i], inits[i], error);
+    s.n_sources += fine;
+  }
   fine = fine && start_layers (&s, start, error);
   start->from_files = n > 0;
   for (guint i = 0; i < s.n_sources; i++)

@@ -41,14 +41,13 @@ vgg_name (const char *ours, const NddrTensors *tensors)
   static const int plain[] = { 0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28 };
   static const int normed[] = { 0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40 };
   gboolean has_norm = nddr_tensors_find (tensors, "features.1.running_mean") != NULL;
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      gsize n = strlen (names[i]);
-      if (!g_str_has_prefix (ours, names[i]) || (ours[n] != '\0' && ours[n] != '.'))
-        continue;
-      gboolean norm = g_str_equal (ours + n, ".bn");
-      return g_strdup_printf ("features.%d", (has_norm ? normed[i] : plain[i]) + (norm ? 1 : 0));
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    gsize n = strlen (names[i]);
+    if (!g_str_has_prefix (ours, names[i]) || (ours[n] != '\0' && ours[n] != '.'))
+      continue;
+    gboolean norm = g_str_equal (ours + n, ".bn");
+    return g_strdup_printf ("features.%d", (has_norm ? normed[i] : plain[i]) + (norm ? 1 : 0));
+  }
   return g_strdup (ours);
 }
 
@@ -86,20 +85,18 @@ find_width (const Row *row, const NddrTensors *tensors, double *width, GError **
 {
   guint full[MAX_WIDTHS], found[MAX_WIDTHS], n = 0;
   g_autoptr (GString) list = g_string_new (NULL);
-  for (; n < MAX_WIDTHS && row->widths[n].layer; n++)
-    {
-      g_autofree char *base = nddr_torchvision_name (row->backbone, row->widths[n].layer, tensors), *name = g_strconcat (base, ".weight", NULL);
-      const NddrArray *weight = nddr_tensors_find (tensors, name);
-      if (!weight || weight->n_dims != 4 || weight->dims[0] > G_MAXINT)
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": a %s has it with four dimensions, and here it is %s; is the file whole, and F32, "
-              "F16 or BF16?", name, row->what, weight ? "of another shape" : "absent");
-          return FALSE;
-        }
-      full[n] = row->widths[n].full;
-      found[n] = weight->dims[0];
-      g_string_append_printf (list, "%s%u", n ? ", " : "", found[n]);
+  for (; n < MAX_WIDTHS && row->widths[n].layer; n++) {
+    g_autofree char *base = nddr_torchvision_name (row->backbone, row->widths[n].layer, tensors), *name = g_strconcat (base, ".weight", NULL);
+    const NddrArray *weight = nddr_tensors_find (tensors, name);
+    if (!weight || weight->n_dims != 4 || weight->dims[0] > G_MAXINT) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": a %s has it with four dimensions, and here it is %s; is the file whole, and F32, "
+          "F16 or BF16?", name, row->what, weight ? "of another shape" : "absent");
+      return FALSE;
     }
+    full[n] = row->widths[n].full;
+    found[n] = weight->dims[0];
+    g_string_append_printf (list, "%s%u", n ? ", " : "", found[n]);
+  }
   if (nddr_import_find_width (n, full, found, width))
     return TRUE;
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "its layers have %s channels, which are not those of a %s times one factor, in steps of 8", list->str,
@@ -130,11 +127,10 @@ use_layer (const Row *row, const NddrTensors *tensors, const NddrNetwork *networ
   g_autofree char *weight = g_strconcat (base, ".weight", NULL), *bias = g_strconcat (base, ".bias", NULL);
   nddr_import_use (used, weight);
   nddr_import_use (used, bias);
-  for (guint p = 0; p < G_N_ELEMENTS (norm_parts); p++)
-    {
-      g_autofree char *name = g_strconcat (norm, norm_parts[p], NULL);
-      nddr_import_use (used, name);
-    }
+  for (guint p = 0; p < G_N_ELEMENTS (norm_parts); p++) {
+    g_autofree char *name = g_strconcat (norm, norm_parts[p], NULL);
+    nddr_import_use (used, name);
+  }
   return check_weight (row, tensors, network, layer, weight, error);
 }
 
@@ -145,12 +141,11 @@ check_trunk (const Row *row, const NddrTensors *tensors, const NddrConfig *confi
   g_autoptr (GHashTable) used = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   if (!network)
     return FALSE;
-  for (guint i = 0; i < network->layers->len; i++)
-    {
-      const NddrLayer *layer = nddr_network_layer (network, i);
-      if (layer->role == NDDR_ROLE_TRUNK && layer->names && !use_layer (row, tensors, network, layer, used, error))
-        return FALSE;
-    }
+  for (guint i = 0; i < network->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (network, i);
+    if (layer->role == NDDR_ROLE_TRUNK && layer->names && !use_layer (row, tensors, network, layer, used, error))
+      return FALSE;
+  }
   g_autofree char *what = g_strconcat ("the trunk of a ", row->what, NULL);
   return nddr_import_check_used (tensors, used, row->ignored, what, error);
 }
@@ -188,11 +183,10 @@ start (const char *path, const Row *row, const NddrTensors *tensors, const NddrR
   nddr_classes_free (usual, n_usual);
   if (!config)
     return NULL;
-  if (config->backbone != row->backbone)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "is a %s, and model.backbone is to be %s", row->what, nddr_backbone_name (config->backbone));
-      return NULL;
-    }
+  if (config->backbone != row->backbone) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "is a %s, and model.backbone is to be %s", row->what, nddr_backbone_name (config->backbone));
+    return NULL;
+  }
   return check_trunk (row, tensors, config, error) ? nddr_start_new (g_steal_pointer (&config), recipe, inits, error) : NULL;
 }
 

@@ -95,21 +95,19 @@ static gboolean
 open_data (Trainer *t, GError **error)
 {
   t->pictures = nddr_dataset_open (t->recipe->train, "train", error);
-  if (!t->pictures)
-    {
-      g_prefix_error (error, "[data] train: ");
-      return FALSE;
-    }
+  if (!t->pictures) {
+    g_prefix_error (error, "[data] train: ");
+    return FALSE;
+  }
   const gsize cache = (gsize) local_share (t, t->recipe->cache) << 20;
   set_up_reading (t, t->pictures, cache);
   if (t->recipe->val_every == 0 || t->recipe->val[0] == '\0')
     return TRUE;
   t->validation = nddr_dataset_open (t->recipe->val, "val", error);
-  if (!t->validation)
-    {
-      g_prefix_error (error, "[data] val: ");
-      return FALSE;
-    }
+  if (!t->validation) {
+    g_prefix_error (error, "[data] val: ");
+    return FALSE;
+  }
   set_up_reading (t, t->validation, cache / 4);
   return TRUE;
 }
@@ -136,21 +134,19 @@ make_config (const Trainer *t, GError **error)
   gboolean agree = !others || !classes || n_others == n_classes;
   for (guint i = 0; agree && others && i < MIN (n_classes, n_others); i++)
     agree = g_str_equal (classes[i].name, others[i].name);
-  if (!agree)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the classes of [data] train (%u) and val (%u) differ: their classes.txt must agree", n_classes,
-          n_others);
-      return NULL;
-    }
+  if (!agree) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the classes of [data] train (%u) and val (%u) differ: their classes.txt must agree", n_classes,
+        n_others);
+    return NULL;
+  }
   g_autoptr (NddrConfig) config = nddr_recipe_make_config (t->recipe, classes, n_classes, error);
   NddrLabels labels = nddr_dataset_labels (t->pictures);
   for (guint k = 0; config && k < config->n_tasks; k++)
-    if (!(labels & NDDR_LABEL (config->tasks[k].kind)))
-      {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "task %s needs %s labels, but [data] train = %s has none: leave the task out, or give "
-            "the labels", config->tasks[k].name, nddr_task_kind_name (config->tasks[k].kind), t->recipe->train);
-        return NULL;
-      }
+    if (!(labels & NDDR_LABEL (config->tasks[k].kind))) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "task %s needs %s labels, but [data] train = %s has none: leave the task out, or give "
+          "the labels", config->tasks[k].name, nddr_task_kind_name (config->tasks[k].kind), t->recipe->train);
+      return NULL;
+    }
   return g_steal_pointer (&config);
 }
 
@@ -159,13 +155,12 @@ static gboolean
 has_labels_for (const NddrDataset *validation, const NddrConfig *config, const char *best)
 {
   NddrLabels labels = nddr_dataset_labels (validation);
-  for (guint k = 0; k < config->n_tasks; k++)
-    {
-      const NddrTask *task = &config->tasks[k];
-      gsize n = strlen (task->name);
-      if (labels & NDDR_LABEL (task->kind) && (g_str_equal (best, "loss") || (g_str_has_prefix (best, task->name) && best[n] == '.')))
-        return TRUE;
-    }
+  for (guint k = 0; k < config->n_tasks; k++) {
+    const NddrTask *task = &config->tasks[k];
+    gsize n = strlen (task->name);
+    if (labels & NDDR_LABEL (task->kind) && (g_str_equal (best, "loss") || (g_str_has_prefix (best, task->name) && best[n] == '.')))
+      return TRUE;
+  }
   return FALSE;
 }
 
@@ -175,14 +170,13 @@ check_best (Trainer *t, const NddrConfig *config, GError **error)
 {
   const char *best = t->recipe->best;
   g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks);
-  if (g_str_equal (best, "loss") || nddr_metrics_knows (metrics, best, &t->more_is_better))
-    {
-      if (!t->validation || has_labels_for (t->validation, config, best))
-        return TRUE;
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\", but [data] val = %s has no labels to tell it by: give them, choose another score, or "
-          "leave val empty", best, t->recipe->val);
-      return FALSE;
-    }
+  if (g_str_equal (best, "loss") || nddr_metrics_knows (metrics, best, &t->more_is_better)) {
+    if (!t->validation || has_labels_for (t->validation, config, best))
+      return TRUE;
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\", but [data] val = %s has no labels to tell it by: give them, choose another score, or "
+        "leave val empty", best, t->recipe->val);
+    return FALSE;
+  }
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\": expected loss, or a score of these tasks such as %s.%s", t->recipe->best,
       config->tasks[0].name, config->tasks[0].kind == NDDR_TASK_SEGMENTATION ? "miou" : config->tasks[0].kind == NDDR_TASK_NORMAL ? "mean" : "abs");
   return FALSE;
@@ -194,19 +188,17 @@ load_checkpoint (Trainer *t, GError **error)
   g_autofree char *path = in_run (t, "checkpoint.safetensors"), *what = NULL;
   t->checkpoint = nddr_checkpoint_load (path, error);
   g_autoptr (NddrRecipe) before = t->checkpoint ? nddr_recipe_parse (t->checkpoint->recipe, error) : NULL;
-  if (!before)
-    {
-      g_prefix_error (error, "--resume: ");
-      return FALSE;
-    }
+  if (!before) {
+    g_prefix_error (error, "--resume: ");
+    return FALSE;
+  }
   if (t->recipe->fusion_norm_init == NDDR_FUSION_NORM_AUTO)
     t->recipe->fusion_norm_init = before->fusion_norm_init;
-  if (!nddr_recipe_same_training (before, t->recipe, &what))
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--resume goes on with the same training, but %s; give the same configuration, or start another "
-          "run with --init %s/model.safetensors", what, t->options->run);
-      return FALSE;
-    }
+  if (!nddr_recipe_same_training (before, t->recipe, &what)) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--resume goes on with the same training, but %s; give the same configuration, or start another "
+        "run with --init %s/model.safetensors", what, t->options->run);
+    return FALSE;
+  }
   t->step = t->checkpoint->step;
   if (!g_str_equal (before->best, t->recipe->best))
     return TRUE; /* scores of another kind compare with none of this */
@@ -219,24 +211,22 @@ load_checkpoint (Trainer *t, GError **error)
 static gboolean
 make_start (Trainer *t, NddrConfig *config, GError **error)
 {
-  if (t->checkpoint)
-    {
-      t->start = g_new0 (NddrStart, 1);
-      t->start->config = config;
-      g_autoptr (NddrConfig) before = nddr_config_parse (t->checkpoint->config, error);
-      g_autofree char *was = before ? nddr_config_to_json (before) : NULL, *is = nddr_config_to_json (config);
-      if (!before)
-        return FALSE;
-      if (!g_str_equal (was, is))
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--resume: the network was %s and is %s; have the classes of the training data changed?",
-              was, is);
-          return FALSE;
-        }
-      t->start->tensors = g_steal_pointer (&t->checkpoint->tensors);
-      t->start->network = nddr_network_new (config, t->start->tensors, NULL, error);
-      return t->start->network != NULL;
+  if (t->checkpoint) {
+    t->start = g_new0 (NddrStart, 1);
+    t->start->config = config;
+    g_autoptr (NddrConfig) before = nddr_config_parse (t->checkpoint->config, error);
+    g_autofree char *was = before ? nddr_config_to_json (before) : NULL, *is = nddr_config_to_json (config);
+    if (!before)
+      return FALSE;
+    if (!g_str_equal (was, is)) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--resume: the network was %s and is %s; have the classes of the training data changed?",
+          was, is);
+      return FALSE;
     }
+    t->start->tensors = g_steal_pointer (&t->checkpoint->tensors);
+    t->start->network = nddr_network_new (config, t->start->tensors, NULL, error);
+    return t->start->network != NULL;
+  }
   t->start = nddr_start_new (config, t->recipe, t->options->inits, error);
   if (!t->start)
     return FALSE;
@@ -303,11 +293,10 @@ static gboolean
 restore_scaler (Trainer *t, GError **error)
 {
   NddrScaler *scaler = nddr_learner_get_scaler (t->learner);
-  if (scaler && t->checkpoint && t->checkpoint->scaler && !nddr_scaler_from_text (scaler, t->checkpoint->scaler, error))
-    {
-      g_prefix_error (error, "--resume: ");
-      return FALSE;
-    }
+  if (scaler && t->checkpoint && t->checkpoint->scaler && !nddr_scaler_from_text (scaler, t->checkpoint->scaler, error)) {
+    g_prefix_error (error, "--resume: ");
+    return FALSE;
+  }
   if (!scaler && t->recipe->precision == NDDR_LEARN_MIXED && nddr_ranks_is_first (t->ranks))
     g_printerr ("nddr train: training in fp32: [train] precision = mixed needs a GPU that stores 16-bit floats, which %s is not\n",
         nddr_device_get_info (t->device)->name);
@@ -370,11 +359,10 @@ make_learner (Trainer *t, GError **error)
     .prefetch = r->prefetch ? r->prefetch : r->accumulate > 1 ? 1 : 0, /* of larger batches fewer */
     .parts = r->accumulate, .share = t->ranks ? t->ranks->index : 0, .shares = t->ranks ? t->ranks->count : 1,
   };
-  for (int c = 0; c < 3; c++)
-    {
-      loading.augment.mean[c] = t->start->config->mean[c];
-      loading.augment.std[c] = t->start->config->std[c];
-    }
+  for (int c = 0; c < 3; c++) {
+    loading.augment.mean[c] = t->start->config->mean[c];
+    loading.augment.std[c] = t->start->config->std[c];
+  }
   nddr_learner_get_label_size (t->learner, &loading.augment.label_width, &loading.augment.label_height);
   if (!check_host_memory (t, &loading, error))
     return FALSE;
@@ -391,11 +379,10 @@ remove_leftovers (const Trainer *t)
   g_autoptr (GDir) dir = g_dir_open (t->options->run, 0, NULL);
   for (const char *name = dir ? g_dir_read_name (dir) : NULL; name; name = g_dir_read_name (dir))
     for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-      if (g_str_has_prefix (name, names[i]) && strlen (name) == strlen (names[i]) + 6) /* mkstemp()'s letters */
-        {
-          g_autofree char *path = in_run (t, name);
-          g_unlink (path);
-        }
+      if (g_str_has_prefix (name, names[i]) && strlen (name) == strlen (names[i]) + 6) { /* mkstemp()'s letters */
+        g_autofree char *path = in_run (t, name);
+        g_unlink (path);
+      }
 }
 
 static gboolean
@@ -415,23 +402,20 @@ prepare (Trainer *t, GError **error)
 {
   g_autofree char *checkpoint = in_run (t, "checkpoint.safetensors");
   gint64 n = t->ranks ? t->ranks->count : 1;
-  if (t->recipe->batch % n != 0)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[train] batch is %" G_GINT64_FORMAT ": expected a multiple of the %" G_GINT64_FORMAT " ranks, each of "
-          "which takes as many of its pictures", t->recipe->batch, n);
-      return FALSE;
-    }
-  if (nddr_ranks_is_first (t->ranks) && !t->options->resume && g_mkdir_with_parents (t->options->run, 0777) != 0)
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot make the folder %s: %s", t->options->run, g_strerror (errno));
-      return FALSE;
-    }
-  if (!t->options->resume && g_file_test (checkpoint, G_FILE_TEST_EXISTS))
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s holds a run already: go on with it with --resume, or choose another folder with -o",
-          t->options->run);
-      return FALSE;
-    }
+  if (t->recipe->batch % n != 0) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[train] batch is %" G_GINT64_FORMAT ": expected a multiple of the %" G_GINT64_FORMAT " ranks, each of "
+        "which takes as many of its pictures", t->recipe->batch, n);
+    return FALSE;
+  }
+  if (nddr_ranks_is_first (t->ranks) && !t->options->resume && g_mkdir_with_parents (t->options->run, 0777) != 0) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot make the folder %s: %s", t->options->run, g_strerror (errno));
+    return FALSE;
+  }
+  if (!t->options->resume && g_file_test (checkpoint, G_FILE_TEST_EXISTS)) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s holds a run already: go on with it with --resume, or choose another folder with -o",
+        t->options->run);
+    return FALSE;
+  }
   if ((t->options->resume && !load_checkpoint (t, error)) || !open_data (t, error))
     return FALSE;
   NddrConfig *config = make_config (t, error);
@@ -477,13 +461,12 @@ say_ranks (const Trainer *t)
   g_autoptr (GString) names = g_string_new (NULL);
   g_strlcpy (mine, nddr_device_get_info (t->device)->name, sizeof mine);
   nddr_ranks_gather (t->ranks, mine, all, sizeof mine);
-  for (int r = 0, n = 1; r < t->ranks->count; r += n)
-    {
-      const char *name = all + r * sizeof mine;
-      for (n = 1; r + n < t->ranks->count && g_str_equal (all + (r + n) * sizeof mine, name); n++)
-        continue;
-      g_string_append_printf (names, "%s%d on %s", r ? ", " : "", n, name);
-    }
+  for (int r = 0, n = 1; r < t->ranks->count; r += n) {
+    const char *name = all + r * sizeof mine;
+    for (n = 1; r + n < t->ranks->count && g_str_equal (all + (r + n) * sizeof mine, name); n++)
+      continue;
+    g_string_append_printf (names, "%s%d on %s", r ? ", " : "", n, name);
+  }
   if (nddr_ranks_is_first (t->ranks))
     g_printerr ("nddr train: %d ranks, %u pictures of a batch each: %s\n", t->ranks->count, rank_batch (t), names->str);
 }
@@ -522,11 +505,10 @@ share_loading (Trainer *t)
     return;
   nddr_ranks_gather (t->ranks, &mine, all, sizeof mine);
   t->waited = t->n_skipped = 0;
-  for (int r = 0; r < t->ranks->count; r++)
-    {
-      t->waited = MAX (t->waited, all[r].waited);
-      t->n_skipped += all[r].n_skipped;
-    }
+  for (int r = 0; r < t->ranks->count; r++) {
+    t->waited = MAX (t->waited, all[r].waited);
+    t->n_skipped += all[r].n_skipped;
+  }
 }
 
 /* What the first rank knows of its validations decides when all end. */
@@ -612,11 +594,10 @@ validate (Trainer *t, GError **error)
   if (!nddr_journal_validation (t->journal, t->step, loss, json, error)
       || !nddr_journal_pictures (t->journal, t->step, config->tasks, config->n_tasks, gallery, error))
     return FALSE;
-  if (!isfinite (score) || (isfinite (t->best) && (t->more_is_better ? score <= t->best : score >= t->best)))
-    {
-      t->stale++;
-      return TRUE;
-    }
+  if (!isfinite (score) || (isfinite (t->best) && (t->more_is_better ? score <= t->best : score >= t->best))) {
+    t->stale++;
+    return TRUE;
+  }
   t->best = score;
   t->stale = 0;
   return save_model (t, model, "best.safetensors", error);
@@ -633,12 +614,11 @@ next_batch (Trainer *t, GError **error)
   t->waited = (g_get_monotonic_time () - before) / 1e6;
   report_broken (t, t->pictures, "train");
   t->n_skipped = batch ? batch->n_skipped : 0;
-  if (!nddr_ranks_agree (t->ranks, batch != NULL, error))
-    {
-      if (batch)
-        nddr_loader_return (t->loader, batch);
-      return NULL;
-    }
+  if (!nddr_ranks_agree (t->ranks, batch != NULL, error)) {
+    if (batch)
+      nddr_loader_return (t->loader, batch);
+    return NULL;
+  }
   share_loading (t);
   return batch;
 }
@@ -688,11 +668,10 @@ log_step (const Trainer *t, const double *losses, double rate, double images_per
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GArray) more = g_array_new (FALSE, FALSE, sizeof (NddrFigure));
   add_figure (names, more, g_strdup ("grad_norm"), outcome->gradient_norm);
-  if (nddr_learner_get_scaler (t->learner))
-    {
-      add_figure (names, more, g_strdup ("loss_scale"), outcome->loss_scale);
-      add_figure (names, more, g_strdup ("overflows"), nddr_learner_get_scaler (t->learner)->overflows);
-    }
+  if (nddr_learner_get_scaler (t->learner)) {
+    add_figure (names, more, g_strdup ("loss_scale"), outcome->loss_scale);
+    add_figure (names, more, g_strdup ("overflows"), nddr_learner_get_scaler (t->learner)->overflows);
+  }
   for (guint k = 0; t->recipe->weighting != NDDR_WEIGHTING_FIXED && k < config->n_tasks; k++)
     add_figure (names, more, g_strconcat ("weight.", config->tasks[k].name, NULL), weights[k]);
   for (guint k = 0; log_variances && k < config->n_tasks; k++)
@@ -755,20 +734,19 @@ go_on (Trainer *t, gboolean *finished, GError **error)
     return FALSE;
   if (first)
     nddr_progress_start (&t->progress, t->step);
-  while (t->step < t->recipe->steps && is_patient (t) && !is_told_to_stop (t))
-    {
-      double rate = nddr_recipe_rate (t->recipe, t->step);
-      gint64 before = g_get_monotonic_time ();
-      if (!take_step (t, losses, error))
-        return FALSE;
-      double seconds = MAX (g_get_monotonic_time () - before, 1) / 1e6;
-      gboolean fine = check_step (t, losses, error) && (!first || keep_record (t, losses, rate, seconds, error));
-      if (!nddr_ranks_agree (t->ranks, fine, error))
-        return FALSE;
-      share_best (t);
-      if (is_checkpoint_due (t) && !nddr_learner_share (t->learner, error)) /* devices of several kinds may have drifted apart by roundings */
-        return FALSE;
-    }
+  while (t->step < t->recipe->steps && is_patient (t) && !is_told_to_stop (t)) {
+    double rate = nddr_recipe_rate (t->recipe, t->step);
+    gint64 before = g_get_monotonic_time ();
+    if (!take_step (t, losses, error))
+      return FALSE;
+    double seconds = MAX (g_get_monotonic_time () - before, 1) / 1e6;
+    gboolean fine = check_step (t, losses, error) && (!first || keep_record (t, losses, rate, seconds, error));
+    if (!nddr_ranks_agree (t->ranks, fine, error))
+      return FALSE;
+    share_best (t);
+    if (is_checkpoint_due (t) && !nddr_learner_share (t->learner, error)) /* devices of several kinds may have drifted apart by roundings */
+      return FALSE;
+  }
   *finished = t->step >= t->recipe->steps || !is_patient (t);
   return save_all (t, t->saved == t->step, error);
 }
@@ -781,11 +759,10 @@ write_report (Trainer *t)
   g_autofree char *path = in_run (t, "report.html");
   NddrReportOptions options = { .data = t->validation ? t->recipe->val : "", .dataset = t->validation, .progress = show_validation, .user_data = t };
   nddr_progress_start (&t->progress, 0);
-  if (!nddr_report_run (t->device, t->options->run, path, &options, &error))
-    {
-      nddr_progress_clear (&t->progress);
-      g_printerr ("the run is complete, but for its report: %s; nddr report %s writes it\n", error->message, t->options->run);
-    }
+  if (!nddr_report_run (t->device, t->options->run, path, &options, &error)) {
+    nddr_progress_clear (&t->progress);
+    g_printerr ("the run is complete, but for its report: %s; nddr report %s writes it\n", error->message, t->options->run);
+  }
 }
 
 gboolean

@@ -78,11 +78,10 @@ list_reads (const Builder *b, const NddrLayer *layer, Read *reads)
   int n = 0;
   if (layer->residual.value > 0)
     reads[n++] = (Read){ b->root[layer->residual.value], layer->residual.first, layer->residual.step ? layer->branches : 1, -1 };
-  if (is_fusion (layer) && layer->inputs[0].value > 0)
-    {
-      reads[n++] = (Read){ b->root[layer->inputs[0].value], layer->inputs[0].first, layer->n_inputs, 0 };
-      return n;
-    }
+  if (is_fusion (layer) && layer->inputs[0].value > 0) {
+    reads[n++] = (Read){ b->root[layer->inputs[0].value], layer->inputs[0].first, layer->n_inputs, 0 };
+    return n;
+  }
   for (int k = 0; k < layer->n_inputs; k++)
     if (layer->inputs[k].value > 0)
       reads[n++] = (Read){ b->root[layer->inputs[k].value], layer->inputs[k].first, layer->inputs[k].step ? layer->branches : 1, k };
@@ -101,15 +100,14 @@ find_roots (Builder *b)
 {
   for (guint v = 0; v < b->network->values->len; v++)
     b->root[v] = v;
-  for (guint i = 0; i < b->network->layers->len; i++)
-    {
-      const NddrLayer *layer = nddr_network_layer (b->network, i);
-      if (layer->kind != NDDR_LAYER_RESIZE)
-        continue;
-      int from = layer->inputs[0].value, to = layer->output;
-      if (b->widths[from] == b->widths[to] && b->heights[from] == b->heights[to])
-        b->root[to] = b->root[from];
-    }
+  for (guint i = 0; i < b->network->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (b->network, i);
+    if (layer->kind != NDDR_LAYER_RESIZE)
+      continue;
+    int from = layer->inputs[0].value, to = layer->output;
+    if (b->widths[from] == b->widths[to] && b->heights[from] == b->heights[to])
+      b->root[to] = b->root[from];
+  }
 }
 
 static void
@@ -119,18 +117,16 @@ find_zeroed (Builder *b)
   g_autofree guint64 *written = g_new0 (guint64, n_values);
   for (int t = 0; t < b->training->n_tasks; t++)
     written[b->root[b->network->heads[t].value]] |= mask_of (b->network->heads[t].first, 1);
-  for (int i = b->network->layers->len - 1; i >= 0; i--)
-    {
-      const NddrLayer *layer = nddr_network_layer (b->network, i);
-      g_autofree Read *reads = g_new (Read, layer->n_inputs + 1);
-      int n = is_alias (b, layer) ? 0 : list_reads (b, layer, reads);
-      for (int r = 0; r < n; r++)
-        {
-          guint64 mask = mask_of (reads[r].first, reads[r].count), before = written[reads[r].value] & mask;
-          b->zeroed[reads[r].value] |= before != 0 && before != mask;
-          written[reads[r].value] |= mask;
-        }
+  for (int i = b->network->layers->len - 1; i >= 0; i--) {
+    const NddrLayer *layer = nddr_network_layer (b->network, i);
+    g_autofree Read *reads = g_new (Read, layer->n_inputs + 1);
+    int n = is_alias (b, layer) ? 0 : list_reads (b, layer, reads);
+    for (int r = 0; r < n; r++) {
+      guint64 mask = mask_of (reads[r].first, reads[r].count), before = written[reads[r].value] & mask;
+      b->zeroed[reads[r].value] |= before != 0 && before != mask;
+      written[reads[r].value] |= mask;
     }
+  }
   for (guint v = 1; v < n_values; v++)
     b->zeroed[v] |= written[v] != 0 && written[v] != mask_of (0, nddr_network_value (b->network, v)->branches);
 }
@@ -140,17 +136,15 @@ static NddrTensor *
 gradient_of (Builder *b, int value, int first, int count, gboolean *accumulate)
 {
   value = b->root[value];
-  if (!b->gradients[value])
-    {
-      const NddrTensor *t = b->values[value];
-      g_autofree char *name = g_strconcat ("d ", t->name, NULL);
-      b->gradients[value] = nddr_plan_map (b->plan, name, t->branches, t->batch, t->height, t->width, t->channels);
-      if (b->zeroed[value])
-        {
-          nddr_zero (b->plan, b->gradients[value]);
-          b->written[value] = ~G_GUINT64_CONSTANT (0);
-        }
+  if (!b->gradients[value]) {
+    const NddrTensor *t = b->values[value];
+    g_autofree char *name = g_strconcat ("d ", t->name, NULL);
+    b->gradients[value] = nddr_plan_map (b->plan, name, t->branches, t->batch, t->height, t->width, t->channels);
+    if (b->zeroed[value]) {
+      nddr_zero (b->plan, b->gradients[value]);
+      b->written[value] = ~G_GUINT64_CONSTANT (0);
     }
+  }
   guint64 mask = mask_of (first, count);
   if (accumulate)
     *accumulate = (b->written[value] & mask) != 0;
@@ -232,46 +226,40 @@ append_convolution (Builder *b, int i)
   NddrTensor *output = layer->norm || ops->activated ? make_map (b, layer, "") : raw;
   guint32 dropout_layer = dropout ? b->n_dropouts++ : 0;
 
-  if (layer->kind == NDDR_LAYER_DEPTHWISE)
-    {
-      ops->depthwise = (NddrDepthwise){
-        .output = NDDR_BRANCHES (raw), .input = branches_of (b, &layer->inputs[0]), .branches = layer->branches, .weight = p->weight, .bias = p->bias,
-        .stride = layer->stride, .dilation = layer->dilation, .low = -INFINITY, .high = INFINITY, .pack_phase = NDDR_TRAINING_PACK,
-      };
-      nddr_depthwise_forward (b->plan, &ops->depthwise);
-    }
-  else
-    {
-      ops->inputs = g_new (NddrBranches, layer->n_inputs);
-      for (int k = 0; k < layer->n_inputs; k++)
-        ops->inputs[k] = factor_of (b, &layer->inputs[k]);
-      ops->convolution = (NddrConvolution){
-        .output = NDDR_BRANCHES (raw), .branches = layer->branches, .inputs = ops->inputs, .n_inputs = layer->n_inputs, .weight = p->weight,
-        .bias = p->bias, .residual = layer->norm ? none : residual, .kernel = layer->kernel, .stride = layer->stride, .dilation = layer->dilation,
-        .low = -INFINITY, .high = INFINITY, .pack_phase = NDDR_TRAINING_PACK,
-      };
-      nddr_convolution_forward (b->plan, &ops->convolution);
-    }
+  if (layer->kind == NDDR_LAYER_DEPTHWISE) {
+    ops->depthwise = (NddrDepthwise){
+      .output = NDDR_BRANCHES (raw), .input = branches_of (b, &layer->inputs[0]), .branches = layer->branches, .weight = p->weight, .bias = p->bias,
+      .stride = layer->stride, .dilation = layer->dilation, .low = -INFINITY, .high = INFINITY, .pack_phase = NDDR_TRAINING_PACK,
+    };
+    nddr_depthwise_forward (b->plan, &ops->depthwise);
+  } else {
+    ops->inputs = g_new (NddrBranches, layer->n_inputs);
+    for (int k = 0; k < layer->n_inputs; k++)
+      ops->inputs[k] = factor_of (b, &layer->inputs[k]);
+    ops->convolution = (NddrConvolution){
+      .output = NDDR_BRANCHES (raw), .branches = layer->branches, .inputs = ops->inputs, .n_inputs = layer->n_inputs, .weight = p->weight,
+      .bias = p->bias, .residual = layer->norm ? none : residual, .kernel = layer->kernel, .stride = layer->stride, .dilation = layer->dilation,
+      .low = -INFINITY, .high = INFINITY, .pack_phase = NDDR_TRAINING_PACK,
+    };
+    nddr_convolution_forward (b->plan, &ops->convolution);
+  }
 
-  if (layer->norm)
-    {
-      ops->norm = (NddrNorm){
-        .input = raw, .output = output, .residual = residual, .weight = p->scale, .bias = p->shift, .running_mean = p->mean, .running_var = p->var,
-        .frozen = b->options->bn_running && in_norm_scope (b, layer), .eps = b->network->norm_eps, .momentum = b->options->bn_momentum, .low = low, .high = high,
-        .dropout = dropout ? b->options->dropout : 0, .dropout_layer = dropout_layer, .random = b->training->random, .share = b->options->share,
-        .synchronised = b->options->bn_synchronised,
-      };
-      nddr_norm_forward (b->plan, &ops->norm);
-      meet (b, NDDR_MEETING_GATHER, ops->norm.statistics, ops->norm.all_statistics);
-    }
-  else if (ops->activated)
-    {
-      ops->activate = (NddrActivate){
-        .input = raw, .output = output, .low = low, .high = high,
-        .dropout = dropout ? b->options->dropout : 0, .dropout_layer = dropout_layer, .random = b->training->random, .share = b->options->share,
-      };
-      nddr_activate_forward (b->plan, &ops->activate);
-    }
+  if (layer->norm) {
+    ops->norm = (NddrNorm){
+      .input = raw, .output = output, .residual = residual, .weight = p->scale, .bias = p->shift, .running_mean = p->mean, .running_var = p->var,
+      .frozen = b->options->bn_running && in_norm_scope (b, layer), .eps = b->network->norm_eps, .momentum = b->options->bn_momentum, .low = low, .high = high,
+      .dropout = dropout ? b->options->dropout : 0, .dropout_layer = dropout_layer, .random = b->training->random, .share = b->options->share,
+      .synchronised = b->options->bn_synchronised,
+    };
+    nddr_norm_forward (b->plan, &ops->norm);
+    meet (b, NDDR_MEETING_GATHER, ops->norm.statistics, ops->norm.all_statistics);
+  } else if (ops->activated) {
+    ops->activate = (NddrActivate){
+      .input = raw, .output = output, .low = low, .high = high,
+      .dropout = dropout ? b->options->dropout : 0, .dropout_layer = dropout_layer, .random = b->training->random, .share = b->options->share,
+    };
+    nddr_activate_forward (b->plan, &ops->activate);
+  }
   raw->keep = !b->options->learn && layer->role == NDDR_ROLE_FUSION;
   b->training->raw[i] = raw;
   b->values[layer->output] = output;
@@ -284,26 +272,23 @@ append_mixture (Builder *b, int i)
   const NddrLayer *layer = nddr_network_layer (b->network, i);
   LayerOps *ops = &b->ops[i];
   NddrTensor *output = make_map (b, layer, ""), *weight = b->training->parameters->layers[i].weight;
-  if (layer->kind == NDDR_LAYER_MIX)
-    {
-      ops->mix = (NddrMix){
-        .output = NDDR_BRANCHES (output), .branches = layer->branches, .input = branches_of (b, &layer->inputs[0]), .n_inputs = layer->n_inputs,
-        .parts = layer->parts, .each_channel = layer->each_channel, .weight = weight, .pack_phase = NDDR_TRAINING_PACK,
-      };
-      ops->mix.input.step = 1; /* its inputs lie side by side */
-      nddr_mix_forward (b->plan, &ops->mix);
-    }
-  else
-    {
-      ops->inputs = g_new (NddrBranches, layer->n_inputs);
-      for (int k = 0; k < layer->n_inputs; k++)
-        ops->inputs[k] = branches_of (b, &layer->inputs[k]);
-      ops->blend = (NddrBlend){
-        .output = NDDR_BRANCHES (output), .branches = layer->branches, .inputs = ops->inputs, .n_inputs = layer->n_inputs, .weight = weight,
-        .pack_phase = NDDR_TRAINING_PACK,
-      };
-      nddr_blend_forward (b->plan, &ops->blend);
-    }
+  if (layer->kind == NDDR_LAYER_MIX) {
+    ops->mix = (NddrMix){
+      .output = NDDR_BRANCHES (output), .branches = layer->branches, .input = branches_of (b, &layer->inputs[0]), .n_inputs = layer->n_inputs,
+      .parts = layer->parts, .each_channel = layer->each_channel, .weight = weight, .pack_phase = NDDR_TRAINING_PACK,
+    };
+    ops->mix.input.step = 1; /* its inputs lie side by side */
+    nddr_mix_forward (b->plan, &ops->mix);
+  } else {
+    ops->inputs = g_new (NddrBranches, layer->n_inputs);
+    for (int k = 0; k < layer->n_inputs; k++)
+      ops->inputs[k] = branches_of (b, &layer->inputs[k]);
+    ops->blend = (NddrBlend){
+      .output = NDDR_BRANCHES (output), .branches = layer->branches, .inputs = ops->inputs, .n_inputs = layer->n_inputs, .weight = weight,
+      .pack_phase = NDDR_TRAINING_PACK,
+    };
+    nddr_blend_forward (b->plan, &ops->blend);
+  }
   b->values[layer->output] = output;
 }
 
@@ -313,8 +298,7 @@ append_forward (Builder *b, int i)
   const NddrLayer *layer = nddr_network_layer (b->network, i);
   LayerOps *ops = &b->ops[i];
   b->plan->label = g_intern_string (layer->label);
-  switch (layer->kind)
-    {
+  switch (layer->kind) {
     case NDDR_LAYER_CONVOLUTION:
     case NDDR_LAYER_DEPTHWISE:
       append_convolution (b, i);
@@ -341,7 +325,7 @@ append_forward (Builder *b, int i)
       };
       nddr_resize_forward (b->plan, &ops->resize);
       break;
-    }
+  }
 }
 
 /* The image is written where the host can, but convolutions read maps of the arena, with zeros around them. */
@@ -363,8 +347,7 @@ make_label (Builder *b, const NddrTask *task, int height, int width)
 {
   g_autofree char *name = g_strconcat (task->name, ".label", NULL);
   gsize pixels = (gsize) b->options->batch * height * width;
-  switch (task->kind)
-    {
+  switch (task->kind) {
     case NDDR_TASK_SEGMENTATION:
       return nddr_plan_flat (b->plan, name, NDDR_SPACE_INPUT, NDDR_BYTES, pixels);
     case NDDR_TASK_NORMAL:
@@ -372,7 +355,7 @@ make_label (Builder *b, const NddrTask *task, int height, int width)
     case NDDR_TASK_DEPTH:
     default:
       return nddr_plan_flat (b->plan, name, NDDR_SPACE_INPUT, NDDR_F32, pixels);
-    }
+  }
 }
 
 /* All tasks with segmentation have the same classes. */
@@ -407,14 +390,13 @@ append_loss (Builder *b, const NddrConfig *config, int t)
 
   gboolean accumulate;
   NddrLoss loss = { .kind = task->kind, .label = out->label, .scale = out->scale, .loss = out->loss, .class_weights = class_weights (b, task) };
-  if (!upsample)
-    {
-      NddrTensor *gradient = gradient_of (b, head->value, head->first, 1, NULL);
-      loss.prediction = (NddrBranches){ value, head->first, 1 };
-      loss.gradient = (NddrBranches){ gradient, head->first, 1 };
-      nddr_loss (b->plan, &loss);
-      return;
-    }
+  if (!upsample) {
+    NddrTensor *gradient = gradient_of (b, head->value, head->first, 1, NULL);
+    loss.prediction = (NddrBranches){ value, head->first, 1 };
+    loss.gradient = (NddrBranches){ gradient, head->first, 1 };
+    nddr_loss (b->plan, &loss);
+    return;
+  }
   NddrTensor *large = nddr_plan_map (b->plan, "upsampled", value->branches, value->batch, out->height, out->width, value->channels);
   NddrTensor *dlarge = nddr_plan_map (b->plan, "d upsampled", value->branches, value->batch, out->height, out->width, value->channels);
   NddrResize resize = { .output = large, .input = value, .mode = b->network->resize };
@@ -435,17 +417,16 @@ append_convolution_gradients (Builder *b, const NddrLayer *layer, const LayerOps
 {
   g_autofree Read *reads = g_new (Read, layer->n_inputs + 1);
   int n = list_reads (b, layer, reads);
-  for (int r = 0; r < n; r++)
-    {
-      if (reads[r].input < 0)
-        continue;
-      gboolean accumulate;
-      int k = reads[r].input;
-      NddrTensor *dx = gradient_of (b, reads[r].value, reads[r].first, reads[r].count, &accumulate);
-      gboolean fusion = is_fusion (layer);
-      NddrBranches to = { dx, reads[r].first, fusion ? 1 : layer->inputs[k].step };
-      nddr_convolution_backward_data (b->plan, &ops->convolution, k, fusion ? layer->n_inputs : 1, to, NDDR_BRANCHES (dy), accumulate);
-    }
+  for (int r = 0; r < n; r++) {
+    if (reads[r].input < 0)
+      continue;
+    gboolean accumulate;
+    int k = reads[r].input;
+    NddrTensor *dx = gradient_of (b, reads[r].value, reads[r].first, reads[r].count, &accumulate);
+    gboolean fusion = is_fusion (layer);
+    NddrBranches to = { dx, reads[r].first, fusion ? 1 : layer->inputs[k].step };
+    nddr_convolution_backward_data (b->plan, &ops->convolution, k, fusion ? layer->n_inputs : 1, to, NDDR_BRANCHES (dy), accumulate);
+  }
 }
 
 static void
@@ -488,16 +469,15 @@ append_mixture_gradient (Builder *b, int i, NddrTensor *dz)
     nddr_mix_backward_weight (b->plan, &ops->mix, NDDR_BRANCHES (dz), p->dweight);
   else
     nddr_blend_backward_weight (b->plan, &ops->blend, NDDR_BRANCHES (dz), p->dweight);
-  for (int r = 0; r < n; r++)
-    {
-      gboolean accumulate;
-      NddrTensor *dx = gradient_of (b, reads[r].value, reads[r].first, reads[r].count, &accumulate);
-      NddrBranches to = { dx, reads[r].first, 1 };
-      if (layer->kind == NDDR_LAYER_MIX)
-        nddr_mix_backward_data (b->plan, &ops->mix, to, NDDR_BRANCHES (dz), accumulate);
-      else
-        nddr_blend_backward_data (b->plan, &ops->blend, reads[r].input, to, NDDR_BRANCHES (dz), accumulate);
-    }
+  for (int r = 0; r < n; r++) {
+    gboolean accumulate;
+    NddrTensor *dx = gradient_of (b, reads[r].value, reads[r].first, reads[r].count, &accumulate);
+    NddrBranches to = { dx, reads[r].first, 1 };
+    if (layer->kind == NDDR_LAYER_MIX)
+      nddr_mix_backward_data (b->plan, &ops->mix, to, NDDR_BRANCHES (dz), accumulate);
+    else
+      nddr_blend_backward_data (b->plan, &ops->blend, reads[r].input, to, NDDR_BRANCHES (dz), accumulate);
+  }
 }
 
 static void
@@ -507,40 +487,34 @@ append_layer_gradient (Builder *b, int i, NddrTensor *dz)
   const NddrLayerParameters *p = &b->training->parameters->layers[i];
   LayerOps *ops = &b->ops[i];
   gboolean has_residual = layer->residual.value > 0, accumulate = FALSE;
-  if (layer->norm)
-    {
-      NddrBranches dresidual = { NULL, 0, 1 };
-      if (has_residual)
-        {
-          dresidual.tensor = gradient_of (b, layer->residual.value, layer->residual.first, layer->branches, &accumulate);
-          dresidual.first = layer->residual.first;
-        }
-      gboolean fixed = b->options->bn_fixed && ops->norm.frozen;
-      nddr_norm_backward (b->plan, &ops->norm, dz, dz, fixed ? NULL : p->dscale, fixed ? NULL : p->dshift, dresidual, accumulate);
-      meet (b, NDDR_MEETING_SUM, ops->norm.sums, NULL);
+  if (layer->norm) {
+    NddrBranches dresidual = { NULL, 0, 1 };
+    if (has_residual) {
+      dresidual.tensor = gradient_of (b, layer->residual.value, layer->residual.first, layer->branches, &accumulate);
+      dresidual.first = layer->residual.first;
     }
-  else
-    {
-      if (ops->activated)
-        nddr_activate_backward (b->plan, &ops->activate, dz, dz);
-      if (has_residual)
-        append_residual_gradient (b, layer, dz);
-    }
+    gboolean fixed = b->options->bn_fixed && ops->norm.frozen;
+    nddr_norm_backward (b->plan, &ops->norm, dz, dz, fixed ? NULL : p->dscale, fixed ? NULL : p->dshift, dresidual, accumulate);
+    meet (b, NDDR_MEETING_SUM, ops->norm.sums, NULL);
+  } else {
+    if (ops->activated)
+      nddr_activate_backward (b->plan, &ops->activate, dz, dz);
+    if (has_residual)
+      append_residual_gradient (b, layer, dz);
+  }
 
-  if (layer->kind == NDDR_LAYER_CONVOLUTION)
-    {
-      NddrTensor *dy = b->options->mixed ? halve (b, dz) : dz;
-      nddr_convolution_backward_weight (b->plan, &ops->convolution, NDDR_BRANCHES (dy), p->dweight, p->dbias);
-      append_penalty (b, i);
-      append_convolution_gradients (b, layer, ops, dy);
-      return;
-    }
+  if (layer->kind == NDDR_LAYER_CONVOLUTION) {
+    NddrTensor *dy = b->options->mixed ? halve (b, dz) : dz;
+    nddr_convolution_backward_weight (b->plan, &ops->convolution, NDDR_BRANCHES (dy), p->dweight, p->dbias);
+    append_penalty (b, i);
+    append_convolution_gradients (b, layer, ops, dy);
+    return;
+  }
   nddr_depthwise_backward_weight (b->plan, &ops->depthwise, NDDR_BRANCHES (dz), p->dweight, p->dbias);
-  if (layer->inputs[0].value > 0)
-    {
-      NddrTensor *dx = gradient_of (b, layer->inputs[0].value, layer->inputs[0].first, layer->branches, &accumulate);
-      nddr_depthwise_backward_data (b->plan, &ops->depthwise, (NddrBranches){ dx, layer->inputs[0].first, 1 }, NDDR_BRANCHES (dz), accumulate);
-    }
+  if (layer->inputs[0].value > 0) {
+    NddrTensor *dx = gradient_of (b, layer->inputs[0].value, layer->inputs[0].first, layer->branches, &accumulate);
+    nddr_depthwise_backward_data (b->plan, &ops->depthwise, (NddrBranches){ dx, layer->inputs[0].first, 1 }, NDDR_BRANCHES (dz), accumulate);
+  }
 }
 
 static void
@@ -552,8 +526,7 @@ append_backward (Builder *b, int i)
   NddrTensor *dz = b->gradients[b->root[layer->output]], *dx;
   gboolean accumulate;
   b->plan->label = g_intern_string (layer->label);
-  switch (layer->kind)
-    {
+  switch (layer->kind) {
     case NDDR_LAYER_CONVOLUTION:
     case NDDR_LAYER_DEPTHWISE:
       append_layer_gradient (b, i, dz);
@@ -575,7 +548,7 @@ append_backward (Builder *b, int i)
       dx = gradient_of (b, layer->inputs[0].value, 0, layer->branches, &accumulate);
       nddr_resize_backward (b->plan, &b->ops[i].resize, dx, dz, accumulate);
       break;
-    }
+  }
 }
 
 /* The sum of squares of @x.  Returns the factor that brings its norm to @max_norm; NULL where that is 0. */
@@ -587,11 +560,10 @@ append_sum (Builder *b, NddrSum which, NddrTensor *x, double max_norm)
     return NULL;
   b->training->sums[which] = nddr_plan_flat (b->plan, names[which], NDDR_SPACE_OUTPUT, NDDR_F32, 1);
   NddrSquares squares = { .x = x, .sum = b->training->sums[which], .max_norm = max_norm };
-  if (which == NDDR_SUM_GRADIENTS && b->options->mixed)
-    {
-      squares.unit = b->training->unscale = nddr_plan_flat (b->plan, "unscale", NDDR_SPACE_INPUT, NDDR_F32, 1);
-      squares.max_norm = max_norm = max_norm > 0 ? max_norm : G_MAXFLOAT;
-    }
+  if (which == NDDR_SUM_GRADIENTS && b->options->mixed) {
+    squares.unit = b->training->unscale = nddr_plan_flat (b->plan, "unscale", NDDR_SPACE_INPUT, NDDR_F32, 1);
+    squares.max_norm = max_norm = max_norm > 0 ? max_norm : G_MAXFLOAT;
+  }
   if (max_norm > 0)
     squares.factor = nddr_plan_flat (b->plan, "clip", NDDR_SPACE_ARENA, NDDR_F32, 1);
   nddr_squares (b->plan, &squares);
@@ -655,12 +627,11 @@ append_backwards (Builder *b)
 {
   gsize end = b->training->parameters->params->stride;
   b->plan->phase = NDDR_TRAINING_BACKWARD;
-  for (int i = b->training->n_layers - 1; i >= 0; i--)
-    {
-      append_backward (b, i);
-      if (b->options->share.count > 1)
-        fill_bucket (b, i, &end);
-    }
+  for (int i = b->training->n_layers - 1; i >= 0; i--) {
+    append_backward (b, i);
+    if (b->options->share.count > 1)
+      fill_bucket (b, i, &end);
+  }
   if (b->options->accumulate && b->options->share.count <= 1)
     append_total (b, 0, end);
 }
@@ -675,25 +646,23 @@ append_update (Builder *b)
   const NddrParameters *p = b->training->parameters;
   gsize n = p->params->bytes / sizeof (float), chunk = b->plan->traits.max_storage_range / sizeof (float) / 4096 * 4096;
   b->plan->phase = NDDR_TRAINING_UPDATE;
-  if (p->summed)
-    {
-      b->plan->label = g_intern_string ("exchange");
-      nddr_gradients_add (b->plan, p->total, p->summed, FALSE);
-    }
+  if (p->summed) {
+    b->plan->label = g_intern_string ("exchange");
+    nddr_gradients_add (b->plan, p->total, p->summed, FALSE);
+  }
   b->plan->label = g_intern_string ("optimizer");
   NddrTensor *clip = append_sum (b, NDDR_SUM_GRADIENTS, p->total, o->clip_norm);
-  for (gsize from = 0; from < n; from += chunk)
-    {
-      gsize count = MIN (chunk, n - from);
+  for (gsize from = 0; from < n; from += chunk) {
+    gsize count = MIN (chunk, n - from);
 #define PART(whole, unit) ((whole) && count < n ? nddr_plan_part (b->plan, (whole), #whole, from / (unit) * sizeof (float), count / (unit)) : (whole))
-      NddrOptimizer optimizer = {
-        .params = PART (p->params, 1), .gradients = PART (p->total, 1), .clip = clip, .guarded = o->mixed, .moment1 = PART (p->moment1, 1), .moment2 = PART (p->moment2, 1),
-        .groups = PART (p->groups, 64), .rates = b->training->rates, .n_groups = NDDR_N_GROUPS, .adamw = o->adamw,
-        .momentum = o->momentum, .beta1 = o->beta1, .beta2 = o->beta2, .adam_eps = o->adam_eps,
-      };
+    NddrOptimizer optimizer = {
+      .params = PART (p->params, 1), .gradients = PART (p->total, 1), .clip = clip, .guarded = o->mixed, .moment1 = PART (p->moment1, 1), .moment2 = PART (p->moment2, 1),
+      .groups = PART (p->groups, 64), .rates = b->training->rates, .n_groups = NDDR_N_GROUPS, .adamw = o->adamw,
+      .momentum = o->momentum, .beta1 = o->beta1, .beta2 = o->beta2, .adam_eps = o->adam_eps,
+    };
 #undef PART
-      nddr_optimizer_step (b->plan, &optimizer);
-    }
+    nddr_optimizer_step (b->plan, &optimizer);
+  }
   append_sum (b, NDDR_SUM_PARAMS, p->params, 0);
   append_sum (b, NDDR_SUM_RUNNING, p->running, 0);
 }
@@ -704,28 +673,25 @@ append_update (Builder *b)
 static gboolean
 check (const Builder *b, GError **error)
 {
-  for (guint i = 0; i < b->network->layers->len; i++)
-    {
-      const NddrLayer *layer = nddr_network_layer (b->network, i);
-      gboolean pools = layer->kind == NDDR_LAYER_MAX_POOL || layer->kind == NDDR_LAYER_AVERAGE_POOL || layer->kind == NDDR_LAYER_RESIZE;
-      gboolean fine = layer->branches <= MAX_BRANCHES && layer->residual.step <= 1;
-      for (int k = 0; k < layer->n_inputs; k++)
-        fine &= layer->inputs[k].step == 0 || layer->inputs[k].step == 1;
-      if (pools)
-        fine &= layer->inputs[0].first == 0 && layer->inputs[0].step == 1;
-      for (int k = 1; layer->has_bias && k < layer->branches; k++)
-        if (layer->has_bias[k] != layer->has_bias[0] || layer->has_norm[k] != layer->has_norm[0])
-          {
-            g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s and %s are trained side by side, but only one of them has a %s: start all tasks "
-                "from files of one kind", layer->names[0], layer->names[k], layer->has_bias[k] != layer->has_bias[0] ? "bias" : "normalisation");
-            return FALSE;
-          }
-      if (!fine)
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "layer %s reads its inputs in a way that cannot be trained", layer->label);
-          return FALSE;
-        }
+  for (guint i = 0; i < b->network->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (b->network, i);
+    gboolean pools = layer->kind == NDDR_LAYER_MAX_POOL || layer->kind == NDDR_LAYER_AVERAGE_POOL || layer->kind == NDDR_LAYER_RESIZE;
+    gboolean fine = layer->branches <= MAX_BRANCHES && layer->residual.step <= 1;
+    for (int k = 0; k < layer->n_inputs; k++)
+      fine &= layer->inputs[k].step == 0 || layer->inputs[k].step == 1;
+    if (pools)
+      fine &= layer->inputs[0].first == 0 && layer->inputs[0].step == 1;
+    for (int k = 1; layer->has_bias && k < layer->branches; k++)
+      if (layer->has_bias[k] != layer->has_bias[0] || layer->has_norm[k] != layer->has_norm[0]) {
+        g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s and %s are trained side by side, but only one of them has a %s: start all tasks "
+            "from files of one kind", layer->names[0], layer->names[k], layer->has_bias[k] != layer->has_bias[0] ? "bias" : "normalisation");
+        return FALSE;
+      }
+    if (!fine) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "layer %s reads its inputs in a way that cannot be trained", layer->label);
+      return FALSE;
     }
+  }
   return TRUE;
 }
 
@@ -762,11 +728,10 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
     .halves = g_new0 (NddrTensor *, n_values),
     .written = g_new0 (guint64, n_values), .zeroed = g_new0 (gboolean, n_values), .ops = g_new0 (LayerOps, training->n_layers),
   };
-  if (!check (&b, error))
-    {
-      builder_clear (&b);
-      return NULL;
-    }
+  if (!check (&b, error)) {
+    builder_clear (&b);
+    return NULL;
+  }
   nddr_network_sizes (network, options->width, options->height, &b.widths, &b.heights);
   find_roots (&b);
   find_zeroed (&b);
@@ -780,16 +745,15 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
   for (int i = 0; i < training->n_layers; i++)
     append_forward (&b, i);
   end = plan->steps->len;
-  if (options->learn)
-    {
-      training->rates = nddr_plan_flat (plan, "rates", NDDR_SPACE_INPUT, NDDR_F32, (NDDR_N_GROUPS + 1) * 4);
-      for (int t = 0; t < training->n_tasks; t++)
-        append_loss (&b, config, t);
-      append_backwards (&b);
-      append_update (&b);
-      if (options->segments > 1)
-        nddr_plan_recompute (plan, first, end, options->segments, NDDR_TRAINING_BACKWARD);
-    }
+  if (options->learn) {
+    training->rates = nddr_plan_flat (plan, "rates", NDDR_SPACE_INPUT, NDDR_F32, (NDDR_N_GROUPS + 1) * 4);
+    for (int t = 0; t < training->n_tasks; t++)
+      append_loss (&b, config, t);
+    append_backwards (&b);
+    append_update (&b);
+    if (options->segments > 1)
+      nddr_plan_recompute (plan, first, end, options->segments, NDDR_TRAINING_BACKWARD);
+  }
   builder_clear (&b);
   return g_steal_pointer (&training);
 }

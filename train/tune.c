@@ -77,15 +77,13 @@ make_program (const Tuner *tuner, const NddrWay *way, GError **error)
 static void
 note (Shape *shape, const NddrWay *way, guint64 ns)
 {
-  for (guint i = 0; i < shape->trials->len; i++)
-    {
-      Trial *trial = &g_array_index (shape->trials, Trial, i);
-      if (nddr_way_equal (&trial->way, way))
-        {
-          trial->ns = MIN (trial->ns, ns);
-          return;
-        }
+  for (guint i = 0; i < shape->trials->len; i++) {
+    Trial *trial = &g_array_index (shape->trials, Trial, i);
+    if (nddr_way_equal (&trial->way, way)) {
+      trial->ns = MIN (trial->ns, ns);
+      return;
     }
+  }
   g_array_append_vals (shape->trials, &(Trial){ *way, ns }, 1);
 }
 
@@ -93,24 +91,22 @@ note (Shape *shape, const NddrWay *way, guint64 ns)
 static void
 note_run (Tuner *tuner, const NddrPlan *plan, const guint64 *ns, gboolean estimated)
 {
-  for (guint i = 0; i < plan->steps->len; i++)
-    {
-      const NddrStep *step = plan->steps->pdata[i];
-      if (!step->shape)
-        continue;
-      Shape *shape = find_shape (tuner, step->shape);
-      shape->tuned.way = step->way;
-      shape->run += ns[i];
-      g_hash_table_add (shape->labels, g_strdup (step->label));
-    }
-  for (guint i = 0; i < tuner->shapes->len; i++)
-    {
-      Shape *shape = tuner->shapes->pdata[i];
-      note (shape, &shape->tuned.way, shape->run);
-      if (estimated)
-        shape->estimated = shape->tuned.way;
-      shape->run = 0;
-    }
+  for (guint i = 0; i < plan->steps->len; i++) {
+    const NddrStep *step = plan->steps->pdata[i];
+    if (!step->shape)
+      continue;
+    Shape *shape = find_shape (tuner, step->shape);
+    shape->tuned.way = step->way;
+    shape->run += ns[i];
+    g_hash_table_add (shape->labels, g_strdup (step->label));
+  }
+  for (guint i = 0; i < tuner->shapes->len; i++) {
+    Shape *shape = tuner->shapes->pdata[i];
+    note (shape, &shape->tuned.way, shape->run);
+    if (estimated)
+      shape->estimated = shape->tuned.way;
+    shape->run = 0;
+  }
 }
 
 static gboolean
@@ -122,12 +118,11 @@ try_way (Tuner *tuner, const NddrWay *way, GError **error)
     return FALSE;
   const NddrPlan *plan = nddr_program_get_plan (program);
   g_autofree guint64 *ns = g_new (guint64, plan->steps->len);
-  for (int i = 0; i < RUNS; i++)
-    {
-      if (!nddr_program_profile (program, phases, ns, error))
-        return FALSE;
-      note_run (tuner, plan, ns, way->kind == NDDR_WAY_CHOOSE);
-    }
+  for (int i = 0; i < RUNS; i++) {
+    if (!nddr_program_profile (program, phases, ns, error))
+      return FALSE;
+    note_run (tuner, plan, ns, way->kind == NDDR_WAY_CHOOSE);
+  }
   return TRUE;
 }
 
@@ -137,14 +132,13 @@ try_all (Tuner *tuner, GError **error)
   gboolean software = nddr_device_get_traits (tuner->device)->family == NDDR_FAMILY_SOFTWARE;
   const NddrWay estimated = { NDDR_WAY_CHOOSE };
   NddrWay way;
-  for (int round = 0; round < ROUNDS; round++)
-    {
-      if (!try_way (tuner, &estimated, error))
+  for (int round = 0; round < ROUNDS; round++) {
+    if (!try_way (tuner, &estimated, error))
+      return FALSE;
+    for (guint n = 0; nddr_way_nth (software, tuner->half, n, &way); n++)
+      if (!try_way (tuner, &way, error))
         return FALSE;
-      for (guint n = 0; nddr_way_nth (software, tuner->half, n, &way); n++)
-        if (!try_way (tuner, &way, error))
-          return FALSE;
-    }
+  }
   return TRUE;
 }
 
@@ -152,14 +146,13 @@ static void
 choose (Shape *shape)
 {
   const Trial *best = NULL, *estimated = NULL;
-  for (guint i = 0; i < shape->trials->len; i++)
-    {
-      const Trial *trial = &g_array_index (shape->trials, Trial, i);
-      if (!best || trial->ns < best->ns)
-        best = trial;
-      if (nddr_way_equal (&trial->way, &shape->estimated))
-        estimated = trial;
-    }
+  for (guint i = 0; i < shape->trials->len; i++) {
+    const Trial *trial = &g_array_index (shape->trials, Trial, i);
+    if (!best || trial->ns < best->ns)
+      best = trial;
+    if (nddr_way_equal (&trial->way, &shape->estimated))
+      estimated = trial;
+  }
   gboolean pays = best->ns < GAIN * estimated->ns;
   shape->tuned.way = pays ? best->way : (NddrWay){ NDDR_WAY_CHOOSE };
   shape->tuned.ms = (pays ? best : estimated)->ns / 1e6;
@@ -174,11 +167,10 @@ nddr_tune (NddrDevice *device, const NddrNetwork *network, int width, int height
   Tuner tuner = { device, network, width, height, batch, half, shapes };
   if (!try_all (&tuner, error))
     return NULL;
-  for (guint i = 0; i < shapes->len; i++)
-    {
-      Shape *shape = shapes->pdata[i];
-      choose (shape);
-      nddr_tuning_set (tuning, shape->tuned.shape, &shape->tuned.way);
-    }
+  for (guint i = 0; i < shapes->len; i++) {
+    Shape *shape = shapes->pdata[i];
+    choose (shape);
+    nddr_tuning_set (tuning, shape->tuned.shape, &shape->tuned.way);
+  }
   return g_steal_pointer (&shapes);
 }

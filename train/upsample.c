@@ -8,15 +8,14 @@
 static double
 source_position (guint i, guint in, guint out, NddrResizeMode mode)
 {
-  switch (mode)
-    {
+  switch (mode) {
     case NDDR_RESIZE_ALIGN_CORNERS:
       return out > 1 ? i * (double) (in - 1) / (out - 1) : 0;
     case NDDR_RESIZE_ASYMMETRIC:
       return i * (double) in / out;
     case NDDR_RESIZE_HALF_PIXEL:
       break;
-    }
+  }
   return MAX (0, (i + 0.5) * in / out - 0.5);
 }
 
@@ -27,13 +26,12 @@ nddr_upsample_axis_init (NddrUpsampleAxis *axis, guint in, guint out, NddrResize
   axis->low = g_new (guint, out);
   axis->high = g_new (guint, out);
   axis->weight = g_new (float, out);
-  for (guint i = 0; i < out; i++)
-    {
-      double at = source_position (i, in, out, mode);
-      axis->low[i] = MIN ((guint) at, in - 1);
-      axis->high[i] = MIN (axis->low[i] + 1, in - 1);
-      axis->weight[i] = at - axis->low[i];
-    }
+  for (guint i = 0; i < out; i++) {
+    double at = source_position (i, in, out, mode);
+    axis->low[i] = MIN ((guint) at, in - 1);
+    axis->high[i] = MIN (axis->low[i] + 1, in - 1);
+    axis->weight[i] = at - axis->low[i];
+  }
 }
 
 void
@@ -53,11 +51,10 @@ nddr_upsample_row (const NddrUpsampleAxis *x, const NddrUpsampleAxis *y, guint a
   float weight = y->weight[at];
   for (gsize i = 0; i < n; i++)
     blend[i] = low[i] + weight * (high[i] - low[i]);
-  for (guint i = 0; i < x->n; i++)
-    {
-      const float *left = blend + (gsize) x->low[i] * stride, *right = blend + (gsize) x->high[i] * stride;
-      float *out = row + (gsize) i * stride;
-      for (guint c = 0; c < stride; c++)
-        out[c] = left[c] + x->weight[i] * (right[c] - left[c]);
-    }
+  for (guint i = 0; i < x->n; i++) {
+    const float *left = blend + (gsize) x->low[i] * stride, *right = blend + (gsize) x->high[i] * stride;
+    float *out = row + (gsize) i * stride;
+    for (guint c = 0; c < stride; c++)
+      out[c] = left[c] + x->weight[i] * (right[c] - left[c]);
+  }
 }

@@ -23,13 +23,12 @@ nddr_verb_average (int argc, char **argv)
       || !nddr_verb_check_output ("average", output, "MODEL", argv[1]))
     return NDDR_EXIT_USAGE;
   g_autoptr (GPtrArray) models = g_ptr_array_new_with_free_func ((GDestroyNotify) nddr_model_unref);
-  for (int i = 1; i < argc; i++)
-    {
-      NddrModel *model = nddr_model_load (argv[i], &error);
-      if (!model)
-        return nddr_verb_fail ("average", error);
-      g_ptr_array_add (models, model);
-    }
+  for (int i = 1; i < argc; i++) {
+    NddrModel *model = nddr_model_load (argv[i], &error);
+    if (!model)
+      return nddr_verb_fail ("average", error);
+    g_ptr_array_add (models, model);
+  }
   g_autoptr (NddrModel) mean = nddr_average_models ((NddrModel *const *) models->pdata, (const char *const *) argv + 1, models->len, &error);
   if (!mean || !nddr_model_save (mean, output, half ? NDDR_STORE_F16 : NDDR_STORE_F32, &error))
     return nddr_verb_fail ("average", error);

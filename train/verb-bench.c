@@ -86,14 +86,13 @@ print_tuned (const GPtrArray *shapes)
 {
   double estimated = 0, tuned = 0;
   printf ("%-86s %6s %12s %9s  %s\n", "shape", "layers", "estimated ms", "fastest", "way");
-  for (guint i = 0; i < shapes->len; i++)
-    {
-      const NddrTuned *t = shapes->pdata[i];
-      g_autofree char *way = t->way.kind == NDDR_WAY_CHOOSE ? g_strdup ("as estimated") : nddr_way_print (&t->way);
-      printf ("%-86s %6d %12.3f %9.3f  %s\n", t->shape, t->layers, t->estimated_ms, t->ms, way);
-      estimated += t->estimated_ms;
-      tuned += t->ms;
-    }
+  for (guint i = 0; i < shapes->len; i++) {
+    const NddrTuned *t = shapes->pdata[i];
+    g_autofree char *way = t->way.kind == NDDR_WAY_CHOOSE ? g_strdup ("as estimated") : nddr_way_print (&t->way);
+    printf ("%-86s %6d %12.3f %9.3f  %s\n", t->shape, t->layers, t->estimated_ms, t->ms, way);
+    estimated += t->estimated_ms;
+    tuned += t->ms;
+  }
   printf ("%-86s %6s %12.3f %9.3f\n\n", "all", "", estimated, tuned);
 }
 
@@ -133,13 +132,12 @@ prepare_training (Bench *bench, GError **error)
   bench->start = g_new0 (NddrStart, 1);
   bench->start->config = nddr_config_copy (nddr_model_get_config (bench->model));
   bench->start->tensors = nddr_tensors_new ();
-  for (guint i = 0; i < tensors->arrays->len; i++)
-    {
-      const NddrArray *from = tensors->arrays->pdata[i];
-      NddrArray *array = nddr_array_new (from->name, from->n_dims, from->dims);
-      memcpy (array->data, from->data, from->n_elements * sizeof (float));
-      nddr_tensors_take (bench->start->tensors, array);
-    }
+  for (guint i = 0; i < tensors->arrays->len; i++) {
+    const NddrArray *from = tensors->arrays->pdata[i];
+    NddrArray *array = nddr_array_new (from->name, from->n_dims, from->dims);
+    memcpy (array->data, from->data, from->n_elements * sizeof (float));
+    nddr_tensors_take (bench->start->tensors, array);
+  }
   bench->start->network = nddr_network_new (bench->start->config, bench->start->tensors, NULL, error);
   if (!bench->start->network)
     return FALSE;
@@ -173,14 +171,13 @@ time_runs (Bench *bench, gint64 started, GError **error)
     if (!nddr_program_run (bench->program, bench->phases, error))
       return FALSE;
   begin = g_get_monotonic_time ();
-  while (bench->ms->len < (bench->train ? MIN_STEPS : MIN_RUNS) || (bench->ms->len < MAX_RUNS && g_get_monotonic_time () - begin < ENOUGH_SECONDS * G_USEC_PER_SEC))
-    {
-      gint64 before = g_get_monotonic_time ();
-      if (!nddr_program_run (bench->program, bench->phases, error))
-        return FALSE;
-      double ms = (g_get_monotonic_time () - before) / 1e3;
-      g_array_append_val (bench->ms, ms);
-    }
+  while (bench->ms->len < (bench->train ? MIN_STEPS : MIN_RUNS) || (bench->ms->len < MAX_RUNS && g_get_monotonic_time () - begin < ENOUGH_SECONDS * G_USEC_PER_SEC)) {
+    gint64 before = g_get_monotonic_time ();
+    if (!nddr_program_run (bench->program, bench->phases, error))
+      return FALSE;
+    double ms = (g_get_monotonic_time () - before) / 1e3;
+    g_array_append_val (bench->ms, ms);
+  }
   g_array_sort (bench->ms, compare_doubles);
   return TRUE;
 }
@@ -263,20 +260,19 @@ profile (Bench *bench, gboolean by_kernel, GArray **rows, GError **error)
   if (!nddr_program_profile (bench->program, bench->phases, ns, error))
     return FALSE;
   *rows = g_array_new (FALSE, FALSE, sizeof (Row));
-  for (guint i = 0; i < plan->steps->len; i++)
-    {
-      const NddrStep *step = plan->steps->pdata[i];
-      const char *key = by_kernel ? step->kernel->name : step->label ? step->label : "";
-      guint r = 0;
-      if (!(bench->phases & 1u << step->phase))
-        continue;
-      while (r < (*rows)->len && !g_str_equal (g_array_index (*rows, Row, r).label, key))
-        r++;
-      if (r == (*rows)->len)
-        g_array_append_vals (*rows, &(Row){ .label = key }, 1);
-      g_array_index (*rows, Row, r).ns += ns[i];
-      g_array_index (*rows, Row, r).steps++;
-    }
+  for (guint i = 0; i < plan->steps->len; i++) {
+    const NddrStep *step = plan->steps->pdata[i];
+    const char *key = by_kernel ? step->kernel->name : step->label ? step->label : "";
+    guint r = 0;
+    if (!(bench->phases & 1u << step->phase))
+      continue;
+    while (r < (*rows)->len && !g_str_equal (g_array_index (*rows, Row, r).label, key))
+      r++;
+    if (r == (*rows)->len)
+      g_array_append_vals (*rows, &(Row){ .label = key }, 1);
+    g_array_index (*rows, Row, r).ns += ns[i];
+    g_array_index (*rows, Row, r).steps++;
+  }
   if (!by_kernel)
     count_operations (bench, *rows);
   return TRUE;
@@ -286,14 +282,13 @@ static void
 print_rows (const Bench *bench, const char *title, const GArray *rows, gboolean rates)
 {
   printf ("\n%-40s %8s %6s%s\n", title, "ms", "steps", rates ? "  GFLOP/s of peak" : "");
-  for (guint r = 0; r < rows->len; r++)
-    {
-      const Row *row = &g_array_index (rows, Row, r);
-      printf ("%-40s %8.3f %6u", row->label, row->ns / 1e6, row->steps);
-      if (row->gflop > 0 && row->ns > 0)
-        printf (" %8.1f %5.1f %%", row->gflop / (row->ns / 1e9), 100 * row->gflop * 1e9 / (row->ns / 1e9) / peak (bench));
-      printf ("\n");
-    }
+  for (guint r = 0; r < rows->len; r++) {
+    const Row *row = &g_array_index (rows, Row, r);
+    printf ("%-40s %8.3f %6u", row->label, row->ns / 1e6, row->steps);
+    if (row->gflop > 0 && row->ns > 0)
+      printf (" %8.1f %5.1f %%", row->gflop / (row->ns / 1e9), 100 * row->gflop * 1e9 / (row->ns / 1e9) / peak (bench));
+    printf ("\n");
+  }
 }
 
 static void
@@ -301,12 +296,11 @@ add_rates (JsonBuilder *json, const char *name, const GArray *rows)
 {
   json_builder_set_member_name (json, name);
   json_builder_begin_object (json);
-  for (guint r = 0; r < rows->len; r++)
-    {
-      const Row *row = &g_array_index (rows, Row, r);
-      if (row->gflop > 0 && row->ns > 0)
-        add_number (json, row->label, row->gflop / (row->ns / 1e9));
-    }
+  for (guint r = 0; r < rows->len; r++) {
+    const Row *row = &g_array_index (rows, Row, r);
+    if (row->gflop > 0 && row->ns > 0)
+      add_number (json, row->label, row->gflop / (row->ns / 1e9));
+  }
   json_builder_end_object (json);
 }
 
@@ -342,25 +336,23 @@ report (Bench *bench, gboolean as_json, gboolean layers, GError **error)
   double median = quantile (bench->ms, 0.5), gmac = cost.macs * (double) bench->batch / 1e9;
   double gflops = operations (bench, cost.macs) / (median / 1e3);
   const char *device = nddr_device_get_info (bench->device)->name;
-  if (!as_json)
-    {
-      printf ("device      %s\nprecision   %s\ninput       %ux%u, batch %u%s\n", device, precision_of (bench), bench->width, bench->height,
-          bench->batch, bench->train ? ", a training step" : "");
-      printf ("first       %.1f ms\nmedian      %.2f ms (%u runs)\nmin         %.2f ms\np99         %.2f ms\n", bench->first_ms, median, bench->ms->len,
-          quantile (bench->ms, 0), quantile (bench->ms, 0.99));
-      printf ("start       plan %.1f ms, memory %.1f ms, pipelines %.1f ms", bench->plan_us / 1e3, start->memory / 1e3, start->pipelines / 1e3);
-      if (!bench->train)
-        printf (", weights %.1f ms", bench->weights_us / 1e3);
-      printf ("\narithmetic  %.3f GMAC, %.1f GFLOP/s\nactivations %.1f MiB, of which %.1f at once\nweights     %.1f MiB\n", gmac, gflops,
-          arena / 1048576.0, least / 1048576.0, plan->space_bytes[NDDR_SPACE_WEIGHTS] / 1048576.0);
-      if (layers)
-        {
-          printf ("peak        %.1f GFLOP/s, %.1f GB/s read and written\n", peak (bench) / 1e9, bench->peak.memory / 1e9);
-          print_rows (bench, "layer", by_layer, TRUE);
-          print_rows (bench, "kernel", by_kernel, FALSE);
-        }
-      return TRUE;
+  if (!as_json) {
+    printf ("device      %s\nprecision   %s\ninput       %ux%u, batch %u%s\n", device, precision_of (bench), bench->width, bench->height,
+        bench->batch, bench->train ? ", a training step" : "");
+    printf ("first       %.1f ms\nmedian      %.2f ms (%u runs)\nmin         %.2f ms\np99         %.2f ms\n", bench->first_ms, median, bench->ms->len,
+        quantile (bench->ms, 0), quantile (bench->ms, 0.99));
+    printf ("start       plan %.1f ms, memory %.1f ms, pipelines %.1f ms", bench->plan_us / 1e3, start->memory / 1e3, start->pipelines / 1e3);
+    if (!bench->train)
+      printf (", weights %.1f ms", bench->weights_us / 1e3);
+    printf ("\narithmetic  %.3f GMAC, %.1f GFLOP/s\nactivations %.1f MiB, of which %.1f at once\nweights     %.1f MiB\n", gmac, gflops,
+        arena / 1048576.0, least / 1048576.0, plan->space_bytes[NDDR_SPACE_WEIGHTS] / 1048576.0);
+    if (layers) {
+      printf ("peak        %.1f GFLOP/s, %.1f GB/s read and written\n", peak (bench) / 1e9, bench->peak.memory / 1e9);
+      print_rows (bench, "layer", by_layer, TRUE);
+      print_rows (bench, "kernel", by_kernel, FALSE);
     }
+    return TRUE;
+  }
   g_autoptr (JsonBuilder) json = json_builder_new ();
   json_builder_begin_object (json);
   add_text (json, "device", device);
@@ -385,14 +377,13 @@ report (Bench *bench, gboolean as_json, gboolean layers, GError **error)
   add_count (json, "activation_bytes", arena);
   add_count (json, "live_bytes", least);
   add_count (json, "weight_bytes", plan->space_bytes[NDDR_SPACE_WEIGHTS]);
-  if (layers)
-    {
-      add_number (json, "peak_gflops", peak (bench) / 1e9);
-      add_number (json, "peak_gb_per_s", bench->peak.memory / 1e9);
-      add_rows (json, "layers", by_layer);
-      add_rates (json, "layer_gflops", by_layer);
-      add_rows (json, "kernels", by_kernel);
-    }
+  if (layers) {
+    add_number (json, "peak_gflops", peak (bench) / 1e9);
+    add_number (json, "peak_gb_per_s", bench->peak.memory / 1e9);
+    add_rows (json, "layers", by_layer);
+    add_rates (json, "layer_gflops", by_layer);
+    add_rows (json, "kernels", by_kernel);
+  }
   json_builder_end_object (json);
   g_autoptr (JsonNode) root = json_builder_get_root (json);
   g_autofree char *text = json_to_string (root, TRUE);

@@ -9,8 +9,7 @@
 static const char *
 type_name (VkPhysicalDeviceType type)
 {
-  switch (type)
-    {
+  switch (type) {
     case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
       return "discrete";
     case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU:
@@ -21,7 +20,7 @@ type_name (VkPhysicalDeviceType type)
       return "CPU";
     default:
       return "other";
-    }
+  }
 }
 
 /* What device @i reaches at most. */
@@ -31,11 +30,10 @@ print_measure (guint i, GError **error)
   g_autofree char *which = g_strdup_printf ("%u", i);
   g_autoptr (NddrDevice) device = nddr_device_open (which, error);
   NddrMeasure measure;
-  if (!device || !nddr_measure_device (device, &measure, error))
-    {
-      g_prefix_error (error, "measuring device %u: ", i);
-      return FALSE;
-    }
+  if (!device || !nddr_measure_device (device, &measure, error)) {
+    g_prefix_error (error, "measuring device %u: ", i);
+    return FALSE;
+  }
   printf ("   measured  %.0f GFLOP/s in fp32, ", measure.fma / 1e9);
   if (measure.matrix > 0)
     printf ("%.0f GFLOP/s on matrices, ", measure.matrix / 1e9);
@@ -57,24 +55,23 @@ nddr_verb_devices (int argc, char **argv)
   g_autoptr (GPtrArray) devices = nddr_device_list (&error);
   if (!devices)
     return nddr_verb_fail ("devices", error);
-  for (guint i = 0; i < devices->len; i++)
-    {
-      const NddrDeviceInfo *info = devices->pdata[i];
-      printf ("%u: %s\n", i, info->name);
-      printf ("   driver    %s\n", info->driver);
-      printf ("   type      %s, Vulkan %u.%u.%u\n", type_name (info->type), VK_API_VERSION_MAJOR (info->api_version),
-          VK_API_VERSION_MINOR (info->api_version), VK_API_VERSION_PATCH (info->api_version));
-      printf ("   memory    %.1f GiB\n", info->memory / 1073741824.0);
-      printf ("   subgroup  %u\n", info->subgroup_size);
-      printf ("   kernels   %s\n", info->software ? "for software drivers" : "for GPUs");
-      printf ("   fp16      %s\n", info->fp16 ? "storage" : "no");
-      if (info->matrix[0])
-        printf ("   matrices  %u x %u x %u, fp16 with fp32 sums\n", info->matrix[0], info->matrix[1], info->matrix[2]);
-      else
-        printf ("   matrices  no\n");
-      printf ("   usable    %s%s\n", info->usable ? "yes" : "no: ", info->usable ? "" : info->unusable_because);
-      if (measure && info->usable && !print_measure (i, &error))
-        return nddr_verb_fail ("devices", error);
-    }
+  for (guint i = 0; i < devices->len; i++) {
+    const NddrDeviceInfo *info = devices->pdata[i];
+    printf ("%u: %s\n", i, info->name);
+    printf ("   driver    %s\n", info->driver);
+    printf ("   type      %s, Vulkan %u.%u.%u\n", type_name (info->type), VK_API_VERSION_MAJOR (info->api_version),
+        VK_API_VERSION_MINOR (info->api_version), VK_API_VERSION_PATCH (info->api_version));
+    printf ("   memory    %.1f GiB\n", info->memory / 1073741824.0);
+    printf ("   subgroup  %u\n", info->subgroup_size);
+    printf ("   kernels   %s\n", info->software ? "for software drivers" : "for GPUs");
+    printf ("   fp16      %s\n", info->fp16 ? "storage" : "no");
+    if (info->matrix[0])
+      printf ("   matrices  %u x %u x %u, fp16 with fp32 sums\n", info->matrix[0], info->matrix[1], info->matrix[2]);
+    else
+      printf ("   matrices  no\n");
+    printf ("   usable    %s%s\n", info->usable ? "yes" : "no: ", info->usable ? "" : info->unusable_because);
+    if (measure && info->usable && !print_measure (i, &error))
+      return nddr_verb_fail ("devices", error);
+  }
   return NDDR_EXIT_DONE;
 }

@@ -18,12 +18,11 @@ show (guint done, guint total, gpointer user_data)
 static void
 print_scores (const char *name, JsonNode *node, int depth)
 {
-  if (!JSON_NODE_HOLDS_OBJECT (node))
-    {
-      gboolean is_number = JSON_NODE_HOLDS_VALUE (node);
-      printf ("%*s%-18s %s%.*f\n", depth * 2, "", name, is_number ? "" : "no pixels ", 4, is_number ? json_node_get_double (node) : 0.0);
-      return;
-    }
+  if (!JSON_NODE_HOLDS_OBJECT (node)) {
+    gboolean is_number = JSON_NODE_HOLDS_VALUE (node);
+    printf ("%*s%-18s %s%.*f\n", depth * 2, "", name, is_number ? "" : "no pixels ", 4, is_number ? json_node_get_double (node) : 0.0);
+    return;
+  }
   JsonObjectIter iter;
   const char *member;
   JsonNode *value;

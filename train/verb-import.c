@@ -33,12 +33,11 @@ nddr_verb_import (int argc, char **argv)
   for (guint i = 0; sets && sets[i]; i++)
     if (!g_str_has_prefix (sets[i], "model."))
       return nddr_verb_misuse ("import", "--set %s: expected model.KEY=VALUE", sets[i]);
-  if (classes_path)
-    {
-      classes = nddr_classes_read (classes_path, &n_classes, &error);
-      if (!classes)
-        return nddr_verb_fail ("import", error);
-    }
+  if (classes_path) {
+    classes = nddr_classes_read (classes_path, &n_classes, &error);
+    if (!classes)
+      return nddr_verb_fail ("import", error);
+  }
   NddrImportOptions options = { tasks, classes, n_classes, width, height, (const char *const *) sets };
   g_autoptr (NddrModel) model = nddr_import (argv[1], &options, &about, &error);
   if (classes)

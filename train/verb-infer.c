@@ -30,18 +30,16 @@ parse_views (const char *text, NddrView *views, guint *n_views)
 {
   g_auto (GStrv) words = g_strsplit (text ? text : "overlay", ",", -1);
   *n_views = 0;
-  for (int i = 0; words[i]; i++)
-    {
-      int view = 0;
-      while (view < MAX_VIEWS && !g_str_equal (words[i], view_names[view]))
-        view++;
-      if (view == MAX_VIEWS || *n_views == MAX_VIEWS)
-        {
-          nddr_verb_misuse ("infer", "--view %s: expected overlay, map or raw, joined by commas", text);
-          return FALSE;
-        }
-      views[(*n_views)++] = (NddrView) view;
+  for (int i = 0; words[i]; i++) {
+    int view = 0;
+    while (view < MAX_VIEWS && !g_str_equal (words[i], view_names[view]))
+      view++;
+    if (view == MAX_VIEWS || *n_views == MAX_VIEWS) {
+      nddr_verb_misuse ("infer", "--view %s: expected overlay, map or raw, joined by commas", text);
+      return FALSE;
     }
+    views[(*n_views)++] = (NddrView) view;
+  }
   return TRUE;
 }
 
@@ -60,14 +58,13 @@ choose_outputs (Inference *inference, const NddrView *views, guint n_views, gboo
 {
   guint n_tasks = nddr_model_get_n_tasks (inference->model), n = 0;
   inference->outputs = g_new0 (NddrOutput, n_tasks * (MAX_VIEWS + 1));
-  for (guint t = 0; t < n_tasks; t++)
-    {
-      const NddrTask *task = nddr_model_get_task (inference->model, t);
-      for (guint v = 0; v < n_views; v++)
-        inference->outputs[n++] = (NddrOutput){ task->name, views[v], view_format (views[v], task->kind) };
-      if (npy)
-        inference->outputs[n++] = (NddrOutput){ task->name, NDDR_VIEW_HEAD, NDDR_PIXEL_FLOAT };
-    }
+  for (guint t = 0; t < n_tasks; t++) {
+    const NddrTask *task = nddr_model_get_task (inference->model, t);
+    for (guint v = 0; v < n_views; v++)
+      inference->outputs[n++] = (NddrOutput){ task->name, views[v], view_format (views[v], task->kind) };
+    if (npy)
+      inference->outputs[n++] = (NddrOutput){ task->name, NDDR_VIEW_HEAD, NDDR_PIXEL_FLOAT };
+  }
   inference->n_outputs = n;
   inference->results = g_new0 (NddrFrame, n);
   inference->channels = g_new0 (guint, n);
@@ -89,28 +86,26 @@ set_size (Inference *inference, guint width, guint height, GError **error)
   if (!nddr_session_set_frames (inference->session, &format, inference->outputs, inference->n_outputs, error))
     return FALSE;
   free_results (inference);
-  for (guint i = 0; i < inference->n_outputs; i++)
-    {
-      guint w = width, h = height, channels = 4;
-      switch (inference->outputs[i].format)
-        {
-        case NDDR_PIXEL_FLOAT:
-          nddr_session_get_head_size (inference->session, inference->outputs[i].task, &w, &h, &channels);
-          break;
-        case NDDR_PIXEL_RGB:
-          channels = 3;
-          break;
-        case NDDR_PIXEL_RGBA:
-          break;
-        default:
-          channels = 1;
-          break;
-        }
-      inference->channels[i] = channels;
-      inference->bits[i] = inference->outputs[i].format == NDDR_PIXEL_FLOAT ? 32 : inference->outputs[i].format == NDDR_PIXEL_GRAY16_LE ? 16 : 8;
-      gsize stride = (gsize) w * channels * inference->bits[i] / 8;
-      inference->results[i] = (NddrFrame){ { g_malloc (stride * h) }, { (gint) stride } };
+  for (guint i = 0; i < inference->n_outputs; i++) {
+    guint w = width, h = height, channels = 4;
+    switch (inference->outputs[i].format) {
+      case NDDR_PIXEL_FLOAT:
+        nddr_session_get_head_size (inference->session, inference->outputs[i].task, &w, &h, &channels);
+        break;
+      case NDDR_PIXEL_RGB:
+        channels = 3;
+        break;
+      case NDDR_PIXEL_RGBA:
+        break;
+      default:
+        channels = 1;
+        break;
     }
+    inference->channels[i] = channels;
+    inference->bits[i] = inference->outputs[i].format == NDDR_PIXEL_FLOAT ? 32 : inference->outputs[i].format == NDDR_PIXEL_GRAY16_LE ? 16 : 8;
+    gsize stride = (gsize) w * channels * inference->bits[i] / 8;
+    inference->results[i] = (NddrFrame){ { g_malloc (stride * h) }, { (gint) stride } };
+  }
   inference->width = width;
   inference->height = height;
   return TRUE;
@@ -148,18 +143,16 @@ static gboolean
 check_names (char **paths, int n, GError **error)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  for (int i = 0; i < n; i++)
-    {
-      g_autofree char *base = base_name (paths[i]);
-      const char *other = g_hash_table_lookup (seen, base);
-      if (other)
-        {
-          g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "the results of %s and %s would have the same names: give them in two runs, into two folders",
-              other, paths[i]);
-          return FALSE;
-        }
-      g_hash_table_insert (seen, g_steal_pointer (&base), paths[i]);
+  for (int i = 0; i < n; i++) {
+    g_autofree char *base = base_name (paths[i]);
+    const char *other = g_hash_table_lookup (seen, base);
+    if (other) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "the results of %s and %s would have the same names: give them in two runs, into two folders",
+          other, paths[i]);
+      return FALSE;
     }
+    g_hash_table_insert (seen, g_steal_pointer (&base), paths[i]);
+  }
   return TRUE;
 }
 
@@ -208,11 +201,10 @@ nddr_verb_infer (int argc, char **argv)
     return nddr_verb_misuse ("infer", "-o DIR is missing: the folder that gets the pictures");
   if (!check_names (argv + 2, argc - 2, &error))
     return nddr_verb_misuse ("infer", "%s", error->message);
-  if (g_mkdir_with_parents (folder, 0777) != 0)
-    {
-      g_set_error (&error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot make the folder %s: %s", folder, g_strerror (errno));
-      return nddr_verb_fail ("infer", error);
-    }
+  if (g_mkdir_with_parents (folder, 0777) != 0) {
+    g_set_error (&error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot make the folder %s: %s", folder, g_strerror (errno));
+    return nddr_verb_fail ("infer", error);
+  }
   g_autoptr (NddrModel) model = nddr_model_load (argv[1], &error);
   g_autoptr (NddrDevice) device = model ? nddr_device_open (which, &error) : NULL;
   g_autoptr (NddrSession) session = device ? nddr_session_new (device, model, &options, &error) : NULL;

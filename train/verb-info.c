@@ -11,14 +11,13 @@
 static void
 print_tasks (const NddrConfig *config)
 {
-  for (guint t = 0; t < config->n_tasks; t++)
-    {
-      const NddrTask *task = &config->tasks[t];
-      printf ("task          %s (%s", task->name, nddr_task_kind_name (task->kind));
-      for (guint c = 0; c < task->n_classes; c++)
-        printf ("%s%s", c ? ", " : ": ", task->classes[c].name);
-      printf (")\n");
-    }
+  for (guint t = 0; t < config->n_tasks; t++) {
+    const NddrTask *task = &config->tasks[t];
+    printf ("task          %s (%s", task->name, nddr_task_kind_name (task->kind));
+    for (guint c = 0; c < task->n_classes; c++)
+      printf ("%s%s", c ? ", " : ": ", task->classes[c].name);
+    printf (")\n");
+  }
 }
 
 /* What inference in fp32 takes for activations as it is planned for a modest device with @traits, and the least that it could. */

@@ -33,13 +33,12 @@ make_one (gpointer data, gpointer user_data)
   g_mutex_lock (&job->lock);
   gboolean failed = job->error != NULL;
   g_mutex_unlock (&job->lock);
-  if (!failed)
-    {
-      g_autofree char *name = g_strdup_printf ("%0*u", job->digits, index);
-      g_autoptr (NddrSample) sample = job->walk ? nddr_synth_walk (job->seed, index, job->count, job->width, job->height)
-                                                : nddr_synth_picture (job->seed, index, job->width, job->height);
-      nddr_export_sample (job->dir, job->split, name, sample, &error);
-    }
+  if (!failed) {
+    g_autofree char *name = g_strdup_printf ("%0*u", job->digits, index);
+    g_autoptr (NddrSample) sample = job->walk ? nddr_synth_walk (job->seed, index, job->count, job->width, job->height)
+                                              : nddr_synth_picture (job->seed, index, job->width, job->height);
+    nddr_export_sample (job->dir, job->split, name, sample, &error);
+  }
   g_mutex_lock (&job->lock);
   job->done++;
   if (error && !job->error)
@@ -58,15 +57,14 @@ make_all (Job *job, guint threads, GError **error)
   for (guint i = 0; i < job->count; i++)
     g_thread_pool_push (pool, GUINT_TO_POINTER (i + 1), NULL);
   g_mutex_lock (&job->lock);
-  while (job->done < job->count)
-    {
-      guint done = job->done;
-      g_mutex_unlock (&job->lock);
-      nddr_progress_update (&progress, done, job->count, "pictures");
-      g_mutex_lock (&job->lock);
-      if (job->done == done)
-        g_cond_wait (&job->changed, &job->lock);
-    }
+  while (job->done < job->count) {
+    guint done = job->done;
+    g_mutex_unlock (&job->lock);
+    nddr_progress_update (&progress, done, job->count, "pictures");
+    g_mutex_lock (&job->lock);
+    if (job->done == done)
+      g_cond_wait (&job->changed, &job->lock);
+  }
   g_mutex_unlock (&job->lock);
   g_thread_pool_free (pool, FALSE, TRUE);
   nddr_progress_clear (&progress);

@@ -17,17 +17,15 @@ nddr_verb_parse (int *argc, char ***argv, const char *arguments, const char *sum
   g_option_context_set_summary (context, summary);
   if (entries)
     g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, argc, argv, &error))
-    {
-      nddr_verb_misuse (verb, "%s", error->message);
-      return FALSE;
-    }
+  if (!g_option_context_parse (context, argc, argv, &error)) {
+    nddr_verb_misuse (verb, "%s", error->message);
+    return FALSE;
+  }
   /* "--" itself is left where an argument begins with a dash */
-  if (*argc > 1 && g_str_equal ((*argv)[1], "--"))
-    {
-      (*argc)--;
-      (*argv)++;
-    }
+  if (*argc > 1 && g_str_equal ((*argv)[1], "--")) {
+    (*argc)--;
+    (*argv)++;
+  }
   int n = *argc - 1;
   if (n >= min_args && (max_args < 0 || n <= max_args))
     return TRUE;
@@ -74,11 +72,10 @@ nddr_verb_parse_size (const char *verb, const char *text, guint *width, guint *h
   g_auto (GStrv) parts = g_strsplit (text, "x", 2);
   guint64 sizes[2];
   for (int i = 0; i < 2; i++)
-    if (!parts[0] || !parts[i] || !g_ascii_string_to_unsigned (parts[i], 10, 32, 16384, &sizes[i], NULL))
-      {
-        nddr_verb_misuse (verb, "%s is no size: expected WIDTHxHEIGHT, each from 32 to 16384, as in 256x192", text);
-        return FALSE;
-      }
+    if (!parts[0] || !parts[i] || !g_ascii_string_to_unsigned (parts[i], 10, 32, 16384, &sizes[i], NULL)) {
+      nddr_verb_misuse (verb, "%s is no size: expected WIDTHxHEIGHT, each from 32 to 16384, as in 256x192", text);
+      return FALSE;
+    }
   *width = sizes[0];
   *height = sizes[1];
   return TRUE;
@@ -89,11 +86,10 @@ nddr_verb_parse_precision (const char *verb, const char *text, NddrPrecision *pr
 {
   static const char *const names[] = { "auto", "fp32", "fp16" };
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    if (!text || g_str_equal (text, names[i]))
-      {
-        *precision = (NddrPrecision) i;
-        return TRUE;
-      }
+    if (!text || g_str_equal (text, names[i])) {
+      *precision = (NddrPrecision) i;
+      return TRUE;
+    }
   nddr_verb_misuse (verb, "--precision %s: expected auto, fp32 or fp16", text);
   return FALSE;
 }

@@ -42,23 +42,21 @@ int
 main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
-  if (argc != 3)
-    {
-      g_printerr ("usage: %s GOLDENS.safetensors DIR\n", argv[0]);
-      return 2;
-    }
+  if (argc != 3) {
+    g_printerr ("usage: %s GOLDENS.safetensors DIR\n", argv[0]);
+    return 2;
+  }
   g_autoptr (NddrTensors) goldens = nddr_safetensors_read (argv[1], FALSE, &error);
   GHashTableIter iter;
   gpointer name, json;
   if (goldens)
     g_hash_table_iter_init (&iter, goldens->metadata);
-  while (goldens && !error && g_hash_table_iter_next (&iter, &name, &json))
-    {
-      if (g_str_has_suffix (name, ".affine"))
-        continue;
-      g_autofree char *affine = g_strconcat (name, ".affine", NULL);
-      write_case (name, json, g_hash_table_lookup (goldens->metadata, affine), argv[2], &error);
-    }
+  while (goldens && !error && g_hash_table_iter_next (&iter, &name, &json)) {
+    if (g_str_has_suffix (name, ".affine"))
+      continue;
+    g_autofree char *affine = g_strconcat (name, ".affine", NULL);
+    write_case (name, json, g_hash_table_lookup (goldens->metadata, affine), argv[2], &error);
+  }
   if (!error)
     return 0;
   g_printerr ("%s: %s\n", argv[0], error->message);

@@ -40,18 +40,17 @@ make_state_dict (const char *name)
   g_autoptr (JsonNode) node = describe (name);
   JsonArray *rows = json_object_get_array_member (json_node_get_object (node), "tensors");
   NddrTensors *tensors = nddr_tensors_new ();
-  for (guint i = 0; i < json_array_get_length (rows); i++)
-    {
-      JsonArray *row = json_array_get_array_element (rows, i);
-      gint64 dims[NDDR_ARRAY_MAX_DIMS];
-      guint n_dims = json_array_get_length (row) - 2;
-      for (guint d = 0; d < n_dims; d++)
-        dims[d] = json_array_get_int_element (row, d + 2);
-      NddrArray *array = generate_parameter (json_array_get_string_element (row, 1), n_dims, dims, FALSE);
-      g_free (array->name);
-      array->name = g_strdup (json_array_get_string_element (row, 0));
-      nddr_tensors_take (tensors, array);
-    }
+  for (guint i = 0; i < json_array_get_length (rows); i++) {
+    JsonArray *row = json_array_get_array_element (rows, i);
+    gint64 dims[NDDR_ARRAY_MAX_DIMS];
+    guint n_dims = json_array_get_length (row) - 2;
+    for (guint d = 0; d < n_dims; d++)
+      dims[d] = json_array_get_int_element (row, d + 2);
+    NddrArray *array = generate_parameter (json_array_get_string_element (row, 1), n_dims, dims, FALSE);
+    g_free (array->name);
+    array->name = g_strdup (json_array_get_string_element (row, 0));
+    nddr_tensors_take (tensors, array);
+  }
   g_hash_table_insert (tensors->metadata, g_strdup ("format"), g_strdup ("pt")); /* as safetensors' own library for PyTorch does */
   return tensors;
 }
@@ -144,11 +143,10 @@ compare_outputs (const char *name, const NddrModel *model)
   check_run (check, 1 << NDDR_PHASE_PACK);
   check_fill (check, image, input);
   check_run (check, 1 << NDDR_PHASE_NETWORK);
-  for (guint t = 0; t < config->n_tasks; t++)
-    {
-      g_autofree double *want = golden_of (name, t, inference->heads[t].tensor);
-      check_compare (check, inference->heads[t].tensor, want, BOUND, "%s %s", name, config->tasks[t].name);
-    }
+  for (guint t = 0; t < config->n_tasks; t++) {
+    g_autofree double *want = golden_of (name, t, inference->heads[t].tensor);
+    check_compare (check, inference->heads[t].tensor, want, BOUND, "%s %s", name, config->tasks[t].name);
+  }
   nddr_inference_free (inference);
   check_end (check);
 }
@@ -217,15 +215,14 @@ static NddrTensors *
 without (const NddrTensors *tensors, const char *part)
 {
   NddrTensors *rest = nddr_tensors_new ();
-  for (guint i = 0; i < tensors->arrays->len; i++)
-    {
-      const NddrArray *from = tensors->arrays->pdata[i];
-      if (strstr (from->name, part))
-        continue;
-      NddrArray *array = nddr_array_new (from->name, from->n_dims, from->dims);
-      memcpy (array->data, from->data, from->n_elements * sizeof (float));
-      nddr_tensors_take (rest, array);
-    }
+  for (guint i = 0; i < tensors->arrays->len; i++) {
+    const NddrArray *from = tensors->arrays->pdata[i];
+    if (strstr (from->name, part))
+      continue;
+    NddrArray *array = nddr_array_new (from->name, from->n_dims, from->dims);
+    memcpy (array->data, from->data, from->n_elements * sizeof (float));
+    nddr_tensors_take (rest, array);
+  }
   return rest;
 }
 
@@ -234,12 +231,11 @@ expect_same (const NddrModel *a, const NddrModel *b)
 {
   const NddrTensors *x = nddr_model_get_tensors (a), *y = nddr_model_get_tensors (b);
   g_assert_cmpuint (x->arrays->len, ==, y->arrays->len);
-  for (guint i = 0; i < x->arrays->len; i++)
-    {
-      const NddrArray *p = x->arrays->pdata[i], *q = nddr_tensors_find (y, p->name);
-      g_assert_nonnull (q);
-      g_assert_cmpmem (p->data, p->n_elements * sizeof (float), q->data, q->n_elements * sizeof (float));
-    }
+  for (guint i = 0; i < x->arrays->len; i++) {
+    const NddrArray *p = x->arrays->pdata[i], *q = nddr_tensors_find (y, p->name);
+    g_assert_nonnull (q);
+    g_assert_cmpmem (p->data, p->n_elements * sizeof (float), q->data, q->n_elements * sizeof (float));
+  }
 }
 
 /* What is stored once, under either name, is the same model. */
@@ -343,17 +339,16 @@ test_backbone (gconstpointer data)
   g_assert_cmpuint (config->n_tasks, ==, 2);
   g_assert_cmpstr (nddr_model_get_metadata (model, "license"), ==, "BSD-3-Clause");
   g_assert_nonnull (strstr (about, "heads are new"));
-  for (guint i = 0; i < made->arrays->len; i++)
-    {
-      const NddrArray *array = made->arrays->pdata[i];
-      if (!g_str_has_prefix (array->name, "shared."))
-        continue;
-      const char *ours = array->name + strlen ("shared.");
-      const NddrArray *from = nddr_tensors_find (tensors, names ? json_object_get_string_member (names, ours) : ours);
-      g_assert_nonnull (from);
-      g_assert_cmpmem (array->data, array->n_elements * sizeof (float), from->data, from->n_elements * sizeof (float));
-      n_trunk++;
-    }
+  for (guint i = 0; i < made->arrays->len; i++) {
+    const NddrArray *array = made->arrays->pdata[i];
+    if (!g_str_has_prefix (array->name, "shared."))
+      continue;
+    const char *ours = array->name + strlen ("shared.");
+    const NddrArray *from = nddr_tensors_find (tensors, names ? json_object_get_string_member (names, ours) : ours);
+    g_assert_nonnull (from);
+    g_assert_cmpmem (array->data, array->n_elements * sizeof (float), from->data, from->n_elements * sizeof (float));
+    n_trunk++;
+  }
   g_assert_cmpuint (n_trunk, ==, json_object_get_int_member (object, "kept"));
 }
 
@@ -426,14 +421,13 @@ test_width (void)
   static const guint full[] = { 32, 16, 24, 64, 96, 160, 320, 512 };
   guint found[G_N_ELEMENTS (full)];
   double width;
-  for (int i = 1; i <= 400; i++)
-    {
-      for (guint j = 0; j < G_N_ELEMENTS (full); j++)
-        found[j] = nddr_config_scale (full[j], i / 200.0);
-      g_assert_true (nddr_import_find_width (G_N_ELEMENTS (full), full, found, &width));
-      for (guint j = 0; j < G_N_ELEMENTS (full); j++)
-        g_assert_cmpuint (nddr_config_scale (full[j], width), ==, found[j]);
-    }
+  for (int i = 1; i <= 400; i++) {
+    for (guint j = 0; j < G_N_ELEMENTS (full); j++)
+      found[j] = nddr_config_scale (full[j], i / 200.0);
+    g_assert_true (nddr_import_find_width (G_N_ELEMENTS (full), full, found, &width));
+    for (guint j = 0; j < G_N_ELEMENTS (full); j++)
+      g_assert_cmpuint (nddr_config_scale (full[j], width), ==, found[j]);
+  }
   found[3] += 8;
   g_assert_false (nddr_import_find_width (G_N_ELEMENTS (full), full, found, &width));
 }
@@ -455,11 +449,10 @@ main (int argc, char **argv)
   g_test_add_func ("/import/port/twins", test_port_twins);
   g_test_add_func ("/import/port/errors", test_port_errors);
   g_test_add_func ("/import/port/numbers", test_port_numbers);
-  for (guint i = 0; i < G_N_ELEMENTS (backbones); i++)
-    {
-      g_autofree char *name = g_strconcat ("/import/backbone/", backbones[i], NULL);
-      g_test_add_data_func (name, backbones[i], test_backbone);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (backbones); i++) {
+    g_autofree char *name = g_strconcat ("/import/backbone/", backbones[i], NULL);
+    g_test_add_data_func (name, backbones[i], test_backbone);
+  }
   g_test_add_func ("/import/backbone/options", test_backbone_options);
   g_test_add_func ("/import/backbone/errors", test_backbone_errors);
   g_test_add_func ("/import/not-weights", test_not_weights);

@@ -29,16 +29,14 @@ make_line (const char *name, gboolean resume, const char *const *more)
   g_autoptr (GStrvBuilder) line = g_strv_builder_new ();
   g_autofree char *train = g_strdup_printf ("--set=data.train=folder:%s,train", folder), *val = g_strdup_printf ("--set=data.val=folder:%s,val", folder);
   g_strv_builder_add_many (line, tool, "train", "empty.ini", "-o", name, train, val, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (common); i++)
-    {
-      g_autofree char *set = g_strconcat ("--set=", common[i], NULL);
-      g_strv_builder_add (line, set);
-    }
-  for (guint i = 0; more[i]; i++)
-    {
-      g_autofree char *set = g_strconcat ("--set=", more[i], NULL);
-      g_strv_builder_add (line, set);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (common); i++) {
+    g_autofree char *set = g_strconcat ("--set=", common[i], NULL);
+    g_strv_builder_add (line, set);
+  }
+  for (guint i = 0; more[i]; i++) {
+    g_autofree char *set = g_strconcat ("--set=", more[i], NULL);
+    g_strv_builder_add (line, set);
+  }
   if (resume)
     g_strv_builder_add (line, "--resume");
   return g_strv_builder_end (line);
@@ -144,13 +142,12 @@ static void
 expect_same (const char *whole, const char *parts)
 {
   static const char *const files[] = { "checkpoint.safetensors", "model.safetensors", "best.safetensors", "config.ini" };
-  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
-    {
-      gsize n_a, n_b;
-      g_autofree char *a = read_file (whole, files[i], &n_a), *b = read_file (parts, files[i], &n_b);
-      if (n_a != n_b || memcmp (a, b, n_a) != 0)
-        g_error ("%s and %s differ in %s", whole, parts, files[i]);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++) {
+    gsize n_a, n_b;
+    g_autofree char *a = read_file (whole, files[i], &n_a), *b = read_file (parts, files[i], &n_b);
+    if (n_a != n_b || memcmp (a, b, n_a) != 0)
+      g_error ("%s and %s differ in %s", whole, parts, files[i]);
+  }
   g_autofree char *a = read_log (whole), *b = read_log (parts);
   if (!g_str_equal (a, b))
     g_error ("%s and %s differ in log.jsonl", whole, parts);
@@ -163,11 +160,10 @@ check_kills (const char *name, const char *const *more)
   g_autofree char *whole = g_strconcat (name, "-whole", NULL), *parts = g_strconcat (name, "-parts", NULL);
   g_autoptr (GString) steps = g_string_new (NULL);
   live_on (whole, more);
-  for (int i = 0; i < KILLS; i++)
-    {
-      live_and_die (parts, more, g_test_rand_int_range (0, AHEAD + 1));
-      g_string_append_printf (steps, " %" G_GINT64_FORMAT, checkpoint_step (parts));
-    }
+  for (int i = 0; i < KILLS; i++) {
+    live_and_die (parts, more, g_test_rand_int_range (0, AHEAD + 1));
+    g_string_append_printf (steps, " %" G_GINT64_FORMAT, checkpoint_step (parts));
+  }
   live_on (parts, more);
   g_test_message ("the checkpoints that it went on from:%s", steps->str);
   expect_same (whole, parts);

@@ -30,11 +30,10 @@ make_line (gboolean two, const char *name, const char *const *more)
   if (two)
     g_strv_builder_addv (line, (const char **) ranks);
   g_strv_builder_add_many (line, tool, "train", "empty.ini", "-o", name, train, val, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (common); i++)
-    {
-      g_autofree char *set = g_strconcat ("--set=", common[i], NULL);
-      g_strv_builder_add (line, set);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (common); i++) {
+    g_autofree char *set = g_strconcat ("--set=", common[i], NULL);
+    g_strv_builder_add (line, set);
+  }
   for (guint i = 0; more && more[i]; i++)
     g_strv_builder_add (line, more[i]);
   return g_strv_builder_end (line);
@@ -94,15 +93,14 @@ expect_files (const char *name, guint n)
   g_autofree char *path = g_build_filename (folder, name, NULL);
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   guint found = 0;
-  for (const char *file = g_dir_read_name (dir); file; file = g_dir_read_name (dir))
-    {
-      gboolean known = g_str_has_prefix (file, "events.");
-      for (guint i = 0; i < G_N_ELEMENTS (files); i++)
-        known |= g_str_equal (file, files[i]);
-      if (!known)
-        g_error ("%s holds %s", name, file);
-      found += !g_str_has_prefix (file, "events.");
-    }
+  for (const char *file = g_dir_read_name (dir); file; file = g_dir_read_name (dir)) {
+    gboolean known = g_str_has_prefix (file, "events.");
+    for (guint i = 0; i < G_N_ELEMENTS (files); i++)
+      known |= g_str_equal (file, files[i]);
+    if (!known)
+      g_error ("%s holds %s", name, file);
+    found += !g_str_has_prefix (file, "events.");
+  }
   g_assert_cmpuint (found, ==, n);
 }
 
@@ -117,22 +115,20 @@ compare_logs (const char *a, const char *b, double bound)
   g_auto (GStrv) lines = g_strsplit (one, "\n", -1), others = g_strsplit (other, "\n", -1);
   double worst[G_N_ELEMENTS (names)] = { 0 };
   g_assert_cmpuint (g_strv_length (lines), ==, g_strv_length (others));
-  for (int i = 0; lines[i] && lines[i][0]; i++)
-    {
-      g_autoptr (JsonNode) x = json_from_string (lines[i], NULL), y = json_from_string (others[i], NULL);
-      JsonObject *p = json_node_get_object (x), *q = json_node_get_object (y);
-      g_assert_cmpint (json_object_get_int_member (p, "step"), ==, json_object_get_int_member (q, "step"));
-      for (guint k = 0; k < G_N_ELEMENTS (names); k++)
-        {
-          if (!json_object_has_member (p, names[k]))
-            continue;
-          double u = json_object_get_double_member (p, names[k]), v = json_object_get_double_member (q, names[k]);
-          double off = fabs (u - v) / fabs (u);
-          worst[k] = MAX (worst[k], off);
-          if (!(off <= (k == 4 ? 100 * bound : bound)))
-            g_error ("line %d: %s is %.8g in %s and %.8g in %s", i + 1, names[k], u, a, v, b);
-        }
+  for (int i = 0; lines[i] && lines[i][0]; i++) {
+    g_autoptr (JsonNode) x = json_from_string (lines[i], NULL), y = json_from_string (others[i], NULL);
+    JsonObject *p = json_node_get_object (x), *q = json_node_get_object (y);
+    g_assert_cmpint (json_object_get_int_member (p, "step"), ==, json_object_get_int_member (q, "step"));
+    for (guint k = 0; k < G_N_ELEMENTS (names); k++) {
+      if (!json_object_has_member (p, names[k]))
+        continue;
+      double u = json_object_get_double_member (p, names[k]), v = json_object_get_double_member (q, names[k]);
+      double off = fabs (u - v) / fabs (u);
+      worst[k] = MAX (worst[k], off);
+      if (!(off <= (k == 4 ? 100 * bound : bound)))
+        g_error ("line %d: %s is %.8g in %s and %.8g in %s", i + 1, names[k], u, a, v, b);
     }
+  }
   for (guint k = 0; k < G_N_ELEMENTS (names); k++)
     g_test_message ("%s and %s: %s is within %.2g", a, b, names[k], worst[k]);
 }
@@ -144,22 +140,19 @@ compare_models (const char *start, const char *a, const char *b, double bound)
   NddrTensors *tensors[3];
   const char *const names[] = { start, a, b };
   double moved = 0, off = 0;
-  for (int i = 0; i < 3; i++)
-    {
-      g_autoptr (GError) error = NULL;
-      g_autofree char *path = g_build_filename (folder, names[i], "model.safetensors", NULL);
-      tensors[i] = nddr_safetensors_read (path, FALSE, &error);
-      g_assert_no_error (error);
+  for (int i = 0; i < 3; i++) {
+    g_autoptr (GError) error = NULL;
+    g_autofree char *path = g_build_filename (folder, names[i], "model.safetensors", NULL);
+    tensors[i] = nddr_safetensors_read (path, FALSE, &error);
+    g_assert_no_error (error);
+  }
+  for (guint t = 0; t < tensors[0]->arrays->len; t++) {
+    const NddrArray *x = tensors[0]->arrays->pdata[t], *p = nddr_tensors_find (tensors[1], x->name), *q = nddr_tensors_find (tensors[2], x->name);
+    for (gsize i = 0; i < x->n_elements; i++) {
+      moved += pow ((double) p->data[i] - x->data[i], 2);
+      off += pow ((double) p->data[i] - q->data[i], 2);
     }
-  for (guint t = 0; t < tensors[0]->arrays->len; t++)
-    {
-      const NddrArray *x = tensors[0]->arrays->pdata[t], *p = nddr_tensors_find (tensors[1], x->name), *q = nddr_tensors_find (tensors[2], x->name);
-      for (gsize i = 0; i < x->n_elements; i++)
-        {
-          moved += pow ((double) p->data[i] - x->data[i], 2);
-          off += pow ((double) p->data[i] - q->data[i], 2);
-        }
-    }
+  }
   g_test_message ("%s and %s: weights are within %.2g of what they moved", a, b, sqrt (off / moved));
   g_assert_cmpfloat (sqrt (off), <=, bound * sqrt (moved));
   for (int i = 0; i < 3; i++)
@@ -203,13 +196,12 @@ wait_for_lines (GPid pid, const char *name, guint lines)
 {
   g_autofree char *path = g_build_filename (folder, name, "log.jsonl", NULL);
   int status;
-  while (waitpid (pid, &status, WNOHANG) == 0)
-    {
-      g_autofree char *text = NULL;
-      if (g_file_get_contents (path, &text, NULL, NULL) && count (text, "\n") >= lines)
-        return TRUE;
-      g_usleep (2000);
-    }
+  while (waitpid (pid, &status, WNOHANG) == 0) {
+    g_autofree char *text = NULL;
+    if (g_file_get_contents (path, &text, NULL, NULL) && count (text, "\n") >= lines)
+      return TRUE;
+    g_usleep (2000);
+  }
   return FALSE;
 }
 

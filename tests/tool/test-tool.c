@@ -64,14 +64,13 @@ test_help (void)
   g_assert_nonnull (strstr (err, "Usage: nddr VERB"));
   expect ("--version", 0, "nddr 0.");
   expect ("frobnicate", 2, "there is no verb frobnicate");
-  for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
-    {
-      g_autofree char *line = g_strconcat (verbs[i], " --help", NULL), *wrong = g_strconcat (verbs[i], " --frobnicate", NULL);
-      g_autofree char *usage = g_strconcat ("nddr ", verbs[i], NULL);
-      expect ("--help", 0, verbs[i]);
-      expect (line, 0, usage);
-      expect (wrong, 2, "--frobnicate");
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (verbs); i++) {
+    g_autofree char *line = g_strconcat (verbs[i], " --help", NULL), *wrong = g_strconcat (verbs[i], " --frobnicate", NULL);
+    g_autofree char *usage = g_strconcat ("nddr ", verbs[i], NULL);
+    expect ("--help", 0, verbs[i]);
+    expect (line, 0, usage);
+    expect (wrong, 2, "--frobnicate");
+  }
 }
 
 /* (transfer full): the set of long options, without dashes, that @text has behind each @before */
@@ -79,13 +78,12 @@ static GHashTable *
 find_options (const char *text, const char *before)
 {
   GHashTable *options = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  for (const char *p = strstr (text, before); p; p = strstr (p, before))
-    {
-      p += strlen (before);
-      gsize length = strspn (p, "abcdefghijklmnopqrstuvwxyz");
-      if (length)
-        g_hash_table_add (options, g_strndup (p, length));
-    }
+  for (const char *p = strstr (text, before); p; p = strstr (p, before)) {
+    p += strlen (before);
+    gsize length = strspn (p, "abcdefghijklmnopqrstuvwxyz");
+    if (length)
+      g_hash_table_add (options, g_strndup (p, length));
+  }
   return options;
 }
 
@@ -109,25 +107,24 @@ test_documents (void)
   g_assert_true (g_file_get_contents (man_path, &man, NULL, NULL));
   g_assert_true (g_file_get_contents (completion_path, &completion, NULL, NULL));
   g_autoptr (GHashTable) in_man = find_options (man, "\\-\\-"), all = find_options ("--help", "--");
-  for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
-    {
-      g_autofree char *line = g_strconcat (verbs[i], " --help", NULL), *out = NULL, *err = NULL;
-      g_autofree char *begin = g_strconcat ("      ", verbs[i], ") options=\"", NULL);
-      g_assert_cmpint (run (line, &out, &err), ==, 0);
-      g_autoptr (GHashTable) in_help = find_options (strstr (out, "Options:"), "--");
-      const char *row = strstr (completion, begin);
-      g_autofree char *words = row ? g_strndup (row, strcspn (row, "\n")) : g_strdup ("--help");
-      g_autoptr (GHashTable) in_completion = find_options (words, "--");
-      expect_all (in_help, in_completion, "the completion", verbs[i]);
-      expect_all (in_completion, in_help, "--help", verbs[i]);
-      GHashTableIter iter;
-      gpointer option;
-      g_hash_table_iter_init (&iter, in_help);
-      while (g_hash_table_iter_next (&iter, &option, NULL))
-        g_hash_table_add (all, g_strdup (option));
-      g_hash_table_remove (in_help, "help");
-      expect_all (in_help, in_man, "the manual page", verbs[i]);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (verbs); i++) {
+    g_autofree char *line = g_strconcat (verbs[i], " --help", NULL), *out = NULL, *err = NULL;
+    g_autofree char *begin = g_strconcat ("      ", verbs[i], ") options=\"", NULL);
+    g_assert_cmpint (run (line, &out, &err), ==, 0);
+    g_autoptr (GHashTable) in_help = find_options (strstr (out, "Options:"), "--");
+    const char *row = strstr (completion, begin);
+    g_autofree char *words = row ? g_strndup (row, strcspn (row, "\n")) : g_strdup ("--help");
+    g_autoptr (GHashTable) in_completion = find_options (words, "--");
+    expect_all (in_help, in_completion, "the completion", verbs[i]);
+    expect_all (in_completion, in_help, "--help", verbs[i]);
+    GHashTableIter iter;
+    gpointer option;
+    g_hash_table_iter_init (&iter, in_help);
+    while (g_hash_table_iter_next (&iter, &option, NULL))
+      g_hash_table_add (all, g_strdup (option));
+    g_hash_table_remove (in_help, "help");
+    expect_all (in_help, in_man, "the manual page", verbs[i]);
+  }
   expect_all (in_man, all, "--help", "any verb");
 }
 
@@ -137,19 +134,18 @@ test_full_disk (void)
 {
   static const char *const lines[] = { "devices", "info model.safetensors", "eval model.safetensors folder:data --json", "--help",
     "train --help" };
-  for (guint i = 0; i < G_N_ELEMENTS (lines); i++)
-    {
-      g_autofree char *line = g_strdup_printf ("/bin/sh -c '\"%s\" %s > /dev/full'", tool, lines[i]), *err = NULL;
-      g_autoptr (GError) error = NULL;
-      int status;
-      g_auto (GStrv) words = NULL;
-      g_shell_parse_argv (line, NULL, &words, &error);
-      g_assert_no_error (error);
-      g_spawn_sync (folder, words, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, &err, &status, &error);
-      g_assert_no_error (error);
-      if (!WIFEXITED (status) || WEXITSTATUS (status) != 1 || !strstr (err, "No space left"))
-        g_error ("nddr %s > /dev/full: status %d; it said: %s", lines[i], status, err);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (lines); i++) {
+    g_autofree char *line = g_strdup_printf ("/bin/sh -c '\"%s\" %s > /dev/full'", tool, lines[i]), *err = NULL;
+    g_autoptr (GError) error = NULL;
+    int status;
+    g_auto (GStrv) words = NULL;
+    g_shell_parse_argv (line, NULL, &words, &error);
+    g_assert_no_error (error);
+    g_spawn_sync (folder, words, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, &err, &status, &error);
+    g_assert_no_error (error);
+    if (!WIFEXITED (status) || WEXITSTATUS (status) != 1 || !strstr (err, "No space left"))
+      g_error ("nddr %s > /dev/full: status %d; it said: %s", lines[i], status, err);
+  }
 }
 
 static void
@@ -199,16 +195,15 @@ test_infer (void)
   g_autoptr (NddrImage) vectors = read_result ("two/picture.normal.raw.png", NDDR_IMAGE_VECTORS);
   g_autoptr (NddrImage) colors = read_result ("two/picture.segmentation.map.png", NDDR_IMAGE_RGB);
   static const guint8 palette[3][3] = { { 0x10, 0x20, 0x30 }, { 0xf0, 0xe0, 0xd0 }, { 0x80, 0x00, 0x80 } };
-  for (guint i = 0; i < 60 * 44; i++)
-    {
-      guint8 id = ((guint8 *) ids->data)[i];
-      g_assert_cmpuint (id, <, 3);
-      g_assert_cmpmem (palette[id], 3, (guint8 *) colors->data + 3 * i, 3);
-      double length = 0;
-      for (int c = 0; c < 3; c++)
-        length += pow (((guint8 *) vectors->data)[3 * i + c] / 127.5 - 1, 2);
-      g_assert_cmpfloat_with_epsilon (sqrt (length), 1, 0.02);
-    }
+  for (guint i = 0; i < 60 * 44; i++) {
+    guint8 id = ((guint8 *) ids->data)[i];
+    g_assert_cmpuint (id, <, 3);
+    g_assert_cmpmem (palette[id], 3, (guint8 *) colors->data + 3 * i, 3);
+    double length = 0;
+    for (int c = 0; c < 3; c++)
+      length += pow (((guint8 *) vectors->data)[3 * i + c] / 127.5 - 1, 2);
+    g_assert_cmpfloat_with_epsilon (sqrt (length), 1, 0.02);
+  }
 
   /* the head's output: 96x64 over 16 */
   g_autofree char *path = in_folder ("two/picture.segmentation.npy"), *npy = NULL;
@@ -258,39 +253,34 @@ score_files (double *miou, double *accuracy, double *angle)
   guint both[3] = { 0 }, either[3] = { 0 }, right = 0, labelled = 0, known = 0;
   double angles = 0;
   expect ("infer model.safetensors data/val/image/2.png data/val/image/3.png -o scored --view raw --precision fp32", 0, "");
-  for (guint picture = 2; picture < 4; picture++)
-    {
-      g_autofree char *label_path = fixture_path (folder, "data/val/segmentation/%u.png", picture), *id_path = fixture_path (folder, "scored/%u.segmentation.raw.png", picture);
-      g_autofree char *truth_path = fixture_path (folder, "data/val/normal/%u.png", picture), *vector_path = fixture_path (folder, "scored/%u.normal.raw.png", picture);
-      g_autoptr (NddrImage) labels = nddr_image_read (label_path, NDDR_IMAGE_IDS, &error), ids = nddr_image_read (id_path, NDDR_IMAGE_IDS, &error);
-      g_autoptr (NddrImage) truths = nddr_image_read (truth_path, NDDR_IMAGE_VECTORS, &error), vectors = nddr_image_read (vector_path, NDDR_IMAGE_VECTORS, &error);
-      g_assert_no_error (error);
-      for (guint i = 0; i < 60 * 44; i++)
-        {
-          guint label = ((guint8 *) labels->data)[i], id = ((guint8 *) ids->data)[i];
-          const guint8 *t = (guint8 *) truths->data + 3 * i, *v = (guint8 *) vectors->data + 3 * i;
-          double dot = 0, tt = 0, vv = 0;
-          for (int c = 0; c < 3; c++)
-            {
-              double x = t[c] / 127.5 - 1, y = v[c] / 127.5 - 1;
-              dot += x * y;
-              tt += x * x;
-              vv += y * y;
-            }
-          if (tt >= 0.25)
-            {
-              known++;
-              angles += acos (CLAMP (dot / sqrt (tt * vv), -1, 1)) * 180 / G_PI;
-            }
-          for (guint c = 0; c < 3 && label != 255; c++)
-            {
-              both[c] += label == c && id == c;
-              either[c] += label == c || id == c;
-            }
-          labelled += label != 255;
-          right += label == id;
-        }
+  for (guint picture = 2; picture < 4; picture++) {
+    g_autofree char *label_path = fixture_path (folder, "data/val/segmentation/%u.png", picture), *id_path = fixture_path (folder, "scored/%u.segmentation.raw.png", picture);
+    g_autofree char *truth_path = fixture_path (folder, "data/val/normal/%u.png", picture), *vector_path = fixture_path (folder, "scored/%u.normal.raw.png", picture);
+    g_autoptr (NddrImage) labels = nddr_image_read (label_path, NDDR_IMAGE_IDS, &error), ids = nddr_image_read (id_path, NDDR_IMAGE_IDS, &error);
+    g_autoptr (NddrImage) truths = nddr_image_read (truth_path, NDDR_IMAGE_VECTORS, &error), vectors = nddr_image_read (vector_path, NDDR_IMAGE_VECTORS, &error);
+    g_assert_no_error (error);
+    for (guint i = 0; i < 60 * 44; i++) {
+      guint label = ((guint8 *) labels->data)[i], id = ((guint8 *) ids->data)[i];
+      const guint8 *t = (guint8 *) truths->data + 3 * i, *v = (guint8 *) vectors->data + 3 * i;
+      double dot = 0, tt = 0, vv = 0;
+      for (int c = 0; c < 3; c++) {
+        double x = t[c] / 127.5 - 1, y = v[c] / 127.5 - 1;
+        dot += x * y;
+        tt += x * x;
+        vv += y * y;
+      }
+      if (tt >= 0.25) {
+        known++;
+        angles += acos (CLAMP (dot / sqrt (tt * vv), -1, 1)) * 180 / G_PI;
+      }
+      for (guint c = 0; c < 3 && label != 255; c++) {
+        both[c] += label == c && id == c;
+        either[c] += label == c || id == c;
+      }
+      labelled += label != 255;
+      right += label == id;
     }
+  }
   *miou = 0;
   for (guint c = 0; c < 3; c++)
     *miou += (double) both[c] / either[c] / 3;
@@ -339,11 +329,10 @@ test_synth (void)
   static const char *const made[] = { "image", "segmentation", "normal", "depth" };
   expect ("synth rooms --count 2 --size 48x32 --seed 3 --split val --threads 1", 0, "");
   for (guint i = 0; i < G_N_ELEMENTS (made); i++)
-    for (guint n = 0; n < 3; n++)
-      {
-        g_autofree char *name = g_strdup_printf ("rooms/val/%s/%04u.png", made[i], n), *path = in_folder (name);
-        g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS) == (n < 2));
-      }
+    for (guint n = 0; n < 3; n++) {
+      g_autofree char *name = g_strdup_printf ("rooms/val/%s/%04u.png", made[i], n), *path = in_folder (name);
+      g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS) == (n < 2));
+    }
   expect ("synth", 2, "expected DIR");
   expect ("synth rooms --count 0", 2, "1 to 1000000");
   expect ("synth rooms --count many", 2, "many");
@@ -362,12 +351,11 @@ check_rates (JsonObject *object)
   JsonObject *layers = json_object_get_object_member (object, "layers"), *rates = json_object_get_object_member (object, "layer_gflops");
   g_autoptr (GList) names = json_object_get_members (rates);
   double gflop = 0;
-  for (GList *name = names; name; name = name->next)
-    {
-      double rate = json_object_get_double_member (rates, name->data);
-      g_assert_cmpfloat (rate, >, 0);
-      gflop += rate * json_object_get_double_member (layers, name->data) / 1e3;
-    }
+  for (GList *name = names; name; name = name->next) {
+    double rate = json_object_get_double_member (rates, name->data);
+    g_assert_cmpfloat (rate, >, 0);
+    gflop += rate * json_object_get_double_member (layers, name->data) / 1e3;
+  }
   g_assert_cmpfloat (json_object_get_double_member (object, "peak_gflops"), >, 0);
   g_assert_cmpfloat_with_epsilon (gflop, 2 * json_object_get_double_member (object, "gmac"), 1e-6 * gflop);
 }
@@ -379,21 +367,20 @@ test_bench (void)
     "activation_bytes", "live_bytes", "weight_bytes", "plan_ms", "memory_ms", "pipelines_ms" };
   static const char *const lines[] = { "bench model.safetensors --json --input 64x48 --precision fp32 --layers",
     "bench model.safetensors --json --input 64x48 --train --batch 2" };
-  for (guint l = 0; l < G_N_ELEMENTS (lines); l++)
-    {
-      g_autoptr (JsonNode) node = run_json (lines[l]);
-      JsonObject *object = json_node_get_object (node);
-      for (guint i = 0; i < G_N_ELEMENTS (members); i++)
-        g_assert_true (json_object_has_member (object, members[i]));
-      g_assert_cmpint (json_array_get_int_element (json_object_get_array_member (object, "input"), 0), ==, 48);
-      g_assert_cmpfloat (json_object_get_double_member (object, "min_ms"), <=, json_object_get_double_member (object, "median_ms"));
-      g_assert_cmpfloat (json_object_get_double_member (object, "first_ms"), >, 0);
-      g_assert_cmpstr (json_object_get_string_member (object, "precision"), ==, "fp32");
-      g_assert_cmpint (json_object_get_int_member (object, "live_bytes"), <=, json_object_get_int_member (object, "activation_bytes"));
-      g_assert_true (json_object_has_member (object, "layers") == (l == 0));
-      if (l == 0)
-        check_rates (object);
-    }
+  for (guint l = 0; l < G_N_ELEMENTS (lines); l++) {
+    g_autoptr (JsonNode) node = run_json (lines[l]);
+    JsonObject *object = json_node_get_object (node);
+    for (guint i = 0; i < G_N_ELEMENTS (members); i++)
+      g_assert_true (json_object_has_member (object, members[i]));
+    g_assert_cmpint (json_array_get_int_element (json_object_get_array_member (object, "input"), 0), ==, 48);
+    g_assert_cmpfloat (json_object_get_double_member (object, "min_ms"), <=, json_object_get_double_member (object, "median_ms"));
+    g_assert_cmpfloat (json_object_get_double_member (object, "first_ms"), >, 0);
+    g_assert_cmpstr (json_object_get_string_member (object, "precision"), ==, "fp32");
+    g_assert_cmpint (json_object_get_int_member (object, "live_bytes"), <=, json_object_get_int_member (object, "activation_bytes"));
+    g_assert_true (json_object_has_member (object, "layers") == (l == 0));
+    if (l == 0)
+      check_rates (object);
+  }
   expect ("bench model.safetensors --batch 1000", 2, "1 to 256");
   expect ("bench model.safetensors --train --precision fp16", 2, "mixed");
   expect ("bench model.safetensors --precision mixed", 2, "fp16");
@@ -464,15 +451,14 @@ make_backbone (const char *path)
   g_assert_no_error (error);
   const NddrTensors *tensors = nddr_model_get_tensors (model);
   g_autoptr (NddrTensors) backbone = nddr_tensors_new ();
-  for (guint i = 0; i < tensors->arrays->len; i++)
-    {
-      const NddrArray *from = tensors->arrays->pdata[i];
-      if (!g_str_has_prefix (from->name, "normal.features."))
-        continue;
-      NddrArray *array = nddr_array_new (from->name + strlen ("normal."), from->n_dims, from->dims);
-      memcpy (array->data, from->data, from->n_elements * sizeof (float));
-      nddr_tensors_take (backbone, array);
-    }
+  for (guint i = 0; i < tensors->arrays->len; i++) {
+    const NddrArray *from = tensors->arrays->pdata[i];
+    if (!g_str_has_prefix (from->name, "normal.features."))
+      continue;
+    NddrArray *array = nddr_array_new (from->name + strlen ("normal."), from->n_dims, from->dims);
+    memcpy (array->data, from->data, from->n_elements * sizeof (float));
+    nddr_tensors_take (backbone, array);
+  }
   nddr_safetensors_write (backbone, path, NDDR_STORE_F32, &error);
   g_assert_no_error (error);
 }
@@ -537,12 +523,11 @@ test_interrupt (void)
   int status;
   g_spawn_async (folder, words, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &pid, &error);
   g_assert_no_error (error);
-  while (!g_file_get_contents (log, &text, NULL, NULL) || !strstr (text, "{\"step\":2,"))
-    {
-      g_clear_pointer (&text, g_free);
-      g_assert_cmpint (waitpid (pid, &status, WNOHANG), ==, 0); /* it is still there */
-      g_usleep (10000);
-    }
+  while (!g_file_get_contents (log, &text, NULL, NULL) || !strstr (text, "{\"step\":2,")) {
+    g_clear_pointer (&text, g_free);
+    g_assert_cmpint (waitpid (pid, &status, WNOHANG), ==, 0); /* it is still there */
+    g_usleep (10000);
+  }
   kill (pid, SIGINT);
   g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
   g_assert_true (WIFEXITED (status));
@@ -579,16 +564,15 @@ make_folder (void)
   make_model ();
   g_autofree char *data = fixture_path (folder, "data"), *picture = in_folder ("picture.png"), *ini = in_folder ("recipe.ini");
   g_autofree char *wrong = in_folder ("broken.ini");
-  for (guint i = 0; i < 4; i++)
-    {
-      g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
-      g_autofree char *name = g_strdup_printf ("%u", i);
-      for (guint p = 0; p < 60 * 44; p++)
-        sample->segmentation[p] = sample->segmentation[p] == 255 ? 255 : sample->segmentation[p] % 3;
-      fixture_write_sample (data, i < 2 ? "train" : "val", name, sample, FALSE);
-      if (i == 0)
-        fixture_write_png (picture, 60, 44, 3, 8, sample->rgb);
-    }
+  for (guint i = 0; i < 4; i++) {
+    g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
+    g_autofree char *name = g_strdup_printf ("%u", i);
+    for (guint p = 0; p < 60 * 44; p++)
+      sample->segmentation[p] = sample->segmentation[p] == 255 ? 255 : sample->segmentation[p] % 3;
+    fixture_write_sample (data, i < 2 ? "train" : "val", name, sample, FALSE);
+    if (i == 0)
+      fixture_write_png (picture, 60, 44, 3, 8, sample->rgb);
+  }
   static const char classes[] = "wall #102030\nfloor #f0e0d0\nother #800080\n";
   g_autofree char *classes_path = fixture_path (data, "classes.txt");
   fixture_write (classes_path, classes, strlen (classes));

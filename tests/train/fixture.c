@@ -24,14 +24,13 @@ remove_tree (const char *path)
 {
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   const char *name;
-  while (dir && (name = g_dir_read_name (dir)))
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-      if (g_file_test (child, G_FILE_TEST_IS_DIR) && !g_file_test (child, G_FILE_TEST_IS_SYMLINK))
-        remove_tree (child);
-      else
-        g_unlink (child);
-    }
+  while (dir && (name = g_dir_read_name (dir))) {
+    g_autofree char *child = g_build_filename (path, name, NULL);
+    if (g_file_test (child, G_FILE_TEST_IS_DIR) && !g_file_test (child, G_FILE_TEST_IS_SYMLINK))
+      remove_tree (child);
+    else
+      g_unlink (child);
+  }
   g_rmdir (path);
 }
 
@@ -70,12 +69,11 @@ void
 fixture_write_png (const char *path, guint width, guint height, guint channels, guint bits, gconstpointer data)
 {
   static const guint formats[] = { 0, PNG_FORMAT_GRAY, 0, PNG_FORMAT_RGB, PNG_FORMAT_RGBA };
-  if (bits == 8)
-    {
-      png_image image = { .version = PNG_IMAGE_VERSION, .width = width, .height = height, .format = formats[channels] };
-      g_assert_true (png_image_write_to_file (&image, path, 0, data, 0, NULL));
-      return;
-    }
+  if (bits == 8) {
+    png_image image = { .version = PNG_IMAGE_VERSION, .width = width, .height = height, .format = formats[channels] };
+    g_assert_true (png_image_write_to_file (&image, path, 0, data, 0, NULL));
+    return;
+  }
   /* The simplified interface takes 16-bit values as linear light and writes them otherwise. */
   FILE *file = fopen (path, "wb");
   png_structp png = png_create_write_struct (PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
@@ -85,16 +83,14 @@ fixture_write_png (const char *path, guint width, guint height, guint channels, 
       PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_write_info (png, info);
   g_autofree guint8 *row = g_malloc (2 * width * channels);
-  for (guint y = 0; y < height; y++)
-    {
-      for (guint x = 0; x < width * channels; x++)
-        {
-          guint16 value = ((const guint16 *) data)[y * width * channels + x];
-          row[2 * x] = value >> 8;
-          row[2 * x + 1] = value & 255;
-        }
-      png_write_row (png, row);
+  for (guint y = 0; y < height; y++) {
+    for (guint x = 0; x < width * channels; x++) {
+      guint16 value = ((const guint16 *) data)[y * width * channels + x];
+      row[2 * x] = value >> 8;
+      row[2 * x + 1] = value & 255;
     }
+    png_write_row (png, row);
+  }
   png_write_end (png, NULL);
   png_destroy_write_struct (&png, &info);
   fclose (file);
@@ -116,11 +112,10 @@ fixture_write_jpeg (const char *path, guint width, guint height, const guint8 *r
   jpeg_set_defaults (&jpeg);
   jpeg_set_quality (&jpeg, 95, TRUE);
   jpeg_start_compress (&jpeg, TRUE);
-  while (jpeg.next_scanline < height)
-    {
-      JSAMPROW row = (JSAMPROW) rgb + 3 * width * jpeg.next_scanline;
-      jpeg_write_scanlines (&jpeg, &row, 1);
-    }
+  while (jpeg.next_scanline < height) {
+    JSAMPROW row = (JSAMPROW) rgb + 3 * width * jpeg.next_scanline;
+    jpeg_write_scanlines (&jpeg, &row, 1);
+  }
   jpeg_finish_compress (&jpeg);
   jpeg_destroy_compress (&jpeg);
   fclose (file);
@@ -137,19 +132,18 @@ fixture_sample (guint width, guint height, guint seed)
   sample->normal = g_malloc (3 * n);
   sample->depth = g_malloc (2 * n);
   double phase = g_rand_double (rand) * 6;
-  for (gsize i = 0; i < n; i++)
-    {
-      guint x = i % width, y = i / width;
-      sample->rgb[3 * i] = 127.5 + 120 * sin (phase + 0.21 * x + 0.05 * y);
-      sample->rgb[3 * i + 1] = 127.5 + 120 * cos (phase + 0.17 * y);
-      sample->rgb[3 * i + 2] = g_rand_int_range (rand, 0, 256);
-      sample->segmentation[i] = g_rand_int_range (rand, 0, 10) == 0 ? 255 : g_rand_int_range (rand, 0, 13);
-      for (int c = 0; c < 3; c++)
-        sample->normal[3 * i + c] = g_rand_int_range (rand, c == 2 ? 128 : 0, 256);
-      if (g_rand_int_range (rand, 0, 10) == 0)
-        memset (sample->normal + 3 * i, 128, 3);
-      sample->depth[i] = MIN (i + 1, 65535);
-    }
+  for (gsize i = 0; i < n; i++) {
+    guint x = i % width, y = i / width;
+    sample->rgb[3 * i] = 127.5 + 120 * sin (phase + 0.21 * x + 0.05 * y);
+    sample->rgb[3 * i + 1] = 127.5 + 120 * cos (phase + 0.17 * y);
+    sample->rgb[3 * i + 2] = g_rand_int_range (rand, 0, 256);
+    sample->segmentation[i] = g_rand_int_range (rand, 0, 10) == 0 ? 255 : g_rand_int_range (rand, 0, 13);
+    for (int c = 0; c < 3; c++)
+      sample->normal[3 * i + c] = g_rand_int_range (rand, c == 2 ? 128 : 0, 256);
+    if (g_rand_int_range (rand, 0, 10) == 0)
+      memset (sample->normal + 3 * i, 128, 3);
+    sample->depth[i] = MIN (i + 1, 65535);
+  }
   return sample;
 }
 
@@ -184,12 +178,11 @@ fixture_write_sample (const char *folder, const char *split, const char *name, c
 void
 fixture_write_splits (const char *folder, guint n_train, guint n_val)
 {
-  for (guint i = 0; i < n_train + n_val; i++)
-    {
-      g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
-      g_autofree char *name = g_strdup_printf ("%u", i);
-      fixture_write_sample (folder, i < n_train ? "train" : "val", name, sample, FALSE);
-    }
+  for (guint i = 0; i < n_train + n_val; i++) {
+    g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
+    g_autofree char *name = g_strdup_printf ("%u", i);
+    fixture_write_sample (folder, i < n_train ? "train" : "val", name, sample, FALSE);
+  }
 }
 
 double
@@ -204,10 +197,9 @@ fixture_interpolate (const float *data, int w, int h, int stride, int c, int x, 
                                            : (double) i[a] * (in[a] - 1) / (out[a] - 1);
   double sum = 0;
   for (int yy = 0; yy < h; yy++)
-    for (int xx = 0; xx < w; xx++)
-      {
-        double wx = fmax (0, 1 - fabs (fmin (at[0], w - 1) - xx)), wy = fmax (0, 1 - fabs (fmin (at[1], h - 1) - yy));
-        sum += wx * wy * data[(yy * w + xx) * stride + c];
-      }
+    for (int xx = 0; xx < w; xx++) {
+      double wx = fmax (0, 1 - fabs (fmin (at[0], w - 1) - xx)), wy = fmax (0, 1 - fabs (fmin (at[1], h - 1) - yy));
+      sum += wx * wy * data[(yy * w + xx) * stride + c];
+    }
   return sum;
 }

@@ -53,12 +53,11 @@ void
 golden_add_tests (const char *prefix, GTestDataFunc func)
 {
   g_autoptr (GList) keys = g_list_sort (g_hash_table_get_keys (file->metadata), (GCompareFunc) strcmp);
-  for (GList *k = keys; k; k = k->next)
-    {
-      g_autofree char *training = g_strconcat (k->data, ".training", NULL), *path = g_strconcat ("/", prefix, "/", k->data, NULL);
-      if (g_hash_table_lookup (file->metadata, training) && (!wanted[0] || g_strv_contains (wanted, k->data)))
-        g_test_add_data_func (path, k->data, func);
-    }
+  for (GList *k = keys; k; k = k->next) {
+    g_autofree char *training = g_strconcat (k->data, ".training", NULL), *path = g_strconcat ("/", prefix, "/", k->data, NULL);
+    if (g_hash_table_lookup (file->metadata, training) && (!wanted[0] || g_strv_contains (wanted, k->data)))
+      g_test_add_data_func (path, k->data, func);
+  }
 }
 
 /* ---- a case */
@@ -96,11 +95,10 @@ make_recipe (const NddrConfig *config, JsonObject *training, const char *const *
   for (guint t = 0; t < config->n_tasks; t++)
     g_ptr_array_add (sets, g_strdup_printf ("loss.%s=%s", config->tasks[t].name,
         g_ascii_dtostr (number, sizeof number, json_array_get_double_element (weights, t))));
-  for (guint i = 0; i < G_N_ELEMENTS (same); i++)
-    {
-      g_autofree char *key = g_strconcat ("train.", same[i], NULL);
-      add_set (sets, training, same[i], key);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (same); i++) {
+    g_autofree char *key = g_strconcat ("train.", same[i], NULL);
+    add_set (sets, training, same[i], key);
+  }
   if (json_object_has_member (training, "sluice_penalty"))
     add_set (sets, training, "sluice_penalty", "loss.sluice_penalty");
   g_ptr_array_add (sets, g_strdup_printf ("data.crop=%ux%u", config->input_width, config->input_height));
@@ -184,20 +182,19 @@ golden_check_alike (const Golden *golden)
 {
   const NddrParameters *p = nddr_learner_get_training (golden->learner)->parameters;
   const NddrTensor *wholes[] = { p->params, p->running, p->moment1, p->moment2 };
-  for (guint i = 0; nddr_ranks_are_several (ranks) && i < G_N_ELEMENTS (wholes); i++)
-    {
-      g_autoptr (GError) error = NULL;
-      gsize bytes = wholes[i] ? wholes[i]->bytes : 0;
-      g_autofree guint8 *mine = g_malloc0 (bytes), *all = g_malloc0 (bytes * ranks->count);
-      if (bytes == 0)
-        continue;
-      nddr_program_read (nddr_learner_get_program (golden->learner), wholes[i], 0, mine, bytes, &error);
-      g_assert_no_error (error);
-      nddr_ranks_gather (ranks, mine, all, bytes);
-      for (int r = 0; r < ranks->count; r++)
-        if (memcmp (all + r * bytes, mine, bytes) != 0)
-          g_error ("%s: ranks %d and %d have different %s", golden->name, r, ranks->index, wholes[i]->name);
-    }
+  for (guint i = 0; nddr_ranks_are_several (ranks) && i < G_N_ELEMENTS (wholes); i++) {
+    g_autoptr (GError) error = NULL;
+    gsize bytes = wholes[i] ? wholes[i]->bytes : 0;
+    g_autofree guint8 *mine = g_malloc0 (bytes), *all = g_malloc0 (bytes * ranks->count);
+    if (bytes == 0)
+      continue;
+    nddr_program_read (nddr_learner_get_program (golden->learner), wholes[i], 0, mine, bytes, &error);
+    g_assert_no_error (error);
+    nddr_ranks_gather (ranks, mine, all, bytes);
+    for (int r = 0; r < ranks->count; r++)
+      if (memcmp (all + r * bytes, mine, bytes) != 0)
+        g_error ("%s: ranks %d and %d have different %s", golden->name, r, ranks->index, wholes[i]->name);
+  }
 }
 
 /* Of @rows samples of @bytes each, @parts of equal size one after the other, those of this rank's share of each, in @data's place. */
@@ -218,8 +215,7 @@ count_valid (const NddrTask *task, gconstpointer label, gsize n)
 {
   guint64 valid = 0;
   for (gsize i = 0; i < n; i++)
-    switch (task->kind)
-      {
+    switch (task->kind) {
       case NDDR_TASK_SEGMENTATION:
         valid += ((const guint8 *) label)[i] != 255;
         break;
@@ -229,7 +225,7 @@ count_valid (const NddrTask *task, gconstpointer label, gsize n)
       case NDDR_TASK_DEPTH:
         valid += ((const float *) label)[i] > 0;
         break;
-      }
+    }
   return valid;
 }
 
@@ -246,20 +242,19 @@ golden_batch (const Golden *golden, int t)
   batch->n_samples = share;
   batch->image = take_share (generate_picture (name, n, recipe->crop.height, recipe->crop.width, 4), n, recipe->accumulate,
       (gsize) recipe->crop.height * recipe->crop.width * 16);
-  for (guint k = 0; k < config->n_tasks; k++)
-    {
-      const NddrTask *task = &config->tasks[k];
-      g_autofree char *label_name = g_strconcat (name, ".", task->name, NULL);
-      gsize each = task->kind == NDDR_TASK_SEGMENTATION ? 1 : task->kind == NDDR_TASK_NORMAL ? 16 : 4;
-      gpointer label = take_share (generate_label (label_name, task, n, height, width), n, recipe->accumulate, (gsize) height * width * each);
-      batch->valid[task->kind] = count_valid (task, label, (gsize) share * height * width);
-      if (task->kind == NDDR_TASK_SEGMENTATION)
-        batch->segmentation = label;
-      else if (task->kind == NDDR_TASK_NORMAL)
-        batch->normal = label;
-      else
-        batch->depth = label;
-    }
+  for (guint k = 0; k < config->n_tasks; k++) {
+    const NddrTask *task = &config->tasks[k];
+    g_autofree char *label_name = g_strconcat (name, ".", task->name, NULL);
+    gsize each = task->kind == NDDR_TASK_SEGMENTATION ? 1 : task->kind == NDDR_TASK_NORMAL ? 16 : 4;
+    gpointer label = take_share (generate_label (label_name, task, n, height, width), n, recipe->accumulate, (gsize) height * width * each);
+    batch->valid[task->kind] = count_valid (task, label, (gsize) share * height * width);
+    if (task->kind == NDDR_TASK_SEGMENTATION)
+      batch->segmentation = label;
+    else if (task->kind == NDDR_TASK_NORMAL)
+      batch->normal = label;
+    else
+      batch->depth = label;
+  }
   return batch;
 }
 
@@ -287,12 +282,11 @@ golden_distance (const NddrArray *got, const NddrArray *want, double scale, doub
 {
   double d = 0, n = 0;
   g_assert_cmpuint (got->n_elements, ==, want->n_elements);
-  for (gsize i = 0; i < got->n_elements; i++)
-    {
-      double w = want->data[i] * scale;
-      d += (got->data[i] - w) * (got->data[i] - w);
-      n += w * w;
-    }
+  for (gsize i = 0; i < got->n_elements; i++) {
+    double w = want->data[i] * scale;
+    d += (got->data[i] - w) * (got->data[i] - w);
+    n += w * w;
+  }
   *distance = sqrt (d);
   *norm = sqrt (n);
 }

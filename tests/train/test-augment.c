@@ -43,14 +43,13 @@ resized (const NddrSample *sample, int w, int h, int x, int y, double rgb[3])
   double sx = (double) sample->width / w, sy = (double) sample->height / h, total = 0;
   memset (rgb, 0, 3 * sizeof *rgb);
   for (guint v = 0; v < sample->height; v++)
-    for (guint u = 0; u < sample->width; u++)
-      {
-        double wx = fmax (0, 1 - fabs (u + 0.5 - (x + 0.5) * sx) / fmax (1, sx)),
-               wy = fmax (0, 1 - fabs (v + 0.5 - (y + 0.5) * sy) / fmax (1, sy));
-        total += wx * wy;
-        for (int c = 0; c < 3; c++)
-          rgb[c] += wx * wy * sample->rgb[3 * (v * sample->width + u) + c] / 255.0;
-      }
+    for (guint u = 0; u < sample->width; u++) {
+      double wx = fmax (0, 1 - fabs (u + 0.5 - (x + 0.5) * sx) / fmax (1, sx)),
+             wy = fmax (0, 1 - fabs (v + 0.5 - (y + 0.5) * sy) / fmax (1, sy));
+      total += wx * wy;
+      for (int c = 0; c < 3; c++)
+        rgb[c] += wx * wy * sample->rgb[3 * (v * sample->width + u) + c] / 255.0;
+    }
   for (int c = 0; c < 3; c++)
     rgb[c] /= total;
 }
@@ -62,40 +61,38 @@ matches (const NddrAugment *a, const NddrSample *sample, const Result *result, i
 {
   guint valid[3] = { 0 };
   for (guint ly = 0; ly < a->label_height; ly++)
-    for (guint lx = 0; lx < a->label_width; lx++)
-      {
-        guint i = ly * a->label_width + lx;
-        int cx = lx * a->width / a->label_width, cy = ly * a->height / a->label_height, x = cx + left, y = cy + top;
-        gboolean inside = x < w && y < h;
-        int u = (mirror ? w - 1 - x : x) * (int) sample->width / w, v = y * (int) sample->height / h;
-        guint at = inside ? v * sample->width + u : 0;
-        double n[3] = { 0 };
-        gboolean known = inside && nddr_normal_decode (sample->normal + 3 * at, n);
-        if (fabs (result->depth[i] - (inside ? sample->depth[at] / 1000.0 / factor : 0)) > 1e-6)
+    for (guint lx = 0; lx < a->label_width; lx++) {
+      guint i = ly * a->label_width + lx;
+      int cx = lx * a->width / a->label_width, cy = ly * a->height / a->label_height, x = cx + left, y = cy + top;
+      gboolean inside = x < w && y < h;
+      int u = (mirror ? w - 1 - x : x) * (int) sample->width / w, v = y * (int) sample->height / h;
+      guint at = inside ? v * sample->width + u : 0;
+      double n[3] = { 0 };
+      gboolean known = inside && nddr_normal_decode (sample->normal + 3 * at, n);
+      if (fabs (result->depth[i] - (inside ? sample->depth[at] / 1000.0 / factor : 0)) > 1e-6)
+        return FALSE;
+      if (result->segmentation[i] != (inside ? sample->segmentation[at] : 255))
+        return FALSE;
+      double expected[4] = { mirror ? -n[0] : n[0], n[1], n[2], known };
+      for (int c = 0; c < 4; c++)
+        if (fabs (result->normal[4 * i + c] - expected[c]) > 1e-6)
           return FALSE;
-        if (result->segmentation[i] != (inside ? sample->segmentation[at] : 255))
-          return FALSE;
-        double expected[4] = { mirror ? -n[0] : n[0], n[1], n[2], known };
-        for (int c = 0; c < 4; c++)
-          if (fabs (result->normal[4 * i + c] - expected[c]) > 1e-6)
-            return FALSE;
-        valid[0] += result->segmentation[i] != 255;
-        valid[1] += known;
-        valid[2] += inside;
-      }
+      valid[0] += result->segmentation[i] != 255;
+      valid[1] += known;
+      valid[2] += inside;
+    }
   g_assert_cmpmem (valid, sizeof valid, result->valid, sizeof valid);
   for (guint y = 0; y < a->height; y++)
-    for (guint x = 0; x < a->width; x++)
-      {
-        int px = x + left, py = y + top;
-        double rgb[3];
-        const float *pixel = result->image + 4 * (y * a->width + x);
-        g_assert_cmpfloat (pixel[3], ==, 0);
-        if (px < w && py < h)
-          resized (sample, w, h, mirror ? w - 1 - px : px, py, rgb);
-        for (int c = 0; c < 3; c++)
-          g_assert_cmpfloat_with_epsilon (pixel[c], px < w && py < h ? (rgb[c] - mean[c]) / std[c] : 0, 2e-5);
-      }
+    for (guint x = 0; x < a->width; x++) {
+      int px = x + left, py = y + top;
+      double rgb[3];
+      const float *pixel = result->image + 4 * (y * a->width + x);
+      g_assert_cmpfloat (pixel[3], ==, 0);
+      if (px < w && py < h)
+        resized (sample, w, h, mirror ? w - 1 - px : px, py, rgb);
+      for (int c = 0; c < 3; c++)
+        g_assert_cmpfloat_with_epsilon (pixel[c], px < w && py < h ? (rgb[c] - mean[c]) / std[c] : 0, 2e-5);
+    }
   return TRUE;
 }
 
@@ -112,13 +109,12 @@ test_plain (void)
 {
   static const struct { guint w, h; } sizes[] = { { 37, 29 }, { 16, 12 }, { 64, 48 }, { 36, 28 }, { 1, 1 }, { 5, 90 } };
   g_autoptr (NddrSample) sample = fixture_sample (37, 29, 1);
-  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
-    {
-      NddrAugment augment = plain (sizes[i].w, sizes[i].h);
-      Result result = apply (&augment, sample, i, 0);
-      g_assert_true (matches (&augment, sample, &result, sizes[i].w, sizes[i].h, 1, FALSE, 0, 0));
-      clear (&result);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    NddrAugment augment = plain (sizes[i].w, sizes[i].h);
+    Result result = apply (&augment, sample, i, 0);
+    g_assert_true (matches (&augment, sample, &result, sizes[i].w, sizes[i].h, 1, FALSE, 0, 0));
+    clear (&result);
+  }
 }
 
 /** With a fixed factor, tries all mirrorings and crops for the one that fits; all kinds must come up. */
@@ -132,42 +128,39 @@ test_geometry (void)
     { 0.7, 24, 18, 32, 32, 13, 7 },  /* padded both ways; an odd head size */
   };
   g_autoptr (NddrSample) sample = fixture_sample (30, 20, 2);
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      NddrAugment augment = plain (cases[i].w, cases[i].h);
-      augment.scale_min = augment.scale_max = cases[i].factor;
-      augment.mirror = TRUE;
-      augment.width = cases[i].crop_w;
-      augment.height = cases[i].crop_h;
-      augment.label_width = cases[i].label_w;
-      augment.label_height = cases[i].label_h;
-      int w = cases[i].w * cases[i].factor + 0.5, h = cases[i].h * cases[i].factor + 0.5;
-      int room_x = MAX (0, w - (int) cases[i].crop_w), room_y = MAX (0, h - (int) cases[i].crop_h);
-      guint mirrored = 0, lefts = 0, tops = 0;
-      for (guint seed = 0; seed < 24; seed++)
-        {
-          Result result = apply (&augment, sample, seed, seed % 3);
-          gboolean found = FALSE;
-          for (int m = 0; m < 2 && !found; m++)
-            for (int left = 0; left <= room_x && !found; left++)
-              for (int top = 0; top <= room_y && !found; top++)
-                if (matches (&augment, sample, &result, w, h, cases[i].factor, m, left, top))
-                  {
-                    found = TRUE;
-                    mirrored += m;
-                    lefts |= left == 0 ? 1 : left == room_x ? 2 : 4;
-                    tops |= top == 0 ? 1 : top == room_y ? 2 : 4;
-                  }
-          g_assert_true (found);
-          clear (&result);
-        }
-      g_assert_cmpuint (mirrored, >, 4);
-      g_assert_cmpuint (mirrored, <, 20);
-      if (room_x > 0)
-        g_assert_cmpuint (lefts & 4, ==, 4);
-      if (room_y > 0)
-        g_assert_cmpuint (tops & 4, ==, 4);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    NddrAugment augment = plain (cases[i].w, cases[i].h);
+    augment.scale_min = augment.scale_max = cases[i].factor;
+    augment.mirror = TRUE;
+    augment.width = cases[i].crop_w;
+    augment.height = cases[i].crop_h;
+    augment.label_width = cases[i].label_w;
+    augment.label_height = cases[i].label_h;
+    int w = cases[i].w * cases[i].factor + 0.5, h = cases[i].h * cases[i].factor + 0.5;
+    int room_x = MAX (0, w - (int) cases[i].crop_w), room_y = MAX (0, h - (int) cases[i].crop_h);
+    guint mirrored = 0, lefts = 0, tops = 0;
+    for (guint seed = 0; seed < 24; seed++) {
+      Result result = apply (&augment, sample, seed, seed % 3);
+      gboolean found = FALSE;
+      for (int m = 0; m < 2 && !found; m++)
+        for (int left = 0; left <= room_x && !found; left++)
+          for (int top = 0; top <= room_y && !found; top++)
+            if (matches (&augment, sample, &result, w, h, cases[i].factor, m, left, top)) {
+              found = TRUE;
+              mirrored += m;
+              lefts |= left == 0 ? 1 : left == room_x ? 2 : 4;
+              tops |= top == 0 ? 1 : top == room_y ? 2 : 4;
+            }
+      g_assert_true (found);
+      clear (&result);
     }
+    g_assert_cmpuint (mirrored, >, 4);
+    g_assert_cmpuint (mirrored, <, 20);
+    if (room_x > 0)
+      g_assert_cmpuint (lefts & 4, ==, 4);
+    if (room_y > 0)
+      g_assert_cmpuint (tops & 4, ==, 4);
+  }
 }
 
 /** The factor, seen from how much of a large crop is not padding. */
@@ -181,17 +174,16 @@ test_scale (void)
   augment.width = augment.label_width = 160;
   augment.height = augment.label_height = 1;
   guint smallest = 160, largest = 0, sum = 0;
-  for (guint seed = 0; seed < 300; seed++)
-    {
-      Result result = apply (&augment, sample, seed, 0);
-      guint shown = 0;
-      while (shown < 160 && result.depth[shown] > 0)
-        shown++;
-      smallest = MIN (smallest, shown);
-      largest = MAX (largest, shown);
-      sum += shown;
-      clear (&result);
-    }
+  for (guint seed = 0; seed < 300; seed++) {
+    Result result = apply (&augment, sample, seed, 0);
+    guint shown = 0;
+    while (shown < 160 && result.depth[shown] > 0)
+      shown++;
+    smallest = MIN (smallest, shown);
+    largest = MAX (largest, shown);
+    sum += shown;
+    clear (&result);
+  }
   g_assert_cmpuint (smallest, >=, 50);
   g_assert_cmpuint (smallest, <=, 54);
   g_assert_cmpuint (largest, <=, 150);
@@ -229,16 +221,14 @@ static void
 adjust (double *image, int what, double factor)
 {
   double gray[SIDE * SIDE], gray_mean = 0;
-  for (int i = 0; i < SIDE * SIDE; i++)
-    {
-      gray[i] = 0.2989 * image[3 * i] + 0.587 * image[3 * i + 1] + 0.114 * image[3 * i + 2];
-      gray_mean += gray[i] / (SIDE * SIDE);
-    }
-  for (int i = 0; i < 3 * SIDE * SIDE; i++)
-    {
-      double other = what == BRIGHTNESS ? 0 : what == CONTRAST ? gray_mean : gray[i / 3];
-      image[i] = fmin (1, fmax (0, factor * image[i] + (1 - factor) * other));
-    }
+  for (int i = 0; i < SIDE * SIDE; i++) {
+    gray[i] = 0.2989 * image[3 * i] + 0.587 * image[3 * i + 1] + 0.114 * image[3 * i + 2];
+    gray_mean += gray[i] / (SIDE * SIDE);
+  }
+  for (int i = 0; i < 3 * SIDE * SIDE; i++) {
+    double other = what == BRIGHTNESS ? 0 : what == CONTRAST ? gray_mean : gray[i / 3];
+    image[i] = fmin (1, fmax (0, factor * image[i] + (1 - factor) * other));
+  }
 }
 
 static double
@@ -256,24 +246,21 @@ static double
 find_factor (const double *image, int what, const Result *result, double amount)
 {
   double best = 0, best_difference = INFINITY, low = fmax (0, 1 - amount), high = 1 + amount;
-  for (int round = 0; round < 6; round++)
-    {
-      for (int i = 0; i <= 40; i++)
-        {
-          double factor = low + (high - low) * i / 40, changed[3 * SIDE * SIDE];
-          memcpy (changed, image, sizeof changed);
-          adjust (changed, what, factor);
-          double difference = worst_difference (changed, result);
-          if (difference < best_difference)
-            {
-              best_difference = difference;
-              best = factor;
-            }
-        }
-      double width = (high - low) / 20;
-      low = best - width / 2;
-      high = best + width / 2;
+  for (int round = 0; round < 6; round++) {
+    for (int i = 0; i <= 40; i++) {
+      double factor = low + (high - low) * i / 40, changed[3 * SIDE * SIDE];
+      memcpy (changed, image, sizeof changed);
+      adjust (changed, what, factor);
+      double difference = worst_difference (changed, result);
+      if (difference < best_difference) {
+        best_difference = difference;
+        best = factor;
+      }
     }
+    double width = (high - low) / 20;
+    low = best - width / 2;
+    high = best + width / 2;
+  }
   g_assert_cmpfloat (best_difference, <, 1e-5);
   g_assert_cmpfloat (best, >=, fmax (0, 1 - amount) - 1e-5);
   g_assert_cmpfloat (best, <=, 1 + amount + 1e-5);
@@ -290,45 +277,41 @@ test_colors (void)
   guint seen = 0;
   for (int i = 0; i < 3 * SIDE * SIDE; i++)
     image[i] = sample->rgb[i] / 255.0;
-  for (guint seed = 0; seed < 40; seed++)
-    {
-      double factors[3];
-      for (int what = 0; what < 3; what++)
-        {
-          NddrAugment augment = plain (SIDE, SIDE);
-          *(what == BRIGHTNESS ? &augment.brightness : what == CONTRAST ? &augment.contrast : &augment.saturation) = amounts[what];
-          Result result = apply (&augment, sample, seed, 0);
-          factors[what] = find_factor (image, what, &result, amounts[what]);
-          spread[what][0] = fmin (spread[what][0], factors[what]);
-          spread[what][1] = fmax (spread[what][1], factors[what]);
-          clear (&result);
-        }
+  for (guint seed = 0; seed < 40; seed++) {
+    double factors[3];
+    for (int what = 0; what < 3; what++) {
       NddrAugment augment = plain (SIDE, SIDE);
-      augment.brightness = amounts[0];
-      augment.contrast = amounts[1];
-      augment.saturation = amounts[2];
+      *(what == BRIGHTNESS ? &augment.brightness : what == CONTRAST ? &augment.contrast : &augment.saturation) = amounts[what];
       Result result = apply (&augment, sample, seed, 0);
-      guint fits = 0;
-      for (int o = 0; o < 6; o++)
-        {
-          double changed[3 * SIDE * SIDE];
-          memcpy (changed, image, sizeof changed);
-          for (int i = 0; i < 3; i++)
-            adjust (changed, orders[o][i], factors[orders[o][i]]);
-          if (worst_difference (changed, &result) < 1e-4)
-            fits |= 1 << o;
-        }
-      g_assert_cmpuint (fits, !=, 0);
-      seen |= fits;
+      factors[what] = find_factor (image, what, &result, amounts[what]);
+      spread[what][0] = fmin (spread[what][0], factors[what]);
+      spread[what][1] = fmax (spread[what][1], factors[what]);
       clear (&result);
     }
-  g_assert_cmpuint (seen, ==, 63);
-  for (int what = 0; what < 3; what++)
-    {
-      double low = fmax (0, 1 - amounts[what]), high = 1 + amounts[what];
-      g_assert_cmpfloat (spread[what][0], <, low + 0.2 * (high - low));
-      g_assert_cmpfloat (spread[what][1], >, high - 0.2 * (high - low));
+    NddrAugment augment = plain (SIDE, SIDE);
+    augment.brightness = amounts[0];
+    augment.contrast = amounts[1];
+    augment.saturation = amounts[2];
+    Result result = apply (&augment, sample, seed, 0);
+    guint fits = 0;
+    for (int o = 0; o < 6; o++) {
+      double changed[3 * SIDE * SIDE];
+      memcpy (changed, image, sizeof changed);
+      for (int i = 0; i < 3; i++)
+        adjust (changed, orders[o][i], factors[orders[o][i]]);
+      if (worst_difference (changed, &result) < 1e-4)
+        fits |= 1 << o;
     }
+    g_assert_cmpuint (fits, !=, 0);
+    seen |= fits;
+    clear (&result);
+  }
+  g_assert_cmpuint (seen, ==, 63);
+  for (int what = 0; what < 3; what++) {
+    double low = fmax (0, 1 - amounts[what]), high = 1 + amounts[what];
+    g_assert_cmpfloat (spread[what][0], <, low + 0.2 * (high - low));
+    g_assert_cmpfloat (spread[what][1], >, high - 0.2 * (high - low));
+  }
 }
 
 int

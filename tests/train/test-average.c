@@ -20,12 +20,11 @@ make_model (const char *json, float shift)
   NddrConfig *config = nddr_config_parse (json, &error);
   g_assert_no_error (error);
   NddrTensors *tensors = generate_model (config, trunk_affine_from_name ("norm"), TRUE);
-  for (guint i = 0; i < tensors->arrays->len; i++)
-    {
-      NddrArray *array = tensors->arrays->pdata[i];
-      for (gsize k = 0; k < array->n_elements; k++)
-        array->data[k] += shift;
-    }
+  for (guint i = 0; i < tensors->arrays->len; i++) {
+    NddrArray *array = tensors->arrays->pdata[i];
+    for (gsize k = 0; k < array->n_elements; k++)
+      array->data[k] += shift;
+  }
   g_hash_table_replace (tensors->metadata, g_strdup ("license"), g_strdup_printf ("%g", shift));
   NddrModel *model = nddr_model_new (config, tensors, &error);
   g_assert_no_error (error);
@@ -42,12 +41,11 @@ test_mean (void)
   g_assert_no_error (error);
   const NddrTensors *got = nddr_model_get_tensors (mean), *first = nddr_model_get_tensors (models[0]);
   g_assert_cmpuint (got->arrays->len, ==, first->arrays->len);
-  for (guint i = 0; i < got->arrays->len; i++)
-    {
-      const NddrArray *x = got->arrays->pdata[i], *y = nddr_tensors_find (first, x->name);
-      for (gsize k = 0; k < x->n_elements; k++)
-        g_assert_cmpfloat_with_epsilon (x->data[k], y->data[k] + 1.5, 1e-5);
-    }
+  for (guint i = 0; i < got->arrays->len; i++) {
+    const NddrArray *x = got->arrays->pdata[i], *y = nddr_tensors_find (first, x->name);
+    for (gsize k = 0; k < x->n_elements; k++)
+      g_assert_cmpfloat_with_epsilon (x->data[k], y->data[k] + 1.5, 1e-5);
+  }
   g_assert_cmpstr (nddr_model_get_metadata (mean, "license"), ==, "0");
   for (guint i = 0; i < 3; i++)
     nddr_model_unref (models[i]);

@@ -15,21 +15,19 @@ static void
 test_weigh (void)
 {
   static const guint64 pixels[] = { 1, 100, 0, 9899, 250000 };
-  for (double e = 0; e <= 1; e += 0.25)
-    {
-      double weights[G_N_ELEMENTS (pixels)], sum = 0, all = 0;
-      nddr_class_balance_weigh (pixels, G_N_ELEMENTS (pixels), e, weights);
-      for (guint c = 0; c < G_N_ELEMENTS (pixels); c++)
-        {
-          all += pixels[c];
-          sum += pixels[c] * weights[c];
-          /* twice as rare counts 2^e as much */
-          if (pixels[c] > 0)
-            g_assert_cmpfloat_with_epsilon (weights[c] / weights[0], pow (pixels[c], -e), 1e-12);
-        }
-      g_assert_cmpfloat (weights[2], ==, 0);
-      g_assert_cmpfloat_with_epsilon (sum / all, 1, 1e-12);
+  for (double e = 0; e <= 1; e += 0.25) {
+    double weights[G_N_ELEMENTS (pixels)], sum = 0, all = 0;
+    nddr_class_balance_weigh (pixels, G_N_ELEMENTS (pixels), e, weights);
+    for (guint c = 0; c < G_N_ELEMENTS (pixels); c++) {
+      all += pixels[c];
+      sum += pixels[c] * weights[c];
+      /* twice as rare counts 2^e as much */
+      if (pixels[c] > 0)
+        g_assert_cmpfloat_with_epsilon (weights[c] / weights[0], pow (pixels[c], -e), 1e-12);
     }
+    g_assert_cmpfloat (weights[2], ==, 0);
+    g_assert_cmpfloat_with_epsilon (sum / all, 1, 1e-12);
+  }
   /* nothing is labelled */
   static const guint64 none[2];
   double weights[2];
@@ -46,13 +44,12 @@ test_measure (void)
   guint64 counts[256] = { 0 };
   double weights[N_CLASSES], want[N_CLASSES];
   fixture_write_splits (folder, N_TRAIN, 1);
-  for (guint i = 0; i < N_TRAIN; i++)
-    {
-      NddrSample *sample = fixture_sample (WIDTH, HEIGHT, i);
-      for (guint p = 0; p < WIDTH * HEIGHT; p++)
-        counts[sample->segmentation[p]]++;
-      nddr_sample_unref (sample);
-    }
+  for (guint i = 0; i < N_TRAIN; i++) {
+    NddrSample *sample = fixture_sample (WIDTH, HEIGHT, i);
+    for (guint p = 0; p < WIDTH * HEIGHT; p++)
+      counts[sample->segmentation[p]]++;
+    nddr_sample_unref (sample);
+  }
   g_assert_cmpuint (counts[255], >, 0);
   nddr_class_balance_weigh (counts, N_CLASSES, 0.5, want);
   g_autofree char *spec = g_strdup_printf ("folder:%s,train", folder);
@@ -82,12 +79,11 @@ test_text (void)
   nddr_class_balance_from_text (read, 4, text, &error);
   g_assert_no_error (error);
   g_assert_cmpmem (read, sizeof read, weights, sizeof weights);
-  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++)
-    {
-      g_assert_false (nddr_class_balance_from_text (read, 4, wrong[i], &error));
-      g_assert_nonnull (error);
-      g_clear_error (&error);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++) {
+    g_assert_false (nddr_class_balance_from_text (read, 4, wrong[i], &error));
+    g_assert_nonnull (error);
+    g_clear_error (&error);
+  }
   g_assert_cmpmem (read, sizeof read, weights, sizeof weights);
 }
 

@@ -70,12 +70,11 @@ test_read (void)
 
   /* the first of equals, as the trainer keeps it; more is better; nothing to choose by */
   static const struct { const char *best; gint64 step; } choices[] = { { "normal.mean", 200 }, { "segmentation.miou", 300 }, { "depth.abs", 0 } };
-  for (guint i = 0; i < G_N_ELEMENTS (choices); i++)
-    {
-      g_key_file_set_string (run->config, "train", "best", choices[i].best);
-      best = nddr_run_best (run);
-      g_assert_cmpint (best ? best->step : 0, ==, choices[i].step);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (choices); i++) {
+    g_key_file_set_string (run->config, "train", "best", choices[i].best);
+    best = nddr_run_best (run);
+    g_assert_cmpint (best ? best->step : 0, ==, choices[i].step);
+  }
 }
 
 static double

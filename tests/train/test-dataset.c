@@ -23,11 +23,10 @@ assert_fails (const char *folder, const char *part)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrDataset) dataset = open_folder (folder, "", &error);
-  if (dataset)
-    {
-      g_autoptr (NddrSample) sample = nddr_dataset_load (dataset, 0, NDDR_LABELS_ALL, &error);
-      g_assert_null (sample);
-    }
+  if (dataset) {
+    g_autoptr (NddrSample) sample = nddr_dataset_load (dataset, 0, NDDR_LABELS_ALL, &error);
+    g_assert_null (sample);
+  }
   g_assert_nonnull (error);
   g_assert_true (error->domain == NDDR_ERROR);
   if (!strstr (error->message, part))
@@ -180,12 +179,11 @@ break_huge (const char *folder)
   guint8 file[sizeof header + 4];
   memcpy (file, header, sizeof header);
   guint32 crc = 0xffffffff;
-  for (gsize i = 12; i < sizeof header; i++)
-    {
-      crc ^= header[i];
-      for (int bit = 0; bit < 8; bit++)
-        crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
-    }
+  for (gsize i = 12; i < sizeof header; i++) {
+    crc ^= header[i];
+    for (int bit = 0; bit < 8; bit++)
+      crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
+  }
   crc = GUINT32_TO_BE (~crc);
   memcpy (file + sizeof header, &crc, 4);
   fixture_write (path, file, sizeof file);
@@ -250,38 +248,35 @@ test_errors (void)
     { break_no_pictures, "train/image has no pictures" },
   };
   g_autoptr (NddrSample) sample = fixture_sample (8, 8, 3);
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      char *folder = fixture_folder ();
-      fixture_write_sample (folder, "train", "x", sample, FALSE);
-      cases[i].spoil (folder);
-      assert_fails (folder, cases[i].message);
-      fixture_remove (folder);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    char *folder = fixture_folder ();
+    fixture_write_sample (folder, "train", "x", sample, FALSE);
+    cases[i].spoil (folder);
+    assert_fails (folder, cases[i].message);
+    fixture_remove (folder);
+  }
 }
 
 /** Reads @bytes of a file cut short at every length and with every byte changed: never a crash, and never a picture cut short. */
 static void
 torture (const char *path, const guint8 *good, gsize bytes, NddrImageContent content)
 {
-  for (gsize n = 0; n < bytes; n++)
-    {
-      g_autoptr (GError) error = NULL;
-      fixture_write (path, good, n);
-      g_autoptr (NddrImage) image = nddr_image_read (path, content, &error);
-      if (n + 12 < bytes || image == NULL) /* a PNG's last chunk, IEND, has 12 bytes and says nothing */
-        g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
-      g_assert_true (!error || strstr (error->message, path));
-    }
+  for (gsize n = 0; n < bytes; n++) {
+    g_autoptr (GError) error = NULL;
+    fixture_write (path, good, n);
+    g_autoptr (NddrImage) image = nddr_image_read (path, content, &error);
+    if (n + 12 < bytes || image == NULL) /* a PNG's last chunk, IEND, has 12 bytes and says nothing */
+      g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
+    g_assert_true (!error || strstr (error->message, path));
+  }
   g_autofree guint8 *bad = g_memdup2 (good, bytes);
   for (gsize i = 0; i < bytes; i++)
-    for (int change = 1; change < 256; change *= 4)
-      {
-        bad[i] = good[i] ^ change;
-        fixture_write (path, bad, bytes);
-        g_autoptr (NddrImage) image = nddr_image_read (path, content, NULL);
-        bad[i] = good[i];
-      }
+    for (int change = 1; change < 256; change *= 4) {
+      bad[i] = good[i] ^ change;
+      fixture_write (path, bad, bytes);
+      g_autoptr (NddrImage) image = nddr_image_read (path, content, NULL);
+      bad[i] = good[i];
+    }
 }
 
 static void
@@ -290,22 +285,21 @@ test_broken_files (void)
   char *folder = fixture_folder ();
   g_autofree char *path = fixture_path (folder, "x");
   g_autoptr (NddrSample) sample = fixture_sample (9, 5, 4);
-  for (int kind = 0; kind < 4; kind++)
-    {
-      static const NddrImageContent contents[] = { NDDR_IMAGE_RGB, NDDR_IMAGE_RGB, NDDR_IMAGE_IDS, NDDR_IMAGE_GRAY16 };
-      g_autofree char *good = NULL;
-      gsize bytes;
-      if (kind == 0)
-        fixture_write_jpeg (path, 9, 5, sample->rgb);
-      else if (kind == 1)
-        fixture_write_png (path, 9, 5, 3, 8, sample->rgb);
-      else if (kind == 2)
-        fixture_write_png (path, 9, 5, 1, 8, sample->segmentation);
-      else
-        fixture_write_png (path, 9, 5, 1, 16, sample->depth);
-      g_assert_true (g_file_get_contents (path, &good, &bytes, NULL));
-      torture (path, (const guint8 *) good, bytes, contents[kind]);
-    }
+  for (int kind = 0; kind < 4; kind++) {
+    static const NddrImageContent contents[] = { NDDR_IMAGE_RGB, NDDR_IMAGE_RGB, NDDR_IMAGE_IDS, NDDR_IMAGE_GRAY16 };
+    g_autofree char *good = NULL;
+    gsize bytes;
+    if (kind == 0)
+      fixture_write_jpeg (path, 9, 5, sample->rgb);
+    else if (kind == 1)
+      fixture_write_png (path, 9, 5, 3, 8, sample->rgb);
+    else if (kind == 2)
+      fixture_write_png (path, 9, 5, 1, 8, sample->segmentation);
+    else
+      fixture_write_png (path, 9, 5, 1, 16, sample->depth);
+    g_assert_true (g_file_get_contents (path, &good, &bytes, NULL));
+    torture (path, (const guint8 *) good, bytes, contents[kind]);
+  }
   fixture_remove (folder);
 }
 
@@ -342,13 +336,12 @@ test_specs (void)
 {
   static const char *const wrong[] = { "", "folder", "folder:", "folder:,train", "folder:/nowhere/at/all", "folder:.,a/b",
     "zip:x", "nddr:x,training", "nyuv2:x.mat", "folder:/nowhere+" };
-  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++)
-    {
-      g_autoptr (GError) error = NULL;
-      g_autoptr (NddrDataset) dataset = nddr_dataset_open (wrong[i], "train", &error);
-      g_assert_null (dataset);
-      g_assert_true (error && error->domain == NDDR_ERROR);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (NddrDataset) dataset = nddr_dataset_open (wrong[i], "train", &error);
+    g_assert_null (dataset);
+    g_assert_true (error && error->domain == NDDR_ERROR);
+  }
 }
 
 static void
@@ -367,15 +360,14 @@ test_cache (void)
   nddr_dataset_set_threads (dataset, 0);
   g_assert_cmpuint (nddr_dataset_threads (dataset), ==, usual);
   nddr_dataset_set_cache (dataset, sizeof (NddrSample) + 64 * 6); /* room for one */
-  for (guint i = 0; i < 2; i++)
-    {
-      g_autoptr (NddrSample) first = nddr_dataset_load (dataset, i, labels, NULL);
-      g_autoptr (NddrSample) again = nddr_dataset_load (dataset, i, labels, NULL);
-      g_autoptr (NddrSample) more = nddr_dataset_load (dataset, i, NDDR_LABELS_ALL, NULL);
-      g_assert_true ((first == again) == (i == 0));
-      g_assert_cmpuint (nddr_sample_labels (again), ==, labels);
-      g_assert_cmpuint (nddr_sample_labels (more), ==, NDDR_LABELS_ALL);
-    }
+  for (guint i = 0; i < 2; i++) {
+    g_autoptr (NddrSample) first = nddr_dataset_load (dataset, i, labels, NULL);
+    g_autoptr (NddrSample) again = nddr_dataset_load (dataset, i, labels, NULL);
+    g_autoptr (NddrSample) more = nddr_dataset_load (dataset, i, NDDR_LABELS_ALL, NULL);
+    g_assert_true ((first == again) == (i == 0));
+    g_assert_cmpuint (nddr_sample_labels (again), ==, labels);
+    g_assert_cmpuint (nddr_sample_labels (more), ==, NDDR_LABELS_ALL);
+  }
   fixture_remove (folder);
 }
 
@@ -414,19 +406,18 @@ test_write_png (void)
   for (guint i = 0; i < sizeof data; i++)
     data[i] = i * 37;
   static const guint formats[] = { 0, PNG_FORMAT_GRAY, 0, PNG_FORMAT_RGB, PNG_FORMAT_RGBA };
-  for (guint channels = 1; channels <= 4; channels += channels == 1 ? 2 : 1)
-    {
-      nddr_image_write_png (path, 10, 7, channels, 8, data, 11 * channels, &error);
-      g_assert_no_error (error);
-      png_image image = { .version = PNG_IMAGE_VERSION };
-      guint8 back[10 * 7 * 4];
-      g_assert_true (png_image_begin_read_from_file (&image, path));
-      g_assert_cmpuint (image.format, ==, formats[channels]);
-      g_assert_cmpuint (image.width, ==, 10);
-      g_assert_true (png_image_finish_read (&image, NULL, back, 0, NULL));
-      for (guint y = 0; y < 7; y++)
-        g_assert_cmpmem (back + y * 10 * channels, 10 * channels, data + y * 11 * channels, 10 * channels);
-    }
+  for (guint channels = 1; channels <= 4; channels += channels == 1 ? 2 : 1) {
+    nddr_image_write_png (path, 10, 7, channels, 8, data, 11 * channels, &error);
+    g_assert_no_error (error);
+    png_image image = { .version = PNG_IMAGE_VERSION };
+    guint8 back[10 * 7 * 4];
+    g_assert_true (png_image_begin_read_from_file (&image, path));
+    g_assert_cmpuint (image.format, ==, formats[channels]);
+    g_assert_cmpuint (image.width, ==, 10);
+    g_assert_true (png_image_finish_read (&image, NULL, back, 0, NULL));
+    for (guint y = 0; y < 7; y++)
+      g_assert_cmpmem (back + y * 10 * channels, 10 * channels, data + y * 11 * channels, 10 * channels);
+  }
 
   g_autoptr (NddrSample) a = fixture_sample (8, 8, 1);
   nddr_image_write_png (path, 8, 8, 1, 16, a->depth, 0, &error);

@@ -37,21 +37,19 @@ dot (const double *a, const double *b)
 static double
 meet (const Surface *surface, const double ray[3], double normal[3])
 {
-  if (surface->shape == PLANE)
-    {
-      double slope = dot (ray, surface->along), t = slope == 0 ? 0 : dot (surface->at, surface->along) / slope;
-      for (int c = 0; c < 3; c++)
-        normal[c] = slope < 0 ? surface->along[c] : -surface->along[c];
-      return surface->size > 0 && fabs (t * ray[0] - surface->at[0]) > surface->size ? 0 : MAX (t, 0);
-    }
+  if (surface->shape == PLANE) {
+    double slope = dot (ray, surface->along), t = slope == 0 ? 0 : dot (surface->at, surface->along) / slope;
+    for (int c = 0; c < 3; c++)
+      normal[c] = slope < 0 ? surface->along[c] : -surface->along[c];
+    return surface->size > 0 && fabs (t * ray[0] - surface->at[0]) > surface->size ? 0 : MAX (t, 0);
+  }
   double p[3], r[3]; /* centre and ray; for a cylinder without their parts along the axis */
   double p_along = surface->shape == CYLINDER ? dot (surface->at, surface->along) : 0;
   double r_along = surface->shape == CYLINDER ? dot (ray, surface->along) : 0;
-  for (int c = 0; c < 3; c++)
-    {
-      p[c] = surface->at[c] - p_along * surface->along[c];
-      r[c] = ray[c] - r_along * surface->along[c];
-    }
+  for (int c = 0; c < 3; c++) {
+    p[c] = surface->at[c] - p_along * surface->along[c];
+    r[c] = ray[c] - r_along * surface->along[c];
+  }
   double rr = dot (r, r), half = dot (p, r) / rr, square = half * half - (dot (p, p) - surface->size * surface->size) / rr;
   if (square < 0)
     return 0;
@@ -65,23 +63,21 @@ meet (const Surface *surface, const double ray[3], double normal[3])
 static void
 render (const Surface *surfaces, guint n, float *depth, double *truth)
 {
-  for (guint i = 0; i < WIDTH * HEIGHT; i++)
-    {
-      const double ray[3] = { (i % WIDTH - camera.cx) / camera.fx, (i / WIDTH - camera.cy) / camera.fy, 1 };
-      double nearest = 0, normal[3];
-      memset (truth + 3 * i, 0, 3 * sizeof *truth);
-      for (guint s = 0; s < n; s++)
-        {
-          double t = meet (&surfaces[s], ray, normal);
-          if (t == 0 || (nearest > 0 && t >= nearest))
-            continue;
-          nearest = t;
-          truth[3 * i] = normal[0];
-          truth[3 * i + 1] = -normal[1];
-          truth[3 * i + 2] = -normal[2];
-        }
-      depth[i] = nearest;
+  for (guint i = 0; i < WIDTH * HEIGHT; i++) {
+    const double ray[3] = { (i % WIDTH - camera.cx) / camera.fx, (i / WIDTH - camera.cy) / camera.fy, 1 };
+    double nearest = 0, normal[3];
+    memset (truth + 3 * i, 0, 3 * sizeof *truth);
+    for (guint s = 0; s < n; s++) {
+      double t = meet (&surfaces[s], ray, normal);
+      if (t == 0 || (nearest > 0 && t >= nearest))
+        continue;
+      nearest = t;
+      truth[3 * i] = normal[0];
+      truth[3 * i + 1] = -normal[1];
+      truth[3 * i + 2] = -normal[2];
     }
+    depth[i] = nearest;
+  }
 }
 
 typedef enum { EXACT, STEPS, NOISE } Sensor;
@@ -93,17 +89,16 @@ spoil (Sensor sensor, float *depth)
 {
   g_autoptr (GRand) rand = g_rand_new_with_seed (1);
   const double scale = 580 * 0.075;
-  for (guint i = 0; i < WIDTH * HEIGHT; i++)
-    {
-      double disparity = depth[i] > 0 ? scale / depth[i] : 0;
-      double u = 1 - g_rand_double (rand), v = g_rand_double (rand), lost = g_rand_double (rand);
-      if (sensor == STEPS)
-        disparity = round (disparity * 8) / 8;
-      else if (sensor == NOISE)
-        disparity += sqrt (-2 * log (u)) * cos (2 * G_PI * v) / 8;
-      if (sensor != EXACT)
-        depth[i] = depth[i] > 0 && lost > 0.05 ? scale / disparity : i % 3 == 0 ? NAN : 0;
-    }
+  for (guint i = 0; i < WIDTH * HEIGHT; i++) {
+    double disparity = depth[i] > 0 ? scale / depth[i] : 0;
+    double u = 1 - g_rand_double (rand), v = g_rand_double (rand), lost = g_rand_double (rand);
+    if (sensor == STEPS)
+      disparity = round (disparity * 8) / 8;
+    else if (sensor == NOISE)
+      disparity += sqrt (-2 * log (u)) * cos (2 * G_PI * v) / 8;
+    if (sensor != EXACT)
+      depth[i] = depth[i] > 0 && lost > 0.05 ? scale / disparity : i % 3 == 0 ? NAN : 0;
+  }
 }
 
 static int
@@ -126,20 +121,19 @@ measure (const float *depth, const double *truth, const float *normal, const gbo
   g_autofree double *angles = g_new (double, WIDTH * HEIGHT);
   guint n = 0, all = 0;
   double sum = 0;
-  for (guint i = 0; i < WIDTH * HEIGHT; i++)
-    {
-      double found[3] = { normal[3 * i], normal[3 * i + 1], normal[3 * i + 2] }, length = sqrt (dot (found, found));
-      g_assert_true (length == 0 || fabs (length - 1) < 1e-5);
-      if (!(depth[i] > 0))
-        g_assert_cmpfloat (length, ==, 0);
-      if (!(depth[i] > 0) || !counts[i])
-        continue;
-      all++;
-      if (length == 0)
-        continue;
-      angles[n] = acos (CLAMP (dot (found, truth + 3 * i) / length, -1, 1)) * 180 / G_PI;
-      sum += angles[n++];
-    }
+  for (guint i = 0; i < WIDTH * HEIGHT; i++) {
+    double found[3] = { normal[3 * i], normal[3 * i + 1], normal[3 * i + 2] }, length = sqrt (dot (found, found));
+    g_assert_true (length == 0 || fabs (length - 1) < 1e-5);
+    if (!(depth[i] > 0))
+      g_assert_cmpfloat (length, ==, 0);
+    if (!(depth[i] > 0) || !counts[i])
+      continue;
+    all++;
+    if (length == 0)
+      continue;
+    angles[n] = acos (CLAMP (dot (found, truth + 3 * i) / length, -1, 1)) * 180 / G_PI;
+    sum += angles[n++];
+  }
   g_assert_cmpuint (n, >, 0);
   qsort (angles, n, sizeof *angles, compare);
   return (Angles) { sum / n, angles[n / 2], angles[n * 99 / 100], (double) n / all };
@@ -149,13 +143,12 @@ measure (const float *depth, const double *truth, const float *normal, const gbo
 static void
 find_edges (const float *depth, gboolean *edges)
 {
-  for (int i = 0; i < WIDTH * HEIGHT; i++)
-    {
-      edges[i] = FALSE;
-      for (int y = MAX (i / WIDTH - RADIUS, 0); y <= MIN (i / WIDTH + RADIUS, HEIGHT - 1); y++)
-        for (int x = MAX (i % WIDTH - RADIUS, 0); x <= MIN (i % WIDTH + RADIUS, WIDTH - 1); x++)
-          edges[i] |= fabsf (depth[y * WIDTH + x] - depth[i]) > 0.1f * depth[i];
-    }
+  for (int i = 0; i < WIDTH * HEIGHT; i++) {
+    edges[i] = FALSE;
+    for (int y = MAX (i / WIDTH - RADIUS, 0); y <= MIN (i / WIDTH + RADIUS, HEIGHT - 1); y++)
+      for (int x = MAX (i % WIDTH - RADIUS, 0); x <= MIN (i % WIDTH + RADIUS, WIDTH - 1); x++)
+        edges[i] |= fabsf (depth[y * WIDTH + x] - depth[i]) > 0.1f * depth[i];
+  }
 }
 
 typedef enum { ALL, NEAR_EDGES, ELSEWHERE } Where;
@@ -263,28 +256,26 @@ test_unknown (void)
     depth[120 * WIDTH + x] = 2;
   depth[20 * WIDTH + 20] = 2;
   nddr_depth_normals (depth, WIDTH, HEIGHT, &camera, RADIUS, normal);
-  for (int i = 0; i < WIDTH * HEIGHT; i++)
-    {
-      int x = i % WIDTH, y = i / WIDTH;
-      gboolean patch = x >= 100 && x < 140 && y >= 100 && y < 140;
-      const float expected[3] = { 0, 0, patch };
-      if (patch)
-        for (int c = 0; c < 3; c++)
-          g_assert_cmpfloat_with_epsilon (normal[3 * i + c], expected[c], 1e-5);
-      else if (i % G_N_ELEMENTS (odd) < G_N_ELEMENTS (odd) - 1 || y == 120)
-        g_assert_cmpmem (normal + 3 * i, sizeof expected, expected, sizeof expected);
-    }
+  for (int i = 0; i < WIDTH * HEIGHT; i++) {
+    int x = i % WIDTH, y = i / WIDTH;
+    gboolean patch = x >= 100 && x < 140 && y >= 100 && y < 140;
+    const float expected[3] = { 0, 0, patch };
+    if (patch)
+      for (int c = 0; c < 3; c++)
+        g_assert_cmpfloat_with_epsilon (normal[3 * i + c], expected[c], 1e-5);
+    else if (i % G_N_ELEMENTS (odd) < G_N_ELEMENTS (odd) - 1 || y == 120)
+      g_assert_cmpmem (normal + 3 * i, sizeof expected, expected, sizeof expected);
+  }
 
   /* pictures smaller than the window, and than a vector */
   for (guint width = 1; width <= 9; width++)
-    for (guint height = 1; height <= 9; height += 4)
-      {
-        for (guint i = 0; i < width * height; i++)
-          depth[i] = 1.5f;
-        nddr_depth_normals (depth, width, height, &camera, width == 9 ? 2 : RADIUS, normal);
-        for (guint i = 0; i < width * height; i++)
-          g_assert_true (normal[3 * i + 2] == 0 || fabsf (normal[3 * i + 2] - 1) < 1e-5f);
-      }
+    for (guint height = 1; height <= 9; height += 4) {
+      for (guint i = 0; i < width * height; i++)
+        depth[i] = 1.5f;
+      nddr_depth_normals (depth, width, height, &camera, width == 9 ? 2 : RADIUS, normal);
+      for (guint i = 0; i < width * height; i++)
+        g_assert_true (normal[3 * i + 2] == 0 || fabsf (normal[3 * i + 2] - 1) < 1e-5f);
+    }
   g_assert_cmpfloat_with_epsilon (normal[2], 1, 1e-5);
 }
 
@@ -298,17 +289,16 @@ main (int argc, char **argv)
   g_test_add_func ("/depth-normals/round", test_round);
   g_test_add_func ("/depth-normals/edges", test_edges);
   g_test_add_func ("/depth-normals/unknown", test_unknown);
-  if (bench)
-    {
-      enum { FRAMES = 5 };
-      g_autofree float *depth = g_new0 (float, 640 * 480), *normal = g_new (float, 640 * 480 * 3);
-      for (guint i = 0; i < 640 * 480; i++)
-        depth[i] = 2 + 0.001f * (i % 640);
-      const NddrCamera full = { 518.8, 519.5, 324.6, 252.7 }; /* NYU Depth v2's */
-      clock_t before = clock ();
-      for (int i = 0; i < FRAMES; i++)
-        nddr_depth_normals (depth, 640, 480, &full, RADIUS, normal);
-      printf ("# 640x480, radius %d: %.3f s of one processor\n", RADIUS, (double) (clock () - before) / CLOCKS_PER_SEC / FRAMES);
-    }
+  if (bench) {
+    enum { FRAMES = 5 };
+    g_autofree float *depth = g_new0 (float, 640 * 480), *normal = g_new (float, 640 * 480 * 3);
+    for (guint i = 0; i < 640 * 480; i++)
+      depth[i] = 2 + 0.001f * (i % 640);
+    const NddrCamera full = { 518.8, 519.5, 324.6, 252.7 }; /* NYU Depth v2's */
+    clock_t before = clock ();
+    for (int i = 0; i < FRAMES; i++)
+      nddr_depth_normals (depth, 640, 480, &full, RADIUS, normal);
+    printf ("# 640x480, radius %d: %.3f s of one processor\n", RADIUS, (double) (clock () - before) / CLOCKS_PER_SEC / FRAMES);
+  }
   return g_test_run ();
 }

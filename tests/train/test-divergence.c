@@ -24,20 +24,19 @@ put (const Golden *golden, gboolean gradient, const char *name, float value)
   g_autoptr (GError) error = NULL;
   const NddrParameters *p = nddr_learner_get_training (golden->learner)->parameters;
   NddrProgram *program = nddr_learner_get_program (golden->learner);
-  for (guint s = 0; s < p->slots->len; s++)
-    {
-      const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
-      const NddrTensor *whole = slot->running ? p->running : gradient ? p->total : p->params;
-      gsize offset = (slot->offset + slot->n / 2) * sizeof (float);
-      float before = 0;
-      if (!g_str_equal (slot->name, name))
-        continue;
-      nddr_program_read (program, whole, offset, &before, sizeof before, &error);
-      g_assert_no_error (error);
-      nddr_program_write (program, whole, offset, &value, sizeof value, &error);
-      g_assert_no_error (error);
-      return before;
-    }
+  for (guint s = 0; s < p->slots->len; s++) {
+    const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
+    const NddrTensor *whole = slot->running ? p->running : gradient ? p->total : p->params;
+    gsize offset = (slot->offset + slot->n / 2) * sizeof (float);
+    float before = 0;
+    if (!g_str_equal (slot->name, name))
+      continue;
+    nddr_program_read (program, whole, offset, &before, sizeof before, &error);
+    g_assert_no_error (error);
+    nddr_program_write (program, whole, offset, &value, sizeof value, &error);
+    g_assert_no_error (error);
+    return before;
+  }
   g_error ("there is no tensor %s", name);
 }
 

@@ -48,14 +48,13 @@ run_heads (const NddrSample *sample, NddrHeadOutput heads[3])
   g_assert_no_error (error);
   NddrOutput outputs[3];
   NddrFrame results[3], frame = { { sample->rgb }, { 3 * sample->width } };
-  for (guint t = 0; t < 3; t++)
-    {
-      outputs[t] = (NddrOutput){ nddr_model_get_task (model, t)->name, NDDR_VIEW_HEAD, NDDR_PIXEL_FLOAT };
-      nddr_session_get_head_size (session, outputs[t].task, &heads[t].width, &heads[t].height, &heads[t].stride);
-      float *data = g_new (float, heads[t].width * heads[t].height * heads[t].stride);
-      heads[t].data = data;
-      results[t] = (NddrFrame){ { (guint8 *) data }, { heads[t].width * heads[t].stride * sizeof (float) } };
-    }
+  for (guint t = 0; t < 3; t++) {
+    outputs[t] = (NddrOutput){ nddr_model_get_task (model, t)->name, NDDR_VIEW_HEAD, NDDR_PIXEL_FLOAT };
+    nddr_session_get_head_size (session, outputs[t].task, &heads[t].width, &heads[t].height, &heads[t].stride);
+    float *data = g_new (float, heads[t].width * heads[t].height * heads[t].stride);
+    heads[t].data = data;
+    results[t] = (NddrFrame){ { (guint8 *) data }, { heads[t].width * heads[t].stride * sizeof (float) } };
+  }
   NddrFrameFormat format = { .format = NDDR_PIXEL_RGB, .width = sample->width, .height = sample->height, .full_range = TRUE };
   nddr_session_set_frames (session, &format, outputs, 3, &error);
   g_assert_no_error (error);
@@ -74,34 +73,29 @@ expect_pixel (Expected *e, const NddrSample *sample, guint i, double values[3][N
 {
   double sum = 0, n[3], dot = 0, length = 0;
   guint label = sample->segmentation[i], best = 0;
-  for (guint c = 0; c < N_CLASSES; c++)
-    {
-      sum += exp (values[0][c]);
-      best = values[0][c] > values[0][best] ? c : best;
+  for (guint c = 0; c < N_CLASSES; c++) {
+    sum += exp (values[0][c]);
+    best = values[0][c] > values[0][best] ? c : best;
+  }
+  if (label != 255) {
+    e->sums[0] += log (sum) - values[0][label];
+    e->right += label == best;
+    e->pixels[0]++;
+  }
+  if (nddr_normal_decode (sample->normal + 3 * i, n)) {
+    for (int c = 0; c < 3; c++) {
+      dot += values[1][c] * n[c];
+      length += values[1][c] * values[1][c];
     }
-  if (label != 255)
-    {
-      e->sums[0] += log (sum) - values[0][label];
-      e->right += label == best;
-      e->pixels[0]++;
-    }
-  if (nddr_normal_decode (sample->normal + 3 * i, n))
-    {
-      for (int c = 0; c < 3; c++)
-        {
-          dot += values[1][c] * n[c];
-          length += values[1][c] * values[1][c];
-        }
-      double cosine = CLAMP (dot / sqrt (length), -1, 1);
-      e->sums[1] += 1 - cosine;
-      e->angles += acos (cosine) * 180 / G_PI;
-      e->pixels[1]++;
-    }
-  if (sample->depth[i])
-    {
-      e->sums[2] += fabs (values[2][0] - sample->depth[i] / 1000.0);
-      e->pixels[2]++;
-    }
+    double cosine = CLAMP (dot / sqrt (length), -1, 1);
+    e->sums[1] += 1 - cosine;
+    e->angles += acos (cosine) * 180 / G_PI;
+    e->pixels[1]++;
+  }
+  if (sample->depth[i]) {
+    e->sums[2] += fabs (values[2][0] - sample->depth[i] / 1000.0);
+    e->pixels[2]++;
+  }
 }
 
 /* The prediction's colours in @exhibit; arg-max may go either way where two scores are all but equal. */
@@ -117,18 +111,16 @@ check_prediction (const NddrExhibit *exhibit, const NddrSample *sample, double (
   g_assert_cmpuint (prediction->width, ==, sample->width);
   g_assert_cmpuint (prediction->height, ==, sample->height);
   guint others = 0;
-  for (guint i = 0; i < sample->width * sample->height; i++)
-    {
-      guint best = 0;
-      for (guint c = 1; c < N_CLASSES; c++)
-        best = scores[i][c] > scores[i][best] ? c : best;
-      for (int c = 0; c < 3; c++)
-        {
-          guint id = sample->segmentation[i], shift = 16 - 8 * c;
-          others += ((guint8 *) prediction->data)[3 * i + c] != (best * 0x112233 >> shift & 255);
-          g_assert_cmpuint (((guint8 *) label->data)[3 * i + c], ==, id == 255 ? 0 : id * 0x112233 >> shift & 255);
-        }
+  for (guint i = 0; i < sample->width * sample->height; i++) {
+    guint best = 0;
+    for (guint c = 1; c < N_CLASSES; c++)
+      best = scores[i][c] > scores[i][best] ? c : best;
+    for (int c = 0; c < 3; c++) {
+      guint id = sample->segmentation[i], shift = 16 - 8 * c;
+      others += ((guint8 *) prediction->data)[3 * i + c] != (best * 0x112233 >> shift & 255);
+      g_assert_cmpuint (((guint8 *) label->data)[3 * i + c], ==, id == 255 ? 0 : id * 0x112233 >> shift & 255);
     }
+  }
   g_assert_cmpuint (others, <, 9);
 }
 
@@ -149,33 +141,30 @@ test_evaluate (void)
   g_assert_no_error (error);
 
   Expected e = { 0 };
-  for (guint p = 0; p < N_PICTURES; p++)
-    {
-      const NddrSample *sample = samples[p];
-      guint n = sample->width * sample->height;
-      NddrHeadOutput heads[3];
-      run_heads (sample, heads);
-      g_autofree double (*scores)[N_CLASSES] = g_malloc0_n (n, sizeof *scores);
-      for (guint i = 0; i < n; i++)
-        {
-          double values[3][N_CLASSES] = { 0 };
-          for (guint t = 0; t < 3; t++)
-            for (guint c = 0; c < config->tasks[t].channels; c++)
-              values[t][c] = fixture_interpolate (heads[t].data, heads[t].width, heads[t].height, heads[t].stride, c, i % sample->width,
-                  i / sample->width, sample->width, sample->height, config->resize);
-          expect_pixel (&e, sample, i, values);
-          memcpy (scores[i], values[0], sizeof values[0]);
-        }
-      if (p % 2 == 0)
-        {
-          g_autofree char *name = g_strdup_printf ("%u", p);
-          const NddrExhibit *exhibit = nddr_gallery_get (gallery, p / 2);
-          g_assert_cmpstr (exhibit->name, ==, name);
-          check_prediction (exhibit, sample, scores);
-        }
+  for (guint p = 0; p < N_PICTURES; p++) {
+    const NddrSample *sample = samples[p];
+    guint n = sample->width * sample->height;
+    NddrHeadOutput heads[3];
+    run_heads (sample, heads);
+    g_autofree double (*scores)[N_CLASSES] = g_malloc0_n (n, sizeof *scores);
+    for (guint i = 0; i < n; i++) {
+      double values[3][N_CLASSES] = { 0 };
       for (guint t = 0; t < 3; t++)
-        g_free ((gpointer) heads[t].data);
+        for (guint c = 0; c < config->tasks[t].channels; c++)
+          values[t][c] = fixture_interpolate (heads[t].data, heads[t].width, heads[t].height, heads[t].stride, c, i % sample->width,
+              i / sample->width, sample->width, sample->height, config->resize);
+      expect_pixel (&e, sample, i, values);
+      memcpy (scores[i], values[0], sizeof values[0]);
     }
+    if (p % 2 == 0) {
+      g_autofree char *name = g_strdup_printf ("%u", p);
+      const NddrExhibit *exhibit = nddr_gallery_get (gallery, p / 2);
+      g_assert_cmpstr (exhibit->name, ==, name);
+      check_prediction (exhibit, sample, scores);
+    }
+    for (guint t = 0; t < 3; t++)
+      g_free ((gpointer) heads[t].data);
+  }
   double expected = 0;
   for (guint t = 0; t < 3; t++)
     expected += weights[t] * e.sums[t] / e.pixels[t];
@@ -244,13 +233,12 @@ test_gallery (void)
   truth->rgb = g_malloc (3 * 60 * 44);
   truth->normal = g_malloc (3 * 60 * 44);
   truth->depth = g_new (guint16, 60 * 44);
-  for (guint i = 0; i < 60 * 44; i++)
-    {
-      memset (truth->rgb + 3 * i, i % 2 ? 100 : 200, 3); /* columns, of which two become one */
-      memset (truth->normal + 3 * i, 0, 3);
-      truth->normal[3 * i + 2] = 200;
-      truth->depth[i] = 5000;
-    }
+  for (guint i = 0; i < 60 * 44; i++) {
+    memset (truth->rgb + 3 * i, i % 2 ? 100 : 200, 3); /* columns, of which two become one */
+    memset (truth->normal + 3 * i, 0, 3);
+    truth->normal[3 * i + 2] = 200;
+    truth->depth[i] = 5000;
+  }
   float scores[16] = { [4] = 1 }, normal[4] = { 0, 0, 3 }, depth[4] = { 20 };
   const NddrHeadOutput heads[3] = { { scores, 1, 1, 16 }, { normal, 1, 1, 4 }, { depth, 1, 1, 4 } };
   g_assert_true (nddr_gallery_show (gallery, 1, truth, heads, &error));
@@ -292,12 +280,11 @@ main (int argc, char **argv)
   g_assert_no_error (error);
   model = make_model (N_CLASSES, "class");
   folder = fixture_folder ();
-  for (guint i = 0; i < N_PICTURES; i++)
-    {
-      g_autofree char *name = g_strdup_printf ("%u", i);
-      samples[i] = fixture_sample (sizes[i][0], sizes[i][1], i);
-      fixture_write_sample (folder, "val", name, samples[i], FALSE);
-    }
+  for (guint i = 0; i < N_PICTURES; i++) {
+    g_autofree char *name = g_strdup_printf ("%u", i);
+    samples[i] = fixture_sample (sizes[i][0], sizes[i][1], i);
+    fixture_write_sample (folder, "val", name, samples[i], FALSE);
+  }
   g_test_add_func ("/evaluate/scores", test_evaluate);
   g_test_add_func ("/evaluate/classes", test_classes);
   g_test_add_func ("/evaluate/gallery", test_gallery);

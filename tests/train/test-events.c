@@ -43,11 +43,10 @@ test_records (void)
   g_assert_true (g_bytes_equal (v[2]->image, png));
   g_assert_cmpint (v[3]->step, ==, G_GINT64_CONSTANT (1) << 40);
   g_assert_cmpfloat (v[3]->number, ==, -2);
-  for (int i = 0; i < 4; i++)
-    {
-      g_assert_cmpfloat (v[i]->wall_time, >=, before);
-      g_assert_cmpfloat (v[i]->wall_time, <=, g_get_real_time () / 1e6);
-    }
+  for (int i = 0; i < 4; i++) {
+    g_assert_cmpfloat (v[i]->wall_time, >=, before);
+    g_assert_cmpfloat (v[i]->wall_time, <=, g_get_real_time () / 1e6);
+  }
   fixture_remove (folder);
 }
 

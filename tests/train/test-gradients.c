@@ -15,15 +15,14 @@ largest_norm (const Golden *golden, double scale)
 {
   const GArray *slots = nddr_learner_get_training (golden->learner)->parameters->slots;
   double largest = 0;
-  for (guint s = 0; s < slots->len; s++)
-    {
-      const NddrArray *want = golden_tensor (golden, "gradient", g_array_index (slots, NddrSlot, s).name);
-      double distance, norm;
-      if (!want)
-        continue;
-      golden_distance (want, want, scale, &distance, &norm);
-      largest = MAX (largest, norm);
-    }
+  for (guint s = 0; s < slots->len; s++) {
+    const NddrArray *want = golden_tensor (golden, "gradient", g_array_index (slots, NddrSlot, s).name);
+    double distance, norm;
+    if (!want)
+      continue;
+    golden_distance (want, want, scale, &distance, &norm);
+    largest = MAX (largest, norm);
+  }
   return largest;
 }
 
@@ -37,21 +36,19 @@ compare_gradients (const Golden *golden)
   g_assert_no_error (error);
   double scale = ldexp (1, -golden->gradient_exponent), largest = largest_norm (golden, scale), worst = 0;
   guint wrong = 0, compared = 0;
-  for (guint i = 0; i < got->arrays->len; i++)
-    {
-      const NddrArray *array = got->arrays->pdata[i], *want = golden_tensor (golden, "gradient", array->name);
-      double distance, norm;
-      g_assert_nonnull (want);
-      golden_distance (array, want, scale, &distance, &norm);
-      compared++;
-      if (distance <= MAX (RELATIVE * norm, ABSOLUTE * largest))
-        {
-          worst = MAX (worst, norm > ABSOLUTE * largest ? distance / norm : 0);
-          continue;
-        }
-      g_test_message ("%s: off by %.3g of %.3g", array->name, distance, norm);
-      wrong++;
+  for (guint i = 0; i < got->arrays->len; i++) {
+    const NddrArray *array = got->arrays->pdata[i], *want = golden_tensor (golden, "gradient", array->name);
+    double distance, norm;
+    g_assert_nonnull (want);
+    golden_distance (array, want, scale, &distance, &norm);
+    compared++;
+    if (distance <= MAX (RELATIVE * norm, ABSOLUTE * largest)) {
+      worst = MAX (worst, norm > ABSOLUTE * largest ? distance / norm : 0);
+      continue;
     }
+    g_test_message ("%s: off by %.3g of %.3g", array->name, distance, norm);
+    wrong++;
+  }
   g_test_message ("%u tensors, worst %.2g", compared, worst);
   g_assert_cmpuint (compared, >, 20);
   if (wrong)

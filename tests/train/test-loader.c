@@ -63,45 +63,41 @@ test_order (void)
   g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
   g_autoptr (GPtrArray) sums = g_ptr_array_new_with_free_func (g_free);
   guint seen[SAMPLES] = { 0 }, order[3 * SAMPLES];
-  for (guint t = 0; t < SAMPLES; t++) /* three epochs */
-    {
-      g_autoptr (GError) error = NULL;
-      NddrBatch *batch = nddr_loader_next (loader, &error);
-      g_assert_no_error (error);
-      g_assert_cmpuint (batch->number, ==, t);
-      g_assert_cmpuint (batch->n_samples, ==, 3);
-      for (guint i = 0; i < 3; i++)
-        {
-          order[3 * t + i] = batch->indices[i];
-          seen[batch->indices[i]]++;
-          if ((3 * t + i) % SAMPLES == SAMPLES - 1)
-            for (guint k = 0; k < SAMPLES; k++)
-              g_assert_cmpuint (seen[k], ==, (3 * t + i) / SAMPLES + 1);
-        }
-      g_ptr_array_add (sums, checksum (batch, 3));
-      nddr_loader_return (loader, batch);
+  for (guint t = 0; t < SAMPLES; t++) { /* three epochs */
+    g_autoptr (GError) error = NULL;
+    NddrBatch *batch = nddr_loader_next (loader, &error);
+    g_assert_no_error (error);
+    g_assert_cmpuint (batch->number, ==, t);
+    g_assert_cmpuint (batch->n_samples, ==, 3);
+    for (guint i = 0; i < 3; i++) {
+      order[3 * t + i] = batch->indices[i];
+      seen[batch->indices[i]]++;
+      if ((3 * t + i) % SAMPLES == SAMPLES - 1)
+        for (guint k = 0; k < SAMPLES; k++)
+          g_assert_cmpuint (seen[k], ==, (3 * t + i) / SAMPLES + 1);
     }
+    g_ptr_array_add (sums, checksum (batch, 3));
+    nddr_loader_return (loader, batch);
+  }
   g_assert_true (memcmp (order, order + SAMPLES, SAMPLES * sizeof (guint)) != 0);
 
   /* Many threads, many batches out at once, with and without a cache, from any start. */
   nddr_dataset_set_cache (dataset, 1 << 20);
-  for (guint first = 0; first < SAMPLES; first += 2)
-    {
-      o.threads = 4;
-      o.prefetch = 3;
-      o.first = first;
-      g_autoptr (NddrLoader) other = nddr_loader_new (dataset, &o);
-      NddrBatch *held[SAMPLES];
-      for (guint t = first; t < SAMPLES; t++)
-        held[t] = nddr_loader_next (other, NULL);
-      for (guint t = first; t < SAMPLES; t++)
-        {
-          g_autofree char *sum = checksum (held[t], 3);
-          g_assert_cmpstr (sum, ==, sums->pdata[t]);
-          if (t % 2)
-            nddr_loader_return (other, held[t]);
-        }
+  for (guint first = 0; first < SAMPLES; first += 2) {
+    o.threads = 4;
+    o.prefetch = 3;
+    o.first = first;
+    g_autoptr (NddrLoader) other = nddr_loader_new (dataset, &o);
+    NddrBatch *held[SAMPLES];
+    for (guint t = first; t < SAMPLES; t++)
+      held[t] = nddr_loader_next (other, NULL);
+    for (guint t = first; t < SAMPLES; t++) {
+      g_autofree char *sum = checksum (held[t], 3);
+      g_assert_cmpstr (sum, ==, sums->pdata[t]);
+      if (t % 2)
+        nddr_loader_return (other, held[t]);
     }
+  }
 }
 
 /* Sample @i of @a is sample @j of @b, to the last bit. */
@@ -128,23 +124,21 @@ test_shares (void)
   o.shares = 3;
   for (o.share = 0; o.share < 3; o.share++)
     shares[o.share] = nddr_loader_new (dataset, &o);
-  for (guint t = 0; t < 4; t++)
-    {
-      guint64 valid[3] = { 0 };
-      NddrBatch *all = nddr_loader_next (whole, NULL);
-      for (guint s = 0; s < 3; s++)
-        {
-          NddrBatch *batch = nddr_loader_next (shares[s], NULL);
-          g_assert_cmpuint (batch->n_samples, ==, 4);
-          for (guint i = 0; i < 4; i++)
-            expect_same_sample (batch, i, all, i / 2 * 6 + s * 2 + i % 2);
-          for (guint k = 0; k < 3; k++)
-            valid[k] += batch->valid[k];
-          nddr_loader_return (shares[s], batch);
-        }
-      g_assert_cmpmem (valid, sizeof valid, all->valid, sizeof all->valid);
-      nddr_loader_return (whole, all);
+  for (guint t = 0; t < 4; t++) {
+    guint64 valid[3] = { 0 };
+    NddrBatch *all = nddr_loader_next (whole, NULL);
+    for (guint s = 0; s < 3; s++) {
+      NddrBatch *batch = nddr_loader_next (shares[s], NULL);
+      g_assert_cmpuint (batch->n_samples, ==, 4);
+      for (guint i = 0; i < 4; i++)
+        expect_same_sample (batch, i, all, i / 2 * 6 + s * 2 + i % 2);
+      for (guint k = 0; k < 3; k++)
+        valid[k] += batch->valid[k];
+      nddr_loader_return (shares[s], batch);
     }
+    g_assert_cmpmem (valid, sizeof valid, all->valid, sizeof all->valid);
+    nddr_loader_return (whole, all);
+  }
   for (guint s = 0; s < 3; s++)
     nddr_loader_free (shares[s]);
 }
@@ -160,25 +154,22 @@ test_single_pass (void)
   g_autoptr (GError) error = NULL;
   guint next = 0;
   NddrBatch *batch;
-  while ((batch = nddr_loader_next (loader, &error)))
-    {
-      guint64 valid = 0;
-      g_assert_cmpuint (batch->n_samples, ==, next == 0 ? 4 : 3);
-      g_assert_true (batch->segmentation && !batch->normal && !batch->depth);
-      for (guint i = 0; i < batch->n_samples; i++)
-        g_assert_cmpuint (batch->indices[i], ==, next++);
-      for (guint i = 0; i < 4 * PIXELS; i++)
-        {
-          valid += batch->segmentation[i] != 255;
-          if (i / PIXELS >= batch->n_samples)
-            {
-              g_assert_cmpuint (batch->segmentation[i], ==, 255);
-              g_assert_cmpfloat (batch->image[4 * i] + batch->image[4 * i + 1] + batch->image[4 * i + 2], ==, 0);
-            }
-        }
-      g_assert_cmpuint (valid, ==, batch->valid[NDDR_TASK_SEGMENTATION]);
-      nddr_loader_return (loader, batch);
+  while ((batch = nddr_loader_next (loader, &error))) {
+    guint64 valid = 0;
+    g_assert_cmpuint (batch->n_samples, ==, next == 0 ? 4 : 3);
+    g_assert_true (batch->segmentation && !batch->normal && !batch->depth);
+    for (guint i = 0; i < batch->n_samples; i++)
+      g_assert_cmpuint (batch->indices[i], ==, next++);
+    for (guint i = 0; i < 4 * PIXELS; i++) {
+      valid += batch->segmentation[i] != 255;
+      if (i / PIXELS >= batch->n_samples) {
+        g_assert_cmpuint (batch->segmentation[i], ==, 255);
+        g_assert_cmpfloat (batch->image[4 * i] + batch->image[4 * i + 1] + batch->image[4 * i + 2], ==, 0);
+      }
     }
+    g_assert_cmpuint (valid, ==, batch->valid[NDDR_TASK_SEGMENTATION]);
+    nddr_loader_return (loader, batch);
+  }
   g_assert_no_error (error);
   g_assert_cmpuint (next, ==, SAMPLES);
 }
@@ -195,16 +186,15 @@ test_broken_sample (void)
   NddrLoaderOptions o = options (2);
   o.shuffle = FALSE;
   g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
-  for (guint t = 0; t < 3; t++)
-    {
-      g_autoptr (GError) error = NULL;
-      NddrBatch *batch = nddr_loader_next (loader, &error);
-      g_assert_true ((batch == NULL) == (t == 1));
-      if (batch)
-        nddr_loader_return (loader, batch);
-      else
-        g_assert_nonnull (strstr (error->message, "2.png"));
-    }
+  for (guint t = 0; t < 3; t++) {
+    g_autoptr (GError) error = NULL;
+    NddrBatch *batch = nddr_loader_next (loader, &error);
+    g_assert_true ((batch == NULL) == (t == 1));
+    if (batch)
+      nddr_loader_return (loader, batch);
+    else
+      g_assert_nonnull (strstr (error->message, "2.png"));
+  }
   fixture_write (path, good, bytes);
 }
 
@@ -221,97 +211,88 @@ test_skipping (void)
     g_autoptr (NddrDataset) dataset = open_dataset ();
     NddrLoaderOptions o = options (3);
     g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
-    for (guint t = 0; t < SAMPLES; t++)
-      {
-        NddrBatch *batch = nddr_loader_next (loader, NULL);
-        memcpy (order + 3 * t, batch->indices, 3 * sizeof (guint));
-        nddr_loader_return (loader, batch);
-      }
-  }
-  for (guint i = 0; i < G_N_ELEMENTS (broken); i++)
-    {
-      g_autofree char *path = fixture_path (folder, "%s", broken[i]);
-      g_assert_true (g_file_get_contents (path, &good[i], &bytes[i], NULL));
-      fixture_write (path, good[i], bytes[i] - 20);
+    for (guint t = 0; t < SAMPLES; t++) {
+      NddrBatch *batch = nddr_loader_next (loader, NULL);
+      memcpy (order + 3 * t, batch->indices, 3 * sizeof (guint));
+      nddr_loader_return (loader, batch);
     }
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (broken); i++) {
+    g_autofree char *path = fixture_path (folder, "%s", broken[i]);
+    g_assert_true (g_file_get_contents (path, &good[i], &bytes[i], NULL));
+    fixture_write (path, good[i], bytes[i] - 20);
+  }
 
   g_autoptr (GPtrArray) sums = g_ptr_array_new_with_free_func (g_free);
-  for (guint first = 0; first < SAMPLES; first++)
-    {
-      g_autoptr (NddrDataset) dataset = open_dataset ();
-      nddr_dataset_set_skip (dataset, TRUE);
-      nddr_dataset_set_cache (dataset, first % 2 ? 0 : 2000);
-      NddrLoaderOptions o = options (3);
-      o.threads = 1 + first % 4;
-      o.prefetch = 1 + first % 3;
-      o.first = first;
-      g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
-      for (guint t = first; t < SAMPLES; t++)
-        {
-          g_autoptr (GError) error = NULL;
-          NddrBatch *batch = nddr_loader_next (loader, &error);
-          g_assert_no_error (error);
-          guint skipped = 0;
-          for (guint i = 0; i < 3; i++)
-            {
-              guint wanted = order[3 * t + i];
-              g_assert_cmpuint (batch->indices[i], ==, instead[wanted]);
-              skipped += instead[wanted] != wanted;
-            }
-          g_assert_cmpuint (batch->n_skipped, ==, skipped);
-          char *sum = checksum (batch, 3);
-          if (first == 0)
-            g_ptr_array_add (sums, sum);
-          else
-            {
-              g_assert_cmpstr (sum, ==, sums->pdata[t]);
-              g_free (sum);
-            }
-          nddr_loader_return (loader, batch);
-        }
-      if (first > 0)
-        continue;
-      g_autofree char *news = NULL, *more = NULL;
-      g_assert_cmpuint (nddr_dataset_count_broken (dataset, &news), ==, 3);
-      g_assert_true (strstr (news, "image/2.png") && strstr (news, "depth/3.png") && strstr (news, "normal/6.png"));
-      g_assert_cmpuint (nddr_dataset_count_broken (dataset, &more), ==, 3);
-      g_assert_null (more);
+  for (guint first = 0; first < SAMPLES; first++) {
+    g_autoptr (NddrDataset) dataset = open_dataset ();
+    nddr_dataset_set_skip (dataset, TRUE);
+    nddr_dataset_set_cache (dataset, first % 2 ? 0 : 2000);
+    NddrLoaderOptions o = options (3);
+    o.threads = 1 + first % 4;
+    o.prefetch = 1 + first % 3;
+    o.first = first;
+    g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
+    for (guint t = first; t < SAMPLES; t++) {
+      g_autoptr (GError) error = NULL;
+      NddrBatch *batch = nddr_loader_next (loader, &error);
+      g_assert_no_error (error);
+      guint skipped = 0;
+      for (guint i = 0; i < 3; i++) {
+        guint wanted = order[3 * t + i];
+        g_assert_cmpuint (batch->indices[i], ==, instead[wanted]);
+        skipped += instead[wanted] != wanted;
+      }
+      g_assert_cmpuint (batch->n_skipped, ==, skipped);
+      char *sum = checksum (batch, 3);
+      if (first == 0)
+        g_ptr_array_add (sums, sum);
+      else {
+        g_assert_cmpstr (sum, ==, sums->pdata[t]);
+        g_free (sum);
+      }
+      nddr_loader_return (loader, batch);
+    }
+    if (first > 0)
+      continue;
+    g_autofree char *news = NULL, *more = NULL;
+    g_assert_cmpuint (nddr_dataset_count_broken (dataset, &news), ==, 3);
+    g_assert_true (strstr (news, "image/2.png") && strstr (news, "depth/3.png") && strstr (news, "normal/6.png"));
+    g_assert_cmpuint (nddr_dataset_count_broken (dataset, &more), ==, 3);
+    g_assert_null (more);
 
-      /* one pass leaves them out */
-      guint at = 0, seen = 0;
-      g_autoptr (NddrReader) reader = nddr_reader_new (dataset, NDDR_LABELS_ALL, 0);
-      g_autoptr (NddrSample) sample = NULL;
-      while ((sample = nddr_reader_next (reader, &at, NULL)))
-        {
-          static const guint sound[] = { 0, 1, 4, 5 };
-          g_assert_cmpuint (at, ==, sound[seen++]);
-          g_clear_pointer (&sample, nddr_sample_unref);
-        }
-      g_assert_cmpuint (seen, ==, 4);
-      /* where only the depth of a sample is broken, the rest can still be had */
-      guint three = 3;
-      sample = nddr_dataset_load_sound (dataset, &three, NDDR_LABEL (NDDR_TASK_NORMAL), NULL);
-      g_assert_cmpuint (three, ==, 3);
+    /* one pass leaves them out */
+    guint at = 0, seen = 0;
+    g_autoptr (NddrReader) reader = nddr_reader_new (dataset, NDDR_LABELS_ALL, 0);
+    g_autoptr (NddrSample) sample = NULL;
+    while ((sample = nddr_reader_next (reader, &at, NULL))) {
+      static const guint sound[] = { 0, 1, 4, 5 };
+      g_assert_cmpuint (at, ==, sound[seen++]);
+      g_clear_pointer (&sample, nddr_sample_unref);
     }
-  for (guint i = 0; i < G_N_ELEMENTS (broken); i++)
-    {
-      g_autofree char *path = fixture_path (folder, "%s", broken[i]);
-      fixture_write (path, good[i], bytes[i]);
-      g_free (good[i]);
-    }
+    g_assert_cmpuint (seen, ==, 4);
+    /* where only the depth of a sample is broken, the rest can still be had */
+    guint three = 3;
+    sample = nddr_dataset_load_sound (dataset, &three, NDDR_LABEL (NDDR_TASK_NORMAL), NULL);
+    g_assert_cmpuint (three, ==, 3);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (broken); i++) {
+    g_autofree char *path = fixture_path (folder, "%s", broken[i]);
+    fixture_write (path, good[i], bytes[i]);
+    g_free (good[i]);
+  }
 }
 
 static void
 test_all_broken (void)
 {
   char *other = fixture_folder ();
-  for (guint i = 0; i < 3; i++)
-    {
-      g_autoptr (NddrSample) sample = fixture_sample (14, 11, i);
-      g_autofree char *name = g_strdup_printf ("%u", i), *path = fixture_path (other, "train/image/%u.png", i);
-      fixture_write_sample (other, "train", name, sample, FALSE);
-      fixture_write (path, "nothing", 7);
-    }
+  for (guint i = 0; i < 3; i++) {
+    g_autoptr (NddrSample) sample = fixture_sample (14, 11, i);
+    g_autofree char *name = g_strdup_printf ("%u", i), *path = fixture_path (other, "train/image/%u.png", i);
+    fixture_write_sample (other, "train", name, sample, FALSE);
+    fixture_write (path, "nothing", 7);
+  }
   g_autofree char *spec = g_strdup_printf ("folder:%s", other);
   g_autoptr (NddrDataset) dataset = nddr_dataset_open (spec, "train", NULL);
   nddr_dataset_set_skip (dataset, TRUE);
@@ -338,32 +319,29 @@ test_reader (void)
 {
   char *other = fixture_folder ();
   enum { N = 23 };
-  for (guint i = 0; i < N; i++)
-    {
-      g_autoptr (NddrSample) sample = fixture_sample (14, 11, i);
-      g_autofree char *name = g_strdup_printf ("%02u", i);
-      fixture_write_sample (other, "train", name, sample, FALSE);
-    }
+  for (guint i = 0; i < N; i++) {
+    g_autoptr (NddrSample) sample = fixture_sample (14, 11, i);
+    g_autofree char *name = g_strdup_printf ("%02u", i);
+    fixture_write_sample (other, "train", name, sample, FALSE);
+  }
   g_autofree char *spec = g_strdup_printf ("folder:%s", other), *path = fixture_path (other, "train/image/17.png");
   g_autoptr (NddrDataset) dataset = nddr_dataset_open (spec, "train", NULL);
-  for (guint threads = 1; threads <= 5; threads += 2)
-    {
-      g_autoptr (NddrReader) reader = nddr_reader_new (dataset, NDDR_LABELS_ALL, threads);
-      for (guint i = 0; i < N; i++)
-        {
-          guint index = N;
-          g_autoptr (NddrSample) sample = nddr_reader_next (reader, &index, NULL);
-          g_autoptr (NddrSample) same = nddr_dataset_load (dataset, i, NDDR_LABELS_ALL, NULL);
-          g_assert_cmpuint (index, ==, i);
-          g_assert_cmpmem (sample->rgb, 14 * 11 * 3, same->rgb, 14 * 11 * 3);
-          g_assert_cmpmem (sample->segmentation, 14 * 11, same->segmentation, 14 * 11);
-          g_assert_cmpmem (sample->normal, 14 * 11 * 3, same->normal, 14 * 11 * 3);
-        }
-      guint index = 0;
-      g_autoptr (GError) error = NULL;
-      g_assert_null (nddr_reader_next (reader, &index, &error));
-      g_assert_no_error (error);
+  for (guint threads = 1; threads <= 5; threads += 2) {
+    g_autoptr (NddrReader) reader = nddr_reader_new (dataset, NDDR_LABELS_ALL, threads);
+    for (guint i = 0; i < N; i++) {
+      guint index = N;
+      g_autoptr (NddrSample) sample = nddr_reader_next (reader, &index, NULL);
+      g_autoptr (NddrSample) same = nddr_dataset_load (dataset, i, NDDR_LABELS_ALL, NULL);
+      g_assert_cmpuint (index, ==, i);
+      g_assert_cmpmem (sample->rgb, 14 * 11 * 3, same->rgb, 14 * 11 * 3);
+      g_assert_cmpmem (sample->segmentation, 14 * 11, same->segmentation, 14 * 11);
+      g_assert_cmpmem (sample->normal, 14 * 11 * 3, same->normal, 14 * 11 * 3);
     }
+    guint index = 0;
+    g_autoptr (GError) error = NULL;
+    g_assert_null (nddr_reader_next (reader, &index, &error));
+    g_assert_no_error (error);
+  }
   fixture_write (path, "nothing", 7);
   g_autoptr (NddrReader) reader = nddr_reader_new (dataset, NDDR_LABELS_ALL, 3);
   g_autoptr (GError) error = NULL;
@@ -392,13 +370,12 @@ time_pass (NddrLoader *loader, guint n, guint batch_size, const char *what)
 {
   double wall = seconds (CLOCK_MONOTONIC), cpu = seconds (CLOCK_PROCESS_CPUTIME_ID);
   guint made = 0;
-  for (; made < n; made += batch_size)
-    {
-      g_autoptr (GError) error = NULL;
-      NddrBatch *batch = nddr_loader_next (loader, &error);
-      g_assert_no_error (error);
-      nddr_loader_return (loader, batch);
-    }
+  for (; made < n; made += batch_size) {
+    g_autoptr (GError) error = NULL;
+    NddrBatch *batch = nddr_loader_next (loader, &error);
+    g_assert_no_error (error);
+    nddr_loader_return (loader, batch);
+  }
   wall = seconds (CLOCK_MONOTONIC) - wall;
   cpu = seconds (CLOCK_PROCESS_CPUTIME_ID) - cpu;
   printf ("%-8s %8.1f pictures a second of a processor, %8.1f a second\n", what, made / cpu, made / wall);
@@ -438,12 +415,11 @@ main (int argc, char **argv)
     return bench (argv[2], argv[3], argc > 4 ? atoi (argv[4]) : 0);
   g_test_init (&argc, &argv, NULL);
   folder = fixture_folder ();
-  for (guint i = 0; i < SAMPLES; i++)
-    {
-      g_autofree char *name = g_strdup_printf ("%u", i);
-      g_autoptr (NddrSample) sample = fixture_sample (14, 11, i);
-      fixture_write_sample (folder, "train", name, sample, FALSE);
-    }
+  for (guint i = 0; i < SAMPLES; i++) {
+    g_autofree char *name = g_strdup_printf ("%u", i);
+    g_autoptr (NddrSample) sample = fixture_sample (14, 11, i);
+    fixture_write_sample (folder, "train", name, sample, FALSE);
+  }
   g_test_add_func ("/loader/order", test_order);
   g_test_add_func ("/loader/shares", test_shares);
   g_test_add_func ("/loader/single-pass", test_single_pass);

@@ -36,26 +36,25 @@ static void
 test_scipy (void)
 {
   static const char *const files[] = { "plain.mat", "compressed.mat" };
-  for (guint f = 0; f < G_N_ELEMENTS (files); f++)
-    {
-      g_autofree char *path = g_build_filename (golden, files[f], NULL);
-      g_autofree double *map = expect (path, "mapClass", 894), *train = expect (path, "trainNdxs", 266), *small = expect (path, "small", 2);
-      g_autofree double *halves = expect (path, "halves", 4), *many = expect (path, "many", 2), *nothing = expect (path, "nothing", 0);
-      for (guint i = 0; i < 894; i++)
-        g_assert_cmpfloat (map[i], ==, i * 7 % 40 + 1);
-      for (guint i = 0; i < 266; i++)
-        g_assert_cmpfloat (train[i], ==, 3 * (i + 1));
-      g_assert_cmpfloat (small[0], ==, -2);
-      g_assert_cmpfloat (small[1], ==, 5);
-      static const double columns[] = { 0.5, 3, -1.25, 1e-3f };
-      g_assert_cmpmem (halves, sizeof columns, columns, sizeof columns);
-      g_assert_cmpfloat (many[0], ==, -1099511627776.0);
-      g_assert_cmpfloat (many[1], ==, 1125899906842624.0);
-      expect_failure (path, "nowhere", "no such array");
-      expect_failure (path, "wave", "no array of real numbers");
-      expect_failure (path, "note", "no array of real numbers");
-      expect_failure (path, "allClassName", "no array of real numbers");
-    }
+  for (guint f = 0; f < G_N_ELEMENTS (files); f++) {
+    g_autofree char *path = g_build_filename (golden, files[f], NULL);
+    g_autofree double *map = expect (path, "mapClass", 894), *train = expect (path, "trainNdxs", 266), *small = expect (path, "small", 2);
+    g_autofree double *halves = expect (path, "halves", 4), *many = expect (path, "many", 2), *nothing = expect (path, "nothing", 0);
+    for (guint i = 0; i < 894; i++)
+      g_assert_cmpfloat (map[i], ==, i * 7 % 40 + 1);
+    for (guint i = 0; i < 266; i++)
+      g_assert_cmpfloat (train[i], ==, 3 * (i + 1));
+    g_assert_cmpfloat (small[0], ==, -2);
+    g_assert_cmpfloat (small[1], ==, 5);
+    static const double columns[] = { 0.5, 3, -1.25, 1e-3f };
+    g_assert_cmpmem (halves, sizeof columns, columns, sizeof columns);
+    g_assert_cmpfloat (many[0], ==, -1099511627776.0);
+    g_assert_cmpfloat (many[1], ==, 1125899906842624.0);
+    expect_failure (path, "nowhere", "no such array");
+    expect_failure (path, "wave", "no array of real numbers");
+    expect_failure (path, "note", "no array of real numbers");
+    expect_failure (path, "allClassName", "no array of real numbers");
+  }
 }
 
 /** A file with one variable, x = [1 2; 3 4.5] as doubles, most significant byte first. */
@@ -108,31 +107,28 @@ test_broken (void)
   char *folder = fixture_folder ();
   g_autofree char *path = fixture_path (folder, "broken.mat");
   static const char *const files[] = { "plain.mat", "compressed.mat" };
-  for (guint f = 0; f < G_N_ELEMENTS (files); f++)
-    {
-      g_autofree char *source = g_build_filename (golden, files[f], NULL), *data = NULL;
-      gsize bytes, n;
-      g_assert_true (g_file_get_contents (source, &data, &bytes, NULL));
-      for (gsize i = 0; i < bytes; i += i < 700 ? 1 : 13)
-        {
-          g_autoptr (GError) error = NULL;
-          fixture_write (path, data, i);
-          g_autofree double *numbers = nddr_mat5_read (path, "nothing", &n, &error); /* the last but for its padding */
-          g_assert_true ((numbers == NULL) == (error != NULL));
-          if (i + 8 < bytes)
-            g_assert_null (numbers);
-        }
-      for (gsize i = 116; i < bytes; i += i < 700 ? 1 : 13)
-        for (int change = 1; change < 256; change *= 4)
-          {
-            g_autoptr (GError) error = NULL;
-            data[i] ^= change;
-            fixture_write (path, data, bytes);
-            g_autofree double *numbers = nddr_mat5_read (path, "mapClass", &n, &error);
-            g_assert_true ((numbers == NULL) == (error != NULL));
-            data[i] ^= change;
-          }
+  for (guint f = 0; f < G_N_ELEMENTS (files); f++) {
+    g_autofree char *source = g_build_filename (golden, files[f], NULL), *data = NULL;
+    gsize bytes, n;
+    g_assert_true (g_file_get_contents (source, &data, &bytes, NULL));
+    for (gsize i = 0; i < bytes; i += i < 700 ? 1 : 13) {
+      g_autoptr (GError) error = NULL;
+      fixture_write (path, data, i);
+      g_autofree double *numbers = nddr_mat5_read (path, "nothing", &n, &error); /* the last but for its padding */
+      g_assert_true ((numbers == NULL) == (error != NULL));
+      if (i + 8 < bytes)
+        g_assert_null (numbers);
     }
+    for (gsize i = 116; i < bytes; i += i < 700 ? 1 : 13)
+      for (int change = 1; change < 256; change *= 4) {
+        g_autoptr (GError) error = NULL;
+        data[i] ^= change;
+        fixture_write (path, data, bytes);
+        g_autofree double *numbers = nddr_mat5_read (path, "mapClass", &n, &error);
+        g_assert_true ((numbers == NULL) == (error != NULL));
+        data[i] ^= change;
+      }
+  }
   fixture_remove (folder);
 }
 

@@ -94,10 +94,9 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (jobs); i++)
-    {
-      g_autofree char *path = g_strdup_printf ("/memory/%s", jobs[i].name);
-      g_test_add_data_func (path, &jobs[i], test_job);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (jobs); i++) {
+    g_autofree char *path = g_strdup_printf ("/memory/%s", jobs[i].name);
+    g_test_add_data_func (path, &jobs[i], test_job);
+  }
   return g_test_run ();
 }

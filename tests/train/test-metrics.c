@@ -108,52 +108,48 @@ test_upsampled (void)
     guint w, h, out_w, out_h;
   } sizes[] = { { 5, 4, 31, 23 }, { 1, 1, 8, 6 }, { 7, 3, 7, 3 }, { 6, 1, 5, 17 }, { 3, 5, 1, 1 } };
   g_autoptr (GRand) rand = g_rand_new_with_seed (5);
-  for (NddrResizeMode mode = NDDR_RESIZE_HALF_PIXEL; mode <= NDDR_RESIZE_ASYMMETRIC; mode++)
-    {
-      g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
-      g_autoptr (GArray) angles = g_array_new (FALSE, FALSE, sizeof (double));
-      double right = 0, labelled = 0, angle_sum = 0, depth_sum = 0, depths = 0;
-      for (guint s = 0; s < G_N_ELEMENTS (sizes); s++)
-        {
-          guint w = sizes[s].w, h = sizes[s].h, out_w = sizes[s].out_w, out_h = sizes[s].out_h;
-          g_autoptr (NddrSample) truth = fixture_sample (out_w, out_h, s);
-          g_autofree float *data = g_new (float, w * h * 4);
-          for (guint i = 0; i < out_w * out_h; i++)
-            truth->segmentation[i] = truth->segmentation[i] == 255 ? 255 : truth->segmentation[i] % 4;
-          for (guint i = 0; i < w * h * 4; i++)
-            data[i] = g_rand_double_range (rand, -1, 1);
-          NddrHeadOutput output = { data, w, h, 4 };
-          for (guint t = 0; t < 3; t++)
-            nddr_metrics_add (metrics, t, &output, mode, truth);
-          for (guint i = 0; i < out_w * out_h; i++)
-            {
-              double v[4], n[3];
-              for (int c = 0; c < 4; c++)
-                v[c] = fixture_interpolate (data, w, h, 4, c, i % out_w, i / out_w, out_w, out_h, mode);
-              guint best = 0;
-              for (guint c = 1; c < 4; c++)
-                best = v[c] > v[best] ? c : best;
-              labelled += truth->segmentation[i] != 255;
-              right += truth->segmentation[i] == best;
-              if (nddr_normal_decode (truth->normal + 3 * i, n))
-                {
-                  double length = sqrt (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
-                  double angle = acos (CLAMP ((v[0] * n[0] + v[1] * n[1] + v[2] * n[2]) / length, -1, 1)) * 180 / G_PI;
-                  g_array_append_val (angles, angle);
-                  angle_sum += angle;
-                }
-              depth_sum += fabs (v[0] - truth->depth[i] / 1000.0);
-              depths++;
-            }
+  for (NddrResizeMode mode = NDDR_RESIZE_HALF_PIXEL; mode <= NDDR_RESIZE_ASYMMETRIC; mode++) {
+    g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+    g_autoptr (GArray) angles = g_array_new (FALSE, FALSE, sizeof (double));
+    double right = 0, labelled = 0, angle_sum = 0, depth_sum = 0, depths = 0;
+    for (guint s = 0; s < G_N_ELEMENTS (sizes); s++) {
+      guint w = sizes[s].w, h = sizes[s].h, out_w = sizes[s].out_w, out_h = sizes[s].out_h;
+      g_autoptr (NddrSample) truth = fixture_sample (out_w, out_h, s);
+      g_autofree float *data = g_new (float, w * h * 4);
+      for (guint i = 0; i < out_w * out_h; i++)
+        truth->segmentation[i] = truth->segmentation[i] == 255 ? 255 : truth->segmentation[i] % 4;
+      for (guint i = 0; i < w * h * 4; i++)
+        data[i] = g_rand_double_range (rand, -1, 1);
+      NddrHeadOutput output = { data, w, h, 4 };
+      for (guint t = 0; t < 3; t++)
+        nddr_metrics_add (metrics, t, &output, mode, truth);
+      for (guint i = 0; i < out_w * out_h; i++) {
+        double v[4], n[3];
+        for (int c = 0; c < 4; c++)
+          v[c] = fixture_interpolate (data, w, h, 4, c, i % out_w, i / out_w, out_w, out_h, mode);
+        guint best = 0;
+        for (guint c = 1; c < 4; c++)
+          best = v[c] > v[best] ? c : best;
+        labelled += truth->segmentation[i] != 255;
+        right += truth->segmentation[i] == best;
+        if (nddr_normal_decode (truth->normal + 3 * i, n)) {
+          double length = sqrt (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
+          double angle = acos (CLAMP ((v[0] * n[0] + v[1] * n[1] + v[2] * n[2]) / length, -1, 1)) * 180 / G_PI;
+          g_array_append_val (angles, angle);
+          angle_sum += angle;
         }
-      g_array_sort (angles, compare_doubles);
-      double median
-          = (g_array_index (angles, double, (angles->len - 1) / 2) + g_array_index (angles, double, angles->len / 2)) / 2;
-      g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.pixel_accuracy"), right / labelled, 1e-9);
-      g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.mean"), angle_sum / angles->len, 1e-4);
-      g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.median"), median, 1e-4);
-      g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.abs"), depth_sum / depths, 1e-6);
+        depth_sum += fabs (v[0] - truth->depth[i] / 1000.0);
+        depths++;
+      }
     }
+    g_array_sort (angles, compare_doubles);
+    double median
+        = (g_array_index (angles, double, (angles->len - 1) / 2) + g_array_index (angles, double, angles->len / 2)) / 2;
+    g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.pixel_accuracy"), right / labelled, 1e-9);
+    g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.mean"), angle_sum / angles->len, 1e-4);
+    g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.median"), median, 1e-4);
+    g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.abs"), depth_sum / depths, 1e-6);
+  }
 }
 
 static const double thresholds[3] = { 11.25, 22.5, 30 };
@@ -173,44 +169,41 @@ test_published (void)
   g_autofree float *vectors = g_new (float, 3 * N);
   g_autoptr (GArray) angles = g_array_new (FALSE, FALSE, sizeof (double));
   double sum = 0, squares = 0, within[3] = { 0 };
-  for (int i = 0; i < N; i++)
-    {
-      double label[3], length = 0;
-      guint8 code[3];
-      for (int c = 0; c < 3; c++)
-        {
-          label[c] = g_rand_double_range (rand, -1, 1);
-          vectors[3 * i + c] = label[c] + g_rand_double_range (rand, -0.7, 0.7);
-          length += label[c] * label[c];
-        }
-      for (int c = 0; c < 3; c++)
-        code[c] = floor ((label[c] / sqrt (length) + 1) / 2 * 255);
-      if (i % 10 == 0)
-        memset (code, 255, 3);
-      else if (i % 10 == 1)
-        memset (code, 127, 3);
-      else if (i % 10 == 2)
-        code[0] = code[1] = 255; /* not unknown: that takes all three */
-      nddr_published_normal_decode (code, truth->normal + 3 * i);
-      if (i % 10 == 0)
-        continue;
-      /* the prediction: right, up, backward are ours; right, forward, up theirs */
-      const float *v = vectors + 3 * i;
-      double norm = sqrt (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
-      double p[3] = { (v[0] / norm + 1) * 127.5, (-v[2] / norm + 1) * 127.5, (v[1] / norm + 1) * 127.5 }, dot = 0, pp = 0, cc = 0;
-      for (int c = 0; c < 3; c++)
-        {
-          dot += p[c] * code[c];
-          pp += p[c] * p[c];
-          cc += (double) code[c] * code[c];
-        }
-      double angle = acos (CLAMP (dot / sqrt (pp * cc), -1, 1)) * 180 / G_PI;
-      g_array_append_val (angles, angle);
-      sum += angle;
-      squares += angle * angle;
-      for (int t = 0; t < 3; t++)
-        within[t] += angle <= thresholds[t];
+  for (int i = 0; i < N; i++) {
+    double label[3], length = 0;
+    guint8 code[3];
+    for (int c = 0; c < 3; c++) {
+      label[c] = g_rand_double_range (rand, -1, 1);
+      vectors[3 * i + c] = label[c] + g_rand_double_range (rand, -0.7, 0.7);
+      length += label[c] * label[c];
     }
+    for (int c = 0; c < 3; c++)
+      code[c] = floor ((label[c] / sqrt (length) + 1) / 2 * 255);
+    if (i % 10 == 0)
+      memset (code, 255, 3);
+    else if (i % 10 == 1)
+      memset (code, 127, 3);
+    else if (i % 10 == 2)
+      code[0] = code[1] = 255; /* not unknown: that takes all three */
+    nddr_published_normal_decode (code, truth->normal + 3 * i);
+    if (i % 10 == 0)
+      continue;
+    /* the prediction: right, up, backward are ours; right, forward, up theirs */
+    const float *v = vectors + 3 * i;
+    double norm = sqrt (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
+    double p[3] = { (v[0] / norm + 1) * 127.5, (-v[2] / norm + 1) * 127.5, (v[1] / norm + 1) * 127.5 }, dot = 0, pp = 0, cc = 0;
+    for (int c = 0; c < 3; c++) {
+      dot += p[c] * code[c];
+      pp += p[c] * p[c];
+      cc += (double) code[c] * code[c];
+    }
+    double angle = acos (CLAMP (dot / sqrt (pp * cc), -1, 1)) * 180 / G_PI;
+    g_array_append_val (angles, angle);
+    sum += angle;
+    squares += angle * angle;
+    for (int t = 0; t < 3; t++)
+      within[t] += angle <= thresholds[t];
+  }
   add_plain (metrics, 1, vectors, N, 1, 3, truth);
   g_array_sort (angles, compare_doubles);
   double median = (g_array_index (angles, double, (angles->len - 1) / 2) + g_array_index (angles, double, angles->len / 2)) / 2;
@@ -247,45 +240,41 @@ add_random_picture (NddrMetrics *metrics, Pixels *pixels, GRand *rand, guint n, 
   truth->normal = g_malloc (3 * n);
   truth->depth = g_new (guint16, n);
   g_autofree float *scores = g_new0 (float, 4 * n), *vectors = g_new0 (float, 4 * n), *depths = g_new0 (float, n);
-  for (guint i = 0; i < n; i++)
-    {
-      /* class 3 is labelled nowhere, class 2 predicted nowhere */
-      guint8 label = g_rand_int_range (rand, 0, 10) ? g_rand_int_range (rand, 0, 3) : 255,
-          prediction = (const guint8[]) { 0, 1, 3 }[g_rand_int_range (rand, 0, 3)];
-      for (int c = 0; c < 4; c++)
-        scores[4 * i + c] = g_rand_double_range (rand, -1, 1) + (c == prediction ? 3 : 0);
-      truth->segmentation[i] = label;
-      if (label != 255)
-        {
-          g_array_append_val (pixels->labels, label);
-          g_array_append_val (pixels->predictions, prediction);
-        }
-
-      double n_true[3], v[3], dot = 0, length = 0, angle;
-      for (int c = 0; c < 3; c++)
-        truth->normal[3 * i + c] = g_rand_int_range (rand, 0, 256);
-      gboolean known = nddr_normal_decode (truth->normal + 3 * i, n_true);
-      gboolean zero = g_rand_int_range (rand, 0, 20) == 0;
-      for (int c = 0; c < 3; c++)
-        {
-          v[c] = vectors[4 * i + c] = zero ? 0 : 2 * n_true[c] + scale * g_rand_double_range (rand, -1, 1);
-          v[c] = vectors[4 * i + c];
-          dot += v[c] * n_true[c];
-          length += v[c] * v[c];
-        }
-      angle = zero ? 90 : acos (CLAMP (dot / sqrt (length), -1, 1)) * 180 / G_PI;
-      if (known)
-        g_array_append_val (pixels->angles, angle);
-
-      truth->depth[i] = g_rand_int_range (rand, 0, 4) ? g_rand_int_range (rand, 1, 65536) : 0;
-      depths[i] = truth->depth[i] / 1000.0 + scale * g_rand_double_range (rand, -1, 1);
-      double metres = truth->depth[i] / 1000.0, predicted = depths[i];
-      if (truth->depth[i])
-        {
-          g_array_append_val (pixels->truths, metres);
-          g_array_append_val (pixels->depths, predicted);
-        }
+  for (guint i = 0; i < n; i++) {
+    /* class 3 is labelled nowhere, class 2 predicted nowhere */
+    guint8 label = g_rand_int_range (rand, 0, 10) ? g_rand_int_range (rand, 0, 3) : 255,
+        prediction = (const guint8[]) { 0, 1, 3 }[g_rand_int_range (rand, 0, 3)];
+    for (int c = 0; c < 4; c++)
+      scores[4 * i + c] = g_rand_double_range (rand, -1, 1) + (c == prediction ? 3 : 0);
+    truth->segmentation[i] = label;
+    if (label != 255) {
+      g_array_append_val (pixels->labels, label);
+      g_array_append_val (pixels->predictions, prediction);
     }
+
+    double n_true[3], v[3], dot = 0, length = 0, angle;
+    for (int c = 0; c < 3; c++)
+      truth->normal[3 * i + c] = g_rand_int_range (rand, 0, 256);
+    gboolean known = nddr_normal_decode (truth->normal + 3 * i, n_true);
+    gboolean zero = g_rand_int_range (rand, 0, 20) == 0;
+    for (int c = 0; c < 3; c++) {
+      v[c] = vectors[4 * i + c] = zero ? 0 : 2 * n_true[c] + scale * g_rand_double_range (rand, -1, 1);
+      v[c] = vectors[4 * i + c];
+      dot += v[c] * n_true[c];
+      length += v[c] * v[c];
+    }
+    angle = zero ? 90 : acos (CLAMP (dot / sqrt (length), -1, 1)) * 180 / G_PI;
+    if (known)
+      g_array_append_val (pixels->angles, angle);
+
+    truth->depth[i] = g_rand_int_range (rand, 0, 4) ? g_rand_int_range (rand, 1, 65536) : 0;
+    depths[i] = truth->depth[i] / 1000.0 + scale * g_rand_double_range (rand, -1, 1);
+    double metres = truth->depth[i] / 1000.0, predicted = depths[i];
+    if (truth->depth[i]) {
+      g_array_append_val (pixels->truths, metres);
+      g_array_append_val (pixels->depths, predicted);
+    }
+  }
   add_plain (metrics, 0, scores, n, 1, 4, truth);
   add_plain (metrics, 1, vectors, n, 1, 4, truth);
   add_plain (metrics, 2, depths, n, 1, 1, truth);
@@ -300,25 +289,22 @@ check_classes (NddrMetrics *metrics, const Pixels *pixels)
   double sum = 0, right = 0;
   guint n = pixels->labels->len;
   const guint64 *confusion = nddr_metrics_get_confusion (metrics, 0);
-  for (guint c = 0; c < 4; c++)
-    {
-      double both = 0, either = 0;
-      for (guint i = 0; i < n; i++)
-        {
-          both += labels[i] == c && predictions[i] == c;
-          either += labels[i] == c || predictions[i] == c;
-        }
-      sum += both / either;
-      right += both;
-      g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, names[c]), both / either, 1e-12);
-      for (guint p = 0; p < 4; p++)
-        {
-          guint64 pairs = 0;
-          for (guint i = 0; i < n; i++)
-            pairs += labels[i] == c && predictions[i] == p;
-          g_assert_cmpuint (confusion[4 * c + p], ==, pairs);
-        }
+  for (guint c = 0; c < 4; c++) {
+    double both = 0, either = 0;
+    for (guint i = 0; i < n; i++) {
+      both += labels[i] == c && predictions[i] == c;
+      either += labels[i] == c || predictions[i] == c;
     }
+    sum += both / either;
+    right += both;
+    g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, names[c]), both / either, 1e-12);
+    for (guint p = 0; p < 4; p++) {
+      guint64 pairs = 0;
+      for (guint i = 0; i < n; i++)
+        pairs += labels[i] == c && predictions[i] == p;
+      g_assert_cmpuint (confusion[4 * c + p], ==, pairs);
+    }
+  }
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.miou"), sum / 4, 1e-12);
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.pixel_accuracy"), right / n, 1e-12);
 }
@@ -329,15 +315,14 @@ check_angles (NddrMetrics *metrics, const Pixels *pixels)
   guint n = pixels->angles->len;
   double sum = 0, squares = 0, within[3] = { 0 };
   guint64 bins[18] = { 0 }, counted[18];
-  for (guint i = 0; i < n; i++)
-    {
-      double angle = g_array_index (pixels->angles, double, i);
-      sum += angle;
-      squares += angle * angle;
-      for (int t = 0; t < 3; t++)
-        within[t] += angle <= thresholds[t];
-      bins[MIN ((guint) (angle / 5), 17)]++;
-    }
+  for (guint i = 0; i < n; i++) {
+    double angle = g_array_index (pixels->angles, double, i);
+    sum += angle;
+    squares += angle * angle;
+    for (int t = 0; t < 3; t++)
+      within[t] += angle <= thresholds[t];
+    bins[MIN ((guint) (angle / 5), 17)]++;
+  }
   g_array_sort (pixels->angles, compare_doubles);
   double median = (g_array_index (pixels->angles, double, (n - 1) / 2) + g_array_index (pixels->angles, double, n / 2)) / 2;
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "normal.mean"), sum / n, 1e-5);
@@ -356,14 +341,13 @@ check_depths (NddrMetrics *metrics, const Pixels *pixels)
   guint n = pixels->depths->len;
   double absolute = 0, squares = 0, relative = 0;
   guint64 bins[10] = { 0 }, counted[10];
-  for (guint i = 0; i < n; i++)
-    {
-      double truth = g_array_index (pixels->truths, double, i), error = fabs (g_array_index (pixels->depths, double, i) - truth);
-      absolute += error;
-      squares += error * error;
-      relative += error / truth;
-      bins[MIN ((guint) (error / 0.05), 9)]++;
-    }
+  for (guint i = 0; i < n; i++) {
+    double truth = g_array_index (pixels->truths, double, i), error = fabs (g_array_index (pixels->depths, double, i) - truth);
+    absolute += error;
+    squares += error * error;
+    relative += error / truth;
+    bins[MIN ((guint) (error / 0.05), 9)]++;
+  }
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.abs"), absolute / n, 1e-9);
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.rmse"), sqrt (squares / n), 1e-9);
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "depth.rel"), relative / n, 1e-9);
@@ -377,22 +361,21 @@ static void
 test_definitions (void)
 {
   g_autoptr (GRand) rand = g_rand_new_with_seed (77);
-  for (int round = 0; round < 5; round++)
-    {
-      Pixels pixels = { g_array_new (FALSE, FALSE, 1), g_array_new (FALSE, FALSE, 1), g_array_new (FALSE, FALSE, sizeof (double)),
-        g_array_new (FALSE, FALSE, sizeof (double)), g_array_new (FALSE, FALSE, sizeof (double)) };
-      g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
-      for (guint i = 0; i < 4; i++)
-        add_random_picture (metrics, &pixels, rand, 50 + 700 * i, 0.2 + 0.5 * round);
-      check_classes (metrics, &pixels);
-      check_angles (metrics, &pixels);
-      check_depths (metrics, &pixels);
-      g_array_unref (pixels.labels);
-      g_array_unref (pixels.predictions);
-      g_array_unref (pixels.angles);
-      g_array_unref (pixels.depths);
-      g_array_unref (pixels.truths);
-    }
+  for (int round = 0; round < 5; round++) {
+    Pixels pixels = { g_array_new (FALSE, FALSE, 1), g_array_new (FALSE, FALSE, 1), g_array_new (FALSE, FALSE, sizeof (double)),
+      g_array_new (FALSE, FALSE, sizeof (double)), g_array_new (FALSE, FALSE, sizeof (double)) };
+    g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+    for (guint i = 0; i < 4; i++)
+      add_random_picture (metrics, &pixels, rand, 50 + 700 * i, 0.2 + 0.5 * round);
+    check_classes (metrics, &pixels);
+    check_angles (metrics, &pixels);
+    check_depths (metrics, &pixels);
+    g_array_unref (pixels.labels);
+    g_array_unref (pixels.predictions);
+    g_array_unref (pixels.angles);
+    g_array_unref (pixels.depths);
+    g_array_unref (pixels.truths);
+  }
 }
 
 /** What is no number at all is an error beyond all bins, and does not stop the rest. */
@@ -418,13 +401,12 @@ test_measures (void)
   const NddrMeasure *measures = nddr_metrics_measures (&n);
   g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
   g_assert_cmpuint (n, ==, 11);
-  for (guint m = 0; m < n; m++)
-    {
-      gboolean more;
-      g_autofree char *name = g_strconcat (tasks[measures[m].kind].name, ".", measures[m].name, NULL);
-      g_assert_true (nddr_metrics_knows (metrics, name, &more));
-      g_assert_true (more == measures[m].more_is_better);
-    }
+  for (guint m = 0; m < n; m++) {
+    gboolean more;
+    g_autofree char *name = g_strconcat (tasks[measures[m].kind].name, ".", measures[m].name, NULL);
+    g_assert_true (nddr_metrics_knows (metrics, name, &more));
+    g_assert_true (more == measures[m].more_is_better);
+  }
 }
 
 static void

@@ -54,12 +54,11 @@ test_scaler (void)
   g_assert_cmpfloat (s.scale, ==, 1);
   static const char *const broken[] = { "", "[scaler]\nscale=0\nsteps=1\noverflows=0\n", "[scaler]\nscale=nan\nsteps=1\noverflows=0\n",
     "[scaler]\nscale=2\nsteps=-1\noverflows=0\n", "[scaler]\nscale=2\nsteps=2000\noverflows=0\n", "{}" };
-  for (guint i = 0; i < G_N_ELEMENTS (broken); i++)
-    {
-      g_autoptr (GError) e = NULL;
-      g_assert_false (nddr_scaler_from_text (&again, broken[i], &e));
-      g_assert_nonnull (e);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (broken); i++) {
+    g_autoptr (GError) e = NULL;
+    g_assert_false (nddr_scaler_from_text (&again, broken[i], &e));
+    g_assert_nonnull (e);
+  }
 }
 
 /* ---- steps */
@@ -98,19 +97,17 @@ test_follows (gconstpointer name)
   const NddrConfig *config = golden->start->config;
   const NddrArray *want = golden_tensor (golden, "losses", NULL);
   const NddrScaler *scaler = nddr_learner_get_scaler (golden->learner);
-  for (int t = 1; t <= golden->recipe->steps; t++)
-    {
-      do /* a step that is skipped is taken again */
-        step (golden, t, t - 1 + scaler->overflows, losses);
-      while (nddr_learner_get_outcome (golden->learner)->skipped);
-      for (guint k = 0; k < config->n_tasks; k++)
-        {
-          double is = losses[k], should = want->data[(t - 1) * (1 + config->n_tasks) + 1 + k];
-          worst = MAX (worst, fabs (is - should) / fabs (should));
-          if (fabs (is - should) > LOSS * fabs (should))
-            g_error ("%s, step %d: the loss of %s is %.7g, PyTorch's %.7g", golden->name, t, config->tasks[k].name, is, should);
-        }
+  for (int t = 1; t <= golden->recipe->steps; t++) {
+    do /* a step that is skipped is taken again */
+      step (golden, t, t - 1 + scaler->overflows, losses);
+    while (nddr_learner_get_outcome (golden->learner)->skipped);
+    for (guint k = 0; k < config->n_tasks; k++) {
+      double is = losses[k], should = want->data[(t - 1) * (1 + config->n_tasks) + 1 + k];
+      worst = MAX (worst, fabs (is - should) / fabs (should));
+      if (fabs (is - should) > LOSS * fabs (should))
+        g_error ("%s, step %d: the loss of %s is %.7g, PyTorch's %.7g", golden->name, t, config->tasks[k].name, is, should);
     }
+  }
   g_assert_cmpint (scaler->overflows, <, 8);
   g_test_message ("worst %.2g, %d overflows", worst, (int) scaler->overflows);
 }
@@ -130,14 +127,13 @@ static void
 expect_same (const NddrTensors *a, const NddrTensors *b, gboolean statistics)
 {
   g_assert_cmpuint (a->arrays->len, ==, b->arrays->len);
-  for (guint i = 0; i < a->arrays->len; i++)
-    {
-      const NddrArray *one = a->arrays->pdata[i], *other = nddr_tensors_find (b, one->name);
-      if (!statistics && strstr (one->name, ".running_"))
-        continue;
-      if (memcmp (one->data, other->data, one->n_elements * sizeof (float)) != 0)
-        g_error ("%s differs", one->name);
-    }
+  for (guint i = 0; i < a->arrays->len; i++) {
+    const NddrArray *one = a->arrays->pdata[i], *other = nddr_tensors_find (b, one->name);
+    if (!statistics && strstr (one->name, ".running_"))
+      continue;
+    if (memcmp (one->data, other->data, one->n_elements * sizeof (float)) != 0)
+      g_error ("%s differs", one->name);
+  }
 }
 
 /* A scale that is far too large is halved until gradients fit; until then nothing is learnt; and then what would have been at once. */
@@ -154,17 +150,16 @@ test_overflow (gconstpointer name)
   double losses[8], first[8], scale = scaler->scale = ldexp (1, 24);
   gint64 t = 0;
   step (golden, 1, t++, first);
-  for (; outcome->skipped; t++)
-    {
-      g_autoptr (NddrTensors) now = read_all (golden);
-      expect_same (before, now, FALSE);
-      g_assert_false (isfinite (outcome->gradient_norm));
-      g_assert_cmpfloat (outcome->loss_scale, ==, scale);
-      g_assert_cmpfloat (scaler->scale, ==, scale /= 2);
-      g_assert_cmpint (scaler->overflows, ==, t);
-      step (golden, 1, t, losses);
-      g_assert_cmpmem (first, golden->start->config->n_tasks * sizeof *first, losses, golden->start->config->n_tasks * sizeof *first);
-    }
+  for (; outcome->skipped; t++) {
+    g_autoptr (NddrTensors) now = read_all (golden);
+    expect_same (before, now, FALSE);
+    g_assert_false (isfinite (outcome->gradient_norm));
+    g_assert_cmpfloat (outcome->loss_scale, ==, scale);
+    g_assert_cmpfloat (scaler->scale, ==, scale /= 2);
+    g_assert_cmpint (scaler->overflows, ==, t);
+    step (golden, 1, t, losses);
+    g_assert_cmpmem (first, golden->start->config->n_tasks * sizeof *first, losses, golden->start->config->n_tasks * sizeof *first);
+  }
   g_assert_cmpint (t, >, 5);
   g_assert_true (isfinite (outcome->gradient_norm));
   g_assert_cmpfloat (outcome->loss_scale, ==, scale);
@@ -189,14 +184,13 @@ test_hopeless (gconstpointer name)
   g_autoptr (Golden) golden = load (name, sets);
   double losses[8];
   nddr_learner_get_scaler (golden->learner)->scale = 2;
-  for (int t = 0; t < 2; t++)
-    {
-      step (golden, 1, t, losses);
-      g_assert_cmpint (nddr_learner_get_outcome (golden->learner)->skipped, ==, t == 0);
-      nddr_divergence_find (golden->learner, golden->start->config, losses, &what, &error);
-      g_assert_no_error (error);
-      g_assert_cmpint (what != NULL, ==, t == 1);
-    }
+  for (int t = 0; t < 2; t++) {
+    step (golden, 1, t, losses);
+    g_assert_cmpint (nddr_learner_get_outcome (golden->learner)->skipped, ==, t == 0);
+    nddr_divergence_find (golden->learner, golden->start->config, losses, &what, &error);
+    g_assert_no_error (error);
+    g_assert_cmpint (what != NULL, ==, t == 1);
+  }
   g_assert_nonnull (strstr (what, "the gradient of "));
   g_assert_nonnull (strstr (what, "is not finite"));
 }
@@ -228,11 +222,10 @@ test_restore (gconstpointer name)
   g_assert_cmpint (nddr_learner_get_scaler (other->learner)->overflows, ==, t - 1);
   nddr_learner_restore (other->learner, checkpoint->tensors, &error);
   g_assert_no_error (error);
-  for (int i = 2; i <= 4; i++, t++)
-    {
-      step (golden, i, t, losses);
-      step (other, i, t, losses);
-    }
+  for (int i = 2; i <= 4; i++, t++) {
+    step (golden, i, t, losses);
+    step (other, i, t, losses);
+  }
   g_autoptr (NddrTensors) one = read_all (golden), two = read_all (other);
   expect_same (one, two, TRUE);
 }
@@ -270,11 +263,10 @@ main (int argc, char **argv)
   };
   golden_init (&argc, &argv);
   g_test_add_func ("/mixed/scaler", test_scaler);
-  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
-    {
-      g_autofree char *path = g_strdup_printf ("/mixed/%s/%s", tests[i].what, tests[i].name);
-      if (golden_has (tests[i].name))
-        g_test_add_data_func (path, tests[i].name, tests[i].func);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++) {
+    g_autofree char *path = g_strdup_printf ("/mixed/%s/%s", tests[i].what, tests[i].name);
+    if (golden_has (tests[i].name))
+      g_test_add_data_func (path, tests[i].name, tests[i].func);
+  }
   return golden_run ();
 }

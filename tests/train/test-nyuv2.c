@@ -102,18 +102,17 @@ write_names (hid_t file, const Oddity *oddity)
 {
   hobj_ref_t references[LABELS];
   hid_t group = H5Gcreate2 (file, "#refs#", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  for (guint l = 1; l <= LABELS; l++)
-    {
-      guint class = class_of (l);
-      g_autofree char *other = g_strdup_printf ("thing %u", l), *where = g_strdup_printf ("#refs#/%u", l);
-      const char *name = class < 37 && !(oddity->bag_missing && class == 36) ? named[class] : other;
-      guint16 text[32];
-      hsize_t dims[2] = { strlen (name), 1 };
-      for (guint i = 0; name[i]; i++)
-        text[i] = name[i];
-      H5Dclose (write_array (file, where, H5T_STD_U16LE, H5T_NATIVE_UINT16, 2, dims, text, H5P_DEFAULT));
-      g_assert_cmpint (H5Rcreate (&references[l - 1], file, where, H5R_OBJECT, -1), >=, 0);
-    }
+  for (guint l = 1; l <= LABELS; l++) {
+    guint class = class_of (l);
+    g_autofree char *other = g_strdup_printf ("thing %u", l), *where = g_strdup_printf ("#refs#/%u", l);
+    const char *name = class < 37 && !(oddity->bag_missing && class == 36) ? named[class] : other;
+    guint16 text[32];
+    hsize_t dims[2] = { strlen (name), 1 };
+    for (guint i = 0; name[i]; i++)
+      text[i] = name[i];
+    H5Dclose (write_array (file, where, H5T_STD_U16LE, H5T_NATIVE_UINT16, 2, dims, text, H5P_DEFAULT));
+    g_assert_cmpint (H5Rcreate (&references[l - 1], file, where, H5R_OBJECT, -1), >=, 0);
+  }
   H5Gclose (group);
   const hsize_t dims[2] = { 1, LABELS };
   H5Dclose (write_array (file, "names", H5T_STD_REF_OBJ, H5T_STD_REF_OBJ, 2, dims, references, H5P_DEFAULT));
@@ -142,46 +141,42 @@ create_endless (hid_t file, const Oddity *oddity)
 {
   const hsize_t shape4[4] = { G_MAXINT32, 3, WIDTH, HEIGHT }, shape[3] = { G_MAXINT32, WIDTH, HEIGHT };
   const struct { const char *name; hid_t type; } arrays[] = { { "images", H5T_STD_U8LE }, { "labels", H5T_STD_U16LE }, { "depths", H5T_IEEE_F32LE } };
-  for (guint i = 0; i < G_N_ELEMENTS (arrays); i++)
-    {
-      hid_t space = H5Screate_simple (i ? 3 : 4, i ? shape : shape4, NULL), creation = make_creation (oddity, i ? 3 : 4, i ? shape : shape4);
-      H5Dclose (H5Dcreate2 (file, arrays[i].name, arrays[i].type, space, H5P_DEFAULT, creation, H5P_DEFAULT));
-      H5Sclose (space);
-      H5Pclose (creation);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (arrays); i++) {
+    hid_t space = H5Screate_simple (i ? 3 : 4, i ? shape : shape4, NULL), creation = make_creation (oddity, i ? 3 : 4, i ? shape : shape4);
+    H5Dclose (H5Dcreate2 (file, arrays[i].name, arrays[i].type, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Sclose (space);
+    H5Pclose (creation);
+  }
 }
 
 static void
 write_arrays (hid_t file, const char *folder, const Oddity *oddity)
 {
-  if (oddity->endless)
-    {
-      create_endless (file, oddity);
-      return;
-    }
+  if (oddity->endless) {
+    create_endless (file, oddity);
+    return;
+  }
   static guint8 images[FRAMES][3][WIDTH][HEIGHT];
   static guint16 labels[FRAMES][WIDTH][HEIGHT];
   static float depths[FRAMES][WIDTH][HEIGHT], raw[FRAMES][WIDTH][HEIGHT];
   for (guint f = 0; f < FRAMES; f++)
     for (guint x = 0; x < WIDTH; x++)
-      for (guint y = 0; y < HEIGHT; y++)
-        {
-          for (guint c = 0; c < 3; c++)
-            images[f][c][x][y] = color_of (f, c, x, y);
-          labels[f][x][y] = label_of (f, x, y);
-          depths[f][x][y] = is_measured (x) ? depth_of (f, x, y) : 1;
-          raw[f][x][y] = is_measured (x) ? depth_of (f, x, y) : 0;
-        }
+      for (guint y = 0; y < HEIGHT; y++) {
+        for (guint c = 0; c < 3; c++)
+          images[f][c][x][y] = color_of (f, c, x, y);
+        labels[f][x][y] = label_of (f, x, y);
+        depths[f][x][y] = is_measured (x) ? depth_of (f, x, y) : 1;
+        raw[f][x][y] = is_measured (x) ? depth_of (f, x, y) : 0;
+      }
   const hsize_t shape4[4] = { FRAMES, 3, WIDTH, HEIGHT }, shape[3] = { FRAMES, WIDTH, HEIGHT };
   const hsize_t depth_shape[3] = { oddity->depth_frames ? oddity->depth_frames : FRAMES, WIDTH, HEIGHT };
   hid_t of_images = make_creation (oddity, 4, shape4), of_planes = make_creation (oddity, 3, shape), of_labels = H5Pcopy (of_planes);
   if (oddity->scale_offset)
     H5Pset_scaleoffset (of_labels, H5Z_SO_INT, 0);
-  if (oddity->external)
-    {
-      g_autofree char *path = fixture_path (folder, "labels.raw");
-      H5Pset_external (of_labels, path, 0, sizeof labels);
-    }
+  if (oddity->external) {
+    g_autofree char *path = fixture_path (folder, "labels.raw");
+    H5Pset_external (of_labels, path, 0, sizeof labels);
+  }
   hid_t image_type = oddity->image_type ? oddity->image_type : H5T_STD_U8LE;
   H5Dclose (write_array (file, "images", image_type, H5T_NATIVE_UINT8, 4, shape4, images, of_images));
   H5Dclose (write_array (file, "labels", H5T_STD_U16LE, H5T_NATIVE_UINT16, 3, shape, labels, of_labels));
@@ -231,11 +226,10 @@ append_variable (GByteArray *bytes, const char *name, const guint16 *values, gui
   g_byte_array_append (bytes, zeros, name_bytes - strlen (name));
   append32 (bytes, 4);
   append32 (bytes, n * 2);
-  for (guint i = 0; i < n; i++)
-    {
-      guint16 value = GUINT16_TO_LE (values[i]);
-      g_byte_array_append (bytes, (const guint8 *) &value, 2);
-    }
+  for (guint i = 0; i < n; i++) {
+    guint16 value = GUINT16_TO_LE (values[i]);
+    g_byte_array_append (bytes, (const guint8 *) &value, 2);
+  }
   g_byte_array_append (bytes, zeros, value_bytes - n * 2);
 }
 
@@ -299,12 +293,11 @@ static const guint8 couprie[40] = { 12, 5, 6, 1, 4, 9, 10, 12, 13, 6, 8, 6, 13, 
 static void
 check_segmentation (const NddrSample *sample, guint frame, guint mapping)
 {
-  for (guint i = 0; i < PIXELS; i++)
-    {
-      guint label = label_of (frame, i % WIDTH, i / WIDTH), class = label ? class_of (label) : 0;
-      guint expected = !label ? 255 : mapping == 13 ? couprie[class] - 1u : class >= mapping ? 255 : class;
-      g_assert_cmpuint (sample->segmentation[i], ==, expected);
-    }
+  for (guint i = 0; i < PIXELS; i++) {
+    guint label = label_of (frame, i % WIDTH, i / WIDTH), class = label ? class_of (label) : 0;
+    guint expected = !label ? 255 : mapping == 13 ? couprie[class] - 1u : class >= mapping ? 255 : class;
+    g_assert_cmpuint (sample->segmentation[i], ==, expected);
+  }
 }
 
 static void
@@ -313,26 +306,24 @@ check_geometry (const NddrSample *sample, guint frame, gboolean masked)
   double n[3], distance, found[3];
   guint known = 0, there = 0;
   plane_of (frame, n, &distance);
-  for (guint i = 0; i < PIXELS; i++)
-    {
-      guint x = i % WIDTH, y = i / WIDTH;
-      double z = is_measured (x) ? depth_of (frame, x, y) : 1;
-      g_assert_cmpuint (sample->depth[i], ==, floor ((float) z * 1000.0 + 0.5));
-      if (!is_measured (x))
-        {
-          g_assert_true (!masked || !nddr_normal_decode (sample->normal + 3 * i, found));
-          continue;
-        }
-      there += z > 0;
-      if (!nddr_normal_decode (sample->normal + 3 * i, found))
-        continue;
-      known++;
-      g_assert_cmpfloat (z, >, 0);
-      if (!masked && x < 12) /* its window touches what was filled in */
-        continue;
-      double cosine = found[0] * n[0] - found[1] * n[1] - found[2] * n[2];
-      g_assert_cmpfloat (acos (CLAMP (cosine, -1, 1)) * 180 / G_PI, <, 0.8); /* 8-bit codes */
+  for (guint i = 0; i < PIXELS; i++) {
+    guint x = i % WIDTH, y = i / WIDTH;
+    double z = is_measured (x) ? depth_of (frame, x, y) : 1;
+    g_assert_cmpuint (sample->depth[i], ==, floor ((float) z * 1000.0 + 0.5));
+    if (!is_measured (x)) {
+      g_assert_true (!masked || !nddr_normal_decode (sample->normal + 3 * i, found));
+      continue;
     }
+    there += z > 0;
+    if (!nddr_normal_decode (sample->normal + 3 * i, found))
+      continue;
+    known++;
+    g_assert_cmpfloat (z, >, 0);
+    if (!masked && x < 12) /* its window touches what was filled in */
+      continue;
+    double cosine = found[0] * n[0] - found[1] * n[1] - found[2] * n[2];
+    g_assert_cmpfloat (acos (CLAMP (cosine, -1, 1)) * 180 / G_PI, <, 0.8); /* 8-bit codes */
+  }
   g_assert_cmpuint (known, >, there * 8 / 10); /* at a picture's border such small windows have too little */
 }
 
@@ -364,25 +355,23 @@ test_reading (void)
     { ",all,40", "train", 40, 6, { 0, 1, 2, 3, 4, 5 } },
     { ",37", "train", 37, 4, { 0, 2, 3, 5 } },
   };
-  for (int p = 0; p < 2; p++)
-    {
-      char *folder = make (p ? &plain : &usual);
-      for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-        {
-          g_autoptr (GError) error = NULL;
-          g_autoptr (NddrDataset) dataset = open_file (folder, cases[i].rest, cases[i].default_split, &error);
-          g_assert_no_error (error);
-          g_assert_cmpuint (nddr_dataset_size (dataset), ==, cases[i].n);
-          g_assert_cmpuint (nddr_dataset_labels (dataset), ==, NDDR_LABELS_ALL);
-          guint n_classes;
-          const NddrClass *classes = nddr_dataset_classes (dataset, &n_classes);
-          g_assert_cmpuint (n_classes, ==, cases[i].mapping);
-          g_assert_cmpstr (classes[11].name, ==, n_classes == 13 ? "wall" : "counter");
-          for (guint s = 0; s < cases[i].n; s++)
-            check_sample (dataset, s, cases[i].frames[s], cases[i].mapping, p == 0);
-        }
-      fixture_remove (folder);
+  for (int p = 0; p < 2; p++) {
+    char *folder = make (p ? &plain : &usual);
+    for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (NddrDataset) dataset = open_file (folder, cases[i].rest, cases[i].default_split, &error);
+      g_assert_no_error (error);
+      g_assert_cmpuint (nddr_dataset_size (dataset), ==, cases[i].n);
+      g_assert_cmpuint (nddr_dataset_labels (dataset), ==, NDDR_LABELS_ALL);
+      guint n_classes;
+      const NddrClass *classes = nddr_dataset_classes (dataset, &n_classes);
+      g_assert_cmpuint (n_classes, ==, cases[i].mapping);
+      g_assert_cmpstr (classes[11].name, ==, n_classes == 13 ? "wall" : "counter");
+      for (guint s = 0; s < cases[i].n; s++)
+        check_sample (dataset, s, cases[i].frames[s], cases[i].mapping, p == 0);
     }
+    fixture_remove (folder);
+  }
 }
 
 /** What needs no file beside it works without; only what is asked for is read; and it can be joined with made-up rooms. */
@@ -420,25 +409,23 @@ test_threads (void)
   char *folder = make (&usual);
   g_autoptr (GError) error = NULL;
   char *sums[2];
-  for (int run = 0; run < 2; run++)
-    {
-      g_autoptr (NddrDataset) dataset = open_file (folder, ",all", "train", &error);
+  for (int run = 0; run < 2; run++) {
+    g_autoptr (NddrDataset) dataset = open_file (folder, ",all", "train", &error);
+    g_assert_no_error (error);
+    NddrLoaderOptions options = { .batch = 4, .labels = NDDR_LABELS_ALL, .repeat = TRUE, .shuffle = TRUE, .seed = 1, .threads = run ? 4 : 1 };
+    nddr_augment_plain (&options.augment, WIDTH, HEIGHT, mean, std);
+    g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &options);
+    g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_MD5);
+    for (int t = 0; t < 12; t++) {
+      NddrBatch *batch = nddr_loader_next (loader, &error);
       g_assert_no_error (error);
-      NddrLoaderOptions options = { .batch = 4, .labels = NDDR_LABELS_ALL, .repeat = TRUE, .shuffle = TRUE, .seed = 1, .threads = run ? 4 : 1 };
-      nddr_augment_plain (&options.augment, WIDTH, HEIGHT, mean, std);
-      g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &options);
-      g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_MD5);
-      for (int t = 0; t < 12; t++)
-        {
-          NddrBatch *batch = nddr_loader_next (loader, &error);
-          g_assert_no_error (error);
-          g_checksum_update (sum, (const guchar *) batch->image, 4 * PIXELS * 16);
-          g_checksum_update (sum, (const guchar *) batch->normal, 4 * PIXELS * 16);
-          g_checksum_update (sum, batch->segmentation, 4 * PIXELS);
-          nddr_loader_return (loader, batch);
-        }
-      sums[run] = g_strdup (g_checksum_get_string (sum));
+      g_checksum_update (sum, (const guchar *) batch->image, 4 * PIXELS * 16);
+      g_checksum_update (sum, (const guchar *) batch->normal, 4 * PIXELS * 16);
+      g_checksum_update (sum, batch->segmentation, 4 * PIXELS);
+      nddr_loader_return (loader, batch);
     }
+    sums[run] = g_strdup (g_checksum_get_string (sum));
+  }
   g_assert_cmpstr (sums[0], ==, sums[1]);
   g_free (sums[0]);
   g_free (sums[1]);
@@ -478,12 +465,11 @@ test_odd_files (void)
     { { 0 }, ",13,37", "is not of the form" },
     { { 0 }, ",val", "is not of the form" },
   };
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      char *folder = make (&cases[i].oddity);
-      expect_failure (folder, cases[i].rest, cases[i].message);
-      fixture_remove (folder);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    char *folder = make (&cases[i].oddity);
+    expect_failure (folder, cases[i].rest, cases[i].message);
+    fixture_remove (folder);
+  }
 }
 
 static void
@@ -523,14 +509,13 @@ try_broken (const char *folder)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrDataset) dataset = open_file (folder, ",all,37", "train", &error);
-  for (guint i = 0; dataset && i < nddr_dataset_size (dataset); i++)
-    {
-      g_autoptr (GError) sample_error = NULL;
-      g_autoptr (NddrSample) sample = nddr_dataset_load (dataset, i, NDDR_LABELS_ALL, &sample_error);
-      g_assert_true ((sample == NULL) == (sample_error != NULL));
-      g_autofree char *frame = g_strdup_printf ("frame %u of %s/labelled.mat: ", i + 1, folder);
-      g_assert_true (!sample_error || (sample_error->domain == NDDR_ERROR && g_str_has_prefix (sample_error->message, frame)));
-    }
+  for (guint i = 0; dataset && i < nddr_dataset_size (dataset); i++) {
+    g_autoptr (GError) sample_error = NULL;
+    g_autoptr (NddrSample) sample = nddr_dataset_load (dataset, i, NDDR_LABELS_ALL, &sample_error);
+    g_assert_true ((sample == NULL) == (sample_error != NULL));
+    g_autofree char *frame = g_strdup_printf ("frame %u of %s/labelled.mat: ", i + 1, folder);
+    g_assert_true (!sample_error || (sample_error->domain == NDDR_ERROR && g_str_has_prefix (sample_error->message, frame)));
+  }
   g_assert_true ((dataset == NULL) == (error != NULL));
 }
 
@@ -542,22 +527,20 @@ test_broken_files (void)
   g_autofree char *path = fixture_path (folder, "labelled.mat"), *data = NULL;
   gsize bytes;
   g_assert_true (g_file_get_contents (path, &data, &bytes, NULL));
-  for (gsize i = 0; i < 60; i++)
-    {
-      fixture_write (path, data, bytes * i / 60);
-      expect_failure (folder, ",all,37", "not a sound HDF5 file");
-    }
+  for (gsize i = 0; i < 60; i++) {
+    fixture_write (path, data, bytes * i / 60);
+    expect_failure (folder, ",all,37", "not a sound HDF5 file");
+  }
   g_autoptr (GRand) rand = g_rand_new_with_seed (1);
-  for (guint i = 0; i < n_changes; i++)
-    {
-      /* half of them in the first few KiB, which describe the rest */
-      gsize at = g_rand_int_range (rand, 0, i % 2 ? bytes : MIN (bytes, 8192));
-      char before = data[at];
-      data[at] = g_rand_int (rand);
-      fixture_write (path, data, bytes);
-      try_broken (folder);
-      data[at] = before;
-    }
+  for (guint i = 0; i < n_changes; i++) {
+    /* half of them in the first few KiB, which describe the rest */
+    gsize at = g_rand_int_range (rand, 0, i % 2 ? bytes : MIN (bytes, 8192));
+    char before = data[at];
+    data[at] = g_rand_int (rand);
+    fixture_write (path, data, bytes);
+    try_broken (folder);
+    data[at] = before;
+  }
   fixture_remove (folder);
 }
 

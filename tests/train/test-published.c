@@ -43,13 +43,12 @@ make (void)
   char *folder = fixture_folder ();
   g_autoptr (NddrSample) sample = fixture_sample (WIDTH, HEIGHT, 1);
   guint8 normals[3 * PIXELS], ids[PIXELS];
-  for (guint i = 0; i < PIXELS; i++)
-    {
-      double n[3];
-      direction (i, n);
-      encode (n, normals + 3 * i);
-      ids[i] = i % 40;
-    }
+  for (guint i = 0; i < PIXELS; i++) {
+    double n[3];
+    direction (i, n);
+    encode (n, normals + 3 * i);
+    ids[i] = i % 40;
+  }
   memset (normals, 255, 3);
   memset (normals + 3, 127, 3);
   ids[7] = 255;
@@ -92,21 +91,19 @@ test_reading (void)
   g_assert_null (sample->depth);
   g_autoptr (NddrSample) truth = fixture_sample (WIDTH, HEIGHT, 1);
   g_assert_cmpmem (sample->rgb, 3 * PIXELS, truth->rgb, 3 * PIXELS);
-  for (guint i = 0; i < PIXELS; i++)
-    {
-      g_assert_cmpuint (sample->segmentation[i], ==, i == 7 ? 255 : i % 40);
-      double n[3], expected[3];
-      if (i < 2)
-        {
-          g_assert_false (nddr_normal_decode (sample->normal + 3 * i, n));
-          continue;
-        }
-      direction (i, expected);
-      g_assert_true (nddr_normal_decode (sample->normal + 3 * i, n));
-      double dot = n[0] * expected[0] + n[1] * expected[1] + n[2] * expected[2];
-      /* two roundings of three codes, each by half a code at most, are 0.8 degrees */
-      g_assert_cmpfloat (acos (MIN (dot, 1)) * 180 / G_PI, <, 0.8);
+  for (guint i = 0; i < PIXELS; i++) {
+    g_assert_cmpuint (sample->segmentation[i], ==, i == 7 ? 255 : i % 40);
+    double n[3], expected[3];
+    if (i < 2) {
+      g_assert_false (nddr_normal_decode (sample->normal + 3 * i, n));
+      continue;
     }
+    direction (i, expected);
+    g_assert_true (nddr_normal_decode (sample->normal + 3 * i, n));
+    double dot = n[0] * expected[0] + n[1] * expected[1] + n[2] * expected[2];
+    /* two roundings of three codes, each by half a code at most, are 0.8 degrees */
+    g_assert_cmpfloat (acos (MIN (dot, 1)) * 180 / G_PI, <, 0.8);
+  }
   fixture_remove (folder);
 }
 
@@ -157,30 +154,27 @@ test_errors (void)
     { "classes.txt", "wall #000000\n", "has class 1 at (1, 0), but its data set has 1 classes" },
     { "classes.txt", "wall\n", "classes.txt, line 1" },
   };
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      char *folder = make ();
-      write_text (folder, cases[i].file, cases[i].text);
-      g_autoptr (GError) error = NULL;
-      g_autoptr (NddrDataset) dataset = open_list (folder, &error);
-      if (dataset)
-        {
-          g_autoptr (NddrSample) sample = nddr_dataset_load (dataset, 0, NDDR_LABELS_ALL, &error);
-          g_assert_null (sample);
-        }
-      g_assert_true (error && error->domain == NDDR_ERROR);
-      if (!strstr (error->message, cases[i].message))
-        g_error ("\"%s\" was expected in: %s", cases[i].message, error->message);
-      fixture_remove (folder);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    char *folder = make ();
+    write_text (folder, cases[i].file, cases[i].text);
+    g_autoptr (GError) error = NULL;
+    g_autoptr (NddrDataset) dataset = open_list (folder, &error);
+    if (dataset) {
+      g_autoptr (NddrSample) sample = nddr_dataset_load (dataset, 0, NDDR_LABELS_ALL, &error);
+      g_assert_null (sample);
     }
+    g_assert_true (error && error->domain == NDDR_ERROR);
+    if (!strstr (error->message, cases[i].message))
+      g_error ("\"%s\" was expected in: %s", cases[i].message, error->message);
+    fixture_remove (folder);
+  }
 
   static const char *const wrong[] = { "nddr:", "nddr:x", "nddr:,training", "nddr:x,", "nddr:x,a/b", "nddr:/nowhere,training" };
-  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++)
-    {
-      g_autoptr (GError) error = NULL;
-      g_assert_null (nddr_dataset_open (wrong[i], "train", &error));
-      g_assert_true (error && error->domain == NDDR_ERROR);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++) {
+    g_autoptr (GError) error = NULL;
+    g_assert_null (nddr_dataset_open (wrong[i], "train", &error));
+    g_assert_true (error && error->domain == NDDR_ERROR);
+  }
 }
 
 int

@@ -167,15 +167,14 @@ test_file_errors (void)
     { "[loss]\nedges = 2\n", "no key edges in section [loss]" },
   };
   g_autofree char *path = g_build_filename (g_get_tmp_dir (), "nddr-test-recipe-errors.ini", NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
-    {
-      g_autoptr (GError) error = NULL;
-      g_assert_true (g_file_set_contents (path, rows[i].text, -1, NULL));
-      g_autoptr (NddrRecipe) recipe = nddr_recipe_load (path, NULL, &error);
-      g_assert_null (recipe);
-      g_assert_true (g_str_has_prefix (error->message, path));
-      g_assert_nonnull (strstr (error->message, rows[i].part));
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autoptr (GError) error = NULL;
+    g_assert_true (g_file_set_contents (path, rows[i].text, -1, NULL));
+    g_autoptr (NddrRecipe) recipe = nddr_recipe_load (path, NULL, &error);
+    g_assert_null (recipe);
+    g_assert_true (g_str_has_prefix (error->message, path));
+    g_assert_nonnull (strstr (error->message, rows[i].part));
+  }
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrRecipe) recipe = nddr_recipe_load ("no-such-folder/recipe.ini", NULL, &error);
   g_assert_null (recipe);
@@ -192,12 +191,11 @@ test_schedules (void)
   g_autoptr (NddrRecipe) a = load (poly);
   g_autoptr (NddrRecipe) b = load (cosine);
   g_autoptr (NddrRecipe) c = load (constant);
-  for (int t = 0; t < 10; t++)
-    {
-      g_assert_cmpfloat_with_epsilon (nddr_recipe_rate (a, t), 0.5 * pow (1 - t / 10.0, 0.9), 1e-12);
-      g_assert_cmpfloat_with_epsilon (nddr_recipe_rate (b, t), 0.25 * (1 + cos (M_PI * t / 10)), 1e-12);
-      g_assert_cmpfloat (nddr_recipe_rate (c, t), ==, 0.5);
-    }
+  for (int t = 0; t < 10; t++) {
+    g_assert_cmpfloat_with_epsilon (nddr_recipe_rate (a, t), 0.5 * pow (1 - t / 10.0, 0.9), 1e-12);
+    g_assert_cmpfloat_with_epsilon (nddr_recipe_rate (b, t), 0.25 * (1 + cos (M_PI * t / 10)), 1e-12);
+    g_assert_cmpfloat (nddr_recipe_rate (c, t), ==, 0.5);
+  }
 }
 
 /* every schedule, times (t + 1) / warmup in the first steps */
@@ -205,14 +203,13 @@ static void
 test_warmup (void)
 {
   static const char *const schedules[] = { "train.schedule=poly", "train.schedule=cosine", "train.schedule=constant" };
-  for (guint i = 0; i < G_N_ELEMENTS (schedules); i++)
-    {
-      const char *const cold[] = { "train.steps=10", schedules[i], NULL }, *const warm[] = { "train.steps=10", "train.warmup=4", schedules[i], NULL };
-      g_autoptr (NddrRecipe) a = load (cold);
-      g_autoptr (NddrRecipe) b = load (warm);
-      for (int t = 0; t < 10; t++)
-        g_assert_cmpfloat_with_epsilon (nddr_recipe_rate (b, t), nddr_recipe_rate (a, t) * MIN (t + 1, 4) / 4, 1e-15);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (schedules); i++) {
+    const char *const cold[] = { "train.steps=10", schedules[i], NULL }, *const warm[] = { "train.steps=10", "train.warmup=4", schedules[i], NULL };
+    g_autoptr (NddrRecipe) a = load (cold);
+    g_autoptr (NddrRecipe) b = load (warm);
+    for (int t = 0; t < 10; t++)
+      g_assert_cmpfloat_with_epsilon (nddr_recipe_rate (b, t), nddr_recipe_rate (a, t) * MIN (t + 1, 4) / 4, 1e-15);
+  }
 }
 
 int

@@ -14,12 +14,11 @@ train (const Golden *golden)
   g_autoptr (GError) error = NULL;
   NddrTensors *after = nddr_tensors_new ();
   double losses[8];
-  for (int t = 1; t <= STEPS; t++)
-    {
-      g_autoptr (NddrBatch) batch = golden_batch (golden, t);
-      nddr_learner_step (golden->learner, batch, t - 1, NDDR_TRAINING_STEP, losses, &error);
-      g_assert_no_error (error);
-    }
+  for (int t = 1; t <= STEPS; t++) {
+    g_autoptr (NddrBatch) batch = golden_batch (golden, t);
+    nddr_learner_step (golden->learner, batch, t - 1, NDDR_TRAINING_STEP, losses, &error);
+    g_assert_no_error (error);
+  }
   nddr_learner_read (golden->learner, TRUE, after, &error);
   g_assert_no_error (error);
   return after;
@@ -41,12 +40,11 @@ check_case (const char *name, NddrFamily family)
 
   g_autoptr (NddrTensors) one = train (a), other = train (b);
   g_assert_cmpuint (one->arrays->len, ==, other->arrays->len);
-  for (guint i = 0; i < one->arrays->len; i++)
-    {
-      const NddrArray *x = one->arrays->pdata[i], *y = nddr_tensors_find (other, x->name);
-      if (!y || memcmp (x->data, y->data, x->n_elements * sizeof (float)) != 0)
-        g_error ("%s: %s differs", name, x->name);
-    }
+  for (guint i = 0; i < one->arrays->len; i++) {
+    const NddrArray *x = one->arrays->pdata[i], *y = nddr_tensors_find (other, x->name);
+    if (!y || memcmp (x->data, y->data, x->n_elements * sizeof (float)) != 0)
+      g_error ("%s: %s differs", name, x->name);
+  }
 }
 
 static void
@@ -90,12 +88,11 @@ main (int argc, char **argv)
 {
   static const char *const names[] = { "vgg16-nddr-three", "vgg16-sluice", "mobilenet_v2-nddr" };
   golden_init (&argc, &argv);
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      g_autofree char *software = g_strconcat ("/recompute/software/", names[i], NULL), *gpu = g_strconcat ("/recompute/gpu/", names[i], NULL);
-      g_test_add_data_func (software, names[i], test_software);
-      g_test_add_data_func (gpu, names[i], test_gpu);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree char *software = g_strconcat ("/recompute/software/", names[i], NULL), *gpu = g_strconcat ("/recompute/gpu/", names[i], NULL);
+    g_test_add_data_func (software, names[i], test_software);
+    g_test_add_data_func (gpu, names[i], test_gpu);
+  }
   g_test_add_func ("/recompute/auto", test_auto);
   return golden_run ();
 }

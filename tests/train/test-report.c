@@ -32,25 +32,23 @@ is_void (const char *name)
 static const char *
 check_attributes (const char *p)
 {
-  while (*p != '>' && *p != '/')
-    {
-      if (*p == ' ')
-        {
-          p++;
-          continue;
-        }
-      const char *name = p;
-      p += strspn (p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-0123456789");
-      g_assert_true (p > name && p[0] == '=' && p[1] == '"');
-      const char *value = p + 2;
-      p = strchr (value, '"');
-      g_assert_nonnull (p);
-      g_assert_null (memchr (value, '<', p - value));
-      if (g_str_has_prefix (name, "src=") || g_str_has_prefix (name, "href="))
-        g_assert_true (g_str_has_prefix (value, "data:image/") || *value == '#');
-      g_assert_false (g_str_has_prefix (name, "on"));
+  while (*p != '>' && *p != '/') {
+    if (*p == ' ') {
       p++;
+      continue;
     }
+    const char *name = p;
+    p += strspn (p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-0123456789");
+    g_assert_true (p > name && p[0] == '=' && p[1] == '"');
+    const char *value = p + 2;
+    p = strchr (value, '"');
+    g_assert_nonnull (p);
+    g_assert_null (memchr (value, '<', p - value));
+    if (g_str_has_prefix (name, "src=") || g_str_has_prefix (name, "href="))
+      g_assert_true (g_str_has_prefix (value, "data:image/") || *value == '#');
+    g_assert_false (g_str_has_prefix (name, "on"));
+    p++;
+  }
   return p;
 }
 
@@ -64,48 +62,43 @@ check_markup (const char *html)
   const char *p = html;
   if (g_str_has_prefix (p, "<!DOCTYPE html>"))
     p += strlen ("<!DOCTYPE html>");
-  while (*p)
-    {
-      if (*p != '<')
-        {
-          g_assert_true (!g_ascii_iscntrl (*p) || *p == '\n');
-          g_assert_cmpint (*p, !=, '>');
-          if (*p == '&')
-            g_assert_true (g_str_has_prefix (p, "&lt;") || g_str_has_prefix (p, "&gt;") || g_str_has_prefix (p, "&amp;")
-                || g_str_has_prefix (p, "&quot;") || g_str_has_prefix (p, "&apos;") || g_str_has_prefix (p, "&#39;"));
-          g_string_append_c (text, *p++);
-          continue;
-        }
-      gboolean ends = p[1] == '/';
-      const char *name = p + 1 + ends, *end = name + strspn (name, "abcdefghijklmnopqrstuvwxyz0123456789");
-      g_autofree char *element = g_strndup (name, end - name);
-      g_assert_cmpstr (element, !=, "");
-      g_assert_cmpstr (element, !=, "script");
-      g_assert_cmpstr (element, !=, "link");
-      p = ends ? end : check_attributes (end);
-      gboolean empty = *p == '/';
-      p += empty;
-      g_assert_cmpint (*p, ==, '>');
-      p++;
-      g_string_append_c (text, ' ');
-      if (ends)
-        {
-          g_assert_cmpuint (open->len, >, 0);
-          g_assert_cmpstr (open->pdata[open->len - 1], ==, element);
-          g_ptr_array_remove_index (open, open->len - 1);
-        }
-      else if (!empty && !is_void (element))
-        g_ptr_array_add (open, g_strdup (element));
-      if (!ends && g_str_equal (element, "style")) /* raw text: to its end, which nothing in it may look like */
-        {
-          const char *close = strstr (p, "</style>");
-          g_assert_null (memchr (p, '<', close - p));
-          g_autofree char *style = g_strndup (p, close - p);
-          g_assert_null (strstr (style, "url("));
-          g_assert_null (strstr (style, "@import"));
-          p = close;
-        }
+  while (*p) {
+    if (*p != '<') {
+      g_assert_true (!g_ascii_iscntrl (*p) || *p == '\n');
+      g_assert_cmpint (*p, !=, '>');
+      if (*p == '&')
+        g_assert_true (g_str_has_prefix (p, "&lt;") || g_str_has_prefix (p, "&gt;") || g_str_has_prefix (p, "&amp;")
+            || g_str_has_prefix (p, "&quot;") || g_str_has_prefix (p, "&apos;") || g_str_has_prefix (p, "&#39;"));
+      g_string_append_c (text, *p++);
+      continue;
     }
+    gboolean ends = p[1] == '/';
+    const char *name = p + 1 + ends, *end = name + strspn (name, "abcdefghijklmnopqrstuvwxyz0123456789");
+    g_autofree char *element = g_strndup (name, end - name);
+    g_assert_cmpstr (element, !=, "");
+    g_assert_cmpstr (element, !=, "script");
+    g_assert_cmpstr (element, !=, "link");
+    p = ends ? end : check_attributes (end);
+    gboolean empty = *p == '/';
+    p += empty;
+    g_assert_cmpint (*p, ==, '>');
+    p++;
+    g_string_append_c (text, ' ');
+    if (ends) {
+      g_assert_cmpuint (open->len, >, 0);
+      g_assert_cmpstr (open->pdata[open->len - 1], ==, element);
+      g_ptr_array_remove_index (open, open->len - 1);
+    } else if (!empty && !is_void (element))
+      g_ptr_array_add (open, g_strdup (element));
+    if (!ends && g_str_equal (element, "style")) { /* raw text: to its end, which nothing in it may look like */
+      const char *close = strstr (p, "</style>");
+      g_assert_null (memchr (p, '<', close - p));
+      g_autofree char *style = g_strndup (p, close - p);
+      g_assert_null (strstr (style, "url("));
+      g_assert_null (strstr (style, "@import"));
+      p = close;
+    }
+  }
   g_assert_cmpuint (open->len, ==, 0);
   return g_string_free (text, FALSE);
 }
@@ -162,15 +155,14 @@ static void
 check_paths (const char *html)
 {
   for (const char *p = html; (p = strstr (p, " d=\"M"));)
-    for (p += strlen (" d=\"M"); *p != '"';)
-      {
-        char *end;
-        double number = g_ascii_strtod (p, &end);
-        g_assert_true (end > p);
-        g_assert_cmpfloat (number, >=, 0);
-        g_assert_cmpfloat (number, <=, 560);
-        p = end + strspn (end, " LZ");
-      }
+    for (p += strlen (" d=\"M"); *p != '"';) {
+      char *end;
+      double number = g_ascii_strtod (p, &end);
+      g_assert_true (end > p);
+      g_assert_cmpfloat (number, >=, 0);
+      g_assert_cmpfloat (number, <=, 560);
+      p = end + strspn (end, " LZ");
+    }
 }
 
 static void
@@ -178,11 +170,10 @@ test_charts (void)
 {
   enum { N = 5000 };
   g_autofree double *x = g_new (double, N), *y = g_new (double, N);
-  for (int i = 0; i < N; i++)
-    {
-      x[i] = i + 1;
-      y[i] = i % 7 == 3 ? NAN : i % 2 ? 3 : 1;
-    }
+  for (int i = 0; i < N; i++) {
+    x[i] = i + 1;
+    y[i] = i % 7 == 3 ? NAN : i % 2 ? 3 : 1;
+  }
   g_autoptr (GString) html = g_string_new ("<div>");
   const double flat[] = { 5, 5, 5 }, zero[] = { 0, 0, 0 }, none[] = { NAN, INFINITY, NAN }, tiny[] = { 1e-300, 1e-300, 2e-300 },
       huge[] = { -1e300, 0, 1e300 };
@@ -195,11 +186,10 @@ test_charts (void)
   /* a bucket holds 25 steps, of which some 3.6 are missing: its mean is near 2, and the whole chart's axis is, too */
   const char *path = strstr (html->str, "class=\"curve\"");
   g_assert_cmpuint (count (path, "L"), ==, 199);
-  for (guint i = 0; i < G_N_ELEMENTS (odd); i++)
-    {
-      nddr_chart_add_curves (html, &chart, &(NddrCurve){ "odd", x, odd[i], 3, FALSE }, 1);
-      nddr_chart_add_curves (html, &chart, &(NddrCurve){ "odd", x, odd[i], 3, TRUE }, 1);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (odd); i++) {
+    nddr_chart_add_curves (html, &chart, &(NddrCurve){ "odd", x, odd[i], 3, FALSE }, 1);
+    nddr_chart_add_curves (html, &chart, &(NddrCurve){ "odd", x, odd[i], 3, TRUE }, 1);
+  }
   nddr_chart_add_curves (html, &chart, &(NddrCurve){ "nothing", NULL, NULL, 0, TRUE }, 1);
   const guint64 bins[4] = { 10, 30, 40, 15 };
   const NddrMark marks[] = { { 2, "here", 0.4 }, { 8, "beyond", 1 } };
@@ -225,11 +215,10 @@ make_model (guint n_classes)
   g_autoptr (GError) error = NULL;
   g_autoptr (GString) json = g_string_new ("{\"backbone\":\"mobilenet_v2\",\"width\":0.25,\"head_width\":0.03125,\"output_stride\":16,\"tasks\":["
                                            "{\"name\":\"segmentation\",\"kind\":\"segmentation\",\"classes\":[");
-  for (guint c = 0; c < n_classes; c++)
-    {
-      g_autofree char *name = c == 0 ? g_strescape ("</b><script>x</script>\"", NULL) : g_strdup_printf ("class %u", c);
-      g_string_append_printf (json, "%s{\"name\":\"%s\",\"color\":\"#%06x\"}", c ? "," : "", name, 0x102030 + c);
-    }
+  for (guint c = 0; c < n_classes; c++) {
+    g_autofree char *name = c == 0 ? g_strescape ("</b><script>x</script>\"", NULL) : g_strdup_printf ("class %u", c);
+    g_string_append_printf (json, "%s{\"name\":\"%s\",\"color\":\"#%06x\"}", c ? "," : "", name, 0x102030 + c);
+  }
   g_string_append (json, "]},{\"name\":\"normal\",\"kind\":\"normal\"},{\"name\":\"depth\",\"kind\":\"depth\"}],"
                          "\"input\":{\"width\":64,\"height\":48,\"mean\":[0.5,0.5,0.5],\"std\":[0.5,0.5,0.5]}}");
   NddrConfig *config = nddr_config_parse (json->str, &error);
@@ -276,19 +265,17 @@ check_pictures (const char *html, guint pngs, guint jpegs)
 {
   static const char *const starts[] = { "data:image/png;base64,", "data:image/jpeg;base64," }, *const magics[] = { "\x89PNG", "\xff\xd8\xff" };
   const guint expected[] = { pngs, jpegs };
-  for (guint kind = 0; kind < 2; kind++)
-    {
-      g_assert_cmpuint (count (html, starts[kind]), ==, expected[kind]);
-      for (const char *p = html; (p = strstr (p, starts[kind]));)
-        {
-          gsize n;
-          p += strlen (starts[kind]);
-          g_autofree char *base64 = g_strndup (p, strcspn (p, "\""));
-          g_autofree guchar *bytes = g_base64_decode (base64, &n);
-          g_assert_cmpuint (n, >, 60);
-          g_assert_cmpmem (bytes, 3, magics[kind], 3);
-        }
+  for (guint kind = 0; kind < 2; kind++) {
+    g_assert_cmpuint (count (html, starts[kind]), ==, expected[kind]);
+    for (const char *p = html; (p = strstr (p, starts[kind]));) {
+      gsize n;
+      p += strlen (starts[kind]);
+      g_autofree char *base64 = g_strndup (p, strcspn (p, "\""));
+      g_autofree guchar *bytes = g_base64_decode (base64, &n);
+      g_assert_cmpuint (n, >, 60);
+      g_assert_cmpmem (bytes, 3, magics[kind], 3);
     }
+  }
 }
 
 static NddrRun *
@@ -300,14 +287,13 @@ make_run (void)
   g_autoptr (GString) log = g_string_new (NULL);
   g_autofree char *config_path = fixture_path (folder, "run/config.ini"), *log_path = fixture_path (folder, "run/log.jsonl"),
       *path = fixture_path (folder, "run");
-  for (int step = 1; step <= 40; step++)
-    {
-      g_string_append_printf (log, "{\"step\":%d,\"loss\":%d,\"loss.normal\":0.5,\"lr\":0.5,\"images_per_s\":0.05,\"<new>\":1}\n", step, 80 - step);
-      if (step % 20 == 0)
-        g_string_append_printf (log, "{\"step\":%d,\"val\":{\"segmentation\":{\"miou\":0.%d,\"pixel_accuracy\":null},\"<b>\":1,"
-                                     "\"normal\":{\"mean\":%d,\"within_30\":0.5}},\"val_loss\":3}\n",
-            step, 20 + step, step);
-    }
+  for (int step = 1; step <= 40; step++) {
+    g_string_append_printf (log, "{\"step\":%d,\"loss\":%d,\"loss.normal\":0.5,\"lr\":0.5,\"images_per_s\":0.05,\"<new>\":1}\n", step, 80 - step);
+    if (step % 20 == 0)
+      g_string_append_printf (log, "{\"step\":%d,\"val\":{\"segmentation\":{\"miou\":0.%d,\"pixel_accuracy\":null},\"<b>\":1,"
+                                   "\"normal\":{\"mean\":%d,\"within_30\":0.5}},\"val_loss\":3}\n",
+          step, 20 + step, step);
+  }
   fixture_write (config_path, config, strlen (config));
   fixture_write (log_path, log->str, log->len);
   NddrRun *run = nddr_run_read (path, &error);
@@ -409,11 +395,10 @@ test_many_classes (void)
   g_autoptr (NddrSample) truth = nddr_sample_new (N, 1);
   truth->segmentation = g_malloc (N);
   g_autofree float *scores = g_new0 (float, N * 256);
-  for (guint i = 0; i < N; i++)
-    {
-      truth->segmentation[i] = i % 255;
-      scores[256 * i + (i * 7 + i / 255) % 255] = 1;
-    }
+  for (guint i = 0; i < N; i++) {
+    truth->segmentation[i] = i % 255;
+    scores[256 * i + (i * 7 + i / 255) % 255] = 1;
+  }
   nddr_metrics_add (metrics, 0, &(NddrHeadOutput){ scores, N, 1, 256 }, NDDR_RESIZE_HALF_PIXEL, truth);
   NddrReport report = { .title = "many", .model = model, .model_name = "m", .data = "d", .n_pictures = 1, .metrics = metrics, .device = "e" };
   g_autofree char *html = write_and_read (&report), *text = check_markup (html);

@@ -82,24 +82,22 @@ save (const NddrStart *made, const char *name, const char *trunk)
   g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
   g_autofree char *prefix = g_strconcat (trunk ? trunk : "", trunk ? "." : "", NULL);
   char *path = fixture_path (folder, "%s", name);
-  for (guint i = 0; i < made->tensors->arrays->len; i++)
-    {
-      const NddrArray *from = made->tensors->arrays->pdata[i];
-      const char *rest = from->name + strlen (prefix);
-      if (!g_str_has_prefix (from->name, prefix) || (trunk && !is_backbones (rest)))
-        continue;
-      NddrArray *array = nddr_array_new (rest, from->n_dims, from->dims);
-      memcpy (array->data, from->data, from->n_elements * sizeof (float));
-      nddr_tensors_take (tensors, array);
-    }
+  for (guint i = 0; i < made->tensors->arrays->len; i++) {
+    const NddrArray *from = made->tensors->arrays->pdata[i];
+    const char *rest = from->name + strlen (prefix);
+    if (!g_str_has_prefix (from->name, prefix) || (trunk && !is_backbones (rest)))
+      continue;
+    NddrArray *array = nddr_array_new (rest, from->n_dims, from->dims);
+    memcpy (array->data, from->data, from->n_elements * sizeof (float));
+    nddr_tensors_take (tensors, array);
+  }
   if (trunk)
     nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error);
-  else
-    {
-      g_autoptr (NddrModel) model = nddr_model_new (nddr_config_copy (made->config), g_steal_pointer (&tensors), &error);
-      g_assert_no_error (error);
-      nddr_model_save (model, path, NDDR_STORE_F32, &error);
-    }
+  else {
+    g_autoptr (NddrModel) model = nddr_model_new (nddr_config_copy (made->config), g_steal_pointer (&tensors), &error);
+    g_assert_no_error (error);
+    nddr_model_save (model, path, NDDR_STORE_F32, &error);
+  }
   g_assert_no_error (error);
   return path;
 }
@@ -198,11 +196,10 @@ test_mixtures (void)
   g_autofree char *path = save (made, "sluice.safetensors", NULL);
   const char *const whole[] = { path, NULL };
   g_autoptr (NddrStart) again = start (sluice_recipe, 3, whole);
-  for (guint i = 0; i < made->tensors->arrays->len; i++)
-    {
-      const NddrArray *array = made->tensors->arrays->pdata[i];
-      expect_same (array, find (again, array->name));
-    }
+  for (guint i = 0; i < made->tensors->arrays->len; i++) {
+    const NddrArray *array = made->tensors->arrays->pdata[i];
+    expect_same (array, find (again, array->name));
+  }
 }
 
 static void
@@ -219,19 +216,17 @@ test_backbone (void)
   g_assert_true (made->from_files);
   g_assert_null (made->warnings);
   const char *const names[] = { "features.0.0.weight", "features.0.1.running_var", "features.3.conv.1.0.weight", "features.17.conv.3.bias" };
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      g_autofree char *seg = g_strconcat ("segmentation.", names[i], NULL), *normal = g_strconcat ("normal.", names[i], NULL);
-      expect_same (find (made, seg), find (source, normal));
-      expect_same (find (made, normal), find (source, normal));
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree char *seg = g_strconcat ("segmentation.", names[i], NULL), *normal = g_strconcat ("normal.", names[i], NULL);
+    expect_same (find (made, seg), find (source, normal));
+    expect_same (find (made, normal), find (source, normal));
+  }
   g_assert_true (differ (find (made, "normal.fc6.weight"), find (source, "normal.fc6.weight")));
-  for (guint i = 0; i < made->network->layers->len; i++)
-    {
-      const NddrLayer *layer = nddr_network_layer (made->network, i);
-      if (layer->names)
-        g_assert_cmpint (made->fresh[i], ==, layer->role != NDDR_ROLE_TRUNK);
-    }
+  for (guint i = 0; i < made->network->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (made->network, i);
+    if (layer->names)
+      g_assert_cmpint (made->fresh[i], ==, layer->role != NDDR_ROLE_TRUNK);
+  }
 
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrRecipe) wider = make_recipe (wide);
@@ -262,11 +257,10 @@ test_resnet (gconstpointer backbone)
   g_assert_true (made->from_files);
   g_assert_null (made->warnings);
   for (guint t = 0; t < G_N_ELEMENTS (tasks); t++)
-    for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-      {
-        g_autofree char *name = g_strconcat (tasks[t], ".", names[i], NULL), *from = g_strconcat ("normal.", names[i], NULL);
-        expect_same (find (made, name), find (source, from));
-      }
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+      g_autofree char *name = g_strconcat (tasks[t], ".", names[i], NULL), *from = g_strconcat ("normal.", names[i], NULL);
+      expect_same (find (made, name), find (source, from));
+    }
   for (guint i = 0; i < made->network->layers->len; i++)
     if (nddr_network_layer (made->network, i)->names)
       g_assert_cmpint (made->fresh[i], ==, nddr_network_layer (made->network, i)->role != NDDR_ROLE_TRUNK);
@@ -288,12 +282,11 @@ test_vgg (void)
   static const struct { const char *name; guint n; gint64 dims[4]; } rows[] = {
     { "features.0.weight", 4, { 8, 3, 3, 3 } }, { "features.0.bias", 1, { 8 } }, { "features.5.weight", 4, { 16, 8, 3, 3 } }, { "features.5.bias", 1, { 16 } },
   };
-  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
-    {
-      NddrArray *array = nddr_array_new (rows[i].name, rows[i].n, rows[i].dims);
-      array->data[1] = 1 + i;
-      nddr_tensors_take (tensors, array);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    NddrArray *array = nddr_array_new (rows[i].name, rows[i].n, rows[i].dims);
+    array->data[1] = 1 + i;
+    nddr_tensors_take (tensors, array);
+  }
   g_autofree char *path = fixture_path (folder, "vgg.safetensors");
   nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error);
   g_assert_no_error (error);
@@ -337,11 +330,10 @@ test_models (void)
   g_autofree char *path = save (made, "both.safetensors", NULL);
   const char *const whole[] = { path, NULL };
   g_autoptr (NddrStart) again = start (recipe, 3, whole);
-  for (guint i = 0; i < made->tensors->arrays->len; i++)
-    {
-      const NddrArray *array = made->tensors->arrays->pdata[i];
-      expect_same (array, find (again, array->name));
-    }
+  for (guint i = 0; i < made->tensors->arrays->len; i++) {
+    const NddrArray *array = made->tensors->arrays->pdata[i];
+    expect_same (array, find (again, array->name));
+  }
 
   /* with wider heads: an error, but for heads that start anew by intention; all else is the file's */
   const char *const wider[] = { MOBILENET, "model.head_width=0.125", NULL }, *const anew[] = { MOBILENET, "model.head_width=0.125", "model.head_init=new", NULL };
@@ -354,12 +346,11 @@ test_models (void)
   g_clear_error (&error);
   g_autoptr (NddrStart) heads = start (recipe_anew, 3, whole);
   g_assert_null (heads->warnings);
-  for (guint i = 0; i < heads->tensors->arrays->len; i++)
-    {
-      const NddrArray *array = heads->tensors->arrays->pdata[i];
-      if (!strstr (array->name, ".fc"))
-        expect_same (array, find (made, array->name));
-    }
+  for (guint i = 0; i < heads->tensors->arrays->len; i++) {
+    const NddrArray *array = heads->tensors->arrays->pdata[i];
+    if (!strstr (array->name, ".fc"))
+      expect_same (array, find (made, array->name));
+  }
   g_assert_cmpint (find (heads, "normal.fc6.weight")->dims[0], ==, 128);
   g_autoptr (NddrStart) none = try_start (recipe, 3, three, &error);
   g_assert_null (none);
@@ -399,11 +390,10 @@ static double
 distance (const float *got, const float *expected, gsize n)
 {
   double difference = 0, norm = 0;
-  for (gsize i = 0; i < n; i++)
-    {
-      difference += pow (got[i] - expected[i], 2);
-      norm += pow (expected[i], 2);
-    }
+  for (gsize i = 0; i < n; i++) {
+    difference += pow (got[i] - expected[i], 2);
+    norm += pow (expected[i], 2);
+  }
   g_assert_cmpfloat (norm, >, 0);
   return sqrt (difference / norm);
 }
@@ -427,29 +417,28 @@ test_widen (gconstpointer backbone)
   const char *const inits[] = { path, NULL };
   gsize n;
   g_autofree float *before = run_head (device, made, sample, &n);
-  for (guint i = 0; i < G_N_ELEMENTS (widths); i++)
-    {
-      const char *const wider[] = { set, SMALL, widths[i], "model.head_init=widen", NULL };
-      g_autoptr (NddrRecipe) recipe_wide = make_recipe (wider);
-      g_autoptr (NddrStart) wide = start (recipe_wide, 3, inits);
-      g_assert_null (wide->warnings);
-      g_autofree float *after = run_head (device, wide, sample, &n);
-      g_assert_cmpfloat (distance (after, before, n), <, 1e-5);
-      const NddrArray *last = find (wide, "segmentation.fc8.weight"), *first = find (wide, "segmentation.fc6.weight");
-      g_assert_cmpint (last->dims[1], ==, i == 0 ? 256 : 160);
-      g_assert_cmpfloat (last->data[0], !=, last->data[64]);
-      g_assert_cmpfloat (first->data[0], ==, first->data[64 * first->n_elements / first->dims[0]]);
-      g_assert_cmpfloat_with_epsilon (find (made, "segmentation.fc8.weight")->data[40],
-          last->data[40] + last->data[104] + (i == 0 ? last->data[168] + last->data[232] : 0), 1e-6);
+  for (guint i = 0; i < G_N_ELEMENTS (widths); i++) {
+    const char *const wider[] = { set, SMALL, widths[i], "model.head_init=widen", NULL };
+    g_autoptr (NddrRecipe) recipe_wide = make_recipe (wider);
+    g_autoptr (NddrStart) wide = start (recipe_wide, 3, inits);
+    g_assert_null (wide->warnings);
+    g_autofree float *after = run_head (device, wide, sample, &n);
+    g_assert_cmpfloat (distance (after, before, n), <, 1e-5);
+    const NddrArray *last = find (wide, "segmentation.fc8.weight"), *first = find (wide, "segmentation.fc6.weight");
+    g_assert_cmpint (last->dims[1], ==, i == 0 ? 256 : 160);
+    g_assert_cmpfloat (last->data[0], !=, last->data[64]);
+    g_assert_cmpfloat (first->data[0], ==, first->data[64 * first->n_elements / first->dims[0]]);
+    g_assert_cmpfloat_with_epsilon (find (made, "segmentation.fc8.weight")->data[40],
+        last->data[40] + last->data[104] + (i == 0 ? last->data[168] + last->data[232] : 0), 1e-6);
 
-      /* heads that are to be narrower have no such start */
-      g_autofree char *name = g_strdup_printf ("wide-%u.safetensors", i), *path_wide = save (wide, name, NULL);
-      const char *const from_wide[] = { path_wide, NULL };
-      g_autoptr (NddrStart) none = try_start (recipe_back, 3, from_wide, &error);
-      g_assert_null (none);
-      g_assert_nonnull (strstr (error->message, "but the network's is [64, "));
-      g_clear_error (&error);
-    }
+    /* heads that are to be narrower have no such start */
+    g_autofree char *name = g_strdup_printf ("wide-%u.safetensors", i), *path_wide = save (wide, name, NULL);
+    const char *const from_wide[] = { path_wide, NULL };
+    g_autoptr (NddrStart) none = try_start (recipe_back, 3, from_wide, &error);
+    g_assert_null (none);
+    g_assert_nonnull (strstr (error->message, "but the network's is [64, "));
+    g_clear_error (&error);
+  }
 }
 
 /* @n pictures of 64x48 in a folder of that name. */
@@ -458,12 +447,11 @@ make_pictures (const char *name, guint n)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *data = fixture_path (folder, "data-%s", name), *spec = g_strconcat ("folder:", data, NULL);
-  for (guint i = 0; i < n; i++)
-    {
-      g_autoptr (NddrSample) sample = fixture_sample (64, 48, i);
-      g_autofree char *number = g_strdup_printf ("%u", i);
-      fixture_write_sample (data, "train", number, sample, FALSE);
-    }
+  for (guint i = 0; i < n; i++) {
+    g_autoptr (NddrSample) sample = fixture_sample (64, 48, i);
+    g_autofree char *number = g_strdup_printf ("%u", i);
+    fixture_write_sample (data, "train", number, sample, FALSE);
+  }
   NddrDataset *dataset = nddr_dataset_open (spec, "train", &error);
   g_assert_no_error (error);
   return dataset;
@@ -504,13 +492,12 @@ test_fusion_norm_few (void)
   g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
   g_assert_no_error (error);
   g_autoptr (NddrRecipe) recipe = make_recipe (sets);
-  for (guint i = 0; i < 2; i++)
-    {
-      recipe->batch = i ? 5 : 3;
-      made[i] = start (recipe, 3, NULL);
-      nddr_fusion_norm_measure (device, made[i], recipe, recipe->batch, dataset, &error);
-      g_assert_no_error (error);
-    }
+  for (guint i = 0; i < 2; i++) {
+    recipe->batch = i ? 5 : 3;
+    made[i] = start (recipe, 3, NULL);
+    nddr_fusion_norm_measure (device, made[i], recipe, recipe->batch, dataset, &error);
+    g_assert_no_error (error);
+  }
   const NddrArray *a = find (made[0], "nddr.3.normal.bn.running_var"), *b = find (made[1], "nddr.3.normal.bn.running_var");
   for (gsize k = 0; k < a->n_elements; k++)
     g_assert_cmpfloat_with_epsilon (a->data[k], b->data[k], 1e-4 * a->data[k]);

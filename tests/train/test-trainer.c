@@ -100,13 +100,12 @@ static gpointer
 watch (gpointer data)
 {
   Watcher *watcher = data;
-  while (!watcher->stop)
-    {
-      g_autofree char *text = NULL;
-      if (g_file_get_contents (watcher->log, &text, NULL, NULL) && count_lines (text, "{") >= watcher->lines)
-        watcher->stop = 1;
-      g_usleep (500);
-    }
+  while (!watcher->stop) {
+    g_autofree char *text = NULL;
+    if (g_file_get_contents (watcher->log, &text, NULL, NULL) && count_lines (text, "{") >= watcher->lines)
+      watcher->stop = 1;
+    g_usleep (500);
+  }
   return NULL;
 }
 
@@ -169,11 +168,10 @@ spoil (const char *file, char **good, gsize *bytes)
   g_autofree char *path = fixture_path (folder, "%s", file);
   if (*good)
     fixture_write (path, *good, *bytes);
-  else
-    {
-      g_assert_true (g_file_get_contents (path, good, bytes, NULL));
-      fixture_write (path, *good, *bytes / 2);
-    }
+  else {
+    g_assert_true (g_file_get_contents (path, good, bytes, NULL));
+    fixture_write (path, *good, *bytes / 2);
+  }
 }
 
 /** Broken files are left out, and a run that was interrupted leaves out the same; or they stop the run, as it was told. */
@@ -197,11 +195,10 @@ test_resume_broken (void)
   g_assert_false (train (recipe, stopped, FALSE, NULL, NULL, &finished, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
   g_assert_true (strstr (error->message, "image/2.png") || strstr (error->message, "normal/3.png"));
-  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
-    {
-      spoil (files[i], &good[i], &bytes[i]);
-      g_free (good[i]);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++) {
+    spoil (files[i], &good[i], &bytes[i]);
+    g_free (good[i]);
+  }
 }
 
 /* Both validations' predictions, and beside the first ones the pictures and their labels. */
@@ -211,30 +208,28 @@ check_pictures (const char *run)
   static const char *const tags[] = { "input", "segmentation/label", "segmentation/prediction", "normal/label", "normal/prediction" };
   guint counts[2][G_N_ELEMENTS (tags)] = { 0 }, others = 0;
   g_autoptr (GPtrArray) values = event_read_folder (run);
-  for (guint i = 0; i < values->len; i++)
-    {
-      const EventValue *value = values->pdata[i];
-      guint tag = 0;
-      if (!value->image)
-        continue;
-      g_assert_cmpuint (value->width, ==, 60);
-      g_assert_cmpuint (value->height, ==, 44);
-      g_assert_cmpuint (g_bytes_get_size (value->image), >, 100);
-      g_assert_true (g_str_has_prefix (value->tag, "samples/6/") || g_str_has_prefix (value->tag, "samples/7/"));
-      while (tag < G_N_ELEMENTS (tags) && !g_str_equal (tags[tag], value->tag + strlen ("samples/6/")))
-        tag++;
-      if (tag < G_N_ELEMENTS (tags))
-        counts[value->step == STEPS][tag]++;
-      else
-        others++;
-      g_assert_true (value->step == STEPS || value->step == STEPS / 2);
-    }
+  for (guint i = 0; i < values->len; i++) {
+    const EventValue *value = values->pdata[i];
+    guint tag = 0;
+    if (!value->image)
+      continue;
+    g_assert_cmpuint (value->width, ==, 60);
+    g_assert_cmpuint (value->height, ==, 44);
+    g_assert_cmpuint (g_bytes_get_size (value->image), >, 100);
+    g_assert_true (g_str_has_prefix (value->tag, "samples/6/") || g_str_has_prefix (value->tag, "samples/7/"));
+    while (tag < G_N_ELEMENTS (tags) && !g_str_equal (tags[tag], value->tag + strlen ("samples/6/")))
+      tag++;
+    if (tag < G_N_ELEMENTS (tags))
+      counts[value->step == STEPS][tag]++;
+    else
+      others++;
+    g_assert_true (value->step == STEPS || value->step == STEPS / 2);
+  }
   g_assert_cmpuint (others, ==, 0);
-  for (guint tag = 0; tag < G_N_ELEMENTS (tags); tag++)
-    {
-      g_assert_cmpuint (counts[0][tag], ==, 2);
-      g_assert_cmpuint (counts[1][tag], ==, g_str_has_suffix (tags[tag], "prediction") ? 2 : 0);
-    }
+  for (guint tag = 0; tag < G_N_ELEMENTS (tags); tag++) {
+    g_assert_cmpuint (counts[0][tag], ==, 2);
+    g_assert_cmpuint (counts[1][tag], ==, g_str_has_suffix (tags[tag], "prediction") ? 2 : 0);
+  }
 }
 
 static void
@@ -365,23 +360,22 @@ static void
 test_penalty (void)
 {
   double loss[2], sum[2];
-  for (int i = 0; i < 2; i++)
-    {
-      g_autoptr (GError) error = NULL;
-      g_autofree char *run = fixture_path (folder, "sluice-%d", i);
-      g_autoptr (NddrRecipe) recipe = make_recipe ("model.fusion=sluice", "model.shortcut=false", "train.steps=1", "train.val_every=0",
-          i ? "loss.sluice_penalty=0.25" : "loss.sluice_penalty=0", NULL);
-      gboolean finished = FALSE;
-      train (recipe, run, FALSE, NULL, NULL, &finished, &error);
-      g_assert_no_error (error);
-      g_assert_true (finished);
-      g_autofree char *log = read_log (run);
-      g_autoptr (JsonNode) node = json_from_string (log, &error);
-      g_assert_no_error (error);
-      JsonObject *line = json_node_get_object (node);
-      loss[i] = json_object_get_double_member (line, "loss");
-      sum[i] = json_object_get_double_member (line, "loss.segmentation") + 20 * json_object_get_double_member (line, "loss.normal");
-    }
+  for (int i = 0; i < 2; i++) {
+    g_autoptr (GError) error = NULL;
+    g_autofree char *run = fixture_path (folder, "sluice-%d", i);
+    g_autoptr (NddrRecipe) recipe = make_recipe ("model.fusion=sluice", "model.shortcut=false", "train.steps=1", "train.val_every=0",
+        i ? "loss.sluice_penalty=0.25" : "loss.sluice_penalty=0", NULL);
+    gboolean finished = FALSE;
+    train (recipe, run, FALSE, NULL, NULL, &finished, &error);
+    g_assert_no_error (error);
+    g_assert_true (finished);
+    g_autofree char *log = read_log (run);
+    g_autoptr (JsonNode) node = json_from_string (log, &error);
+    g_assert_no_error (error);
+    JsonObject *line = json_node_get_object (node);
+    loss[i] = json_object_get_double_member (line, "loss");
+    sum[i] = json_object_get_double_member (line, "loss.segmentation") + 20 * json_object_get_double_member (line, "loss.normal");
+  }
   g_assert_cmpfloat (sum[0], ==, sum[1]);
   g_assert_cmpfloat_with_epsilon (loss[0], sum[0], 1e-6 * sum[0]);
   g_assert_cmpfloat (loss[1] - sum[1], >, 0.01);
@@ -401,15 +395,14 @@ test_patience (void)
   g_assert_true (finished);
   g_assert_cmpint (checkpoint_step (run), ==, 3);
   /* as patient as before, it has nothing to do; more patient, it goes on */
-  for (int patience = 2; patience <= 3; patience++)
-    {
-      g_autofree char *set = g_strdup_printf ("train.patience=%d", patience);
-      g_autoptr (NddrRecipe) again = make_recipe (STILL, set, NULL);
-      train (again, run, TRUE, NULL, NULL, &finished, &error);
-      g_assert_no_error (error);
-      g_assert_true (finished);
-      g_assert_cmpint (checkpoint_step (run), ==, patience + 1);
-    }
+  for (int patience = 2; patience <= 3; patience++) {
+    g_autofree char *set = g_strdup_printf ("train.patience=%d", patience);
+    g_autoptr (NddrRecipe) again = make_recipe (STILL, set, NULL);
+    train (again, run, TRUE, NULL, NULL, &finished, &error);
+    g_assert_no_error (error);
+    g_assert_true (finished);
+    g_assert_cmpint (checkpoint_step (run), ==, patience + 1);
+  }
 }
 
 /* Scores of another kind start anew, with what patience there is for them. */
@@ -470,17 +463,15 @@ test_best (void)
   g_auto (GStrv) lines = g_strsplit (log, "\n", -1);
   double best = -1;
   int step = 0, validations = 0;
-  for (int i = 0; lines[i]; i++)
-    {
-      const char *at = strstr (lines[i], "\"miou\":");
-      double score = at ? g_ascii_strtod (at + strlen ("\"miou\":"), NULL) : -1;
-      validations += at != NULL;
-      if (score > best)
-        {
-          best = score;
-          step = validations;
-        }
+  for (int i = 0; lines[i]; i++) {
+    const char *at = strstr (lines[i], "\"miou\":");
+    double score = at ? g_ascii_strtod (at + strlen ("\"miou\":"), NULL) : -1;
+    validations += at != NULL;
+    if (score > best) {
+      best = score;
+      step = validations;
     }
+  }
   g_assert_cmpint (validations, ==, STEPS);
   g_test_message ("the best is step %d", step);
   g_autofree char *steps = g_strdup_printf ("train.steps=%d", step);

@@ -70,11 +70,10 @@ some_color (NddrRandom *random, float saturation, float darkest, float brightest
   float hue = chance (random, 0.5f) ? between (random, 1.8f, 3.2f) : between (random, 0, 6),
         value = between (random, darkest, brightest), s = saturation * between (random, 0.4f, 1);
   float channels[3];
-  for (int c = 0; c < 3; c++)
-    {
-      float away = fabsf (fract ((hue + 4 - 2 * c) / 6) * 6 - 3);
-      channels[c] = value * (1 - s + s * clampf (away - 1, 0, 1));
-    }
+  for (int c = 0; c < 3; c++) {
+    float away = fabsf (fract ((hue + 4 - 2 * c) / 6) * 6 - 3);
+    channels[c] = value * (1 - s + s * clampf (away - 1, 0, 1));
+  }
   /* as painted, linear: squares keep dark colours dark */
   return v3 (channels[0] * channels[0], channels[1] * channels[1], channels[2] * channels[2]);
 }

@@ -57,10 +57,9 @@ build_tv (const Place *place, float width)
   NddrRandom *random = place->random;
   float w = width / 2, h = w * 0.57f, foot = between (random, 0.04f, 0.1f);
   guint16 black = material_new (place, MATERIAL_PAINT, v3 (0.012f, 0.012f, 0.014f), v3 (0, 0, 0), 1, 0.06f), face = black;
-  if (chance (random, 0.4f))
-    {
-      face = screen_material (place);
-    }
+  if (chance (random, 0.4f)) {
+    face = screen_material (place);
+  }
   build_box (place, CLASS_TV, black, v3 (0, foot + h, 0), v3 (w, h, 0.018f));
   build_box (place, CLASS_TV, face, v3 (0, foot + h, 0.018f), v3 (w - 0.012f, h - 0.012f, 0.002f));
   build_box (place, CLASS_TV, black, v3 (0, foot / 2 + 0.01f, -0.01f), v3 (0.03f, foot / 2 + 0.01f, 0.015f));
@@ -100,25 +99,23 @@ build_book_row (const Place *place, float width, float height, float depth)
   guint16 materials[4];
   for (int i = 0; i < 4; i++)
     materials[i] = book_material (place);
-  while (x < width / 2 - 0.06f)
-    {
-      float thick = between (random, 0.009f, 0.026f), h = tallest * between (random, 0.68f, 1) / 2;
-      guint16 material = chance (random, 0.6f) ? materials[nddr_random_below (random, 4)] : book_material (place);
-      if (chance (random, 0.06f)) /* a gap, and a book that leans into it */
-        {
-          Basis lean = basis_turned (0, 0, 0.28f);
-          Solid book = { .kind = SOLID_BOX, .class = CLASS_BOOKS, .material = material, .half = v3 (thick, h, deep) };
-          x += h * 0.56f;
-          if (x + thick > width / 2)
-            return;
-          build_solid (place, book, v3 (x - h * 0.24f, h * 0.965f + thick * 0.28f, back), &lean);
-          x += thick * 1.2f + h * 0.02f;
-          continue;
-        }
-      build_box (place, CLASS_BOOKS, material, v3 (x + thick, h, back + between (random, 0, 0.02f)),
-          v3 (thick - 0.0008f, h, deep));
-      x += 2 * thick;
+  while (x < width / 2 - 0.06f) {
+    float thick = between (random, 0.009f, 0.026f), h = tallest * between (random, 0.68f, 1) / 2;
+    guint16 material = chance (random, 0.6f) ? materials[nddr_random_below (random, 4)] : book_material (place);
+    if (chance (random, 0.06f)) { /* a gap, and a book that leans into it */
+      Basis lean = basis_turned (0, 0, 0.28f);
+      Solid book = { .kind = SOLID_BOX, .class = CLASS_BOOKS, .material = material, .half = v3 (thick, h, deep) };
+      x += h * 0.56f;
+      if (x + thick > width / 2)
+        return;
+      build_solid (place, book, v3 (x - h * 0.24f, h * 0.965f + thick * 0.28f, back), &lean);
+      x += thick * 1.2f + h * 0.02f;
+      continue;
     }
+    build_box (place, CLASS_BOOKS, material, v3 (x + thick, h, back + between (random, 0, 0.02f)),
+        v3 (thick - 0.0008f, h, deep));
+    x += 2 * thick;
+  }
 }
 
 void
@@ -127,13 +124,12 @@ build_book_stack (const Place *place)
   NddrRandom *random = place->random;
   guint n = 1 + nddr_random_below (random, 4);
   float y = 0, w = between (random, 0.1f, 0.14f), d = w * 0.72f;
-  for (guint i = 0; i < n; i++)
-    {
-      float thick = between (random, 0.008f, 0.02f), shrink = between (random, 0.85f, 1);
-      Place turned = place_within (place, v3 (0, y + thick, 0), between (random, -0.25f, 0.25f));
-      build_box (&turned, CLASS_BOOKS, book_material (place), v3 (0, 0, 0), v3 (w * shrink, thick - 0.0005f, d * shrink));
-      y += 2 * thick;
-    }
+  for (guint i = 0; i < n; i++) {
+    float thick = between (random, 0.008f, 0.02f), shrink = between (random, 0.85f, 1);
+    Place turned = place_within (place, v3 (0, y + thick, 0), between (random, -0.25f, 0.25f));
+    build_box (&turned, CLASS_BOOKS, book_material (place), v3 (0, 0, 0), v3 (w * shrink, thick - 0.0005f, d * shrink));
+    y += 2 * thick;
+  }
 }
 
 void
@@ -149,16 +145,15 @@ build_plant (const Place *place, V3 size)
   build_cylinder (place, CLASS_OBJECTS, pot_material, v3 (0, pot, 0), r * 0.75f, r, pot);
   build_cylinder (place, CLASS_OBJECTS, stem, v3 (0, size.y * 0.45f, 0), 0.012f, 0.008f, size.y * 0.25f);
   int leaves = 7 + nddr_random_below (random, 6);
-  for (int i = 0; i < leaves; i++)
-    {
-      float turn = between (random, 0, 6.28f), rise = between (random, 0.45f, 0.98f) * size.y,
-            out = size.x * between (random, 0.1f, 0.3f);
-      Basis lean = basis_turned (turn, between (random, -0.3f, 1.0f), 0);
-      V3 half = v3_scale (between3 (random, v3 (0.06f, 0.01f, 0.16f), v3 (0.1f, 0.015f, 0.26f)), size.x);
-      half.y += 0.008f;
-      Solid solid = { .kind = SOLID_ELLIPSOID, .class = CLASS_OBJECTS, .material = leaf_material, .half = half };
-      build_solid (place, solid, v3 (out * sine (turn), rise, out * cosine (turn)), &lean);
-    }
+  for (int i = 0; i < leaves; i++) {
+    float turn = between (random, 0, 6.28f), rise = between (random, 0.45f, 0.98f) * size.y,
+          out = size.x * between (random, 0.1f, 0.3f);
+    Basis lean = basis_turned (turn, between (random, -0.3f, 1.0f), 0);
+    V3 half = v3_scale (between3 (random, v3 (0.06f, 0.01f, 0.16f), v3 (0.1f, 0.015f, 0.26f)), size.x);
+    half.y += 0.008f;
+    Solid solid = { .kind = SOLID_ELLIPSOID, .class = CLASS_OBJECTS, .material = leaf_material, .half = half };
+    build_solid (place, solid, v3 (out * sine (turn), rise, out * cosine (turn)), &lean);
+  }
 }
 
 void
@@ -197,28 +192,25 @@ build_trinket (const Place *place, float room_above)
   guint16 skin = material_new (place, chance (random, 0.2f) ? MATERIAL_STRIPES : MATERIAL_PAINT, color,
       v3 (0.7f, 0.68f, 0.64f), 0.03f, 0.04f);
   float most = minf (room_above, 0.4f);
-  switch (nddr_random_below (random, 8))
-    {
+  switch (nddr_random_below (random, 8)) {
     case 0: /* cup */
       build_cylinder (place, CLASS_OBJECTS, skin, v3 (0, 0.048f, 0), 0.034f, 0.042f, 0.048f);
       break;
-    case 1: /* vase */
-      {
-        float h = minf (most * 0.9f, between (random, 0.14f, 0.3f)) / 2;
-        build_ellipsoid (place, CLASS_OBJECTS, skin, v3 (0, h * 0.8f, 0), v3 (h * 0.55f, h * 0.8f, h * 0.55f));
-        build_cylinder (place, CLASS_OBJECTS, skin, v3 (0, h * 1.6f, 0), h * 0.22f, h * 0.34f, h * 0.4f);
-        break;
-      }
-    case 2: /* bowl of fruit */
-      {
-        build_cylinder (place, CLASS_OBJECTS, skin, v3 (0, 0.035f, 0), 0.06f, 0.13f, 0.035f);
-        guint16 fruit = material_new (place, MATERIAL_PAINT,
-            chance (random, 0.5f) ? v3 (0.7f, 0.25f, 0.04f) : v3 (0.45f, 0.06f, 0.04f), v3 (0, 0, 0), 1, 0.03f);
-        for (int i = 0; i < 4; i++)
-          build_ellipsoid (place, CLASS_OBJECTS, fruit, v3 (0.05f * (i % 2 * 2 - 1), 0.085f, 0.05f * (i / 2 * 2 - 1)),
-              v3 (0.04f, 0.038f, 0.04f));
-        break;
-      }
+    case 1: { /* vase */
+      float h = minf (most * 0.9f, between (random, 0.14f, 0.3f)) / 2;
+      build_ellipsoid (place, CLASS_OBJECTS, skin, v3 (0, h * 0.8f, 0), v3 (h * 0.55f, h * 0.8f, h * 0.55f));
+      build_cylinder (place, CLASS_OBJECTS, skin, v3 (0, h * 1.6f, 0), h * 0.22f, h * 0.34f, h * 0.4f);
+      break;
+    }
+    case 2: { /* bowl of fruit */
+      build_cylinder (place, CLASS_OBJECTS, skin, v3 (0, 0.035f, 0), 0.06f, 0.13f, 0.035f);
+      guint16 fruit = material_new (place, MATERIAL_PAINT,
+          chance (random, 0.5f) ? v3 (0.7f, 0.25f, 0.04f) : v3 (0.45f, 0.06f, 0.04f), v3 (0, 0, 0), 1, 0.03f);
+      for (int i = 0; i < 4; i++)
+        build_ellipsoid (place, CLASS_OBJECTS, fruit, v3 (0.05f * (i % 2 * 2 - 1), 0.085f, 0.05f * (i / 2 * 2 - 1)),
+            v3 (0.04f, 0.038f, 0.04f));
+      break;
+    }
     case 3: /* box */
       build_box (place, CLASS_OBJECTS, skin, v3 (0, 0.06f, 0),
           between3 (random, v3 (0.05f, 0.06f, 0.04f), v3 (0.12f, 0.06f, 0.09f)));
@@ -229,46 +221,43 @@ build_trinket (const Place *place, float room_above)
     case 5:
       build_book_stack (place);
       break;
-    case 6: /* bottle */
-      {
-        float h = minf (most, 0.28f) / 2;
-        build_cylinder (place, CLASS_OBJECTS, skin, v3 (0, h * 0.65f, 0), 0.036f, 0.036f, h * 0.65f);
-        build_cylinder (place, CLASS_OBJECTS, skin, v3 (0, h * 1.6f, 0), 0.034f, 0.012f, h * 0.35f);
-        break;
-      }
-    default: /* a small picture in a frame that stands */
-      {
-        Basis lean = basis_turned (between (random, -0.4f, 0.4f), 0.2f, 0);
-        V3 a = some_color (random, 0.8f, 0.3f, 0.9f), b = some_color (random, 0.8f, 0.3f, 0.9f);
-        guint16 art = material_new (place, MATERIAL_ART, a, b, 1, 0.02f);
-        float h = minf (most * 0.45f, 0.1f);
-        build_solid (place,
-            (Solid){ .kind = SOLID_BOX,
-                .class = CLASS_PICTURE,
-                .material = place->palette->dark_wood,
-                .half = v3 (h * 0.8f, h, 0.006f) },
-            v3 (0, h, 0), &lean);
-        build_solid (place,
-            (Solid){ .kind = SOLID_BOX, .class = CLASS_PICTURE, .material = art, .half = v3 (h * 0.7f, h * 0.9f, 0.007f) },
-            v3 (0, h, 0), &lean);
-        break;
-      }
+    case 6: { /* bottle */
+      float h = minf (most, 0.28f) / 2;
+      build_cylinder (place, CLASS_OBJECTS, skin, v3 (0, h * 0.65f, 0), 0.036f, 0.036f, h * 0.65f);
+      build_cylinder (place, CLASS_OBJECTS, skin, v3 (0, h * 1.6f, 0), 0.034f, 0.012f, h * 0.35f);
+      break;
     }
+    default: { /* a small picture in a frame that stands */
+      Basis lean = basis_turned (between (random, -0.4f, 0.4f), 0.2f, 0);
+      V3 a = some_color (random, 0.8f, 0.3f, 0.9f), b = some_color (random, 0.8f, 0.3f, 0.9f);
+      guint16 art = material_new (place, MATERIAL_ART, a, b, 1, 0.02f);
+      float h = minf (most * 0.45f, 0.1f);
+      build_solid (place,
+          (Solid){ .kind = SOLID_BOX,
+              .class = CLASS_PICTURE,
+              .material = place->palette->dark_wood,
+              .half = v3 (h * 0.8f, h, 0.006f) },
+          v3 (0, h, 0), &lean);
+      build_solid (place,
+          (Solid){ .kind = SOLID_BOX, .class = CLASS_PICTURE, .material = art, .half = v3 (h * 0.7f, h * 0.9f, 0.007f) },
+          v3 (0, h, 0), &lean);
+      break;
+    }
+  }
 }
 
 void
 build_trinkets (const Place *place, V3 half, float top, guint n)
 {
   NddrRandom *random = place->random;
-  for (guint i = 0; i < n; i++)
-    {
-      /* each has a strip of its own, so that they do not stand in one another */
-      float strip = 2 * half.x / n, x = -half.x + (i + between (random, 0.35f, 0.65f)) * strip;
-      float room = half.z - 0.12f;
-      if (strip < 0.2f)
-        continue;
-      float z = room > 0 ? between (random, -room, room) : 0;
-      Place on = place_within (place, v3 (x, top, z), between (random, -0.5f, 0.5f));
-      build_trinket (&on, 0.5f);
-    }
+  for (guint i = 0; i < n; i++) {
+    /* each has a strip of its own, so that they do not stand in one another */
+    float strip = 2 * half.x / n, x = -half.x + (i + between (random, 0.35f, 0.65f)) * strip;
+    float room = half.z - 0.12f;
+    if (strip < 0.2f)
+      continue;
+    float z = room > 0 ? between (random, -room, room) : 0;
+    Place on = place_within (place, v3 (x, top, z), between (random, -0.5f, 0.5f));
+    build_trinket (&on, 0.5f);
+  }
 }

@@ -78,17 +78,16 @@ art (const Material *m, float u, float v, float eu, float ev)
      cool = v3 (0.1f, 0.22f, 0.2f + 0.45f * lattice (s, 2, 0, 0));
   if (maxf (fabsf (x), fabsf (y)) > 0.86f && s % 3)
     return v3 (0.82f, 0.8f, 0.74f);
-  if (s % 5 < 3)
-    {
-      float horizon = -0.25f + 0.5f * lattice (s, 3, 0, 0) + 0.35f * (noise_layers (v3 (x * 2, 0, 0), s, 3) - 0.5f);
-      float far = horizon + 0.15f + 0.4f * (noise_layers (v3 (x * 3 + 9, 0, 0), s + 7, 3) - 0.4f);
-      V3 sky = v3_mix (v3_mix (warm, v3 (0.9f, 0.85f, 0.7f), 0.6f), v3_mix (cool, v3 (0.5f, 0.65f, 0.85f), 0.6f),
-          clampf (y * 0.5f + 0.5f, 0, 1));
-      if (y < horizon)
-        return v3_scale (m->a, 0.35f + 0.6f * noise_layers (v3 (x * 7, y * 16, 2), s, 3));
-      return y < far ? v3_mix (m->b, sky, 0.45f)
-                     : v3_mix (sky, v3 (0.9f, 0.9f, 0.9f), ramp (0.55f, 0.75f, noise_layers (v3 (x * 2, y * 5, 4), s, 3)));
-    }
+  if (s % 5 < 3) {
+    float horizon = -0.25f + 0.5f * lattice (s, 3, 0, 0) + 0.35f * (noise_layers (v3 (x * 2, 0, 0), s, 3) - 0.5f);
+    float far = horizon + 0.15f + 0.4f * (noise_layers (v3 (x * 3 + 9, 0, 0), s + 7, 3) - 0.4f);
+    V3 sky = v3_mix (v3_mix (warm, v3 (0.9f, 0.85f, 0.7f), 0.6f), v3_mix (cool, v3 (0.5f, 0.65f, 0.85f), 0.6f),
+        clampf (y * 0.5f + 0.5f, 0, 1));
+    if (y < horizon)
+      return v3_scale (m->a, 0.35f + 0.6f * noise_layers (v3 (x * 7, y * 16, 2), s, 3));
+    return y < far ? v3_mix (m->b, sky, 0.45f)
+                   : v3_mix (sky, v3 (0.9f, 0.9f, 0.9f), ramp (0.55f, 0.75f, noise_layers (v3 (x * 2, y * 5, 4), s, 3)));
+  }
   float blot = noise_layers (v3 (x * 1.6f, y * 1.6f, 3), s, 3),
         blot2 = noise_layers (v3 (x * 2.4f + 5, y * 2.4f, 3), s + 3, 2);
   V3 ground = blot > 0.55f ? m->a : blot > 0.45f ? v3 (0.8f, 0.78f, 0.7f) : m->b;
@@ -120,8 +119,7 @@ static V3
 color_at (const Material *m, V3 p, float u, float v, float eu, float ev)
 {
   float t;
-  switch (m->kind)
-    {
+  switch (m->kind) {
     case MATERIAL_WOOD:
       return wood_on_face (m, u, v, eu, ev);
     case MATERIAL_PLANKS:
@@ -161,7 +159,7 @@ color_at (const Material *m, V3 p, float u, float v, float eu, float ev)
     case MATERIAL_PAINT:
     case MATERIAL_GLOW:
       break;
-    }
+  }
   return v3_scale (m->a, 0.95f + 0.1f * noise_layers (v3_scale (p, 3), m->seed, 2));
 }
 

@@ -28,12 +28,11 @@ build_window (const Place *place, float half_width, float half_height, V3 daylig
     .half = v3 (half_width, half_height, 0.004f),
     .material = scene_add_material (place->scene, sky) };
   build_solid (place, pane, v3 (0, 0, 0.004f), NULL);
-  for (int side = -1; side <= 1; side += 2)
-    {
-      build_box (place, CLASS_WINDOW, frame, v3 (side * (half_width + border), 0, 0.02f),
-          v3 (border, half_height + 2 * border, 0.022f));
-      build_box (place, CLASS_WINDOW, frame, v3 (0, side * (half_height + border), 0.02f), v3 (half_width, border, 0.022f));
-    }
+  for (int side = -1; side <= 1; side += 2) {
+    build_box (place, CLASS_WINDOW, frame, v3 (side * (half_width + border), 0, 0.02f),
+        v3 (border, half_height + 2 * border, 0.022f));
+    build_box (place, CLASS_WINDOW, frame, v3 (0, side * (half_height + border), 0.02f), v3 (half_width, border, 0.022f));
+  }
   build_box (place, CLASS_WINDOW, frame, v3 (0, -half_height - 2 * border, 0.05f),
       v3 (half_width + 3 * border, 0.014f, 0.05f));
   float apart = between (random, 0.45f, 0.8f);
@@ -54,35 +53,32 @@ build_window (const Place *place, float half_width, float half_height, V3 daylig
   float kind = between (random, 0, 1);
   if (!curtains)
     return;
-  if (kind < 0.65f)
-    {
-      V3 a = some_color (random, 0.5f, 0.4f, 0.95f);
-      guint16 cloth = material_new (place, chance (random, 0.3f) ? MATERIAL_STRIPES : MATERIAL_FABRIC, a, v3_scale (a, 0.8f),
-          0.05f, 0);
-      float wide = between (random, 0.14f, 0.28f),
-            low = chance (random, 0.5f) ? -half_height - 0.15f : -place->origin.y + 0.04f;
-      for (int side = -1; side <= 1; side += 2)
-        curtain (place, cloth, side * (half_width + 0.08f), wide, low, half_height + 0.12f);
-      Basis across = { v3 (0, 1, 0), v3 (1, 0, 0), v3 (0, 0, -1) };
-      Solid rod = { .kind = SOLID_CYLINDER,
-        .class = CLASS_WINDOW,
-        .material = place->palette->metal,
-        .half = v3 (0.012f, half_width + 0.4f, 0.012f) };
-      build_solid (place, rod, v3 (0, half_height + 0.14f, 0.08f), &across);
-    }
-  else /* blinds, partly down */
-    {
-      int slats = between (random, 5, 16);
-      Basis tilt = basis_turned (0, 0.5f, 0);
-      for (int i = 0; i < slats; i++)
-        build_solid (place,
-            (Solid){ .kind = SOLID_BOX,
-                .class = CLASS_WINDOW,
-                .material = place->palette->white,
-                .half = v3 (half_width, 0.0012f, 0.018f) },
-            v3 (0, half_height - 0.03f - i * 0.036f, 0.05f), &tilt);
-      build_box (place, CLASS_WINDOW, place->palette->white, v3 (0, half_height, 0.05f), v3 (half_width, 0.02f, 0.024f));
-    }
+  if (kind < 0.65f) {
+    V3 a = some_color (random, 0.5f, 0.4f, 0.95f);
+    guint16 cloth = material_new (place, chance (random, 0.3f) ? MATERIAL_STRIPES : MATERIAL_FABRIC, a, v3_scale (a, 0.8f),
+        0.05f, 0);
+    float wide = between (random, 0.14f, 0.28f),
+          low = chance (random, 0.5f) ? -half_height - 0.15f : -place->origin.y + 0.04f;
+    for (int side = -1; side <= 1; side += 2)
+      curtain (place, cloth, side * (half_width + 0.08f), wide, low, half_height + 0.12f);
+    Basis across = { v3 (0, 1, 0), v3 (1, 0, 0), v3 (0, 0, -1) };
+    Solid rod = { .kind = SOLID_CYLINDER,
+      .class = CLASS_WINDOW,
+      .material = place->palette->metal,
+      .half = v3 (0.012f, half_width + 0.4f, 0.012f) };
+    build_solid (place, rod, v3 (0, half_height + 0.14f, 0.08f), &across);
+  } else { /* blinds, partly down */
+    int slats = between (random, 5, 16);
+    Basis tilt = basis_turned (0, 0.5f, 0);
+    for (int i = 0; i < slats; i++)
+      build_solid (place,
+          (Solid){ .kind = SOLID_BOX,
+              .class = CLASS_WINDOW,
+              .material = place->palette->white,
+              .half = v3 (half_width, 0.0012f, 0.018f) },
+          v3 (0, half_height - 0.03f - i * 0.036f, 0.05f), &tilt);
+    build_box (place, CLASS_WINDOW, place->palette->white, v3 (0, half_height, 0.05f), v3 (half_width, 0.02f, 0.024f));
+  }
 }
 
 void
@@ -117,13 +113,12 @@ build_picture (const Place *place, float half_width, float half_height)
   V3 a = some_color (random, 0.8f, 0.3f, 0.95f), b = some_color (random, 0.7f, 0.3f, 0.95f);
   guint16 art = material_new (place, MATERIAL_ART, a, b, 1, 0.02f);
   build_box (place, CLASS_PICTURE, art, v3 (0, 0, 0.008f), v3 (half_width, half_height, 0.008f));
-  for (int side = -1; side <= 1; side += 2)
-    {
-      build_box (place, CLASS_PICTURE, frame, v3 (side * (half_width + border / 2), 0, 0.012f),
-          v3 (border / 2, half_height + border, 0.012f));
-      build_box (place, CLASS_PICTURE, frame, v3 (0, side * (half_height + border / 2), 0.012f),
-          v3 (half_width, border / 2, 0.012f));
-    }
+  for (int side = -1; side <= 1; side += 2) {
+    build_box (place, CLASS_PICTURE, frame, v3 (side * (half_width + border / 2), 0, 0.012f),
+        v3 (border / 2, half_height + border, 0.012f));
+    build_box (place, CLASS_PICTURE, frame, v3 (0, side * (half_height + border / 2), 0.012f),
+        v3 (half_width, border / 2, 0.012f));
+  }
 }
 
 void

@@ -85,12 +85,11 @@ static V3
 guessed_light (const Scene *scene, V3 point, V3 normal)
 {
   V3 sum = scene->ambient;
-  for (guint i = 0; i < scene->n_lights; i++)
-    {
-      V3 direction;
-      float distance;
-      sum = v3_mad (sum, arriving (&scene->lights[i], point, normal, 0.5f, 0.5f, &direction, &distance), 0.6f);
-    }
+  for (guint i = 0; i < scene->n_lights; i++) {
+    V3 direction;
+    float distance;
+    sum = v3_mad (sum, arriving (&scene->lights[i], point, normal, 0.5f, 0.5f, &direction, &distance), 0.6f);
+  }
   return sum;
 }
 
@@ -113,15 +112,14 @@ gather_lamps (const Render *r, const Seen *seen, Dice *dice)
 {
   const Scene *scene = r->scene;
   V3 start = v3_mad (seen->point, seen->normal, OFFSET), sum = v3 (0, 0, 0);
-  for (guint i = 0; i < scene->n_lights; i++)
-    {
-      V3 direction;
-      float distance, u, v;
-      dice_roll (dice, &u, &v);
-      V3 power = arriving (&scene->lights[i], start, seen->normal, u, v, &direction, &distance);
-      if (v3_luma (power) > 1e-3f && !scene_blocked (scene, start, direction, distance - OFFSET))
-        sum = v3_add (sum, power);
-    }
+  for (guint i = 0; i < scene->n_lights; i++) {
+    V3 direction;
+    float distance, u, v;
+    dice_roll (dice, &u, &v);
+    V3 power = arriving (&scene->lights[i], start, seen->normal, u, v, &direction, &distance);
+    if (v3_luma (power) > 1e-3f && !scene_blocked (scene, start, direction, distance - OFFSET))
+      sum = v3_add (sum, power);
+  }
   return sum;
 }
 
@@ -131,15 +129,14 @@ gather_glow (const Render *r, const Seen *seen, Dice *dice)
 {
   V3 start = v3_mad (seen->point, seen->normal, OFFSET), sum = v3_scale (r->scene->ambient, 0.25f), a, b;
   v3_across (seen->normal, &a, &b);
-  for (int i = 0; i < 2; i++)
-    {
-      float u, v;
-      dice_roll (dice, &u, &v);
-      float radius = sqrtf (u), height = sqrtf (maxf (0, 1 - u)), angle = 2 * (float) G_PI * v;
-      V3 direction = v3_mad (v3_scale (seen->normal, height), a, radius * cosine (angle));
-      direction = v3_unit (v3_mad (direction, b, radius * sine (angle)));
-      sum = v3_mad (sum, incoming (r->scene, start, direction, FALSE), 0.5f);
-    }
+  for (int i = 0; i < 2; i++) {
+    float u, v;
+    dice_roll (dice, &u, &v);
+    float radius = sqrtf (u), height = sqrtf (maxf (0, 1 - u)), angle = 2 * (float) G_PI * v;
+    V3 direction = v3_mad (v3_scale (seen->normal, height), a, radius * cosine (angle));
+    direction = v3_unit (v3_mad (direction, b, radius * sine (angle)));
+    sum = v3_mad (sum, incoming (r->scene, start, direction, FALSE), 0.5f);
+  }
   return sum;
 }
 
@@ -168,20 +165,19 @@ sunlight (const Scene *scene, V3 point, V3 normal)
   float facing = v3_dot (scene->sun_direction, normal);
   if (!scene->has_sun || facing <= 0)
     return v3 (0, 0, 0);
-  for (guint i = 0; i < scene->n_lights; i++)
-    {
-      const Light *pane = &scene->lights[i];
-      float toward = -v3_dot (scene->sun_direction, pane->normal);
-      if (pane->kind != LIGHT_PANE || toward <= 0.01f)
-        continue;
-      V3 way = v3_sub (pane->centre, point);
-      float t = -v3_dot (way, pane->normal) / toward;
-      V3 from_centre = v3_sub (v3_mad (point, scene->sun_direction, t), pane->centre);
-      if (t > 0 && fabsf (v3_dot (from_centre, pane->u)) <= v3_dot (pane->u, pane->u)
-          && fabsf (v3_dot (from_centre, pane->v)) <= v3_dot (pane->v, pane->v)
-          && !scene_blocked (scene, v3_mad (point, normal, OFFSET), scene->sun_direction, t - OFFSET))
-        return v3_scale (scene->sun_power, facing);
-    }
+  for (guint i = 0; i < scene->n_lights; i++) {
+    const Light *pane = &scene->lights[i];
+    float toward = -v3_dot (scene->sun_direction, pane->normal);
+    if (pane->kind != LIGHT_PANE || toward <= 0.01f)
+      continue;
+    V3 way = v3_sub (pane->centre, point);
+    float t = -v3_dot (way, pane->normal) / toward;
+    V3 from_centre = v3_sub (v3_mad (point, scene->sun_direction, t), pane->centre);
+    if (t > 0 && fabsf (v3_dot (from_centre, pane->u)) <= v3_dot (pane->u, pane->u)
+        && fabsf (v3_dot (from_centre, pane->v)) <= v3_dot (pane->v, pane->v)
+        && !scene_blocked (scene, v3_mad (point, normal, OFFSET), scene->sun_direction, t - OFFSET))
+      return v3_scale (scene->sun_power, facing);
+  }
   return v3 (0, 0, 0);
 }
 
@@ -198,25 +194,24 @@ look (Render *r)
 {
   const Basis *basis = &r->camera->basis;
   for (guint y = 0; y < r->height; y++)
-    for (guint x = 0; x < r->width; x++)
-      {
-        gsize i = (gsize) y * r->width + x;
-        V3 ray = camera_ray (r->camera, r->width, r->height, x + 0.5f, y + 0.5f);
-        Hit hit;
-        scene_trace (r->scene, r->camera->position, ray, &hit);
-        r->seen[i] = (Seen) { hit.point, hit.normal, hit.t, hit.solid };
-        V3 n = basis_in (basis, hit.normal);
-        r->sample->segmentation[i] = hit.class;
-        r->sample->normal[3 * i] = encode (n.x);
-        r->sample->normal[3 * i + 1] = encode (n.y);
-        r->sample->normal[3 * i + 2] = encode (n.z);
-        r->sample->depth[i] = clampf (-1000 * hit.t * v3_dot (ray, basis->z) + 0.5f, 1, 65535);
-        Dice dice = dice_of (r, x, y);
-        r->light[i] = gather_lamps (r, &r->seen[i], &dice);
-        r->glow[i] = gather_glow (r, &r->seen[i], &dice);
-        float gloss = scene_surface (r->scene, &hit).gloss;
-        r->mirror[i] = gloss > 0 ? mirrored (r, &r->seen[i], ray, gloss, &dice) : v3 (0, 0, 0);
-      }
+    for (guint x = 0; x < r->width; x++) {
+      gsize i = (gsize) y * r->width + x;
+      V3 ray = camera_ray (r->camera, r->width, r->height, x + 0.5f, y + 0.5f);
+      Hit hit;
+      scene_trace (r->scene, r->camera->position, ray, &hit);
+      r->seen[i] = (Seen) { hit.point, hit.normal, hit.t, hit.solid };
+      V3 n = basis_in (basis, hit.normal);
+      r->sample->segmentation[i] = hit.class;
+      r->sample->normal[3 * i] = encode (n.x);
+      r->sample->normal[3 * i + 1] = encode (n.y);
+      r->sample->normal[3 * i + 2] = encode (n.z);
+      r->sample->depth[i] = clampf (-1000 * hit.t * v3_dot (ray, basis->z) + 0.5f, 1, 65535);
+      Dice dice = dice_of (r, x, y);
+      r->light[i] = gather_lamps (r, &r->seen[i], &dice);
+      r->glow[i] = gather_glow (r, &r->seen[i], &dice);
+      float gloss = scene_surface (r->scene, &hit).gloss;
+      r->mirror[i] = gloss > 0 ? mirrored (r, &r->seen[i], ray, gloss, &dice) : v3 (0, 0, 0);
+    }
 }
 
 /** How much two pixels show of one smooth surface. */
@@ -237,30 +232,27 @@ spread (Render *r, V3 **values, int rounds)
 {
   static const float kernel[3] = { 0.375f, 0.25f, 0.0625f };
   int w = r->width, h = r->height;
-  for (int pass = 0; pass < 2 * rounds; pass++)
-    {
-      int step = 1 << pass / 2, shift = pass & 1 ? step * w : step, n = pass & 1 ? h : w;
-      const V3 *in = *values;
-      for (int i = 0; i < w * h; i++)
-        {
-          const Seen *here = &r->seen[i];
-          int at = pass & 1 ? i / w : i % w;
-          V3 sum = v3_scale (in[i], kernel[0]);
-          float total = kernel[0];
-          for (int k = -2; k <= 2; k++)
-            {
-              if (k == 0 || at + k * step < 0 || at + k * step >= n)
-                continue;
-              float weight = kernel[k < 0 ? -k : k] * alike (here, &r->seen[i + k * shift]);
-              sum = v3_mad (sum, in[i + k * shift], weight);
-              total += weight;
-            }
-          r->spare[i] = v3_scale (sum, 1 / total);
-        }
-      V3 *t = *values;
-      *values = r->spare;
-      r->spare = t;
+  for (int pass = 0; pass < 2 * rounds; pass++) {
+    int step = 1 << pass / 2, shift = pass & 1 ? step * w : step, n = pass & 1 ? h : w;
+    const V3 *in = *values;
+    for (int i = 0; i < w * h; i++) {
+      const Seen *here = &r->seen[i];
+      int at = pass & 1 ? i / w : i % w;
+      V3 sum = v3_scale (in[i], kernel[0]);
+      float total = kernel[0];
+      for (int k = -2; k <= 2; k++) {
+        if (k == 0 || at + k * step < 0 || at + k * step >= n)
+          continue;
+        float weight = kernel[k < 0 ? -k : k] * alike (here, &r->seen[i + k * shift]);
+        sum = v3_mad (sum, in[i + k * shift], weight);
+        total += weight;
+      }
+      r->spare[i] = v3_scale (sum, 1 / total);
     }
+    V3 *t = *values;
+    *values = r->spare;
+    r->spare = t;
+  }
 }
 
 /** The pixel near (@x, @y) that shows what @hit is part of: light found there is right here too. */
@@ -273,16 +265,14 @@ nearest_alike (const Render *r, int x, int y, const Hit *hit)
   if (best_weight > 1)
     return best;
   for (int ny = MAX (0, y - 1); ny <= MIN (y + 1, (int) r->height - 1); ny++)
-    for (int nx = MAX (0, x - 1); nx <= MIN (x + 1, (int) r->width - 1); nx++)
-      {
-        gsize i = (gsize) ny * r->width + nx;
-        float weight = alike (&here, &r->seen[i]) + (r->seen[i].solid == hit->solid ? 0.5f : 0);
-        if (weight > best_weight)
-          {
-            best_weight = weight;
-            best = i;
-          }
+    for (int nx = MAX (0, x - 1); nx <= MIN (x + 1, (int) r->width - 1); nx++) {
+      gsize i = (gsize) ny * r->width + nx;
+      float weight = alike (&here, &r->seen[i]) + (r->seen[i].solid == hit->solid ? 0.5f : 0);
+      if (weight > best_weight) {
+        best_weight = weight;
+        best = i;
       }
+    }
   return best;
 }
 
@@ -306,28 +296,26 @@ color (const Render *r, V3 *picture)
 {
   static const float offsets[4][2] = { { 0.375f, 0.125f }, { 0.875f, 0.375f }, { 0.125f, 0.625f }, { 0.625f, 0.875f } };
   for (guint y = 0; y < r->height; y++)
-    for (guint x = 0; x < r->width; x++)
-      {
-        V3 sum = v3 (0, 0, 0);
-        gboolean inside = is_inside (r, x, y);
-        int known = r->seen[(gsize) y * r->width + x].solid;
-        for (int s = 0; s < 4; s++)
-          {
-            V3 ray = camera_ray (r->camera, r->width, r->height, x + offsets[s][0], y + offsets[s][1]);
-            Hit hit;
-            if (!inside || !scene_trace_again (r->scene, r->camera->position, ray, known, &hit))
-              scene_trace (r->scene, r->camera->position, ray, &hit);
-            Surface surface = scene_surface (r->scene, &hit);
-            gsize i = nearest_alike (r, x, y, &hit);
-            V3 light = v3_add (v3_add (r->light[i], r->glow[i]), sunlight (r->scene, hit.point, hit.normal));
-            V3 shade = v3_add (v3_mul (surface.albedo, light), surface.emission);
-            if (surface.gloss > 0)
-              shade = v3_add (shade, r->mirror[i]);
-            /* what is far too bright would leave stairs along its edge */
-            sum = v3_add (sum, v3 (minf (shade.x, 6), minf (shade.y, 6), minf (shade.z, 6)));
-          }
-        picture[(gsize) y * r->width + x] = v3_scale (sum, 0.25f);
+    for (guint x = 0; x < r->width; x++) {
+      V3 sum = v3 (0, 0, 0);
+      gboolean inside = is_inside (r, x, y);
+      int known = r->seen[(gsize) y * r->width + x].solid;
+      for (int s = 0; s < 4; s++) {
+        V3 ray = camera_ray (r->camera, r->width, r->height, x + offsets[s][0], y + offsets[s][1]);
+        Hit hit;
+        if (!inside || !scene_trace_again (r->scene, r->camera->position, ray, known, &hit))
+          scene_trace (r->scene, r->camera->position, ray, &hit);
+        Surface surface = scene_surface (r->scene, &hit);
+        gsize i = nearest_alike (r, x, y, &hit);
+        V3 light = v3_add (v3_add (r->light[i], r->glow[i]), sunlight (r->scene, hit.point, hit.normal));
+        V3 shade = v3_add (v3_mul (surface.albedo, light), surface.emission);
+        if (surface.gloss > 0)
+          shade = v3_add (shade, r->mirror[i]);
+        /* what is far too bright would leave stairs along its edge */
+        sum = v3_add (sum, v3 (minf (shade.x, 6), minf (shade.y, 6), minf (shade.z, 6)));
       }
+      picture[(gsize) y * r->width + x] = v3_scale (sum, 0.25f);
+    }
 }
 
 NddrSample *

@@ -92,13 +92,12 @@ middle (const Solid *solid, int axis)
 static void
 sort_solids (const Solid *solids, guint *order, guint n, int axis)
 {
-  for (guint i = 1; i < n; i++)
-    {
-      guint solid = order[i], j = i;
-      for (; j > 0 && middle (&solids[order[j - 1]], axis) > middle (&solids[solid], axis); j--)
-        order[j] = order[j - 1];
-      order[j] = solid;
-    }
+  for (guint i = 1; i < n; i++) {
+    guint solid = order[i], j = i;
+    for (; j > 0 && middle (&solids[order[j - 1]], axis) > middle (&solids[solid], axis); j--)
+      order[j] = order[j - 1];
+    order[j] = solid;
+  }
 }
 
 /** Where to part @n solids so that rays meet few of them: the least sum, over both parts, of number times surface. @areas: room for n. */
@@ -108,27 +107,23 @@ best_split (const Solid *solids, guint *order, guint n, float *areas, int *best_
   float best = INFINITY;
   guint split = n / 2;
   *best_axis = 0;
-  for (int axis = 0; axis < 3; axis++)
-    {
-      sort_solids (solids, order, n, axis);
-      Bounds after = nothing, before = nothing;
-      for (guint i = n - 1; i > 0; i--)
-        {
-          after = bounds_of (after, &solids[order[i]]);
-          areas[i] = bounds_area (&after);
-        }
-      for (guint i = 1; i < n; i++)
-        {
-          before = bounds_of (before, &solids[order[i - 1]]);
-          float cost = i * bounds_area (&before) + (n - i) * areas[i];
-          if (cost < best)
-            {
-              best = cost;
-              split = i;
-              *best_axis = axis;
-            }
-        }
+  for (int axis = 0; axis < 3; axis++) {
+    sort_solids (solids, order, n, axis);
+    Bounds after = nothing, before = nothing;
+    for (guint i = n - 1; i > 0; i--) {
+      after = bounds_of (after, &solids[order[i]]);
+      areas[i] = bounds_area (&after);
     }
+    for (guint i = 1; i < n; i++) {
+      before = bounds_of (before, &solids[order[i - 1]]);
+      float cost = i * bounds_area (&before) + (n - i) * areas[i];
+      if (cost < best) {
+        best = cost;
+        split = i;
+        *best_axis = axis;
+      }
+    }
+  }
   sort_solids (solids, order, n, *best_axis);
   return split;
 }
@@ -226,23 +221,21 @@ meet_round (const Solid *solid, const Ray *ray, float *t, V3 *normal)
     return FALSE;
   V3 inner = v3_sub (solid->half, v3 (solid->rounding, solid->rounding, solid->rounding));
   float at = maxf (enter, EPSILON);
-  for (int i = 0; i < WALK_STEPS && at < leave && at < *t; i++)
-    {
-      V3 p = v3_mad (ray->origin, ray->direction, at);
-      V3 q = v3 (maxf (fabsf (p.x) - inner.x, 0), maxf (fabsf (p.y) - inner.y, 0), maxf (fabsf (p.z) - inner.z, 0));
-      float length = v3_length (q), distance = length - solid->rounding;
-      /* a ray that grazes comes no nearer for many steps: near is near enough then */
-      if (distance < (i < WALK_STEPS - 1 ? 2e-5f : 5e-3f))
-        {
-          if (i == 0 && at <= EPSILON)
-            return FALSE; /* the ray starts on it */
-          *t = at;
-          float scale = 1 / maxf (length, 1e-9f);
-          *normal = v3 (p.x < 0 ? -q.x * scale : q.x * scale, p.y < 0 ? -q.y * scale : q.y * scale, p.z < 0 ? -q.z * scale : q.z * scale);
-          return TRUE;
-        }
-      at += distance;
+  for (int i = 0; i < WALK_STEPS && at < leave && at < *t; i++) {
+    V3 p = v3_mad (ray->origin, ray->direction, at);
+    V3 q = v3 (maxf (fabsf (p.x) - inner.x, 0), maxf (fabsf (p.y) - inner.y, 0), maxf (fabsf (p.z) - inner.z, 0));
+    float length = v3_length (q), distance = length - solid->rounding;
+    /* a ray that grazes comes no nearer for many steps: near is near enough then */
+    if (distance < (i < WALK_STEPS - 1 ? 2e-5f : 5e-3f)) {
+      if (i == 0 && at <= EPSILON)
+        return FALSE; /* the ray starts on it */
+      *t = at;
+      float scale = 1 / maxf (length, 1e-9f);
+      *normal = v3 (p.x < 0 ? -q.x * scale : q.x * scale, p.y < 0 ? -q.y * scale : q.y * scale, p.z < 0 ? -q.z * scale : q.z * scale);
+      return TRUE;
     }
+    at += distance;
+  }
   return FALSE;
 }
 
@@ -256,33 +249,28 @@ meet_cylinder (const Solid *solid, const Ray *ray, float *t, V3 *normal)
   float a = d.x * d.x + d.z * d.z - k * k, b = o.x * d.x + o.z * d.z - r * k, c = o.x * o.x + o.z * o.z - r * r;
   float under = b * b - a * c;
   gboolean met = FALSE;
-  if (under > 0 && fabsf (a) > 1e-9f)
-    {
-      float root = sqrtf (under);
-      for (int side = -1; side <= 1; side += 2)
-        {
-          float at = (-b + side * root) / a, y = o.y + at * d.y;
-          if (at > EPSILON && at < *t && fabsf (y) <= h && mean + slope * y >= 0)
-            {
-              V3 p = v3_mad (o, d, at);
-              *t = at;
-              *normal = v3_unit (v3 (p.x, -slope * (mean + slope * y), p.z));
-              met = TRUE;
-            }
-        }
+  if (under > 0 && fabsf (a) > 1e-9f) {
+    float root = sqrtf (under);
+    for (int side = -1; side <= 1; side += 2) {
+      float at = (-b + side * root) / a, y = o.y + at * d.y;
+      if (at > EPSILON && at < *t && fabsf (y) <= h && mean + slope * y >= 0) {
+        V3 p = v3_mad (o, d, at);
+        *t = at;
+        *normal = v3_unit (v3 (p.x, -slope * (mean + slope * y), p.z));
+        met = TRUE;
+      }
     }
+  }
   float inverse = safe_inverse (d.y);
-  for (int side = -1; side <= 1; side += 2)
-    {
-      float at = (side * h - o.y) * inverse, radius = side < 0 ? solid->half.x : solid->half.z;
-      V3 p = v3_mad (o, d, at);
-      if (at > EPSILON && at < *t && p.x * p.x + p.z * p.z <= radius * radius)
-        {
-          *t = at;
-          *normal = v3 (0, side, 0);
-          met = TRUE;
-        }
+  for (int side = -1; side <= 1; side += 2) {
+    float at = (side * h - o.y) * inverse, radius = side < 0 ? solid->half.x : solid->half.z;
+    V3 p = v3_mad (o, d, at);
+    if (at > EPSILON && at < *t && p.x * p.x + p.z * p.z <= radius * radius) {
+      *t = at;
+      *normal = v3 (0, side, 0);
+      met = TRUE;
     }
+  }
   return met;
 }
 
@@ -308,8 +296,7 @@ static inline gboolean
 meet (const Solid *solid, V3 origin, V3 direction, float *t, V3 *normal)
 {
   Ray ray = { basis_in (&solid->basis, v3_sub (origin, solid->centre)), basis_in (&solid->basis, direction) };
-  switch (solid->kind)
-    {
+  switch (solid->kind) {
     case SOLID_BOX:
       return meet_box (solid, &ray, t, normal);
     case SOLID_ROUND:
@@ -318,7 +305,7 @@ meet (const Solid *solid, V3 origin, V3 direction, float *t, V3 *normal)
       return meet_cylinder (solid, &ray, t, normal);
     case SOLID_ELLIPSOID:
       return meet_ellipsoid (solid, &ray, t, normal);
-    }
+  }
   return FALSE;
 }
 
@@ -344,30 +331,26 @@ walk (const Scene *scene, V3 origin, V3 direction, gboolean any, float *t, V3 *n
   int met = -1;
   if (!scene->nodes->len)
     return -1;
-  for (;;)
-    {
-      const Node *node = &nodes[at];
-      if (may_meet (node, origin, inverse, *t))
-        {
-          if (!node->n)
-            {
-              gboolean backward = v3_get (direction, node->axis) < 0;
-              stack[depth++] = backward ? at + 1 : node->first;
-              at = backward ? node->first : at + 1;
-              continue;
-            }
-          for (guint32 i = node->first; i < node->first + node->n; i++)
-            if (!(any && solids[i].clear) && meet (&solids[i], origin, direction, t, normal))
-              {
-                met = i;
-                if (any)
-                  return met;
-              }
+  for (;;) {
+    const Node *node = &nodes[at];
+    if (may_meet (node, origin, inverse, *t)) {
+      if (!node->n) {
+        gboolean backward = v3_get (direction, node->axis) < 0;
+        stack[depth++] = backward ? at + 1 : node->first;
+        at = backward ? node->first : at + 1;
+        continue;
+      }
+      for (guint32 i = node->first; i < node->first + node->n; i++)
+        if (!(any && solids[i].clear) && meet (&solids[i], origin, direction, t, normal)) {
+          met = i;
+          if (any)
+            return met;
         }
-      if (!depth)
-        return met;
-      at = stack[--depth];
     }
+    if (!depth)
+      return met;
+    at = stack[--depth];
+  }
 }
 
 gboolean
@@ -383,20 +366,19 @@ meet_room (const Scene *scene, V3 origin, V3 direction, Hit *hit)
 {
   V3 half = v3 (scene->size.x / 2, scene->size.y / 2, scene->size.z / 2), o = v3_sub (origin, v3 (0, half.y, 0));
   hit->t = INFINITY;
-  for (int axis = 0; axis < 3; axis++)
-    {
-      float d = v3_get (direction, axis), wall = d > 0 ? v3_get (half, axis) : -v3_get (half, axis);
-      float t = maxf (0, (wall - v3_get (o, axis)) * safe_inverse (d));
-      if (t >= hit->t)
-        continue;
-      hit->t = t;
-      float sign = d > 0 ? -1 : 1;
-      hit->normal = axis == 0 ? v3 (sign, 0, 0) : axis == 1 ? v3 (0, sign, 0) : v3 (0, 0, sign);
-      hit->solid = -1 - 2 * axis - (d > 0);
-      hit->class = axis != 1 ? CLASS_WALL : d > 0 ? CLASS_CEILING : CLASS_FLOOR;
-      hit->material
-          = axis == 1 ? (d > 0 ? scene->ceiling_material : scene->floor_material) : scene->wall_material[axis + (d > 0)];
-    }
+  for (int axis = 0; axis < 3; axis++) {
+    float d = v3_get (direction, axis), wall = d > 0 ? v3_get (half, axis) : -v3_get (half, axis);
+    float t = maxf (0, (wall - v3_get (o, axis)) * safe_inverse (d));
+    if (t >= hit->t)
+      continue;
+    hit->t = t;
+    float sign = d > 0 ? -1 : 1;
+    hit->normal = axis == 0 ? v3 (sign, 0, 0) : axis == 1 ? v3 (0, sign, 0) : v3 (0, 0, sign);
+    hit->solid = -1 - 2 * axis - (d > 0);
+    hit->class = axis != 1 ? CLASS_WALL : d > 0 ? CLASS_CEILING : CLASS_FLOOR;
+    hit->material
+        = axis == 1 ? (d > 0 ? scene->ceiling_material : scene->floor_material) : scene->wall_material[axis + (d > 0)];
+  }
   hit->half = half;
 }
 
@@ -440,11 +422,10 @@ scene_trace_again (const Scene *scene, V3 origin, V3 direction, int known, Hit *
 {
   V3 normal;
   meet_room (scene, origin, direction, hit);
-  if (known < 0)
-    {
-      describe_room (origin, direction, hit);
-      return hit->solid == known;
-    }
+  if (known < 0) {
+    describe_room (origin, direction, hit);
+    return hit->solid == known;
+  }
   if (!meet (&g_array_index (scene->solids, Solid, known), origin, direction, &hit->t, &normal))
     return FALSE;
   describe_solid (scene, origin, direction, known, normal, hit);

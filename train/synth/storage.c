@@ -22,29 +22,25 @@ build_shelf (const Place *place, V3 size)
   for (int side = -1; side <= 1; side += 2)
     build_box (place, CLASS_FURNITURE, wood, v3 (side * (w - thick), size.y / 2, 0), v3 (thick, size.y / 2, d));
   build_box (place, CLASS_FURNITURE, wood, v3 (0, size.y / 2, -d + 0.005f), v3 (w, size.y / 2, 0.005f));
-  for (int i = 0; i <= shelves; i++)
-    {
-      float y = 0.05f + (size.y - 0.05f - thick) * i / shelves, gap = (size.y - 0.05f) / shelves - 2 * thick;
-      build_box (place, CLASS_FURNITURE, wood, v3 (0, y, 0), v3 (w - thick, thick, d));
-      Place on = place_within (place, v3 (0, y + thick, 0), 0);
-      if (i == shelves)
-        {
-          if (size.y < 1.7f)
-            build_trinkets (place, v3 (w, 0, d), size.y, nddr_random_below (random, 4));
-          break;
-        }
-      float filled = between (random, 0, 1), inner = 2 * (w - 2 * thick);
-      if (filled < 0.6f)
-        build_book_row (&on, inner * 0.98f, gap * 0.92f, size.z * 0.8f);
-      else if (filled < 0.85f)
-        {
-          Place left = place_within (&on, v3 (-inner / 4, 0, 0), 0), right = place_within (&on, v3 (inner / 4, 0, 0), 0);
-          build_book_row (&left, inner * 0.45f, gap * 0.9f, size.z * 0.8f);
-          build_trinket (&right, gap);
-        }
-      else
-        build_trinkets (&on, v3 (w - 0.1f, 0, d * 0.6f), 0, 2);
+  for (int i = 0; i <= shelves; i++) {
+    float y = 0.05f + (size.y - 0.05f - thick) * i / shelves, gap = (size.y - 0.05f) / shelves - 2 * thick;
+    build_box (place, CLASS_FURNITURE, wood, v3 (0, y, 0), v3 (w - thick, thick, d));
+    Place on = place_within (place, v3 (0, y + thick, 0), 0);
+    if (i == shelves) {
+      if (size.y < 1.7f)
+        build_trinkets (place, v3 (w, 0, d), size.y, nddr_random_below (random, 4));
+      break;
     }
+    float filled = between (random, 0, 1), inner = 2 * (w - 2 * thick);
+    if (filled < 0.6f)
+      build_book_row (&on, inner * 0.98f, gap * 0.92f, size.z * 0.8f);
+    else if (filled < 0.85f) {
+      Place left = place_within (&on, v3 (-inner / 4, 0, 0), 0), right = place_within (&on, v3 (inner / 4, 0, 0), 0);
+      build_book_row (&left, inner * 0.45f, gap * 0.9f, size.z * 0.8f);
+      build_trinket (&right, gap);
+    } else
+      build_trinkets (&on, v3 (w - 0.1f, 0, d * 0.6f), 0, 2);
+  }
 }
 
 /** A body with doors or drawers in front. */
@@ -55,19 +51,18 @@ body (const Place *place, guint16 wood, V3 centre, V3 half, float door, gboolean
   build_box (place, CLASS_FURNITURE, wood, centre, half);
   int n = MAX (1, floor_int (2 * half.x / door + 0.5f));
   float each = 2 * half.x / n;
-  for (int i = 0; i < n; i++)
-    {
-      float x = centre.x - half.x + (i + 0.5f) * each;
-      build_box (place, CLASS_FURNITURE, wood, v3 (x, centre.y, centre.z + half.z + 0.008f),
-          v3 (each / 2 - 0.004f, half.y - 0.01f, 0.009f));
-      if (knobs)
-        build_ellipsoid (place, CLASS_FURNITURE, palette->metal,
-            v3 (x + (i & 1 ? -1 : 1) * (each / 2 - 0.05f), centre.y, centre.z + half.z + 0.03f),
-            v3 (0.014f, 0.014f, 0.014f));
-      else
-        build_box (place, CLASS_FURNITURE, palette->metal, v3 (x, centre.y + half.y - 0.06f, centre.z + half.z + 0.025f),
-            v3 (0.06f, 0.005f, 0.008f));
-    }
+  for (int i = 0; i < n; i++) {
+    float x = centre.x - half.x + (i + 0.5f) * each;
+    build_box (place, CLASS_FURNITURE, wood, v3 (x, centre.y, centre.z + half.z + 0.008f),
+        v3 (each / 2 - 0.004f, half.y - 0.01f, 0.009f));
+    if (knobs)
+      build_ellipsoid (place, CLASS_FURNITURE, palette->metal,
+          v3 (x + (i & 1 ? -1 : 1) * (each / 2 - 0.05f), centre.y, centre.z + half.z + 0.03f),
+          v3 (0.014f, 0.014f, 0.014f));
+    else
+      build_box (place, CLASS_FURNITURE, palette->metal, v3 (x, centre.y + half.y - 0.06f, centre.z + half.z + 0.025f),
+          v3 (0.06f, 0.005f, 0.008f));
+  }
 }
 
 void
@@ -76,25 +71,22 @@ build_cabinet (const Place *place, V3 size)
   NddrRandom *random = place->random;
   guint16 wood = board_material (place);
   float foot = between (random, 0.04f, 0.12f);
-  if (chance (random, 0.5f)) /* drawers */
-    {
-      int rows = MAX (2, floor_int ((size.y - foot) / 0.22f));
-      float each = (size.y - foot - 0.03f) / rows;
-      for (int i = 0; i < rows; i++)
-        body (place, wood, v3 (0, foot + (i + 0.5f) * each, -0.01f),
-            v3 (size.x / 2 - 0.01f, each / 2 - 0.001f, size.z / 2 - 0.02f), size.x > 1 ? size.x / 2 : size.x, FALSE);
-    }
-  else
+  if (chance (random, 0.5f)) { /* drawers */
+    int rows = MAX (2, floor_int ((size.y - foot) / 0.22f));
+    float each = (size.y - foot - 0.03f) / rows;
+    for (int i = 0; i < rows; i++)
+      body (place, wood, v3 (0, foot + (i + 0.5f) * each, -0.01f),
+          v3 (size.x / 2 - 0.01f, each / 2 - 0.001f, size.z / 2 - 0.02f), size.x > 1 ? size.x / 2 : size.x, FALSE);
+  } else
     body (place, wood, v3 (0, (foot + size.y) / 2, -0.01f),
         v3 (size.x / 2 - 0.01f, (size.y - foot) / 2 - 0.015f, size.z / 2 - 0.02f), 0.5f, chance (random, 0.5f));
   build_box (place, CLASS_FURNITURE, wood, v3 (0, size.y - 0.012f, 0), v3 (size.x / 2, 0.014f, size.z / 2));
   build_box (place, CLASS_FURNITURE, wood, v3 (0, foot / 2, -0.02f), v3 (size.x / 2 - 0.03f, foot / 2, size.z / 2 - 0.05f));
   build_trinkets (place, v3 (size.x / 2, 0, size.z / 2), size.y + 0.003f, 1 + nddr_random_below (random, 4));
-  if (chance (random, 0.35f))
-    {
-      Place lamp = place_within (place, v3 ((chance (random, 0.5f) ? -1 : 1) * (size.x / 2 - 0.18f), size.y, -0.03f), 0);
-      build_table_lamp (&lamp, between (random, 0.38f, 0.55f));
-    }
+  if (chance (random, 0.35f)) {
+    Place lamp = place_within (place, v3 ((chance (random, 0.5f) ? -1 : 1) * (size.x / 2 - 0.18f), size.y, -0.03f), 0);
+    build_table_lamp (&lamp, between (random, 0.38f, 0.55f));
+  }
 }
 
 void
@@ -105,11 +97,10 @@ build_wardrobe (const Place *place, V3 size)
       between (place->random, 0.42f, 0.6f), TRUE);
   build_box (place, CLASS_FURNITURE, wood, v3 (0, size.y, 0), v3 (size.x / 2 + 0.015f, 0.02f, size.z / 2 + 0.01f));
   build_box (place, CLASS_FURNITURE, wood, v3 (0, 0.035f, -0.02f), v3 (size.x / 2 - 0.01f, 0.035f, size.z / 2 - 0.04f));
-  if (chance (place->random, 0.4f))
-    {
-      Place on = place_within (place, v3 (between (place->random, -0.2f, 0.2f), size.y + 0.02f, 0), 0.1f);
-      build_carton (&on, v3 (0.4f, 0.22f, 0.3f));
-    }
+  if (chance (place->random, 0.4f)) {
+    Place on = place_within (place, v3 (between (place->random, -0.2f, 0.2f), size.y + 0.02f, 0), 0.1f);
+    build_carton (&on, v3 (0.4f, 0.22f, 0.3f));
+  }
 }
 
 void

@@ -97,14 +97,13 @@ nddr_synth_open (const char *where, GError **error)
       || !g_ascii_string_to_unsigned (parts[0], 10, 0, G_MAXUINT64, &seed, NULL)
       || !g_ascii_string_to_unsigned (parts[1], 10, 1, 10000000, &count, NULL)
       || !g_ascii_string_to_unsigned (sizes[0], 10, MIN_SIZE, MAX_SIZE, &width, NULL)
-      || !g_ascii_string_to_unsigned (sizes[1], 10, MIN_SIZE, MAX_SIZE, &height, NULL))
-    {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
-          "\"synth:%s\" is not of the form synth:SEED,COUNT,WxH, as in synth:1,500,320x240 "
-          "(at least one picture, each side from %d to %d)",
-          where, MIN_SIZE, MAX_SIZE);
-      return NULL;
-    }
+      || !g_ascii_string_to_unsigned (sizes[1], 10, MIN_SIZE, MAX_SIZE, &height, NULL)) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
+        "\"synth:%s\" is not of the form synth:SEED,COUNT,WxH, as in synth:1,500,320x240 "
+        "(at least one picture, each side from %d to %d)",
+        where, MIN_SIZE, MAX_SIZE);
+    return NULL;
+  }
   Synth *synth = g_new0 (Synth, 1);
   synth->base.size = count;
   synth->base.labels = NDDR_LABELS_ALL;

@@ -70,20 +70,17 @@ build_desk (const Place *place, V3 size)
   float w = size.x / 2, d = size.z / 2;
   build_box (place, CLASS_TABLE, top, v3 (0, size.y - 0.018f, 0), v3 (w, 0.018f, d));
   float drawers = chance (random, 0.7f) ? between (random, 0.35f, 0.45f) : 0;
-  if (drawers > 0)
-    {
-      build_box (place, CLASS_TABLE, top, v3 (w - drawers / 2, size.y / 2, 0),
-          v3 (drawers / 2, size.y / 2 - 0.036f, d - 0.02f));
-      for (int i = 0; i < 3; i++)
-        {
-          float y = (i + 0.5f) / 3 * (size.y - 0.1f) + 0.04f;
-          build_box (place, CLASS_TABLE, top, v3 (w - drawers / 2, y, d - 0.015f),
-              v3 (drawers / 2 - 0.01f, size.y / 6 - 0.025f, 0.01f));
-          build_box (place, CLASS_TABLE, place->palette->metal, v3 (w - drawers / 2, y, d), v3 (0.05f, 0.006f, 0.012f));
-        }
-      build_box (place, CLASS_TABLE, top, v3 (-w + 0.02f, size.y / 2, 0), v3 (0.02f, size.y / 2 - 0.036f, d - 0.02f));
+  if (drawers > 0) {
+    build_box (place, CLASS_TABLE, top, v3 (w - drawers / 2, size.y / 2, 0),
+        v3 (drawers / 2, size.y / 2 - 0.036f, d - 0.02f));
+    for (int i = 0; i < 3; i++) {
+      float y = (i + 0.5f) / 3 * (size.y - 0.1f) + 0.04f;
+      build_box (place, CLASS_TABLE, top, v3 (w - drawers / 2, y, d - 0.015f),
+          v3 (drawers / 2 - 0.01f, size.y / 6 - 0.025f, 0.01f));
+      build_box (place, CLASS_TABLE, place->palette->metal, v3 (w - drawers / 2, y, d), v3 (0.05f, 0.006f, 0.012f));
     }
-  else
+    build_box (place, CLASS_TABLE, top, v3 (-w + 0.02f, size.y / 2, 0), v3 (0.02f, size.y / 2 - 0.036f, d - 0.02f));
+  } else
     four_legs (place, top, size, 0.025f);
 
   V3 behind = v3 (between (random, -0.2f, 0.1f), size.y, -d * 0.35f);

@@ -115,14 +115,13 @@ noise (V3 p, guint32 seed)
 {
   int x = floor_int (p.x), y = floor_int (p.y), z = floor_int (p.z);
   float u = smooth (p.x - x), v = smooth (p.y - y), w = smooth (p.z - z), plane[2];
-  for (int k = 0; k < 2; k++)
-    {
-      float a = lattice (x, y, z + k, seed), b = lattice (x + 1, y, z + k, seed);
-      float c = lattice (x, y + 1, z + k, seed), d = lattice (x + 1, y + 1, z + k, seed);
-      a += u * (b - a);
-      c += u * (d - c);
-      plane[k] = a + v * (c - a);
-    }
+  for (int k = 0; k < 2; k++) {
+    float a = lattice (x, y, z + k, seed), b = lattice (x + 1, y, z + k, seed);
+    float c = lattice (x, y + 1, z + k, seed), d = lattice (x + 1, y + 1, z + k, seed);
+    a += u * (b - a);
+    c += u * (d - c);
+    plane[k] = a + v * (c - a);
+  }
   return plane[0] + w * (plane[1] - plane[0]);
 }
 
@@ -130,12 +129,11 @@ static inline float
 noise_layers (V3 p, guint32 seed, int layers)
 {
   float sum = 0, weight = 0.5f, total = 0;
-  for (int i = 0; i < layers; i++)
-    {
-      sum += weight * noise (p, seed + i);
-      total += weight;
-      weight *= 0.5f;
-      p = v3_scale (p, 2.03f);
-    }
+  for (int i = 0; i < layers; i++) {
+    sum += weight * noise (p, seed + i);
+    total += weight;
+    weight *= 0.5f;
+    p = v3_scale (p, 2.03f);
+  }
   return sum / total;
 }
