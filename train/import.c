@@ -85,7 +85,7 @@ nddr_import (const char *path, const NddrImportOptions *options, char **about, G
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "is a model of nddr already: use it as it is");
   else if (nddr_port_recognise (tensors))
     model = nddr_port_import (tensors, options, about, error);
-  else if (nddr_torchvision_recognise (tensors))
+  else if (nddr_torchvision_backbone (tensors) >= 0)
     model = nddr_torchvision_import (path, tensors, options, about, error);
   else
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,

@@ -390,12 +390,23 @@ apply_set (NddrRecipe *recipe, const char *set, GError **error)
   return set_by_name (recipe, section, name, equals + 1, error);
 }
 
+gboolean
+nddr_recipe_get_fusion_init (const NddrRecipe *recipe, double *alpha, double *beta)
+{
+  double pair[2];
+  if (!parse_numbers (recipe->fusion_init, 2, pair))
+    return FALSE;
+  *alpha = pair[0];
+  *beta = pair[1];
+  return TRUE;
+}
+
 /* What single keys cannot say. */
 static gboolean
 check (const NddrRecipe *recipe, GError **error)
 {
-  double pair[2];
-  if (!g_str_equal (recipe->fusion_init, "xavier") && !parse_numbers (recipe->fusion_init, 2, pair))
+  double alpha, beta;
+  if (!g_str_equal (recipe->fusion_init, "xavier") && !nddr_recipe_get_fusion_init (recipe, &alpha, &beta))
     return fail (error, "model", "fusion_init", recipe->fusion_init, "two numbers, as in 0.9;0.1, or xavier");
   if (recipe->warmup > recipe->steps) {
     g_autofree char *warmup = g_strdup_printf ("%" G_GINT64_FORMAT, recipe->warmup);

@@ -75,6 +75,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrRecipe, nddr_recipe_free)
 /** (transfer full): every key, so that reading it back gives the same recipe. */
 char *nddr_recipe_to_text (const NddrRecipe *recipe);
 
+/** fusion_init's two numbers; FALSE where it is not two numbers, but xavier. */
+gboolean nddr_recipe_get_fusion_init (const NddrRecipe *recipe, double *alpha, double *beta);
+
 /** What the [model] section means, with the classes of segmentation tasks (which all segmentation tasks share). */
 NddrConfig *nddr_recipe_make_config (const NddrRecipe *recipe, const NddrClass *classes, guint n_classes, GError **error);
 

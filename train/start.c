@@ -157,18 +157,41 @@ start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer
 
 /* ---- names in files */
 
-/* (transfer full): the name that @base, of our network, has in @source.  Trunk layers' names begin with their task's or "shared". */
-static char *
-name_in (const Starter *s, const Source *source, const NddrLayer *layer, const char *base)
+static gboolean
+is_head (const NddrLayer *layer)
 {
-  const char *dot = strchr (base, '.');
+  return layer->role == NDDR_ROLE_HEAD || layer->role == NDDR_ROLE_HEAD_LAST;
+}
+
+/* The name of a model's only task of @kind; NULL where it has none or several. */
+static const char *
+only_task (const NddrConfig *config, NddrTaskKind kind)
+{
+  const char *found = NULL;
+  for (guint t = 0; t < config->n_tasks; t++)
+    if (config->tasks[t].kind == kind) {
+      if (found)
+        return NULL;
+      found = config->tasks[t].name;
+    }
+  return found;
+}
+
+/* (transfer full): the name that @base, of our network, has in @source: its own, or that of a model's only trunk or its only head of that kind.  Trunk
+ * layers' names begin with their task's or "shared", heads' with their task's. */
+static char *
+name_in (const Starter *s, const Source *source, const NddrLayer *layer, int branch, const char *base)
+{
+  const char *dot = strchr (base, '.'), *other = NULL;
   const char *rest = dot ? dot + 1 : base;
   if (!source->model)
     return nddr_torchvision_name (s->config->backbone, rest, source->tensors);
+  if (layer->role == NDDR_ROLE_TRUNK)
+    other = source->trunk;
+  else if (is_head (layer) && layer->tasks[branch] >= 0)
+    other = only_task (nddr_model_get_config (source->loaded), s->config->tasks[layer->tasks[branch]].kind);
   g_autofree char *weight = g_strconcat (base, nddr_layer_weight_suffix (layer), NULL);
-  if (layer->role != NDDR_ROLE_TRUNK || !source->trunk || nddr_tensors_find (source->tensors, weight))
-    return g_strdup (base);
-  return g_strconcat (source->trunk, ".", rest, NULL);
+  return !other || nddr_tensors_find (source->tensors, weight) ? g_strdup (base) : g_strconcat (other, ".", rest, NULL);
 }
 
 /* Whether @weight becomes one of @dims: a head's, where heads are to be widened.  Inputs are wider only behind a layer that was widened itself, and a
@@ -201,8 +224,8 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
 {
   static const char *const norm_parts[] = { ".weight", ".bias", ".running_mean", ".running_var" };
   *taken = FALSE;
-  g_autofree char *base = name_in (s, source, layer, layer->names[branch]);
-  g_autofree char *norm = layer->norms && layer->norms[branch] ? name_in (s, source, layer, layer->norms[branch]) : NULL;
+  g_autofree char *base = name_in (s, source, layer, branch, layer->names[branch]);
+  g_autofree char *norm = layer->norms && layer->norms[branch] ? name_in (s, source, layer, branch, layer->norms[branch]) : NULL;
   const char *suffix = nddr_layer_weight_suffix (layer);
   g_autofree char *weight_name = g_strconcat (base, suffix, NULL), *bias_name = g_strconcat (base, ".bias", NULL);
   const NddrArray *weight = nddr_tensors_find (source->tensors, weight_name), *bias = nddr_tensors_find (source->tensors, bias_name);
@@ -284,6 +307,47 @@ source_open (Source *source, const char *path, GError **error)
   return TRUE;
 }
 
+/* The values of [model] that say how a network sees its input, which weights are trained for. */
+static void
+add_view (GString *text, const NddrConfig *c)
+{
+  g_string_append_printf (text, "mean=%g;%g;%g std=%g;%g;%g norm_eps=%g pool_padding=%s resize=%s", c->mean[0], c->mean[1], c->mean[2], c->std[0], c->std[1],
+      c->std[2], c->norm_eps, nddr_pool_padding_name (c->pool_padding), nddr_resize_mode_name (c->resize));
+}
+
+static void
+warn_of_view (Starter *s, const Source *source)
+{
+  g_autoptr (GString) theirs = g_string_new (NULL), ours = g_string_new (NULL);
+  add_view (theirs, nddr_model_get_config (source->loaded));
+  add_view (ours, s->config);
+  if (!g_string_equal (theirs, ours))
+    g_string_append_printf (s->warnings, "%s has %s, and this network %s: its weights may be of little use; [model] can say the same\n", source->path,
+        theirs->str, ours->str);
+}
+
+/* That the file is of this network's backbone and, where each task has a file, of its kind of task. @task: -1: a file for all. */
+static gboolean
+source_check (Starter *s, const Source *source, int task, GError **error)
+{
+  const NddrConfig *theirs = source->model ? nddr_model_get_config (source->loaded) : NULL;
+  int backbone = theirs ? (int) theirs->backbone : nddr_torchvision_backbone (source->tensors);
+  if (backbone >= 0 && backbone != (int) s->config->backbone) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is of a %s: expected a %s, as [model] backbone says", source->path, nddr_backbone_name (backbone),
+        nddr_backbone_name (s->config->backbone));
+    return FALSE;
+  }
+  if (theirs && task >= 0 && theirs->n_tasks == 1 && theirs->tasks[0].kind != s->config->tasks[task].kind) {
+    const NddrTask *its = &theirs->tasks[0], *wanted = &s->config->tasks[task];
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s is a model of %s (%s), given with --init for the task %s (%s): give the files in the order of [model] "
+        "tasks", source->path, its->name, nddr_task_kind_name (its->kind), wanted->name, nddr_task_kind_name (wanted->kind));
+    return FALSE;
+  }
+  if (theirs)
+    warn_of_view (s, source);
+  return TRUE;
+}
+
 /* The source for one branch of a layer: the only one, or its task's; what no one task owns starts anew where each task has its own. */
 static Source *
 source_for (const Starter *s, const NddrLayer *layer, int branch)
@@ -299,12 +363,12 @@ source_for (const Starter *s, const NddrLayer *layer, int branch)
 static gboolean
 start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, NddrTensors *out, gboolean *fresh, GError **error)
 {
-  gboolean is_head = layer->role == NDDR_ROLE_HEAD || layer->role == NDDR_ROLE_HEAD_LAST;
   *fresh = FALSE;
   for (int b = 0; b < layer->branches && layer->names[b]; b++) {
     gboolean taken = FALSE;
+    gsize warned = s->warnings->len;
     Source *source = source_for (s, layer, b);
-    gboolean may_take = source && (source->model ? !(is_head && s->recipe->head_init == NDDR_HEAD_INIT_NEW) : layer->role == NDDR_ROLE_TRUNK);
+    gboolean may_take = source && (source->model ? !(is_head (layer) && s->recipe->head_init == NDDR_HEAD_INIT_NEW) : layer->role == NDDR_ROLE_TRUNK);
     if (may_take && !start_from (s, source, network, layer, b, out, &taken, error))
       return FALSE;
     if (taken)
@@ -316,6 +380,8 @@ start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, Ndd
         return FALSE;
       }
       g_string_append_printf (s->warnings, "%s has no weights for %s: that layer starts anew\n", source->path, layer->names[b]);
+    } else if (may_take && is_head (layer) && s->warnings->len == warned) {
+      g_string_append_printf (s->warnings, "%s has no head that %s could start from: that layer starts anew\n", source->path, layer->names[b]);
     }
     *fresh = TRUE;
     start_anew (s, network, layer, b, out);
@@ -360,15 +426,12 @@ nddr_start_new (NddrConfig *config, const NddrRecipe *recipe, const char *const 
   }
   Starter s = { .config = config, .recipe = recipe, .sources = g_new0 (Source, n + 1), .warnings = g_string_new (NULL) };
   s.xavier = g_str_equal (recipe->fusion_init, "xavier");
-  if (!s.xavier) {
-    g_auto (GStrv) numbers = g_strsplit_set (recipe->fusion_init, "; ", 2);
-    s.alpha = g_ascii_strtod (numbers[0], NULL);
-    s.beta = g_ascii_strtod (numbers[1] ? numbers[1] : "0", NULL);
-  }
-  gboolean fine = TRUE;
+  gboolean fine = s.xavier || nddr_recipe_get_fusion_init (recipe, &s.alpha, &s.beta);
+  g_assert (fine); /* the recipe was checked */
   for (guint i = 0; fine && i < n; i++) {
     fine = source_open (&s.sources[i], inits[i], error);
     s.n_sources += fine;
+    fine = fine && source_check (&s, &s.sources[i], n > 1 ? (int) i : -1, error);
   }
   fine = fine && start_layers (&s, start, error);
   start->from_files = n > 0;

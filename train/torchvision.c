@@ -66,10 +66,11 @@ find_row (const NddrTensors *tensors)
   return NULL;
 }
 
-gboolean
-nddr_torchvision_recognise (const NddrTensors *tensors)
+int
+nddr_torchvision_backbone (const NddrTensors *tensors)
 {
-  return find_row (tensors) != NULL;
+  const Row *row = find_row (tensors);
+  return row ? (int) row->backbone : -1;
 }
 
 const char *

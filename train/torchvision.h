@@ -11,8 +11,8 @@ G_BEGIN_DECLS
  * depend on whether it has normalisations. (transfer full) */
 char *nddr_torchvision_name (NddrBackbone backbone, const char *ours, const NddrTensors *tensors);
 
-/** Whether @tensors look like a backbone that can be imported. */
-gboolean nddr_torchvision_recognise (const NddrTensors *tensors);
+/** The NddrBackbone that @tensors look like, to be imported or started from; -1: none. */
+int nddr_torchvision_backbone (const NddrTensors *tensors);
 /** Those that can, for people. */
 const char *nddr_torchvision_names (void);
 /** A model with that backbone as its trunks; the rest of it is new. @path: where @tensors are from. */

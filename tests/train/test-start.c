@@ -148,6 +148,22 @@ test_new (void)
   g_assert_no_error (error);
 }
 
+/* Blanks around its numbers are none of them. */
+static void
+test_fusion_init (void)
+{
+  static const char *const written[] = { "model.fusion_init=0.8 ; 0.3", "model.fusion_init= 0.8;0.3", "model.fusion_init=0.8 0.3 " };
+  for (guint k = 0; k < G_N_ELEMENTS (written); k++) {
+    const char *const sets[] = { MOBILENET, written[k], NULL };
+    g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+    g_autoptr (NddrStart) made = start (recipe, 3, NULL);
+    const NddrArray *w = find (made, "nddr.1.segmentation.weight");
+    for (gint64 o = 0; o < w->dims[0]; o++)
+      for (gint64 i = 0; i < w->dims[1]; i++)
+        g_assert_cmpfloat (w->data[o * w->dims[1] + i], ==, i == o ? 0.8f : i == o + w->dims[0] ? 0.3f : 0);
+  }
+}
+
 /* Mixtures start as what they would be without, nearly. */
 static void
 test_mixtures (void)
@@ -357,6 +373,85 @@ test_models (void)
   g_assert_nonnull (strstr (error->message, "3 times for 2 tasks"));
 }
 
+static char *
+save_alone (const char *task, const char *set, const char *name)
+{
+  g_autofree char *tasks = g_strconcat ("model.tasks=", task, NULL);
+  const char *const sets[] = { MOBILENET, tasks, set, NULL };
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  g_autoptr (NddrStart) made = start (recipe, 3, NULL);
+  return save (made, name, NULL);
+}
+
+static void
+expect_refused (const NddrRecipe *recipe, const char *const *inits, const char *why)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrStart) none = try_start (recipe, 3, inits, &error);
+  g_assert_null (none);
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, why));
+}
+
+/* Files that are not what they are given for, and networks that see their input otherwise than the file's. */
+static void
+test_mismatches (void)
+{
+  const char *const both[] = { MOBILENET, NULL }, *const renamed[] = { MOBILENET, "model.tasks=seg:segmentation;normal", NULL };
+  const char *const two[] = { MOBILENET, "model.tasks=a:segmentation;b:segmentation", NULL };
+  const char *const deep[] = { SMALL, "model.backbone=resnet101", NULL }, *const shallow[] = { SMALL, "model.backbone=resnet50", NULL };
+  g_autoptr (NddrRecipe) recipe = make_recipe (both);
+  g_autoptr (NddrRecipe) other_names = make_recipe (renamed);
+  g_autoptr (NddrRecipe) twins = make_recipe (two);
+  g_autoptr (NddrRecipe) resnet101 = make_recipe (deep);
+  g_autoptr (NddrRecipe) resnet50 = make_recipe (shallow);
+  g_autofree char *s = save_alone ("segmentation", NULL, "mismatch-s.safetensors"), *n = save_alone ("normal", NULL, "mismatch-n.safetensors");
+
+  /* in the wrong order */
+  const char *const swapped[] = { n, s, NULL };
+  expect_refused (recipe, swapped, "is a model of normal (normal), given with --init for the task segmentation (segmentation)");
+
+  /* another name for the task: its head is still the only one of that kind; where there are two, neither is it */
+  const char *const inits[] = { s, n, NULL }, *const one[] = { s, NULL };
+  g_autoptr (NddrStart) made = start (other_names, 3, inits);
+  g_autoptr (NddrStart) same = start (recipe, 3, inits);
+  g_assert_null (made->warnings);
+  expect_same (find (made, "seg.features.3.conv.2.weight"), find (same, "segmentation.features.3.conv.2.weight"));
+  expect_same (find (made, "seg.fc6.weight"), find (same, "segmentation.fc6.weight"));
+  expect_same (find (made, "seg.fc8.bias"), find (same, "segmentation.fc8.bias"));
+  g_autofree char *of_two = NULL;
+  {
+    g_autoptr (NddrStart) pair = start (twins, 3, NULL);
+    of_two = save (pair, "twins.safetensors", NULL);
+  }
+  const char *const ambiguous[] = { s, of_two, NULL };
+  expect_refused (recipe, ambiguous, "has no weights for normal.features.0.0");
+
+  /* a head that is not there starts anew, and that is said */
+  g_autoptr (NddrStart) half = start (recipe, 3, one);
+  g_assert_nonnull (strstr (half->warnings, "has no head that normal.fc6 could start from"));
+  g_assert_null (strstr (half->warnings, "segmentation.fc6"));
+
+  /* of a deeper network of the same family, as a model and with torchvision's names */
+  g_autoptr (NddrStart) big = start (resnet101, 3, NULL);
+  g_autofree char *model = save (big, "deep.safetensors", NULL), *trunk = save (big, "deep-trunk.safetensors", "normal");
+  const char *const models[] = { model, NULL }, *const trunks[] = { trunk, NULL };
+  expect_refused (resnet50, models, "is of a resnet101: expected a resnet50");
+  expect_refused (resnet50, trunks, "is of a resnet101: expected a resnet50");
+
+  /* what else its weights depend on */
+  static const char *const seen[] = { "model.std=0.1;0.2;0.3", "model.mean=0.1;0.2;0.3", "model.norm_eps=0.001", "model.resize=align-corners" };
+  for (guint i = 0; i < G_N_ELEMENTS (seen); i++) {
+    g_autofree char *path = save_alone ("segmentation;normal", seen[i], "seen.safetensors");
+    const char *const given[] = { path, NULL }, *const sets[] = { MOBILENET, seen[i], NULL };
+    g_autoptr (NddrRecipe) agreeing = make_recipe (sets);
+    g_autoptr (NddrStart) differs = start (recipe, 3, given);
+    g_autoptr (NddrStart) agrees = start (agreeing, 3, given);
+    g_assert_nonnull (strstr (differs->warnings, seen[i] + strlen ("model.")));
+    g_assert_null (agrees->warnings);
+  }
+}
+
 /* ---- fusion norms */
 
 /* A head's output for one picture, (transfer full). */
@@ -511,12 +606,14 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   folder = fixture_folder ();
   g_test_add_func ("/start/new", test_new);
+  g_test_add_func ("/start/fusion-init", test_fusion_init);
   g_test_add_func ("/start/mixtures", test_mixtures);
   g_test_add_func ("/start/backbone", test_backbone);
   g_test_add_data_func ("/start/resnet/18", "resnet18", test_resnet);
   g_test_add_data_func ("/start/resnet/50", "resnet50", test_resnet);
   g_test_add_func ("/start/vgg", test_vgg);
   g_test_add_func ("/start/models", test_models);
+  g_test_add_func ("/start/mismatches", test_mismatches);
   g_test_add_data_func ("/start/widen/mobilenet_v2", "mobilenet_v2", test_widen);
   g_test_add_data_func ("/start/widen/vgg16", "vgg16", test_widen);
   g_test_add_data_func ("/start/fusion-norm/mobilenet_v2", "mobilenet_v2", test_fusion_norm);
