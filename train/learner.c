@@ -110,6 +110,35 @@ choose_plan (NddrLearner *learner, const NddrTraits *traits, GError **error)
   return best;
 }
 
+/* The program of a step.  A device may refuse less than its heap holds: others use it too, and some bound one allocation.  Then activations are
+ * computed again in more segments, as long as those take less. */
+static gboolean
+make_program (NddrLearner *learner, NddrDevice *device, const NddrTraits *traits, GError **error)
+{
+  NddrTraits limited = *traits;
+  guint64 refused = G_MAXUINT64;
+  g_autoptr (GError) refusal = NULL;
+  while (!learner->program) {
+    g_autoptr (NddrPlan) plan = choose_plan (learner, &limited, refusal ? NULL : error);
+    if (!plan && !refusal)
+      return FALSE;
+    if (!plan || learner->footprint.bytes >= refused) {
+      g_propagate_error (error, g_steal_pointer (&refusal));
+      return FALSE;
+    }
+    g_clear_error (&refusal);
+    refused = learner->footprint.bytes;
+    learner->program = nddr_program_new (device, g_steal_pointer (&plan), 1, &refusal);
+    if (learner->program)
+      break;
+    if (!g_error_matches (refusal, NDDR_ERROR, NDDR_ERROR_NO_MEMORY) || learner->recipe->activation_checkpointing == NDDR_CHECKPOINTING_OFF)
+      refused = 0;
+    g_clear_pointer (&learner->training, nddr_training_free);
+    limited.memory = refused * 0.9 / HEAP_SHARE;
+  }
+  return TRUE;
+}
+
 static double
 loss_scale (const NddrLearner *learner)
 {
@@ -147,11 +176,7 @@ nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks
     traits = nddr_device_get_traits (device);
   learner->mixed = recipe->precision == NDDR_LEARN_MIXED && traits->family == NDDR_FAMILY_GPU && traits->fp16;
   learner->scaler = nddr_scaler_new ();
-  g_autoptr (NddrPlan) plan = choose_plan (learner, traits, error);
-  if (!plan)
-    return NULL;
-  learner->program = nddr_program_new (device, g_steal_pointer (&plan), 1, error);
-  if (!learner->program)
+  if (!make_program (learner, device, traits, error))
     return NULL;
   const NddrParameters *parameters = learner->training->parameters;
   if (!nddr_parameters_write (parameters, learner->program, NDDR_PARAMETERS_VALUES, start->tensors, "", error)

@@ -1,6 +1,7 @@
 /* Activations that are computed again in the backward pass: the same bits, less memory, and taken where memory is short.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "../session/faults.h"
 #include "golden.h"
 
 #include <string.h>
@@ -83,6 +84,43 @@ test_auto (void)
   g_assert_cmpint (nddr_learner_get_footprint (forbidden->learner)->segments, ==, 1);
 }
 
+static NddrLearner *
+refuse (NddrDevice *device, const Golden *golden, VkResult result, GError **error)
+{
+  faults_set ("vkAllocateMemory", 1, result);
+  NddrLearner *learner = nddr_learner_new (device, NULL, NULL, golden->start, golden->recipe, error);
+  g_assert_cmpuint (faults_count ("vkAllocateMemory"), >, 0);
+  faults_set (NULL, 0, VK_SUCCESS);
+  return learner;
+}
+
+/* A device that refuses what its heap should hold: activations are computed again as if the heap were smaller, unless that is forbidden; what else goes
+ * wrong is an error. */
+static void
+test_refused (void)
+{
+  static const char *const off[] = { "train.activation_checkpointing=off", NULL };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (Golden) roomy = golden_load ("vgg16-nddr", NDDR_FAMILY_SOFTWARE);
+  g_autoptr (Golden) forbidden = golden_load_with ("vgg16-nddr", NDDR_FAMILY_SOFTWARE, off, 0);
+  const NddrFootprint *most = nddr_learner_get_footprint (roomy->learner);
+  g_assert_cmpint (most->segments, ==, 1);
+
+  g_autoptr (NddrLearner) learner = refuse (device, roomy, VK_ERROR_OUT_OF_DEVICE_MEMORY, &error);
+  g_assert_no_error (error);
+  const NddrFootprint *f = nddr_learner_get_footprint (learner);
+  g_assert_cmpint (f->segments, >, 1);
+  g_assert_cmpuint (f->bytes, <, most->bytes);
+
+  g_assert_null (refuse (device, forbidden, VK_ERROR_OUT_OF_DEVICE_MEMORY, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY);
+  g_clear_error (&error);
+  g_assert_null (refuse (device, roomy, VK_ERROR_DEVICE_LOST, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_DEVICE_LOST);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -94,5 +132,6 @@ main (int argc, char **argv)
     g_test_add_data_func (gpu, names[i], test_gpu);
   }
   g_test_add_func ("/recompute/auto", test_auto);
+  g_test_add_func ("/recompute/refused", test_refused);
   return golden_run ();
 }
