@@ -127,6 +127,33 @@ run (NddrProgram *program, const NddrTraining *training, NddrLoader *loader, gui
   return TRUE;
 }
 
+/* The program that runs *batch pictures; fewer, and still a divisor, where so many do not fit the device. */
+static NddrProgram *
+make_program (NddrDevice *device, const NddrNetwork *network, const NddrConfig *config, const NddrRecipe *recipe, guint *batch, NddrTraining **training,
+    GError **error)
+{
+  for (guint n = *batch; n > 0; n--) {
+    if (*batch % n != 0)
+      continue;
+    g_autoptr (GError) problem = NULL;
+    NddrTrainingOptions options = { .batch = n, .width = recipe->input.width, .height = recipe->input.height };
+    g_autoptr (NddrPlan) plan = nddr_plan_new (nddr_device_get_traits (device));
+    g_autoptr (NddrTraining) made = nddr_training_append (plan, network, config, &options, &problem);
+    gboolean fine = made && nddr_plan_finish (plan, &problem);
+    NddrProgram *program = fine ? nddr_program_new (device, g_steal_pointer (&plan), 1, &problem) : NULL;
+    if (program) {
+      *batch = n;
+      *training = g_steal_pointer (&made);
+      return program;
+    }
+    if (n == 1 || !(g_error_matches (problem, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED) || g_error_matches (problem, NDDR_ERROR, NDDR_ERROR_NO_MEMORY))) {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return NULL;
+    }
+  }
+  g_assert_not_reached ();
+}
+
 gboolean
 nddr_fusion_norm_measure (NddrDevice *device, NddrStart *start, const NddrRecipe *recipe, guint batch, NddrDataset *dataset, GError **error)
 {
@@ -145,12 +172,8 @@ nddr_fusion_norm_measure (NddrDevice *device, NddrStart *start, const NddrRecipe
   g_autoptr (NddrNetwork) network = fold_network (start, folded, error);
   if (!network)
     return FALSE;
-  NddrTrainingOptions options = { .batch = batch, .width = recipe->input.width, .height = recipe->input.height };
-  g_autoptr (NddrPlan) plan = nddr_plan_new (nddr_device_get_traits (device));
-  g_autoptr (NddrTraining) training = nddr_training_append (plan, network, start->config, &options, error);
-  if (!training || !nddr_plan_finish (plan, error))
-    return FALSE;
-  g_autoptr (NddrProgram) program = nddr_program_new (device, g_steal_pointer (&plan), 1, error);
+  g_autoptr (NddrTraining) training = NULL;
+  g_autoptr (NddrProgram) program = make_program (device, network, start->config, recipe, &batch, &training, error);
   if (!program || !nddr_parameters_write (training->parameters, program, NDDR_PARAMETERS_VALUES, folded, "", error))
     return FALSE;
 

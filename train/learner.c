@@ -176,8 +176,11 @@ nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks
     traits = nddr_device_get_traits (device);
   learner->mixed = recipe->precision == NDDR_LEARN_MIXED && traits->family == NDDR_FAMILY_GPU && traits->fp16;
   learner->scaler = nddr_scaler_new ();
-  if (!make_program (learner, device, traits, error))
+  if (!make_program (learner, device, traits, error)) {
+    g_prefix_error (error, "a step of %" G_GINT64_FORMAT " pictures of %dx%d ([train] batch, [data] crop; accumulate keeps a batch large): ", recipe->batch,
+        recipe->crop.width, recipe->crop.height);
     return NULL;
+  }
   const NddrParameters *parameters = learner->training->parameters;
   if (!nddr_parameters_write (parameters, learner->program, NDDR_PARAMETERS_VALUES, start->tensors, "", error)
       || !nddr_parameters_reset (parameters, learner->program, error))

@@ -1,6 +1,7 @@
 /* Where training starts: new layers' numbers, weights from files, and fusion layers measured so that they change nothing.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "../session/faults.h"
 #include "fixture.h"
 
 #include <train/fusion-norm.h>
@@ -600,6 +601,36 @@ test_fusion_norm_few (void)
   nddr_start_free (made[1]);
 }
 
+/* A device without room for a batch gives the same statistics by smaller ones; one without room for a picture says so. */
+static void
+test_fusion_norm_refused (void)
+{
+  g_autoptr (GError) error = NULL;
+  const char *const sets[] = { MOBILENET, NULL };
+  NddrStart *made[2];
+  g_autoptr (NddrDataset) dataset = make_pictures ("refused", 9);
+  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  recipe->batch = 4;
+  for (guint i = 0; i < 2; i++) {
+    made[i] = start (recipe, 3, NULL);
+    faults_set (i ? "vkAllocateMemory" : NULL, 1, VK_ERROR_OUT_OF_DEVICE_MEMORY);
+    nddr_fusion_norm_measure (device, made[i], recipe, recipe->batch, dataset, &error);
+    g_assert_no_error (error);
+  }
+  const NddrArray *a = find (made[0], "nddr.3.normal.bn.running_var"), *b = find (made[1], "nddr.3.normal.bn.running_var");
+  for (gsize k = 0; k < a->n_elements; k++)
+    g_assert_cmpfloat_with_epsilon (a->data[k], b->data[k], 1e-4 * a->data[k]);
+  nddr_start_free (made[1]);
+  recipe->batch = 1;
+  faults_set ("vkAllocateMemory", 1, VK_ERROR_OUT_OF_DEVICE_MEMORY);
+  g_assert_false (nddr_fusion_norm_measure (device, made[0], recipe, recipe->batch, dataset, &error));
+  faults_set (NULL, 0, VK_SUCCESS);
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY);
+  nddr_start_free (made[0]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -619,6 +650,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/start/fusion-norm/mobilenet_v2", "mobilenet_v2", test_fusion_norm);
   g_test_add_data_func ("/start/fusion-norm/vgg16", "vgg16", test_fusion_norm);
   g_test_add_func ("/start/fusion-norm/few", test_fusion_norm_few);
+  g_test_add_func ("/start/fusion-norm/refused", test_fusion_norm_refused);
   g_test_add_data_func ("/start/fusion-norm/resnet18", "resnet18", test_fusion_norm);
   int status = g_test_run ();
   fixture_remove (folder);
