@@ -135,12 +135,14 @@ add_scores (NddrJournal *journal, gint64 step, const char *prefix, JsonNode *nod
 }
 
 gboolean
-nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNode *metrics, GError **error)
+nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNode *metrics, const char *best, GError **error)
 {
   g_autofree char *text = json_to_string (metrics, FALSE);
   g_autoptr (GString) line = g_string_new (NULL);
   g_string_append_printf (line, "{\"step\":%" G_GINT64_FORMAT ",\"val\":%s", step, text);
   append_number (line, "val_loss", loss);
+  if (best)
+    g_string_append_printf (line, ",\"best\":\"%s\"", best); /* the name of a score */
   g_string_append_c (line, '}');
   return add_scores (journal, step, "val", metrics, error) && nddr_events_add (journal->events, step, "val_loss", loss, error)
       && write_line (journal, line->str, error);

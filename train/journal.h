@@ -30,8 +30,8 @@ typedef struct
  * @more: what else is worth saying, in its order */
 gboolean nddr_journal_step (NddrJournal *journal, gint64 step, double loss, const NddrTask *tasks, guint n_tasks, const double *losses, double rate,
     double images_per_s, double data_wait_s, guint n_skipped, const NddrFigure *more, guint n_more, GError **error);
-/** A validation's line. @metrics: as nddr_metrics_to_json() */
-gboolean nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNode *metrics, GError **error);
+/** A validation's line. @metrics: as nddr_metrics_to_json(); @best: (nullable): what made its model the best so far: "loss" or a score's name */
+gboolean nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNode *metrics, const char *best, GError **error);
 /** What a model sees in a few pictures, for TensorBoard; the first time with the pictures themselves and their labels. */
 gboolean nddr_journal_pictures (NddrJournal *journal, gint64 step, const NddrTask *tasks, guint n_tasks, const NddrGallery *gallery, GError **error);
 

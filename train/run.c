@@ -124,6 +124,7 @@ add_line (NddrRun *run, const char *text)
   validation->step = number;
   validation->loss = member_number (line, "val_loss");
   validation->scores = json_node_copy (scores);
+  validation->is_best = json_object_has_member (line, "best");
   g_ptr_array_add (run->validations, validation);
   return TRUE;
 }
@@ -210,9 +211,24 @@ is_more_better (const char *name)
   return dot && g_str_has_prefix (dot + 1, "class_iou.");
 }
 
+/* The last that became best.safetensors.  The key may have changed since: then it was the best by another. */
+static const NddrValidation *
+last_best (const NddrRun *run)
+{
+  for (guint i = run->validations->len; i > 0; i--) {
+    const NddrValidation *validation = run->validations->pdata[i - 1];
+    if (validation->is_best)
+      return validation;
+  }
+  return NULL;
+}
+
 const NddrValidation *
 nddr_run_best (const NddrRun *run)
 {
+  const NddrValidation *said = last_best (run);
+  if (said)
+    return said;
   g_autofree char *name = nddr_run_get (run, "train", "best");
   gboolean by_loss = *name == '\0' || g_str_equal (name, "loss"), more = is_more_better (name);
   const NddrValidation *best = NULL;

@@ -21,6 +21,7 @@ typedef struct
   gint64 step;
   double loss;      /* NAN: not in the log */
   JsonNode *scores; /* as nddr_metrics_to_json() */
+  gboolean is_best; /* its model became best.safetensors */
 } NddrValidation;
 
 /** Plain data, read once. */
@@ -43,7 +44,7 @@ char *nddr_run_get (const NddrRun *run, const char *section, const char *key);
 const NddrSeries *nddr_run_find_series (const NddrRun *run, const char *name);
 /** Of the last step in the log; 0 where there is none. */
 gint64 nddr_run_last_step (const NddrRun *run);
-/** (nullable): the validation that [train] best chooses, as the trainer does: the first of the best ones. */
+/** (nullable): the validation whose model is best.safetensors: as the log says or, where it does not, by [train] best, the first of the best ones. */
 const NddrValidation *nddr_run_best (const NddrRun *run);
 /** (transfer full): the network in a few words: "vgg16, nddr, shortcut". */
 char *nddr_run_describe (const NddrRun *run);

@@ -591,10 +591,11 @@ validate (Trainer *t, GError **error)
     return FALSE;
   g_autoptr (JsonNode) json = nddr_metrics_to_json (metrics);
   double score = g_str_equal (t->recipe->best, "loss") ? loss : nddr_metrics_get (metrics, t->recipe->best);
-  if (!nddr_journal_validation (t->journal, t->step, loss, json, error)
+  gboolean better = isfinite (score) && (!isfinite (t->best) || (t->more_is_better ? score > t->best : score < t->best));
+  if (!nddr_journal_validation (t->journal, t->step, loss, json, better ? t->recipe->best : NULL, error)
       || !nddr_journal_pictures (t->journal, t->step, config->tasks, config->n_tasks, gallery, error))
     return FALSE;
-  if (!isfinite (score) || (isfinite (t->best) && (t->more_is_better ? score <= t->best : score >= t->best))) {
+  if (!better) {
     t->stale++;
     return TRUE;
   }

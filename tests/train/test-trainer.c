@@ -6,6 +6,7 @@
 
 #include <train/checkpoint.h>
 #include <train/recipe.h>
+#include <train/run.h>
 #include <train/trainer.h>
 
 #include <json-glib/json-glib.h>
@@ -422,6 +423,10 @@ test_other_best (void)
   g_assert_no_error (error);
   g_assert_cmpint (checkpoint_step (run), ==, 6);
   g_assert_true (g_file_test (best, G_FILE_TEST_EXISTS));
+  /* and what reads the run says of which step that file is, though an earlier one was as good by the score that is asked for now */
+  g_autoptr (NddrRun) log = nddr_run_read (run, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (nddr_run_best (log)->step, ==, 4);
 }
 
 /* What a run was trained with is what its checkpoint says, whatever has become of config.ini. */
