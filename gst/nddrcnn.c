@@ -167,7 +167,7 @@ make_stats (GstNddrCnn *self)
 {
   GST_OBJECT_LOCK (self);
   g_autofree char *device = self->device ? g_strdup (nddr_device_get_info (self->device)->name) : NULL;
-  g_autofree char *model = g_strdup (self->model_path);
+  g_autofree char *model = self->model_path ? g_filename_display_name (self->model_path) : NULL; /* structures hold UTF-8 */
   GST_OBJECT_UNLOCK (self);
   g_mutex_lock (&self->lock);
   GstStructure *structure = gst_nddr_stats_to_structure (&self->stats, device, model);

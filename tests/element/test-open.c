@@ -92,6 +92,21 @@ test_device_by_index_and_name (void)
   g_unsetenv ("NDDR_DEVICE");
 }
 
+/* a file's name is bytes; statistics are text, and say it as it can be shown */
+static void
+test_name_of_bytes (void)
+{
+  g_autofree char *path = fixture_variant ("caf\xe9.safetensors", "\"name\": \"normal\"", "\"name\": \"surface\"");
+  g_autoptr (GstElement) element = gst_object_ref_sink (fixture_element (NULL));
+
+  g_object_set (element, "model", path, NULL);
+  g_assert_cmpint (gst_element_set_state (element, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
+  g_autofree char *model = loaded (element, "model"), *shown = g_filename_display_name (path);
+  g_assert_cmpstr (model, ==, shown);
+  gst_element_set_state (element, GST_STATE_NULL);
+  g_unlink (path);
+}
+
 static void
 test_no_such_model (void)
 {
@@ -217,6 +232,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/open/no-device", test_no_device);
   g_test_add_func ("/element/open/no-such-device", test_no_such_device);
   g_test_add_func ("/element/open/device-by-index-and-name", test_device_by_index_and_name);
+  g_test_add_func ("/element/open/name-of-bytes", test_name_of_bytes);
   g_test_add_func ("/element/open/no-such-model", test_no_such_model);
   g_test_add_func ("/element/open/bad-model", test_bad_model);
   g_test_add_func ("/element/open/default-model", test_default_model);
