@@ -67,12 +67,13 @@ gst_nddr_output_fail (GstNddrCnn *self, const GError *error, const char *doing)
   g_mutex_unlock (&self->lock);
 }
 
-/* Maps the buffer for the result. */
+/* Maps the buffer for the result, where there is one. */
 static void
-picture_map (Picture *picture, GstNddrPad *pad, const GstVideoInfo *info, NddrFrame *result)
+picture_map (Picture *picture, const GstVideoInfo *info, NddrFrame *result)
 {
+  if (!picture->buffer)
+    return;
   if (!gst_video_frame_map (&picture->mapped, info, picture->buffer, GST_MAP_WRITE)) {
-    GST_ERROR_OBJECT (pad, "cannot map a buffer of the peer's pool for writing");
     gst_clear_buffer (&picture->buffer);
     picture->flow = GST_FLOW_ERROR;
     return;
@@ -86,17 +87,33 @@ open_pictures (GstNddrCnn *self, GstNddrPad *pad, Picture *pictures, NddrFrame *
 {
   if (pad->task) {
     pictures->flow = gst_nddr_pad_acquire (pad, &pictures->buffer);
-    if (pictures->flow == GST_FLOW_OK)
-      picture_map (pictures, pad, &pad->info, results);
+    picture_map (pictures, &pad->info, results);
     return 1;
   }
   for (guint r = 0; r < self->results->len; r++) {
     const GstVideoInfo *info = &((GstNddrResult *) self->results->pdata[r])->info;
 
     pictures[r].buffer = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (info), NULL);
-    picture_map (&pictures[r], pad, info, &results[r]);
+    pictures[r].flow = pictures[r].buffer ? GST_FLOW_OK : GST_FLOW_ERROR;
+    picture_map (&pictures[r], info, &results[r]);
   }
   return self->results->len;
+}
+
+/* What became of the buffers that @pad needs; an error is told, for a pool that fails does not say so. */
+static GstFlowReturn
+check_pictures (GstNddrCnn *self, GstNddrPad *pad, const Picture *pictures)
+{
+  GstFlowReturn flow = pictures->flow;
+
+  for (guint r = 0; !pad->task && r < self->results->len; r++)
+    if (pictures[r].flow != GST_FLOW_OK)
+      flow = pictures[r].flow;
+  if (flow == GST_FLOW_ERROR)
+    GST_ELEMENT_ERROR (self, RESOURCE, WRITE,
+        ("Pad %s has no buffer to write a picture to. The pool of the element behind it, or the memory, is at its end.", GST_PAD_NAME (pad)),
+        ("cannot get a buffer of %s, or cannot map it for writing", pad->task ? "the pool that was agreed on" : "ours"));
+  return flow;
 }
 
 /* Takes the frame of @item; with the results in @pictures as metadata. */
@@ -175,10 +192,10 @@ output_frame (GstNddrCnn *self, Item *item, guint flushes)
 
   for (guint i = 0, first = 0; i < self->outputs->len && ok; i++) {
     GstNddrPad *pad = self->outputs->pdata[i];
-    GstFlowReturn flow = pictures[first].flow;
 
     if (!was_flushed (self, flushes)) {
-      GstBuffer *buffer = close_pictures (self, pad, item, &pictures[first]);
+      GstFlowReturn flow = check_pictures (self, pad, &pictures[first]);
+      GstBuffer *buffer = flow == GST_FLOW_OK ? close_pictures (self, pad, item, &pictures[first]) : NULL;
 
       if (buffer) {
         GST_LOG_OBJECT (pad, "pushes %" GST_PTR_FORMAT, buffer);

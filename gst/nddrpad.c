@@ -374,7 +374,7 @@ gst_nddr_pad_reset (GstNddrPad *pad)
 {
   take_pool (pad, NULL);
   gst_video_info_init (&pad->info);
-  pad->started = FALSE;
+  pad->started = pad->disagrees = FALSE;
   pad->flow = GST_FLOW_OK;
   gst_nddr_pad_reset_qos (pad);
 }

@@ -35,6 +35,7 @@ struct _GstNddrPad
   NddrView shown;       /* the view that was negotiated */
   gboolean started;     /* has had the sticky events, in their order */
   gboolean renegotiate; /* the peer, the view or the input is another since */
+  gboolean disagrees;   /* it was tried, and an error told */
 
   /* the element's lock */
   GstFlowReturn flow;

@@ -122,13 +122,16 @@ negotiate_pad (GstNddrCnn *self, GstNddrPad *pad)
     gst_nddr_cnn_post_error (self, error, "show what was linked");
     return GST_FLOW_ERROR;
   }
-  pad->renegotiate = FALSE;
+  if (pad->disagrees && !pad->renegotiate)
+    return GST_FLOW_NOT_NEGOTIATED; /* as was said */
+  pad->renegotiate = pad->disagrees = FALSE;
   gboolean agreed = pad->task ? gst_nddr_pad_negotiate (pad, &self->info, &error) : gst_nddr_pad_pass_caps (pad, self->caps, &self->info, &error);
   if (!agreed) {
-    pad->renegotiate = TRUE;
     GstFlowReturn flow = why_not_agreed (self, pad);
+    pad->renegotiate = flow != GST_FLOW_OK;
     if (flow != GST_FLOW_OK)
       return flow;
+    pad->disagrees = TRUE;
     GST_ELEMENT_ERROR (self, CORE, NEGOTIATION,
         ("Pad %s and what follows it have no video format in common. Put videoconvert behind its queue, or set its "
          "property view to what is wanted there.", GST_PAD_NAME (pad)),
@@ -266,7 +269,7 @@ try_settle (GstNddrCnn *self)
 
   for (guint i = 0; i < wanted->len && flow == GST_FLOW_OK; i++) {
     GstNddrPad *pad = wanted->pdata[i];
-    if (pad->renegotiate || !pad->started)
+    if (pad->renegotiate || pad->disagrees || !pad->started)
       flow = negotiate_pad (self, pad);
   }
   if (flow == GST_FLOW_OK)

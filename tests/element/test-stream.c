@@ -372,7 +372,13 @@ test_no_common_format (void)
   gst_harness_set_sink_caps_str (rig->out[0], "video/x-raw,format=GRAY8");
   rig_set_caps (rig, RIG_CAPS);
   fixture_expect_error (rig->bus, GST_CORE_ERROR, GST_CORE_ERROR_NEGOTIATION, "src_normal");
-  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_NOT_NEGOTIATED);
+  /* told once, though all that follows asks again */
+  for (guint n = 0; n < 3; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_NOT_NEGOTIATED);
+    gst_harness_push_event (rig->in, gst_event_new_tag (gst_tag_list_new (GST_TAG_TITLE, "a room", NULL)));
+  }
+  g_autoptr (GstMessage) more = gst_bus_pop_filtered (rig->bus, GST_MESSAGE_ERROR);
+  g_assert_null (more);
   rig_free (rig);
 }
 
@@ -686,6 +692,61 @@ test_allocation (void)
   rig_free (rig);
 }
 
+static GstPadQueryFunction harness_query;
+static GstBufferPool *offered_pool;
+
+static gboolean
+offer_pool (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  if (GST_QUERY_TYPE (query) != GST_QUERY_ALLOCATION)
+    return harness_query (pad, parent, query);
+  gst_query_add_allocation_pool (query, offered_pool, 24 * 16 * 4, 2, 0);
+  return TRUE;
+}
+
+typedef GstBufferPool FailingPool;
+typedef GstBufferPoolClass FailingPoolClass;
+GType failing_pool_get_type (void);
+G_DEFINE_TYPE (FailingPool, failing_pool, GST_TYPE_BUFFER_POOL)
+
+static GstFlowReturn
+fail_to_acquire (GstBufferPool *pool, GstBuffer **buffer, GstBufferPoolAcquireParams *params)
+{
+  return GST_FLOW_ERROR;
+}
+
+static void
+failing_pool_class_init (FailingPoolClass *klass)
+{
+  GST_BUFFER_POOL_CLASS (klass)->acquire_buffer = fail_to_acquire;
+}
+
+static void
+failing_pool_init (FailingPool *pool)
+{
+}
+
+/* a pool that has no buffer ends the stream with an error that says so */
+static void
+test_failing_pool (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  g_autoptr (GstBufferPool) pool = gst_object_ref_sink (g_object_new (failing_pool_get_type (), NULL));
+
+  offered_pool = pool;
+  harness_query = GST_PAD_QUERYFUNC (rig->out[0]->sinkpad);
+  gst_pad_set_query_function (rig->out[0]->sinkpad, offer_pool);
+  rig_set_caps (rig, RIG_CAPS);
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (guint n = 0; n < 1000 && flow == GST_FLOW_OK; n++) {
+    flow = rig_push (rig, rig_frame (n));
+    g_usleep (2000);
+  }
+  g_assert_cmpint (flow, ==, GST_FLOW_ERROR);
+  fixture_expect_error (rig->bus, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE, "Pad src_segmentation has no buffer");
+  rig_free (rig);
+}
+
 typedef GstAllocator OwnAllocator;
 typedef GstAllocatorClass OwnAllocatorClass;
 GType own_allocator_get_type (void);
@@ -809,6 +870,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/stream/metas", test_metas);
   g_test_add_func ("/element/stream/allocation", test_allocation);
   g_test_add_func ("/element/stream/custom-allocator", test_custom_allocator);
+  g_test_add_func ("/element/stream/failing-pool", test_failing_pool);
   g_test_add_func ("/element/stream/short-buffer", test_short_buffer);
   g_test_add_func ("/element/stream/padded-buffer", test_padded_buffer);
   g_test_add_func ("/element/stream/field-order", test_field_order);
