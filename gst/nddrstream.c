@@ -64,8 +64,9 @@ forward_sticky (GstPad *sinkpad, GstEvent **event, gpointer pad)
 static gboolean
 wants_frames (GstNddrCnn *self, GstNddrPad *pad)
 {
-  gboolean linked = gst_pad_is_linked (GST_PAD (pad));
+  /* in this order: of a link that is made between the two the next frame is told */
   gboolean relinked = gst_pad_check_reconfigure (GST_PAD (pad));
+  gboolean linked = gst_pad_is_linked (GST_PAD (pad));
 
   pad->renegotiate |= relinked;
   g_mutex_lock (&self->lock);
@@ -94,6 +95,18 @@ same_pads (GPtrArray *a, GPtrArray *b)
 
 /* settle(): a pad that was wanted is none of ours any more, or the model is another, and all is to be looked at anew. */
 #define FLOW_AGAIN GST_FLOW_CUSTOM_SUCCESS
+
+/* @flow, where that is the last that @pad's peer said, holds no more.  With nothing in flight: what is pushed still could say it again. */
+static void
+forget_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn flow)
+{
+  g_mutex_lock (&self->lock);
+  if (!pad->released && !self->broken && pad->flow == flow) {
+    pad->flow = GST_FLOW_OK;
+    self->flow = gst_flow_combiner_update_pad_flow (self->combiner, GST_PAD (pad), GST_FLOW_OK);
+  }
+  g_mutex_unlock (&self->lock);
+}
 
 /* What it means that @pad agrees with nothing: it was released or unlinked under our hands, which is no matter of the others; or what follows is
  * being shut down; or OK: it disagrees. */
@@ -142,6 +155,7 @@ negotiate_pad (GstNddrCnn *self, GstNddrPad *pad)
     gst_pad_sticky_events_foreach (self->sinkpad, forward_sticky, pad);
     pad->started = TRUE;
   }
+  forget_flow (self, pad, GST_FLOW_NOT_NEGOTIATED);
   return GST_FLOW_OK;
 }
 
@@ -509,19 +523,30 @@ set_stream (GstNddrCnn *self, GstEvent *event)
     return GST_FLOW_FLUSHING;
   /* stored now, for the pads' stream ids are made from it */
   gst_pad_store_sticky_event (self->sinkpad, event);
-  g_mutex_lock (&self->lock);
+  self->since_inference = G_MAXUINT; /* its frames show something else */
   for (guint i = 0; i < pads->len; i++) {
-    GstNddrPad *pad = pads->pdata[i];
-    /* a new stream: a branch that had enough of the last one may want this one */
-    if (pad->flow == GST_FLOW_EOS || pad->flow == GST_FLOW_OK) {
-      pad->flow = GST_FLOW_OK;
-      self->flow = gst_flow_combiner_update_pad_flow (self->combiner, GST_PAD (pad), GST_FLOW_OK);
-    }
-  }
-  g_mutex_unlock (&self->lock);
-  for (guint i = 0; i < pads->len; i++)
+    forget_flow (self, pads->pdata[i], GST_FLOW_EOS); /* a branch that had enough of the last one may want this one */
     start_stream (self, pads->pdata[i]);
+  }
   return GST_FLOW_OK;
+}
+
+/* As with a new stream, but that it is the same. */
+static void
+set_segment (GstNddrCnn *self, GstEvent *event)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+  gboolean ended = FALSE;
+
+  gst_event_copy_segment (event, &self->segment);
+  self->since_inference = G_MAXUINT;
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < pads->len; i++)
+    ended |= GST_NDDR_PAD (pads->pdata[i])->flow == GST_FLOW_EOS;
+  g_mutex_unlock (&self->lock);
+  if (ended && gst_nddr_output_drain (self))
+    for (guint i = 0; i < pads->len; i++)
+      forget_flow (self, pads->pdata[i], GST_FLOW_EOS);
 }
 
 static void
@@ -593,7 +618,7 @@ gst_nddr_cnn_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
       gst_event_unref (event);
       return flow;
     case GST_EVENT_SEGMENT:
-      gst_event_copy_segment (event, &self->segment);
+      set_segment (self, event);
       reset_qos (self);
       break;
     default:

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fixture.h"
 
+#include <dlfcn.h>
+
 static void
 expect_picture (Rig *rig, int pad, guint n)
 {
@@ -180,6 +182,130 @@ test_same_pool (void)
   gst_clear_object (&kept_pool);
 }
 
+/* ---- what a branch said, and does not hold any more */
+
+static GstFlowReturn answer;
+
+static GstFlowReturn
+give_answer (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  gst_buffer_unref (buffer);
+  return answer;
+}
+
+/* Until upstream is told what the branch answered. */
+static void
+push_until (Rig *rig, GstFlowReturn expected)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  for (guint n = 0; n < 1000 && flow == GST_FLOW_OK; n++) {
+    flow = rig_push (rig, rig_frame (n));
+    g_usleep (2000);
+  }
+  g_assert_cmpint (flow, ==, expected);
+}
+
+static void
+check_answer (GstFlowReturn said, GstEvent *upstream, GstEvent *downstream)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  GstPadChainFunction chain = GST_PAD_CHAINFUNC (rig->out[0]->sinkpad);
+
+  rig_set_caps (rig, RIG_CAPS);
+  answer = said;
+  gst_pad_set_chain_function (rig->out[0]->sinkpad, give_answer);
+  push_until (rig, said);
+  gst_pad_set_chain_function (rig->out[0]->sinkpad, chain);
+  g_assert_cmpint (rig_push (rig, rig_frame (1000)), ==, said);
+  if (upstream)
+    gst_harness_push_upstream_event (rig->out[0], upstream);
+  if (downstream)
+    gst_harness_push_event (rig->in, downstream);
+  for (guint n = 1001; n < 1004; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    expect_picture (rig, 0, n);
+  }
+  rig_free (rig);
+}
+
+/* a format that was refused is agreed on anew where the branch asks for that */
+static void
+test_not_negotiated (void)
+{
+  check_answer (GST_FLOW_NOT_NEGOTIATED, gst_event_new_reconfigure (), NULL);
+}
+
+/* a branch that had enough may want the next segment, as GstQueue does */
+static void
+test_segment_after_eos (void)
+{
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  check_answer (GST_FLOW_EOS, NULL, gst_event_new_segment (&segment));
+}
+
+/* ---- a pad that is linked while the element looks whether it is: the program exports this, so that it stands before GStreamer's */
+
+static GstPad *link_late, *link_to;
+
+gboolean
+gst_pad_is_linked (GstPad *pad)
+{
+  gboolean (*next) (GstPad *) = (gboolean (*) (GstPad *)) dlsym (RTLD_NEXT, "gst_pad_is_linked");
+  gboolean linked = next (pad);
+
+  if (pad == link_late && !linked) {
+    link_late = NULL;
+    g_assert_cmpint (gst_pad_link (pad, link_to), ==, GST_PAD_LINK_OK);
+  }
+  return linked;
+}
+
+static gint arrived;
+
+static GstFlowReturn
+count_buffer (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  g_atomic_int_inc (&arrived);
+  gst_buffer_unref (buffer);
+  return GST_FLOW_OK;
+}
+
+static gboolean
+take_event (GstPad *pad, GstObject *parent, GstEvent *event)
+{
+  gst_event_unref (event);
+  return TRUE;
+}
+
+static void
+test_linked_meanwhile (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  g_autoptr (GstPad) added = gst_element_request_pad_simple (rig->element, "src_normal");
+  g_autoptr (GstPad) sink = gst_object_ref_sink (gst_pad_new ("sink", GST_PAD_SINK));
+
+  gst_pad_set_chain_function (sink, count_buffer);
+  gst_pad_set_event_function (sink, take_event);
+  gst_pad_set_active (sink, TRUE);
+  rig_set_caps (rig, RIG_CAPS);
+  link_to = sink;
+  g_atomic_pointer_set (&link_late, added);
+  for (guint n = 0; n < 5; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    expect_picture (rig, 0, n);
+  }
+  g_assert_null (link_late);
+  g_assert_true (gst_harness_push_event (rig->in, gst_event_new_eos ())); /* behind all frames */
+  gst_event_unref (rig_pull_event (rig, 0, GST_EVENT_EOS));
+  g_assert_cmpint (g_atomic_int_get (&arrived), >=, 3); /* but the one in which it was linked, and the one that finds it */
+  gst_pad_unlink (added, sink);
+  gst_pad_set_active (sink, FALSE);
+  rig_free (rig);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -189,5 +315,8 @@ main (int argc, char **argv)
   g_test_add_func ("/element/branches/released-while-settling", test_released_while_settling);
   g_test_add_func ("/element/branches/flush-from-a-push", test_flush_from_a_push);
   g_test_add_func ("/element/branches/same-pool", test_same_pool);
+  g_test_add_func ("/element/branches/not-negotiated", test_not_negotiated);
+  g_test_add_func ("/element/branches/segment-after-eos", test_segment_after_eos);
+  g_test_add_func ("/element/branches/linked-meanwhile", test_linked_meanwhile);
   return fixture_run ();
 }

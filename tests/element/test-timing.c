@@ -183,6 +183,32 @@ test_interval (void)
   rig_free (rig);
 }
 
+/* another stream or segment shows something else: what was found before it is not shown again, whatever the interval */
+static void
+test_interval_ends (void)
+{
+  static const GstEventType ends[] = { GST_EVENT_SEGMENT, GST_EVENT_STREAM_START };
+
+  for (guint i = 0; i < G_N_ELEMENTS (ends); i++) {
+    Rig *rig = rig_new ("interval=100", "normal", "raw", NULL);
+    GstSegment segment;
+
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    rig_set_caps (rig, RIG_CAPS);
+    g_assert_cmpint (rig_push (rig, plain_frame (0, 0)), ==, GST_FLOW_OK);
+    g_autoptr (GstBuffer) before = rig_pull (rig, 0);
+    if (ends[i] == GST_EVENT_STREAM_START) {
+      gst_harness_push_event (rig->in, gst_event_new_stream_start ("another"));
+      rig_set_caps (rig, RIG_CAPS);
+    }
+    gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
+    g_assert_cmpint (rig_push (rig, plain_frame (0, 200)), ==, GST_FLOW_OK);
+    g_autoptr (GstBuffer) after = rig_pull (rig, 0);
+    g_assert_false (same_bytes (before, after));
+    rig_free (rig);
+  }
+}
+
 /* how many frames may be in flight changes when they leave, not what they show */
 static void
 test_in_flight_changes_nothing (void)
@@ -249,6 +275,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/timing/qos-off", test_qos_off);
   g_test_add_func ("/element/timing/latency", test_latency);
   g_test_add_func ("/element/timing/interval", test_interval);
+  g_test_add_func ("/element/timing/interval-ends", test_interval_ends);
   g_test_add_func ("/element/timing/in-flight-changes-nothing", test_in_flight_changes_nothing);
   g_test_add_func ("/element/timing/controlled-opacity", test_controlled_opacity);
   return fixture_run ();
