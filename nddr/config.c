@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MAX_WIDTH 16.0
+#define MAX_TASK_NAME 64
 #define MAX_TASKS 256
 #define MAX_CLASSES 255
 #define SMALLEST_INPUT 32
@@ -110,6 +111,8 @@ check_task_name (const char *name, GError **error)
 
   if (name == NULL || !g_ascii_islower (name[0]) || strspn (name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen (name))
     return bad (error, "a task cannot be called \"%s\": a name is a lower-case letter, then lower-case letters, digits and _", name ? name : "");
+  if (strlen (name) > MAX_TASK_NAME)
+    return bad (error, "a task's name, \"%.*s…\", is too long: expected at most %d letters", MAX_TASK_NAME, name, MAX_TASK_NAME);
   if (g_strv_contains (taken, name))
     return bad (error, "a task cannot be called \"%s\": tensors' names use that word", name);
   return TRUE;
@@ -152,8 +155,9 @@ check_input (const NddrConfig *config, GError **error)
   for (int i = 0; i < 3; i++) {
     if (!isfinite (config->mean[i]))
       return bad (error, "\"input\": \"mean\" must be three finite numbers");
-    if (!(config->std[i] > 0) || !isfinite (config->std[i]))
-      return bad (error, "\"input\": \"std\" must be three finite numbers above 0");
+    if (!isfinite ((float) config->mean[i]) || !(config->std[i] > 0) || !isfinite ((float) config->std[i]) || !isfinite ((float) (1 / config->std[i])))
+      return bad (error, "\"input\": \"mean\" and \"std\": %g and %g are out of the range of 32-bit floats, or \"std\" is not above 0", config->mean[i],
+          config->std[i]);
   }
   return TRUE;
 }
