@@ -325,18 +325,11 @@ nddr_safetensors_read (const char *path, gboolean skip_unknown_types, GError **e
 {
   NddrTensors *tensors;
   struct stat info;
-  FILE *file = g_fopen (path, "rbe");
+  FILE *file = nddr_open_file (path, error);
 
-  if (file == NULL) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be opened: %s", path, g_strerror (errno));
+  if (file == NULL)
     return NULL;
-  }
-  if (fstat (fileno (file), &info) != 0 || !S_ISREG (info.st_mode)) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: is not a file that can be read", path);
-    fclose (file);
-    return NULL;
-  }
-  tensors = read_file (file, (guint64) info.st_size, skip_unknown_types, error);
+  tensors = read_file (file, fstat (fileno (file), &info) == 0 ? (guint64) info.st_size : 0, skip_unknown_types, error);
   fclose (file);
   if (tensors == NULL)
     g_prefix_error (error, "%s: ", path);

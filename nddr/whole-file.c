@@ -1,4 +1,4 @@
-/* Files that appear whole or not at all.
+/* See whole-file.h.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/whole-file.h>
@@ -6,7 +6,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+FILE *
+nddr_open_file (const char *path, GError **error)
+{
+  int fd = g_open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
+  struct stat info;
+  FILE *file = NULL;
+
+  if (fd < 0)
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be opened: %s", path, g_strerror (errno));
+  else if (fstat (fd, &info) != 0 || !S_ISREG (info.st_mode))
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: is not a file that can be read", path);
+  else
+    file = fdopen (fd, "rb");
+  if (fd >= 0 && file == NULL)
+    close (fd);
+  return file;
+}
 
 static gboolean
 fail (const char *path, int number, GError **error)

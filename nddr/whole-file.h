@@ -1,4 +1,4 @@
-/* Files that appear whole or not at all: written beside their name, then renamed over it.
+/* Files that are read as they are, and files that appear whole or not at all: written beside their name, then renamed over it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -8,6 +8,9 @@
 #include <stdio.h>
 
 G_BEGIN_DECLS
+
+/** Opens a file to be read.  Anything else, such as a pipe, which would be waited for, is an error. */
+FILE *nddr_open_file (const char *path, GError **error);
 
 typedef struct
 {

@@ -6,15 +6,12 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/image.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <glib/gstdio.h>
+#include <nddr/whole-file.h>
 #include <jpeglib.h>
 #include <jerror.h>
 #include <png.h>
@@ -34,6 +31,18 @@ allocate (NddrImage *image)
 {
   image->data = g_try_malloc_n ((gsize) image->width * image->height, (gsize) image->channels * image->bits / 8);
   return image->data != NULL;
+}
+
+static const char no_memory[] = "there is not enough memory for its pixels";
+
+/* @what: "PNG", "JPEG".  That memory is short is no fault of the file. */
+static void
+set_error (const char *path, const char *what, const char *message, GError **error)
+{
+  if (g_str_equal (message, no_memory))
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY, "%s: %s", path, message);
+  else
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is not a sound %s: %s", path, what, message);
 }
 
 /* ---- PNG */
@@ -137,7 +146,7 @@ png_decode (PngReader *reader, NddrImageContent content)
     png_error (reader->png, "rows have an unexpected length");
   reader->rows = g_try_new (png_bytep, image->height);
   if (!reader->rows || !allocate (image))
-    png_error (reader->png, "there is not enough memory for its pixels");
+    png_error (reader->png, no_memory);
   for (guint y = 0; y < image->height; y++)
     reader->rows[y] = (png_bytep) image->data + y * row;
   png_read_image (reader->png, reader->rows);
@@ -165,7 +174,7 @@ png_read_file (FILE *file, const char *path, NddrImageContent content, GError **
   if (reader.is_content_wrong)
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s", path, reader.message);
   else
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is not a sound PNG: %s", path, reader.message);
+    set_error (path, "PNG", reader.message, error);
   return NULL;
 }
 
@@ -209,6 +218,10 @@ jpeg_decode (struct jpeg_decompress_struct *jpeg, JpegErrors *errors, FILE *file
         jpeg->image_height, NDDR_IMAGE_MAX_SIZE);
     return FALSE;
   }
+  if (jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK) {
+    g_strlcpy (errors->message, "its colours are CMYK, for print: convert it to RGB", sizeof errors->message);
+    return FALSE;
+  }
   jpeg->out_color_space = JCS_RGB;
   jpeg_start_decompress (jpeg);
   image->width = jpeg->output_width;
@@ -216,7 +229,7 @@ jpeg_decode (struct jpeg_decompress_struct *jpeg, JpegErrors *errors, FILE *file
   image->channels = 3;
   image->bits = 8;
   if (!allocate (image)) {
-    g_strlcpy (errors->message, "there is not enough memory for its pixels", sizeof errors->message);
+    g_strlcpy (errors->message, no_memory, sizeof errors->message);
     return FALSE;
   }
   while (jpeg->output_scanline < jpeg->output_height) {
@@ -245,18 +258,16 @@ jpeg_read_file (FILE *file, const char *path, NddrImageContent content, GError *
   jpeg_destroy_decompress (&jpeg);
   if (ok)
     return g_steal_pointer (&image);
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is not a sound JPEG: %s", path, errors.message);
+  set_error (path, "JPEG", errors.message, error);
   return NULL;
 }
 
 NddrImage *
 nddr_image_read (const char *path, NddrImageContent content, GError **error)
 {
-  FILE *file = g_fopen (path, "rbe");
-  if (!file) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be opened: %s", path, g_strerror (errno));
+  FILE *file = nddr_open_file (path, error);
+  if (!file)
     return NULL;
-  }
   guint8 magic[8] = { 0 };
   gsize n = fread (magic, 1, sizeof magic, file);
   NddrImage *image = NULL;
@@ -325,34 +336,16 @@ nddr_image_write_png (const char *path, guint width, guint height, guint channel
     gsize stride, GError **error)
 {
   g_return_val_if_fail (bits == 8 ? channels == 1 || channels == 3 || channels == 4 : bits == 16 && channels == 1, FALSE);
-  g_autofree char *beside = g_strdup_printf ("%s.XXXXXX", path);
-  int fd = g_mkstemp_full (beside, O_WRONLY | O_CLOEXEC, 0666);
-  FILE *file = fd >= 0 ? fdopen (fd, "wb") : NULL;
-  if (!file) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be written: %s", path, g_strerror (errno));
-    if (fd >= 0) {
-      close (fd);
-      g_unlink (beside);
-    }
+  NddrWholeFile whole;
+  if (!nddr_whole_file_begin (&whole, path, error))
     return FALSE;
-  }
-
-  PngWriter writer = { .base.file = file, .width = width, .height = height, .channels = channels, .bits = bits, .data = data,
+  PngWriter writer = { .base.file = whole.file, .width = width, .height = height, .channels = channels, .bits = bits, .data = data,
     .stride = stride ? stride : (gsize) width * channels * bits / 8 };
-  gboolean ok = png_write_file (&writer);
-  if (!ok)
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be written: %s", path, writer.base.message);
-  if (fclose (file) != 0 && ok) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be written: %s", path, g_strerror (errno));
-    ok = FALSE;
-  }
-  if (ok && g_rename (beside, path) != 0) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be put in its place: %s", path, g_strerror (errno));
-    ok = FALSE;
-  }
-  if (!ok)
-    g_unlink (beside);
-  return ok;
+  if (png_write_file (&writer))
+    return nddr_whole_file_end (&whole, TRUE, error);
+  nddr_whole_file_end (&whole, FALSE, NULL);
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be written: %s", path, writer.base.message);
+  return FALSE;
 }
 
 /* ---- encoding in memory */

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/mat5.h>
 
-#include <nddr/nddr-error.h>
+#include <nddr/whole-file.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -227,13 +227,17 @@ check_header (const Span *file, gboolean *swap)
 double *
 nddr_mat5_read (const char *path, const char *name, gsize *n, GError **error)
 {
-  g_autoptr (GError) file_error = NULL;
-  g_autoptr (GMappedFile) mapped = g_mapped_file_new (path, FALSE, &file_error);
-  if (!mapped) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be read: %s", path, file_error->message);
+  FILE *file = nddr_open_file (path, error);
+  if (!file)
+    return NULL;
+  g_autofree guint8 *content = g_malloc (MAX_FILE + 1);
+  Span rest = { content, fread (content, 1, MAX_FILE + 1, file), FALSE };
+  gboolean failed = ferror (file);
+  fclose (file);
+  if (failed) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be read", path);
     return NULL;
   }
-  Span rest = { (const guint8 *) g_mapped_file_get_contents (mapped), g_mapped_file_get_length (mapped), FALSE };
   const char *wrong = rest.bytes > MAX_FILE ? "it is larger than 16 MiB" : check_header (&rest, &rest.swap);
   if (!wrong) {
     rest.data += HEADER;

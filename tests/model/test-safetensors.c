@@ -7,6 +7,7 @@
 #include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -360,6 +361,11 @@ test_no_file (void)
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FILE);
   g_clear_error (&error);
   g_assert_null (nddr_safetensors_read (folder, FALSE, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FILE);
+  g_clear_error (&error);
+  /* a pipe that nobody writes to: waiting for that would be waiting for ever */
+  g_assert_cmpint (mkfifo (path, 0600), ==, 0);
+  g_assert_null (nddr_safetensors_read (path, FALSE, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FILE);
 }
 

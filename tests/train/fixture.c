@@ -97,7 +97,7 @@ fixture_write_png (const char *path, guint width, guint height, guint channels, 
 }
 
 void
-fixture_write_jpeg (const char *path, guint width, guint height, const guint8 *rgb)
+fixture_write_jpeg (const char *path, guint width, guint height, guint channels, const guint8 *data)
 {
   struct jpeg_compress_struct jpeg;
   struct jpeg_error_mgr errors;
@@ -107,13 +107,13 @@ fixture_write_jpeg (const char *path, guint width, guint height, const guint8 *r
   jpeg_stdio_dest (&jpeg, file);
   jpeg.image_width = width;
   jpeg.image_height = height;
-  jpeg.input_components = 3;
-  jpeg.in_color_space = JCS_RGB;
+  jpeg.input_components = channels;
+  jpeg.in_color_space = channels == 4 ? JCS_CMYK : JCS_RGB;
   jpeg_set_defaults (&jpeg);
   jpeg_set_quality (&jpeg, 95, TRUE);
   jpeg_start_compress (&jpeg, TRUE);
   while (jpeg.next_scanline < height) {
-    JSAMPROW row = (JSAMPROW) rgb + 3 * width * jpeg.next_scanline;
+    JSAMPROW row = (JSAMPROW) data + (gsize) channels * width * jpeg.next_scanline;
     jpeg_write_scanlines (&jpeg, &row, 1);
   }
   jpeg_finish_compress (&jpeg);
@@ -166,7 +166,7 @@ fixture_write_sample (const char *folder, const char *split, const char *name, c
   g_autofree char *depth = fixture_path (folder, "%s/depth/%s.png", split, name);
   guint width = sample->width, height = sample->height;
   if (jpg)
-    fixture_write_jpeg (image, width, height, sample->rgb);
+    fixture_write_jpeg (image, width, height, 3, sample->rgb);
   else
     fixture_write_png (image, width, height, 3, 8, sample->rgb);
   fixture_write_png (segmentation, width, height, 1, 8, sample->segmentation);

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
+#include <sys/stat.h>
 
 #include <glib/gstdio.h>
 #include <png.h>
@@ -167,7 +168,25 @@ break_jpeg_label (const char *folder)
 {
   g_autofree char *path = fixture_path (folder, "train/normal/x.png");
   static const guint8 zeros[64 * 3];
-  fixture_write_jpeg (path, 8, 8, zeros);
+  fixture_write_jpeg (path, 8, 8, 3, zeros);
+}
+
+/* for print */
+static void
+break_cmyk (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/image/x.png");
+  static const guint8 zeros[64 * 4];
+  fixture_write_jpeg (path, 8, 8, 4, zeros);
+}
+
+/* a pipe that nobody writes to */
+static void
+break_pipe (const char *folder)
+{
+  g_autofree char *path = fixture_path (folder, "train/image/x.png");
+  g_unlink (path);
+  g_assert_cmpint (mkfifo (path, 0600), ==, 0);
 }
 
 static void
@@ -240,6 +259,8 @@ test_errors (void)
     { break_gray_normal, "normal/x.png: it is a 8-bit gray PNG" },
     { break_text, "image/x.png is neither a PNG nor a JPEG" },
     { break_jpeg_label, "normal/x.png is a JPEG file" },
+    { break_cmyk, "its colours are CMYK, for print: convert it to RGB" },
+    { break_pipe, "image/x.png: is not a file" },
     { break_huge, "image/x.png is not a sound PNG" },
     { break_twice, "two pictures with one name" },
     { break_classes, "classes.txt, line 2" },
@@ -290,7 +311,7 @@ test_broken_files (void)
     g_autofree char *good = NULL;
     gsize bytes;
     if (kind == 0)
-      fixture_write_jpeg (path, 9, 5, sample->rgb);
+      fixture_write_jpeg (path, 9, 5, 3, sample->rgb);
     else if (kind == 1)
       fixture_write_png (path, 9, 5, 3, 8, sample->rgb);
     else if (kind == 2)

@@ -89,7 +89,7 @@ test_byte_order (void)
   expect_failure (path, "x", "header");
   fixture_write (path, file, 100);
   expect_failure (path, "x", "shorter");
-  expect_failure ("/nowhere/splits.mat", "x", "cannot be read");
+  expect_failure ("/nowhere/splits.mat", "x", "cannot be opened");
   file[124] = 1;
   file[163] = 3; /* three rows of two, and four numbers */
   fixture_write (path, file, sizeof file);
