@@ -14,8 +14,10 @@ print_tasks (const NddrConfig *config)
   for (guint t = 0; t < config->n_tasks; t++) {
     const NddrTask *task = &config->tasks[t];
     printf ("task          %s (%s", task->name, nddr_task_kind_name (task->kind));
-    for (guint c = 0; c < task->n_classes; c++)
-      printf ("%s%s", c ? ", " : ": ", task->classes[c].name);
+    for (guint c = 0; c < task->n_classes; c++) {
+      g_autofree char *name = nddr_verb_printable (task->classes[c].name);
+      printf ("%s%s", c ? ", " : ": ", name);
+    }
     printf (")\n");
   }
 }
@@ -72,7 +74,9 @@ nddr_verb_info (int argc, char **argv)
   print_plan (network, width, height, &nddr_traits_gpu, "for GPUs");
   print_plan (network, width, height, &nddr_traits_software, "for software drivers");
   for (guint i = 0; i < G_N_ELEMENTS (about); i++)
-    if (nddr_model_get_metadata (model, about[i]))
-      printf ("%-13s %s\n", about[i], nddr_model_get_metadata (model, about[i]));
+    if (nddr_model_get_metadata (model, about[i])) {
+      g_autofree char *said = nddr_verb_printable (nddr_model_get_metadata (model, about[i]));
+      printf ("%-13s %s\n", about[i], said);
+    }
   return NDDR_EXIT_DONE;
 }

@@ -33,10 +33,27 @@ nddr_verb_parse (int *argc, char ***argv, const char *arguments, const char *sum
   return FALSE;
 }
 
+char *
+nddr_verb_printable (const char *text)
+{
+  GString *printable = g_string_new (NULL);
+  for (const char *c = text, *next; *c; c = next) {
+    gunichar letter = g_utf8_get_char_validated (c, -1);
+    gboolean is_utf8 = letter < 0x80000000; /* a file's name may be any bytes */
+    next = is_utf8 ? g_utf8_next_char (c) : c + 1;
+    if (is_utf8 && g_unichar_iscntrl (letter) && letter != '\n')
+      g_string_append (printable, "\xef\xbf\xbd");
+    else
+      g_string_append_len (printable, c, next - c);
+  }
+  return g_string_free (printable, FALSE);
+}
+
 int
 nddr_verb_fail (const char *verb, const GError *error)
 {
-  g_printerr ("nddr %s: %s\n", verb, error->message);
+  g_autofree char *message = nddr_verb_printable (error->message);
+  g_printerr ("nddr %s: %s\n", verb, message);
   return NDDR_EXIT_FAILED;
 }
 

@@ -31,6 +31,8 @@ int nddr_verb_train (int argc, char **argv);
 gboolean nddr_verb_parse (int *argc, char ***argv, const char *arguments, const char *summary, const GOptionEntry *entries, int min_args,
     int max_args);
 
+/** (transfer full): @text, which may be a file's, with U+FFFD for what would move a terminal's cursor or do worse. */
+char *nddr_verb_printable (const char *text);
 /** Says "nddr VERB: MESSAGE" on standard error.  Returns NDDR_EXIT_FAILED. */
 int nddr_verb_fail (const char *verb, const GError *error);
 /** The same for a wrong command line, with where to read more.  Returns NDDR_EXIT_USAGE. */

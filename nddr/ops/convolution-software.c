@@ -191,8 +191,8 @@ direct_part (NddrPlan *plan, const NddrProduct *p, const Packed *packed, NddrTen
   int grid = part->rows * p->grid_width, total = part->images * grid;
   int texels = nddr_tensor_texels (y), branch_texels = nddr_tensor_branch_texels (y);
   /* from the start of a branch to the part's first texel, and past its last */
-  int start = ((part->image * y->height + part->row * p->out_stride + p->out_y) * y->width + p->out_x) * texels;
-  int end = (((part->image + part->images - 1) * y->height + (part->row + part->rows - 1) * p->out_stride + p->out_y + 1)
+  gint64 start = (((gint64) part->image * y->height + part->row * p->out_stride + p->out_y) * y->width + p->out_x) * texels;
+  gint64 end = ((((gint64) part->image + part->images - 1) * y->height + (part->row + part->rows - 1) * p->out_stride + p->out_y + 1)
                 * y->width)
             * texels;
   NddrStep *step = nddr_plan_step (

@@ -158,6 +158,19 @@ test_devices (void)
   expect ("devices 1", 2, "expected no arguments");
 }
 
+/* model.safetensors with another description. */
+static void
+save_telling_model (const char *name, const char *description)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *from = in_folder ("model.safetensors"), *to = in_folder (name);
+  g_autoptr (NddrTensors) tensors = nddr_safetensors_read (from, TRUE, &error);
+  g_assert_no_error (error);
+  g_hash_table_insert (tensors->metadata, g_strdup ("description"), g_strdup (description));
+  nddr_safetensors_write (tensors, to, NDDR_STORE_F32, &error);
+  g_assert_no_error (error);
+}
+
 static void
 test_info (void)
 {
@@ -167,6 +180,9 @@ test_info (void)
   expect ("info --input 128x96 model.safetensors", 0, "input         128x96");
   expect ("info --input 16x16 model.safetensors", 2, "each from 32");
   expect ("info no-such.safetensors", 1, "no-such.safetensors");
+  /* what a file says of itself reaches the terminal as text alone: here an escape sequence that names the window */
+  save_telling_model ("told.safetensors", "\033]0;mine\a");
+  expect ("info told.safetensors", 0, "description   \xef\xbf\xbd]0;mine\xef\xbf\xbd");
   expect ("info picture.png", 1, "picture.png");
 }
 
