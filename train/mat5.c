@@ -9,6 +9,7 @@
 
 #include <nddr/whole-file.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #define MAX_FILE (16 << 20)
@@ -230,9 +231,12 @@ nddr_mat5_read (const char *path, const char *name, gsize *n, GError **error)
   FILE *file = nddr_open_file (path, error);
   if (!file)
     return NULL;
-  g_autofree guint8 *content = g_malloc (MAX_FILE + 1);
-  Span rest = { content, fread (content, 1, MAX_FILE + 1, file), FALSE };
-  gboolean failed = ferror (file);
+  struct stat info;
+  gboolean failed = fstat (fileno (file), &info) != 0;
+  gsize most = failed ? 0 : MIN (info.st_size, MAX_FILE + 1);
+  g_autofree guint8 *content = g_malloc (most);
+  Span rest = { content, fread (content, 1, most, file), FALSE };
+  failed |= ferror (file) != 0;
   fclose (file);
   if (failed) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be read", path);

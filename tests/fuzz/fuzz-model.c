@@ -2,7 +2,7 @@
  *
  * An ordinary test runs it over corpus/ and changed copies of it (run-corpus.c).  To search on, with clang:
  *
- *   clang -g -fsanitize=fuzzer,address,undefined -I. -Ibuild $(pkg-config --cflags --libs glib-2.0 json-glib-1.0) -lm \
+ *   clang -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I. -Ibuild $(pkg-config --cflags --libs glib-2.0 json-glib-1.0) -lm \
  *     tests/fuzz/fuzz-model.c nddr/{error,json,tensors,safetensors,whole-file,config,model,builder,vgg16,mobilenet,resnet,fusion,mixing,head,network}.c -o fuzz-model
  *   ./fuzz-model tests/fuzz/corpus
  *
