@@ -52,7 +52,7 @@ def read(path):
     try:
         with open(path, encoding="utf-8") as stream:
             file.read_file(stream)
-    except (OSError, configparser.Error) as error:
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
         raise Mistake(f"{path}: {error}") from error
     return file
 
@@ -117,6 +117,8 @@ class Tables:
         for key in section:
             if "." not in key and key not in ("title", "as", "alone", "start", "paper"):
                 raise Mistake(f"row {name} has an unknown key {key}")
+        if "model.backbone" not in self.size and "backbone" not in table:
+            raise Mistake(f"neither the size nor the table of {name} says which backbone: expected backbone = vgg16 in its [table], or another")
         changes = {} if "model.backbone" in self.size else {"model.backbone": table["backbone"]}
         changes |= {key: value for source in (table, section) for key, value in source.items() if "." in key}
         changes = {key: self.scaled(name, key, value) for key, value in changes.items()}
@@ -132,6 +134,14 @@ class Tables:
         same = all(getattr(mine, part) == getattr(other, part) for part in ("alone", "start"))
         return self.home(section["as"]) if same and {**self.size, **mine.changes} == {**self.size, **other.changes} else name
 
+    def check_start(self, name, seen=()):
+        """That rows do not start from one another in a circle."""
+        if name in seen:
+            raise Mistake(f"row {name} starts from itself: by way of {', '.join(seen)}")
+        start = self.row(self.home(name)).start
+        if start != WEIGHTS:
+            self.check_start(start, (*seen, name))
+
     def table(self, given):
         path = find(given, "tables")
         self.folder = path.parent  # where the tables are that it speaks of, before ours
@@ -139,5 +149,7 @@ class Tables:
         if self.size_name not in head.get("sizes", self.size_name).split():
             raise Mistake(f"{path.stem} is for the sizes {head['sizes']}: {self.size_name} has another backbone of its own")
         rows = [self.row(f"{path.stem}/{name}") for name in self.file(path.stem).sections() if name != "table"]
+        for row in rows:
+            self.check_start(row.name)
         alone = [row.name for row in rows if row.alone]
         return Table(path.stem, head.get("title", path.stem), rows, head.get("baseline", alone[0] if alone else ""))

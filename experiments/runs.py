@@ -30,7 +30,7 @@ class Tool:
     def __init__(self, path, device):
         self.path, self.device = str(path), ["--device", device] if device else []
         self.child, self.stopped = None, False
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.stop)
 
     def stop(self, number, frame):
@@ -45,6 +45,8 @@ class Tool:
         with open(errors, "wb") as stream:
             # a session of its own: the terminal's Ctrl-C comes once, through stop()
             self.child = subprocess.Popen([self.path, *arguments], stdout=subprocess.PIPE, stderr=stream, text=True, start_new_session=True)
+            if self.stopped:  # before there was a child to be told
+                self.child.send_signal(signal.SIGTERM)
             while True:
                 try:
                     printed = self.child.communicate(timeout=1)[0]
@@ -90,15 +92,18 @@ class Run:
     def why(self):
         """What the tool said where it failed; "": it did not, or was not run."""
         said = last_line(self.folder / "errors.txt")
-        return said if not self.scores() and said.startswith("nddr ") and "--resume goes on" not in said else ""
+        return said if not self.scores() and said.startswith("nddr ") and not self.was_stopped() else ""
+
+    def was_stopped(self):
+        """Whether somebody told the tool to stop."""
+        return "--resume goes on from" in last_line(self.folder / "errors.txt")
 
     def step(self):
-        """The log's last step, and whether that is of a validation."""
+        """The log's last step."""
         try:
-            line = json.loads((last_line(self.folder / "log.jsonl")) or "{}")
+            return json.loads((last_line(self.folder / "log.jsonl")) or "{}").get("step", 0)
         except json.JSONDecodeError:  # being written
-            return 0, False
-        return line.get("step", 0), "val" in line
+            return 0
 
 
 class Trainer:
@@ -152,7 +157,10 @@ class Trainer:
     def check(self, run):
         """That what is in its folder was made as it would be now."""
         path, now = run.folder / "made.json", self.made(run)
-        made = json.loads(path.read_text()) if path.exists() else now
+        try:
+            made = json.loads(path.read_text()) if path.exists() else now
+        except (ValueError, OSError) as error:
+            raise rows.Mistake(f"{path}: {error}; remove {run.folder} to make that run anew") from error
         for key in {**made, **now}:
             if made.get(key) != now.get(key):
                 raise rows.Mistake(f"{run.folder} was made otherwise: {key} was {made.get(key)} and is {now.get(key)}; give another -o, "
@@ -171,11 +179,11 @@ class Trainer:
 
         def watch():
             if sys.stderr.isatty():
-                print(f"\r\033[K{run.name}: step {run.step()[0]} of {steps}", end="", file=sys.stderr, flush=True)
+                print(f"\r\033[K{run.name}: step {run.step()} of {steps}", end="", file=sys.stderr, flush=True)
 
         try:
             self.tool.run([*arguments, *(["--resume"] if resumes else inits)], run.folder / "errors.txt", watch)
-            if run.step() != (steps, True):  # somebody told the tool to stop
+            if run.was_stopped():
                 raise Stopped
             write(run.folder / "scores.json", self.tool.run(self.evaluation(run), run.folder / "errors.txt"))
         finally:

@@ -122,6 +122,33 @@ def test_failed(bench):
     assert "no row x; it has same, broken" in bench.run("--rows", "x", table=HERE / "again.ini", status=1).stderr
 
 
+def test_ended_early(bench):
+    """A run that [train] patience ended is done, and so is one that validates nothing."""
+    for out, sets in (("early", ["train.val_every=1", "train.patience=1", "train.lr=1e-30", "train.bn_mode=frozen"]), ("unvalidated", ["train.val_every=0"])):
+        done = bench.run("--json", *(word for key in sets for word in ("--set", key)), out=out, seeds="1")
+        assert [row["done"] for row in json.loads(done.stdout)["rows"]] == [1, 1], done.stderr
+    log = (bench.folder / "early" / "tiny" / "miniature" / "nddr" / "seed-1" / "log.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["step"] < 4, log[-1]
+
+
+def test_mistakes(bench):
+    """What is wrong in a table or left by an accident is said, without a traceback."""
+    table = (HERE / "miniature.ini").read_text()
+    mistakes = {
+        "circle.ini": (table.replace("[single]", "[single]\nstart = circle/nddr").replace("start = miniature/single", "start = circle/single"), "starts from itself"),
+        "nowhere.ini": (table.replace("backbone = vgg16", ""), "says which backbone"),
+        "latin.ini": (table.replace("NDDR", "\xe9").encode("latin-1"), "latin.ini"),
+    }
+    for name, (text, why) in mistakes.items():
+        path = bench.folder / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        said = bench.run(table=path, out="mistakes", status=1).stderr
+        assert why in said and "Traceback" not in said, said
+    (bench.folder / "runs" / "tiny" / "miniature" / "nddr" / "seed-1" / "made.json").write_text("")
+    said = bench.run("--print", status=1).stderr
+    assert "to make that run anew" in said and "Traceback" not in said, said
+
+
 def test_ours(bench):
     """Each row that comes with the project is a configuration that nddr train reads, at each size: it then misses the data alone."""
     listed = subprocess.run([sys.executable, str(DRIVER), "--list"], check=True, capture_output=True, text=True).stdout
@@ -150,7 +177,7 @@ def test_ours(bench):
 
 
 def main():
-    tests = [test_table, test_kept, test_moved, test_stopped, test_failed, test_ours]
+    tests = [test_table, test_kept, test_moved, test_stopped, test_failed, test_ended_early, test_ours, test_mistakes]
     print(f"1..{len(tests)}")
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
