@@ -14,10 +14,12 @@
 #include <train/report.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <math.h>
 #include <nddr/model.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #define N_PICTURES 4 /* that TensorBoard shows of each validation */
@@ -40,6 +42,7 @@ typedef struct
   gint64 step;                        /* done */
   gint64 saved;                       /* the checkpoint's */
   double best;                        /* NAN: none yet */
+  int lock;                           /* the run's folder, locked; -1: it is not */
   double waited;                      /* seconds, by the last step, for its pictures */
   guint n_skipped;                    /* pictures of the last step that stand for broken ones */
   guint stale;                        /* validations since */
@@ -57,6 +60,8 @@ trainer_clear (Trainer *t)
   g_clear_pointer (&t->validation, nddr_dataset_free);
   g_clear_pointer (&t->pictures, nddr_dataset_free);
   g_free (t->recipe_text);
+  if (t->lock >= 0)
+    close (t->lock);
 }
 
 static char *
@@ -385,9 +390,22 @@ remove_leftovers (const Trainer *t)
       }
 }
 
+/* Two that write one run would spoil it; where the file system knows no locks, nothing is known. */
+static gboolean
+lock_run (Trainer *t, GError **error)
+{
+  t->lock = g_open (t->options->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (t->lock < 0 || flock (t->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+    return TRUE;
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is being trained by another process: wait for its end, or stop it", t->options->run);
+  return FALSE;
+}
+
 static gboolean
 open_run (Trainer *t, GError **error)
 {
+  if (!lock_run (t, error))
+    return FALSE;
   remove_leftovers (t);
   g_autofree char *config = in_run (t, "config.ini");
   t->recipe_text = nddr_recipe_to_text (t->recipe);
@@ -552,11 +570,17 @@ save_checkpoint (Trainer *t, GError **error)
 {
   g_autofree char *path = in_run (t, "checkpoint.safetensors");
   g_autoptr (NddrModel) model = make_model (t, error);
-  if (!model || !save_model (t, model, "model.safetensors", error)
-      || !nddr_checkpoint_save (path, t->learner, t->step, t->best, t->stale, t->recipe_text, t->start->config, error))
+  if (!model)
+    return FALSE;
+  /* a model that cannot be written, as one with numbers beyond fp16 in halves, loses no step: the checkpoint is apart from it */
+  g_autoptr (GError) problem = NULL;
+  gboolean fine = save_model (t, model, "model.safetensors", &problem);
+  if (!nddr_checkpoint_save (path, t->learner, t->step, t->best, t->stale, t->recipe_text, t->start->config, error))
     return FALSE;
   t->saved = t->step;
-  return TRUE;
+  if (!fine)
+    g_propagate_error (error, g_steal_pointer (&problem));
+  return fine;
 }
 
 /* ---- validation */
@@ -770,7 +794,7 @@ gboolean
 nddr_trainer_run (NddrDevice *device, NddrRecipe *recipe, const NddrTrainerOptions *options, gboolean *finished, GError **error)
 {
   NddrRanks *ranks = nddr_ranks_are_several (options->ranks) ? options->ranks : NULL;
-  Trainer t = { .device = device, .recipe = recipe, .options = options, .ranks = ranks, .best = NAN };
+  Trainer t = { .device = device, .recipe = recipe, .options = options, .ranks = ranks, .best = NAN, .lock = -1 };
   gboolean fine = prepare_all (&t, error) && go_on (&t, finished, error), speaks = fine && nddr_ranks_is_first (ranks);
   if (speaks && *finished)
     write_report (&t);

@@ -12,8 +12,11 @@
 #include <json-glib/json-glib.h>
 #include <math.h>
 #include <nddr/model.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 static NddrDevice *device;
 static char *folder; /* a data set of six pictures */
@@ -429,6 +432,60 @@ test_other_best (void)
   g_assert_cmpint (nddr_run_best (log)->step, ==, 4);
 }
 
+/* A run that is being written is left alone. */
+static void
+test_locked (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = fixture_path (folder, "locked");
+  gboolean finished = FALSE;
+  g_autoptr (NddrRecipe) recipe = make_recipe ("train.steps=1", NULL);
+  g_assert_cmpint (g_mkdir_with_parents (run, 0700), ==, 0);
+  int other = g_open (run, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  g_assert_cmpint (flock (other, LOCK_EX), ==, 0);
+  g_assert_false (train (recipe, run, FALSE, NULL, NULL, &finished, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FILE);
+  g_assert_nonnull (strstr (error->message, "by another process"));
+  g_clear_error (&error);
+  close (other);
+  g_autoptr (NddrRecipe) again = make_recipe ("train.steps=1", NULL);
+  train (again, run, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_assert_true (finished);
+}
+
+/* A model with numbers beyond 16-bit floats cannot be written with half = true: that is an error, but the checkpoint is there to go on without. */
+static void
+test_beyond_half (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *first = fixture_path (folder, "large"), *run = fixture_path (folder, "beyond-half"), *init = fixture_path (folder, "large.safetensors");
+  g_autofree char *made = g_build_filename (first, "model.safetensors", NULL);
+  gboolean finished = FALSE;
+  g_autoptr (NddrRecipe) recipe = make_recipe ("train.steps=1", NULL);
+  train (recipe, first, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrTensors) tensors = nddr_safetensors_read (made, TRUE, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < tensors->arrays->len; i++) {
+    NddrArray *array = tensors->arrays->pdata[i];
+    if (g_str_has_suffix (array->name, ".running_var"))
+      array->data[0] = 1e5;
+  }
+  nddr_safetensors_write (tensors, init, NDDR_STORE_F32, &error);
+  g_assert_no_error (error);
+
+  g_autoptr (NddrRecipe) half = make_recipe ("train.steps=1", "train.half=true", "train.bn_mode=frozen", NULL);
+  g_assert_false (train (half, run, FALSE, init, NULL, &finished, &error));
+  g_assert_nonnull (strstr (error->message, ".running_var"));
+  g_clear_error (&error);
+  g_assert_cmpint (checkpoint_step (run), ==, 0);
+  g_autoptr (NddrRecipe) full = make_recipe ("train.steps=1", "train.bn_mode=frozen", NULL);
+  train (full, run, TRUE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_assert_true (finished);
+}
+
 /* What a run was trained with is what its checkpoint says, whatever has become of config.ini. */
 static void
 test_edited (void)
@@ -508,6 +565,8 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/best", test_best);
   g_test_add_func ("/trainer/best/other", test_other_best);
   g_test_add_func ("/trainer/resume/edited", test_edited);
+  g_test_add_func ("/trainer/locked", test_locked);
+  g_test_add_func ("/trainer/beyond-half", test_beyond_half);
   int status = g_test_run ();
   nddr_device_unref (device);
   fixture_remove (folder);
