@@ -579,7 +579,8 @@ record (NddrProgram *program, Slot *slot, guint phase_mask, VkCommandBuffer *com
     return FALSE;
   if (slot->queries) {
     vkCmdResetQueryPool (*commands, slot->queries, 0, 2);
-    vkCmdWriteTimestamp (*commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, slot->queries, 0);
+    /* when what was submitted before has ended, which the first barrier waits for: with TOP_OF_PIPE a frame's time would hold that of the frame before */
+    vkCmdWriteTimestamp (*commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, slot->queries, 0);
   }
   record_steps (program, slot, phase_mask, 0, program->plan->steps->len, *commands);
   if (slot->queries)
