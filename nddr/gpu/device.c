@@ -125,7 +125,7 @@ create_instance (VkInstance *instance, GError **error)
   result = vkCreateInstance (&info, NULL, instance);
   if (result == VK_ERROR_INCOMPATIBLE_DRIVER) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE,
-        "no Vulkan driver was found: install the GPU's, or mesa-vulkan-drivers for the processor's own (lavapipe)");
+        "no Vulkan driver was found, or none could be loaded: install the GPU's, or mesa-vulkan-drivers for the processor's own (lavapipe)");
     return FALSE;
   }
   if (result == VK_ERROR_LAYER_NOT_PRESENT) {
@@ -134,6 +134,19 @@ create_instance (VkInstance *instance, GError **error)
     return FALSE;
   }
   return nddr_vk_check (result, "creating a Vulkan instance", error);
+}
+
+/* Drivers are unloaded with the last instance, and some cannot be loaded again and again: the libraries of one are said to take a little of a process's
+ * static thread-local memory each time and to give back less, until no driver is found.  So the first instance that would go stays. */
+static void
+destroy_instance (VkInstance instance)
+{
+  static gsize kept;
+
+  if (g_once_init_enter (&kept))
+    g_once_init_leave (&kept, 1);
+  else
+    vkDestroyInstance (instance, NULL);
 }
 
 /* (transfer full) physical devices in the loader's order */
@@ -327,7 +340,7 @@ nddr_device_list (GError **error)
   devices = physical_devices (instance, error);
   if (devices)
     list = list_of (instance, devices);
-  vkDestroyInstance (instance, NULL);
+  destroy_instance (instance);
   return list;
 }
 
@@ -514,7 +527,7 @@ nddr_device_open (const char *which, GError **error)
     matches = match (list, which, error);
   }
   if (!matches) {
-    vkDestroyInstance (instance, NULL);
+    destroy_instance (instance);
     return NULL;
   }
   device = device_alloc (instance, g_array_index (devices, VkPhysicalDevice, g_array_index (matches, guint, 0)));
@@ -608,7 +621,7 @@ nddr_device_unref (NddrDevice *device)
 
       destroy (device->instance, device->messenger, NULL);
     }
-    vkDestroyInstance (device->instance, NULL);
+    destroy_instance (device->instance);
   }
   nddr_tuning_free (device->tuning);
   info_clear (&device->info);

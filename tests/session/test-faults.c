@@ -5,8 +5,10 @@
 #include "faults.h"
 #include "generator.h"
 
+#include <dlfcn.h>
 #include <nddr/model.h>
 #include <nddr/nddr-session.h>
+#include <string.h>
 
 #define CONFIG \
   "{ \"backbone\": \"vgg16\", \"width\": 0.0625, \"head_width\": 0.0078125, \"tasks\": [" \
@@ -168,17 +170,58 @@ test_set_frames_keeps (void)
   faults_set (NULL, 0, VK_SUCCESS);
 }
 
+/* ---- what else of the loader's is stood before here: how many instances there are */
+
+static guint destroyed;
+
+VKAPI_ATTR void VKAPI_CALL
+vkDestroyInstance (VkInstance instance, const VkAllocationCallbacks *allocator)
+{
+  destroyed++;
+  ((PFN_vkDestroyInstance) dlsym (RTLD_NEXT, __func__)) (instance, allocator);
+}
+
+static gboolean first_stayed;
+
+static void
+open_first (void)
+{
+  nddr_device_unref (nddr_device_open (NULL, NULL));
+  first_stayed = destroyed == 0;
+}
+
+/* However often devices are opened, the drivers stay loaded: from the first on there is always an instance. */
+static void
+test_instances (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (first_stayed);
+  faults_set (NULL, 0, VK_SUCCESS);
+  guint before = destroyed;
+  for (guint i = 0; i < 3; i++) {
+    g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
+    g_assert_no_error (error);
+    g_autoptr (GPtrArray) list = nddr_device_list (&error);
+    g_assert_no_error (error);
+  }
+  g_assert_cmpuint (faults_count ("vkCreateInstance"), ==, 6);
+  g_assert_cmpuint (destroyed - before, ==, 6);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   make_model ();
+  open_first ();
   count_calls ();
   for (guint i = 0; i < FAULTS_N; i++) {
     g_autofree char *path = g_strconcat ("/faults/", faults_names[i], NULL);
     g_test_add_data_func (path, faults_names[i], test_calls);
   }
   g_test_add_func ("/faults/set-frames-keeps", test_set_frames_keeps);
+  g_test_add_func ("/faults/instances", test_instances);
   int status = g_test_run ();
   nddr_model_unref (model);
   return status;
