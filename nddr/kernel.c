@@ -21,6 +21,21 @@ list_variants (NddrFamily family, NddrNumbers numbers)
   return family == NDDR_FAMILY_SOFTWARE ? software : gpu[numbers];
 }
 
+guint
+nddr_kernel_most_buffers (NddrFamily family)
+{
+  guint most = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (kernels); i++)
+    if (g_str_equal (kernels[i].variant, "software") == (family == NDDR_FAMILY_SOFTWARE)) {
+      guint n = 0;
+      for (const char *b = kernels[i].bindings; *b; b++)
+        n += *b == 'S' || family == NDDR_FAMILY_GPU;
+      most = MAX (most, n);
+    }
+  return most;
+}
+
 const NddrKernel *
 nddr_kernel_find (NddrKernelId id, NddrFamily family, NddrNumbers numbers)
 {

@@ -170,15 +170,23 @@ test_set_frames_keeps (void)
   faults_set (NULL, 0, VK_SUCCESS);
 }
 
-/* ---- what else of the loader's is stood before here: how many instances there are */
+/* ---- what else of the loader's is stood before here: how many instances there are, and a device that binds few buffers */
 
-static guint destroyed;
+static guint destroyed, storage_buffers;
 
 VKAPI_ATTR void VKAPI_CALL
 vkDestroyInstance (VkInstance instance, const VkAllocationCallbacks *allocator)
 {
   destroyed++;
   ((PFN_vkDestroyInstance) dlsym (RTLD_NEXT, __func__)) (instance, allocator);
+}
+
+VKAPI_ATTR void VKAPI_CALL
+vkGetPhysicalDeviceProperties (VkPhysicalDevice physical, VkPhysicalDeviceProperties *properties)
+{
+  ((PFN_vkGetPhysicalDeviceProperties) dlsym (RTLD_NEXT, __func__)) (physical, properties);
+  if (storage_buffers)
+    properties->limits.maxPerStageDescriptorStorageBuffers = storage_buffers;
 }
 
 static gboolean first_stayed;
@@ -209,6 +217,24 @@ test_instances (void)
   g_assert_cmpuint (destroyed - before, ==, 6);
 }
 
+static void
+test_few_buffers (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  storage_buffers = 4; /* what Vulkan promises */
+  g_autoptr (GPtrArray) list = nddr_device_list (&error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < list->len; i++) {
+    const NddrDeviceInfo *info = list->pdata[i];
+    g_assert_false (info->usable);
+    g_assert_nonnull (strstr (info->unusable_because, "4 storage buffers"));
+  }
+  g_assert_null (nddr_device_open (NULL, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED);
+  storage_buffers = 0;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -222,6 +248,7 @@ main (int argc, char **argv)
   }
   g_test_add_func ("/faults/set-frames-keeps", test_set_frames_keeps);
   g_test_add_func ("/faults/instances", test_instances);
+  g_test_add_func ("/faults/few-buffers", test_few_buffers);
   int status = g_test_run ();
   nddr_model_unref (model);
   return status;
