@@ -43,7 +43,7 @@ _nddr ()
       import) options="--help --output --tasks --classes --input --set" ;;
       average) options="--help --output --half" ;;
       export) options="--help --output" ;;
-      info) options="--help --input" ;;
+      info) options="--help --input --plan" ;;
       bench) options="--help --input --batch --precision --train --layers --tune --json --device" ;;
     esac
     COMPREPLY=($(compgen -W "$options" -- "$cur"))

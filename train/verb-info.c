@@ -22,19 +22,38 @@ print_tasks (const NddrConfig *config)
   }
 }
 
+static NddrPlan *
+make_plan (const NddrNetwork *network, guint width, guint height, const NddrTraits *traits, GError **error)
+{
+  g_autoptr (NddrPlan) plan = nddr_plan_new (traits);
+  NddrInference *inference = nddr_inference_append (plan, network, nddr_plan_map (plan, "input", 1, 1, height, width, 3));
+  nddr_inference_free (inference);
+  return nddr_plan_finish (plan, error) ? g_steal_pointer (&plan) : NULL;
+}
+
 /* What inference in fp32 takes for activations as it is planned for a modest device with @traits, and the least that it could. */
 static void
 print_plan (const NddrNetwork *network, guint width, guint height, const NddrTraits *traits, const char *whom)
 {
-  g_autoptr (NddrPlan) plan = nddr_plan_new (traits);
   g_autoptr (GError) error = NULL;
-  NddrInference *inference = nddr_inference_append (plan, network, nddr_plan_map (plan, "input", 1, 1, height, width, 3));
-  if (nddr_plan_finish (plan, &error))
+  g_autoptr (NddrPlan) plan = make_plan (network, width, height, traits, &error);
+  if (plan)
     printf ("planned       %.1f MiB, of which %.1f at once, %s\n", plan->space_bytes[NDDR_SPACE_ARENA] / 1048576.0,
         nddr_plan_live_bytes (plan) / 1048576.0, whom);
   else
     printf ("planned       not %s: %s\n", whom, error->message);
-  nddr_inference_free (inference);
+}
+
+static int
+print_steps (const NddrNetwork *network, guint width, guint height, const NddrTraits *traits)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrPlan) plan = make_plan (network, width, height, traits, &error);
+  if (!plan)
+    return nddr_verb_fail ("info", error);
+  g_autofree char *steps = nddr_plan_print (plan);
+  printf ("%s", steps);
+  return NDDR_EXIT_DONE;
 }
 
 int
@@ -42,15 +61,18 @@ nddr_verb_info (int argc, char **argv)
 {
   static const char *const about[] = { "description", "trained_on", "license" };
   g_autoptr (GError) error = NULL;
-  g_autofree char *input = NULL;
+  g_autofree char *input = NULL, *family = NULL;
   const GOptionEntry entries[] = {
     { "input", 0, 0, G_OPTION_ARG_STRING, &input, "Count for this input size; default: the model's", "WxH" },
+    { "plan", 0, 0, G_OPTION_ARG_STRING, &family, "Print the dispatches of its inference in fp32 instead, with where their tensors lie: gpu or software", "FAMILY" },
     { NULL },
   };
   guint width = 0, height = 0;
   if (!nddr_verb_parse (&argc, &argv, "MODEL", "Says what network a model is, and what it costs.", entries, 1, 1)
       || !nddr_verb_parse_size ("info", input, &width, &height))
     return NDDR_EXIT_USAGE;
+  if (family && !g_str_equal (family, "gpu") && !g_str_equal (family, "software"))
+    return nddr_verb_misuse ("info", "--plan %s: expected gpu or software", family);
   g_autoptr (NddrModel) model = nddr_model_load (argv[1], &error);
   if (!model)
     return nddr_verb_fail ("info", error);
@@ -60,6 +82,8 @@ nddr_verb_info (int argc, char **argv)
   g_autoptr (NddrNetwork) network = nddr_network_new (config, nddr_model_get_tensors (model), NULL, &error);
   if (!network)
     return nddr_verb_fail ("info", error);
+  if (family)
+    return print_steps (network, width, height, g_str_equal (family, "gpu") ? &nddr_traits_gpu : &nddr_traits_software);
   NddrNetworkCost cost;
   nddr_network_cost (network, width, height, &cost);
 

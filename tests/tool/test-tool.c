@@ -178,6 +178,9 @@ test_info (void)
   expect ("info model.safetensors", 0, "task          segmentation (segmentation: wall, floor, other)");
   expect ("info model.safetensors", 0, "at once, for software drivers");
   expect ("info --input 128x96 model.safetensors", 0, "input         128x96");
+  expect ("info --plan software --input 96x64 model.safetensors", 0, "conv_direct");
+  expect ("info --plan gpu model.safetensors", 0, "arena");
+  expect ("info --plan vulkan model.safetensors", 2, "expected gpu or software");
   expect ("info --input 16x16 model.safetensors", 2, "each from 32");
   expect ("info no-such.safetensors", 1, "no-such.safetensors");
   /* what a file says of itself reaches the terminal as text alone: here an escape sequence that names the window */
