@@ -20,7 +20,8 @@ typedef enum
 {
   NDDR_PRECISION_AUTO, /* fp16 where it is as good as free, else fp32 */
   NDDR_PRECISION_FP32,
-  NDDR_PRECISION_FP16, /* fp16 storage, fp32 sums; on software drivers, which have no use for it, slow */
+  NDDR_PRECISION_FP16, /* fp16 storage, fp32 sums; on software drivers, which have no use for it, slow.  What a network's layers give must stay within
+                        * 65504 in magnitude */
 } NddrPrecision;
 
 /** Memory layouts of pixels, named as GStreamer names them.  Since: 0.1 */
@@ -61,7 +62,7 @@ typedef struct
   gint strides[3];
 } NddrFrame;
 
-/** What an output shows; see the plugin's documentation of `view`.  Since: 0.1 */
+/** What an output shows; see docs/element.md for each kind of task.  Since: 0.1 */
 typedef enum
 {
   NDDR_VIEW_OVERLAY, /* the map blended over the frame: RGBA, BGRA, RGBX, BGRX */
@@ -104,7 +105,9 @@ typedef struct
  * Loads the weights onto the device, compiles the network's pipelines and runs it once, so that
  * the first frame is not late.
  *
- * Returns: (transfer full): the session, or NULL with @error
+ * Returns: (transfer full): the session, or NULL with @error: NDDR_ERROR_ARGUMENT for an option or a
+ *   task that cannot be, NDDR_ERROR_UNSUPPORTED where the device lacks something, NDDR_ERROR_NO_MEMORY,
+ *   NDDR_ERROR_DEVICE_LOST or NDDR_ERROR_FAILED
  * Since: 0.1
  */
 NDDR_API NddrSession *nddr_session_new (NddrDevice *device, NddrModel *model,
@@ -116,17 +119,25 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrSession, nddr_session_free)
 /**
  * nddr_session_set_frames:
  * @input: what submitted frames look like
- * @outputs: what to make of each; their tasks must be among the session's; may be none
+ * @outputs: (nullable): what to make of each; their tasks must be among the session's; may be none
  *
  * Must be called before the first submit, and again when either changes; then nothing may be in
- * flight.  Runs once on an empty frame, so that the first one is not late; costs nothing where both are what they were.  On error the session keeps what it
- * had.
+ * flight.  Runs once on an empty frame, so that the first one is not late; costs nothing where both
+ * are what they were.
+ *
+ * Returns: TRUE; or FALSE with @error, as of nddr_session_new(): then the session keeps what it had
  * Since: 0.1
  */
 NDDR_API gboolean nddr_session_set_frames (NddrSession *session, const NddrFrameFormat *input,
     const NddrOutput *outputs, guint n_outputs, GError **error);
 
-/** The size of a head's output, and its channels: what NDDR_VIEW_HEAD gives.  Since: 0.1 */
+/**
+ * nddr_session_get_head_size:
+ * @width, @height, @channels: (out) (optional): of the head's output: what NDDR_VIEW_HEAD gives
+ *
+ * Returns: FALSE where the session has no such task: its model has none, or its options left it out
+ * Since: 0.1
+ */
 NDDR_API gboolean nddr_session_get_head_size (NddrSession *session, const char *task,
     guint *width, guint *height, guint *channels);
 
@@ -154,6 +165,9 @@ NDDR_API guint64 nddr_session_submit (NddrSession *session, const NddrFrame *fra
  * @timing: (out) (optional)
  *
  * Waits until the device has finished that frame, writes its results and frees its slot.
+ *
+ * Returns: TRUE; or FALSE with @error: NDDR_ERROR_ARGUMENT for a ticket that is not the next, which
+ *   frees none; NDDR_ERROR_DEVICE_LOST or NDDR_ERROR_FAILED
  * Since: 0.1
  */
 NDDR_API gboolean nddr_session_wait (NddrSession *session, guint64 ticket,
