@@ -21,8 +21,8 @@
 #   C/head/TASK           the first step's output, [batch, channels, h, w]
 #
 # Step t = 1, 2, … sees picture "C.t", [batch, 3, h, w], and label "C.t.TASK" at the size of the head's output or, with resolution
-# input, of the picture, to which outputs are upsampled.  Weights start as generator.py's calm parameters under their own names.
-# Batch statistics, no dropout, lr constant; SGD, weight decay on convolution weights alone.
+# input, of the picture, to which outputs are upsampled; of several tasks of one kind all have the first one's label.  Weights start as
+# generator.py's calm parameters under their own names.  Batch statistics, no dropout, lr constant; SGD, weight decay on convolution weights alone.
 #
 # A gradient can be zero, or nearly, by construction (a bias before a batch normalisation): such tensors are to be compared absolutely.
 #
@@ -70,6 +70,13 @@ def cases():
     yield "resnet18-nddr", config("resnet18", "nddr", True, "sdn", (64, 48), 5, **TINY_RESNET), "norm", "head"
     yield "resnet50-sluice", config("resnet50", "sluice", True, "nd", (56, 72), output_stride=16, resize="align-corners", **TINY_RESNET), "norm", "input"
     yield "resnet18-shared", config("resnet18", "shared", True, "sn", (61, 45), 5, head="largefov", pool_padding="same", **TINY_RESNET), "norm", "head"
+    # what the others leave out: four tasks, a deep backbone, cross-stitch behind other trunks and with shortcuts, a ResNet for each task
+    yield "vgg16-nddr-four", config("vgg16", "nddr", False, "snds", (56, 48), 5, **TINY_VGG), "norm", "head"
+    yield "vgg16-sluice-shortcut", config("vgg16", "sluice", True, "sn", (64, 48), 5, **TINY_VGG), "norm", "head"
+    yield "mobilenet_v2-cross-stitch", config("mobilenet_v2", "cross-stitch", True, "sn", (64, 48), 5, **TINY_MOBILENET), "norm", "head"
+    yield "resnet18-cross-stitch", config("resnet18", "cross-stitch", True, "snd", (57, 43), 5, output_stride=16, **TINY_RESNET), "norm", "input"
+    yield "resnet18-none", config("resnet18", "none", True, "sn", (64, 48), 5, head="largefov", **TINY_RESNET), "norm", "head"
+    yield "resnet101-shared", config("resnet101", "shared", False, "sn", (56, 48), 5, **TINY_RESNET), "norm", "head"
 
 
 def is_buffer(name):
@@ -116,7 +123,8 @@ class Run:
             output = heads[task["name"]]
             if self.resolution == "input":
                 output = reference.resize(output, size["height"], size["width"], self.network.config["resize"])
-            label = generator.label(f"{self.name}.{t}.{task['name']}", task, SETTINGS["batch"], *output.shape[2:])
+            first = next(other for other in self.config["tasks"] if other["kind"] == task["kind"])
+            label = generator.label(f"{self.name}.{t}.{first['name']}", task, SETTINGS["batch"], *output.shape[2:])
             losses.append(loss_of(task, output, label))
         return losses, heads
 

@@ -236,7 +236,7 @@ golden_batch (const Golden *golden, int t)
   const NddrRecipe *recipe = golden->recipe;
   g_autofree char *name = g_strdup_printf ("%s.%d", golden->name, t);
   NddrBatch *batch = g_new0 (NddrBatch, 1);
-  guint width, height, n = recipe->batch * recipe->accumulate;
+  guint width, height, n = recipe->batch * recipe->accumulate, kinds = 0;
   nddr_learner_get_label_size (golden->learner, &width, &height);
   guint share = n / ranks->count;
   batch->n_samples = share;
@@ -244,6 +244,9 @@ golden_batch (const Golden *golden, int t)
       (gsize) recipe->crop.height * recipe->crop.width * 16);
   for (guint k = 0; k < config->n_tasks; k++) {
     const NddrTask *task = &config->tasks[k];
+    if (kinds & 1 << task->kind)
+      continue; /* several tasks of one kind learn from one label */
+    kinds |= 1 << task->kind;
     g_autofree char *label_name = g_strconcat (name, ".", task->name, NULL);
     gsize each = task->kind == NDDR_TASK_SEGMENTATION ? 1 : task->kind == NDDR_TASK_NORMAL ? 16 : 4;
     gpointer label = take_share (generate_label (label_name, task, n, height, width), n, recipe->accumulate, (gsize) height * width * each);
