@@ -62,8 +62,19 @@ new_event (gint64 step)
 
 /* ---- files */
 
+/* Event { SessionLog session_log = 7 }, SessionLog { SessionStatus status = 1 }, START = 1: what is in other files from @step on does not count. */
+static gboolean
+write_start (NddrEvents *events, gint64 step, GError **error)
+{
+  g_autoptr (GByteArray) event = new_event (step);
+  g_autoptr (GByteArray) log = g_byte_array_new ();
+  nddr_protobuf_put_integer (log, 1, 1);
+  nddr_protobuf_put_message (event, 7, log);
+  return write_record (events, event, error);
+}
+
 NddrEvents *
-nddr_events_open (const char *folder, GError **error)
+nddr_events_open (const char *folder, gint64 last_step, GError **error)
 {
   static const char version[] = "brain.Event:2";
   g_autoptr (NddrEvents) events = g_new0 (NddrEvents, 1);
@@ -76,7 +87,9 @@ nddr_events_open (const char *folder, GError **error)
   }
   g_autoptr (GByteArray) event = new_event (0);
   nddr_protobuf_put_string (event, 3, version);
-  return write_record (events, event, error) ? g_steal_pointer (&events) : NULL;
+  if (!write_record (events, event, error) || (last_step > 0 && !write_start (events, last_step + 1, error)))
+    return NULL;
+  return g_steal_pointer (&events);
 }
 
 void

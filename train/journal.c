@@ -60,7 +60,7 @@ nddr_journal_open (const char *folder, gint64 last_step, GError **error)
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot write %s: %s", journal->path, g_strerror (errno));
     return NULL;
   }
-  journal->events = nddr_events_open (folder, error);
+  journal->events = nddr_events_open (folder, last_step, error);
   return journal->events ? g_steal_pointer (&journal) : NULL;
 }
 
@@ -111,10 +111,11 @@ nddr_journal_step (NddrJournal *journal, gint64 step, double loss, const NddrTas
     append_number (line, more[i].name, more[i].value);
     fine = nddr_events_add (journal->events, step, more[i].name, more[i].value, error);
   }
-  append_number (line, "images_per_s", images_per_s);
-  append_number (line, "data_wait_s", data_wait_s);
-  if (n_skipped)
-    append_number (line, "skipped", n_skipped);
+  const NddrFigure last[] = { { "images_per_s", images_per_s }, { "data_wait_s", data_wait_s }, { "skipped", n_skipped } };
+  for (guint i = 0; fine && i < G_N_ELEMENTS (last) - (n_skipped == 0); i++) {
+    append_number (line, last[i].name, last[i].value);
+    fine = nddr_events_add (journal->events, step, last[i].name, last[i].value, error);
+  }
   g_string_append_c (line, '}');
   return fine && nddr_events_add (journal->events, step, "lr", rate, error) && write_line (journal, line->str, error);
 }

@@ -171,7 +171,11 @@ read_event (GPtrArray *values, Span span)
       event.step = field.varint;
     else if (field.number == 3)
       event.file_version = as_text (&field);
-    else if (field.number == 5)
+    else if (field.number == 7) {
+      Span log = field.bytes;
+      while (read_field (&log, &field))
+        event.is_start |= field.number == 1 && field.varint == 1;
+    } else if (field.number == 5)
       g_ptr_array_add (summaries, g_memdup2 (&field.bytes, sizeof field.bytes));
   guint before = values->len;
   for (guint s = 0; s < summaries->len; s++) {

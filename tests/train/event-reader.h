@@ -11,6 +11,7 @@ typedef struct
 {
   double wall_time;
   gint64 step;
+  gboolean is_start;  /* a session log's START */
   char *file_version; /* NULL: none, as the next two */
   char *tag;
   GBytes *image;      /* encoded_image_string */

@@ -20,17 +20,20 @@ test_records (void)
   g_autoptr (GBytes) png = nddr_image_encode_png (40, 30, 3, sample->rgb, &error);
   g_assert_no_error (error);
   {
-    g_autoptr (NddrEvents) events = nddr_events_open (folder, &error);
+    g_autoptr (NddrEvents) events = nddr_events_open (folder, 299, &error);
     g_assert_no_error (error);
     g_assert_true (nddr_events_add (events, 300, "loss", 0.5, &error));
     g_assert_true (nddr_events_add_image (events, 300, "samples/1/input", 40, 30, 3, png, &error));
     g_assert_true (nddr_events_add (events, G_GINT64_CONSTANT (1) << 40, "val/normal/mean", -2, &error));
   }
   g_autoptr (GPtrArray) values = event_read_folder (folder);
-  g_assert_cmpuint (values->len, ==, 4);
+  g_assert_cmpuint (values->len, ==, 5);
   const EventValue *const *v = (const EventValue *const *) values->pdata;
   g_assert_cmpstr (v[0]->file_version, ==, "brain.Event:2");
   g_assert_null (v[0]->tag);
+  v++;
+  g_assert_true (v[0]->is_start); /* it goes on behind step 299 */
+  g_assert_cmpint (v[0]->step, ==, 300);
   g_assert_cmpstr (v[1]->tag, ==, "loss");
   g_assert_true (v[1]->has_number && !v[1]->image);
   g_assert_cmpfloat (v[1]->number, ==, 0.5f);
@@ -84,7 +87,7 @@ static void
 test_errors (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (NddrEvents) events = nddr_events_open ("no-such-folder", &error);
+  g_autoptr (NddrEvents) events = nddr_events_open ("no-such-folder", 0, &error);
   g_assert_null (events);
   g_assert_nonnull (strstr (error->message, "no-such-folder"));
 }

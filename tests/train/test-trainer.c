@@ -113,6 +113,37 @@ watch (gpointer data)
   return NULL;
 }
 
+/* TensorBoard is told each number of each step's line, and no other of a step. */
+static void
+check_events (const char *run)
+{
+  g_autofree char *text = read_file (run, "log.jsonl", NULL);
+  g_auto (GStrv) lines = g_strsplit (g_strchomp (text), "\n", -1);
+  g_autoptr (GPtrArray) values = event_read_folder (run);
+  guint of_steps = 0, in_log = 0, found = 0;
+  for (guint i = 0; i < values->len; i++) {
+    const EventValue *value = values->pdata[i];
+    of_steps += value->has_number && !g_str_has_prefix (value->tag, "val");
+  }
+  for (guint i = 0; lines[i]; i++) {
+    g_autoptr (JsonNode) node = json_from_string (lines[i], NULL);
+    JsonObject *line = json_node_get_object (node);
+    gint64 step = json_object_get_int_member (line, "step");
+    if (json_object_has_member (line, "val"))
+      continue;
+    for (guint k = 0; k < values->len; k++) {
+      const EventValue *value = values->pdata[k];
+      if (!value->has_number || value->step != step || !json_object_has_member (line, value->tag))
+        continue;
+      g_assert_cmpfloat_with_epsilon (json_object_get_double_member (line, value->tag), value->number, 1e-6 * (1 + fabs (value->number)));
+      found++;
+    }
+    in_log += json_object_get_size (line) - 1;
+  }
+  g_assert_cmpuint (found, ==, in_log);
+  g_assert_cmpuint (found, ==, of_steps);
+}
+
 /* One run in one go; another that stops, whose log then goes on beyond its checkpoint as a killed run's does, and resumes. */
 static void
 check_resume (const char *name, const char *set, const char *set2, const char *set3)
@@ -150,6 +181,7 @@ check_resume (const char *name, const char *set, const char *set2, const char *s
   expect_same (whole, parts, "config.ini");
   g_autofree char *log = read_log (whole), *log_of_parts = read_log (parts);
   g_assert_cmpstr (log, ==, log_of_parts);
+  check_events (whole);
   g_free (watcher.log);
 }
 
