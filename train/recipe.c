@@ -425,6 +425,14 @@ check (const NddrRecipe *recipe, GError **error)
   return TRUE;
 }
 
+/* What automatic choices are, where they follow from nothing. */
+static void
+resolve (NddrRecipe *recipe)
+{
+  if (recipe->precision == NDDR_LEARN_AUTO)
+    recipe->precision = NDDR_LEARN_FP32;
+}
+
 static NddrRecipe *
 new_recipe (void)
 {
@@ -455,6 +463,7 @@ nddr_recipe_load (const char *path, const char *const *sets, GError **error)
       return NULL;
   if (!check (recipe, error))
     return NULL;
+  resolve (recipe);
   return g_steal_pointer (&recipe);
 }
 
@@ -465,6 +474,7 @@ nddr_recipe_parse (const char *text, GError **error)
   g_autoptr (GKeyFile) file = g_key_file_new ();
   if (!g_key_file_load_from_data (file, text, -1, G_KEY_FILE_NONE, error) || !apply_file (recipe, file, error) || !check (recipe, error))
     return NULL;
+  resolve (recipe);
   return g_steal_pointer (&recipe);
 }
 
@@ -481,6 +491,17 @@ nddr_recipe_free (NddrRecipe *recipe)
 }
 
 /* ---- writing and comparing */
+
+char *
+nddr_recipe_unused_weight (const NddrRecipe *recipe)
+{
+  g_auto (GStrv) tasks = task_names (recipe);
+  for (guint i = 0; i < G_N_ELEMENTS (usual_weights); i++)
+    if (!g_strv_contains ((const char *const *) tasks, usual_weights[i].task)
+        && nddr_recipe_task_weight (recipe, usual_weights[i].task) != usual_weights[i].weight)
+      return g_strdup (usual_weights[i].task);
+  return NULL;
+}
 
 double
 nddr_recipe_task_weight (const NddrRecipe *recipe, const char *task)
@@ -510,8 +531,10 @@ nddr_recipe_same_training (const NddrRecipe *a, const NddrRecipe *b, char **what
 {
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
     g_autofree char *one = print_value (a, &keys[i]), *other = print_value (b, &keys[i]);
-    if (keys[i].free || g_str_equal (one, other))
-      continue;
+    double x[2], y[2];
+    gboolean numbers = parse_numbers (one, 1, x) && parse_numbers (other, 1, y), pairs = parse_numbers (one, 2, x) && parse_numbers (other, 2, y);
+    if (keys[i].free || g_str_equal (one, other) || (numbers && x[0] == y[0]) || (pairs && x[0] == y[0] && x[1] == y[1]))
+      continue; /* the same number may be written in several ways */
     *what = g_strdup_printf ("[%s] %s was %s and is %s", keys[i].section, keys[i].name, one, other);
     return FALSE;
   }

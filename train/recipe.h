@@ -49,7 +49,7 @@ typedef struct
   int activation_checkpointing; /* NddrCheckpointing */
   int bn_mode, bn_scope; /* NddrNormMode, NddrNormScope */
   gboolean sync_bn;
-  int precision; /* NddrLearnPrecision: auto and fp32 are the same */
+  int precision; /* NddrLearnPrecision; auto is fp32 once it is read */
   char *best;
   gboolean half; /* models are stored as fp16 */
   /* [loss] */
@@ -83,6 +83,8 @@ NddrConfig *nddr_recipe_make_config (const NddrRecipe *recipe, const NddrClass *
 
 /** The loss weight of a task: 1 where the recipe does not say. */
 double nddr_recipe_task_weight (const NddrRecipe *recipe, const char *task);
+/** (transfer full) (nullable): a key of [loss] that was set, and is the usual name of a task that the recipe does not have. */
+char *nddr_recipe_unused_weight (const NddrRecipe *recipe);
 
 /** Whether two recipes would train the same: for resuming.  What only decides when something is written or said does not matter.
  * On a difference FALSE, and (out) (transfer full) *what says it. */

@@ -130,6 +130,34 @@ report_broken (Trainer *t, NddrDataset *dataset, const char *key)
   g_printerr ("%s[data] %s: skipped%s, %u of %u samples so far\n", news, key, by, n, nddr_dataset_size (dataset));
 }
 
+static gboolean
+has_segmentation (const NddrConfig *config)
+{
+  for (guint k = 0; k < config->n_tasks; k++)
+    if (config->tasks[k].kind == NDDR_TASK_SEGMENTATION)
+      return TRUE;
+  return FALSE;
+}
+
+/* What was asked for and cannot be; what does nothing here, as in a configuration that several runs share, is said alone. */
+static gboolean
+check_use (const Trainer *t, const NddrConfig *config, GError **error)
+{
+  g_autofree char *unused = nddr_recipe_unused_weight (t->recipe);
+  if (t->recipe->head_init == NDDR_HEAD_INIT_WIDEN && config->head != NDDR_HEAD_LARGEFOV) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[model] head_init is \"widen\", which largefov heads can be, and %s cannot: expected file or new",
+        nddr_head_name (config->head));
+    return FALSE;
+  }
+  if (!nddr_ranks_is_first (t->ranks))
+    return TRUE;
+  if (unused)
+    g_printerr ("nddr train: [loss] %s does nothing: no task is called so\n", unused);
+  if (t->recipe->class_balance > 0 && !has_segmentation (config))
+    g_printerr ("nddr train: [loss] class_balance does nothing: no task is a segmentation\n");
+  return TRUE;
+}
+
 static NddrConfig *
 make_config (const Trainer *t, GError **error)
 {
@@ -152,7 +180,7 @@ make_config (const Trainer *t, GError **error)
           "the labels", config->tasks[k].name, nddr_task_kind_name (config->tasks[k].kind), t->recipe->train);
       return NULL;
     }
-  return g_steal_pointer (&config);
+  return check_use (t, config, error) ? g_steal_pointer (&config) : NULL;
 }
 
 /* Whether validations can tell @best: they have labels of its task, or of any. */

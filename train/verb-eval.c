@@ -42,6 +42,17 @@ has_normals (const NddrConfig *config)
   return FALSE;
 }
 
+/* Of any task. */
+static gboolean
+has_labels (const NddrConfig *config, const NddrDataset *dataset)
+{
+  NddrLabels labels = nddr_dataset_labels (dataset);
+  for (guint t = 0; t < config->n_tasks; t++)
+    if (labels & NDDR_LABEL (config->tasks[t].kind))
+      return TRUE;
+  return FALSE;
+}
+
 int
 nddr_verb_eval (int argc, char **argv)
 {
@@ -71,6 +82,10 @@ nddr_verb_eval (int argc, char **argv)
   g_autoptr (NddrDataset) dataset = nddr_dataset_open (argv[2], "val", &error);
   if (!dataset)
     return nddr_verb_fail ("eval", error);
+  if (!has_labels (nddr_model_get_config (model), dataset)) {
+    g_printerr ("nddr eval: %s has no labels of the tasks of %s: expected segmentation, normal or depth labels, to score it by\n", argv[2], argv[1]);
+    return NDDR_EXIT_FAILED;
+  }
   nddr_dataset_set_skip (dataset, skip);
   g_autoptr (NddrDevice) device = nddr_device_open (which, &error);
   if (!device)

@@ -336,6 +336,11 @@ test_eval (void)
   g_assert_nonnull (strstr (page, "<h1>model.safetensors</h1>"));
   g_assert_nonnull (strstr (page, "normal, as the published code scores it"));
   expect ("eval model.safetensors folder:data --report no-such/eval.html", 1, "no-such/eval.html");
+  g_autofree char *bare = in_folder ("bare/val/image"), *picture = in_folder ("picture.png"), *copy = in_folder ("bare/val/image/0.png"), *bytes = NULL;
+  gsize size;
+  g_assert_cmpint (g_mkdir_with_parents (bare, 0700), ==, 0);
+  g_assert_true (g_file_get_contents (picture, &bytes, &size, NULL) && g_file_set_contents (copy, bytes, size, NULL));
+  expect ("eval model.safetensors folder:bare", 1, "folder:bare has no labels of the tasks of model.safetensors");
   expect ("eval model.safetensors folder:no-such", 1, "no-such");
   expect ("eval model.safetensors rooms", 1, "\"rooms\" is not a data set");
   expect ("eval picture.png folder:data", 1, "picture.png");
@@ -438,6 +443,7 @@ test_train (void)
   g_assert_true (g_file_test (log, G_FILE_TEST_EXISTS));
   g_assert_true (g_file_test (checkpoint, G_FILE_TEST_EXISTS));
   expect ("info run/model.safetensors", 0, "vgg16");
+  expect ("train recipe.ini -o never " SMALL "--set model.backbone=resnet18 --set model.head_init=widen", 1, "largefov heads can be, and aspp cannot");
   g_autofree char *report = in_folder ("run/report.html"), *other = in_folder ("other.html"), *page = NULL;
   g_assert_true (g_file_get_contents (report, &page, NULL, NULL));
   g_assert_nonnull (strstr (page, "<h1>run</h1>"));

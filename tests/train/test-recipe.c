@@ -151,9 +151,33 @@ test_file (void)
 
   g_autoptr (NddrRecipe) later = nddr_recipe_load (path, more, &error);
   g_assert_true (nddr_recipe_same_training (recipe, later, &what));
+  /* the same in other words */
+  const char *const spelt[] = { "model.width=1", "model.fusion_init=0.90 ; 0.1", "train.precision=fp32", NULL };
+  g_autoptr (NddrRecipe) words = nddr_recipe_load (path, spelt, &error);
+  g_assert_no_error (error);
+  g_assert_true (nddr_recipe_same_training (recipe, words, &what));
   g_autoptr (NddrRecipe) faster = nddr_recipe_load (path, other, &error);
   g_assert_false (nddr_recipe_same_training (recipe, faster, &what));
   g_assert_cmpstr (what, ==, "[train] lr was 0.0003 and is 0.25");
+}
+
+/* A weight of a task that is called otherwise does nothing, and that can be told; one that is what it always is was not set. */
+static void
+test_unused_weight (void)
+{
+  static const struct { const char *sets[3], *unused; } rows[] = {
+    { { "model.tasks=seg:segmentation", "loss.segmentation=3" }, "segmentation" },
+    { { "model.tasks=seg:segmentation", "loss.segmentation=1" }, NULL },
+    { { "model.tasks=segmentation", "loss.segmentation=3" }, NULL },
+    { { "model.tasks=segmentation", "loss.normal=10" }, "normal" },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (NddrRecipe) recipe = nddr_recipe_load (NULL, rows[i].sets, &error);
+    g_assert_no_error (error);
+    g_autofree char *unused = nddr_recipe_unused_weight (recipe);
+    g_assert_cmpstr (unused, ==, rows[i].unused);
+  }
 }
 
 static void
@@ -222,6 +246,7 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/tasks", test_tasks);
   g_test_add_func ("/recipe/file", test_file);
   g_test_add_func ("/recipe/file-errors", test_file_errors);
+  g_test_add_func ("/recipe/unused-weight", test_unused_weight);
   g_test_add_func ("/recipe/schedules", test_schedules);
   g_test_add_func ("/recipe/warmup", test_warmup);
   return g_test_run ();
