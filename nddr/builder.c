@@ -4,22 +4,22 @@
 #include <nddr/builder.h>
 
 static int
-append_value (NddrBuilder *builder, NddrLanes lanes, int channels)
+append_value (NddrBuilder *builder, NddrBranchTasks branches, int channels)
 {
-  NddrValue value = { lanes.n, channels, (int) builder->network->layers->len };
+  NddrValue value = { branches.n, channels, (int) builder->network->layers->len };
 
   g_array_append_val (builder->network->values, value);
-  g_ptr_array_add (builder->value_tasks, g_memdup2 (lanes.tasks, lanes.n * sizeof *lanes.tasks));
+  g_ptr_array_add (builder->value_tasks, g_memdup2 (branches.tasks, branches.n * sizeof *branches.tasks));
   return (int) builder->network->values->len - 1;
 }
 
 static NddrLayer *
-append_layer (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrLanes lanes, int channels, char *label)
+append_layer (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrBranchTasks branches, int channels, char *label)
 {
-  int output = append_value (builder, lanes, channels);
+  int output = append_value (builder, branches, channels);
   NddrLayer layer = {
-    .kind = kind, .role = role, .label = label, .residual = { -1, 0, 0 }, .output = output, .branches = lanes.n,
-    .kernel = 1, .stride = 1, .dilation = 1, .like = -1, .tasks = g_memdup2 (lanes.tasks, lanes.n * sizeof *lanes.tasks),
+    .kind = kind, .role = role, .label = label, .residual = { -1, 0, 0 }, .output = output, .branches = branches.n,
+    .kernel = 1, .stride = 1, .dilation = 1, .like = -1, .tasks = g_memdup2 (branches.tasks, branches.n * sizeof *branches.tasks),
   };
 
   g_array_append_val (builder->network->layers, layer);
@@ -27,21 +27,21 @@ append_layer (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrLanes
 }
 
 static NddrLayer *
-append_weighted (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrLanes lanes, int channels, char *label)
+append_weighted (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrBranchTasks branches, int channels, char *label)
 {
-  NddrLayer *layer = append_layer (builder, kind, role, lanes, channels, label);
+  NddrLayer *layer = append_layer (builder, kind, role, branches, channels, label);
 
-  layer->names = g_new0 (char *, lanes.n);
-  layer->norms = g_new0 (char *, lanes.n);
-  layer->has_bias = g_new0 (gboolean, lanes.n);
-  layer->has_norm = g_new0 (gboolean, lanes.n);
+  layer->names = g_new0 (char *, branches.n);
+  layer->norms = g_new0 (char *, branches.n);
+  layer->has_bias = g_new0 (gboolean, branches.n);
+  layer->has_norm = g_new0 (gboolean, branches.n);
   return layer;
 }
 
 NddrLayer *
-nddr_builder_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrLanes lanes, char *label)
+nddr_builder_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrBranchTasks branches, char *label)
 {
-  NddrLayer *layer = append_weighted (builder, shape->kind, shape->role, lanes, shape->channels, label);
+  NddrLayer *layer = append_weighted (builder, shape->kind, shape->role, branches, shape->channels, label);
 
   layer->kernel = shape->kernel;
   layer->stride = shape->stride;
@@ -51,22 +51,22 @@ nddr_builder_convolution (NddrBuilder *builder, const NddrConvolutionShape *shap
 }
 
 NddrLayer *
-nddr_builder_mixture (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrLanes lanes, int channels, char *label)
+nddr_builder_mixture (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrBranchTasks branches, int channels, char *label)
 {
-  return append_weighted (builder, kind, role, lanes, channels, label);
+  return append_weighted (builder, kind, role, branches, channels, label);
 }
 
-static NddrLanes
-value_lanes (const NddrBuilder *builder, int value)
+static NddrBranchTasks
+value_branches (const NddrBuilder *builder, int value)
 {
-  return (NddrLanes){ nddr_network_value (builder->network, value)->branches, builder->value_tasks->pdata[value] };
+  return (NddrBranchTasks){ nddr_network_value (builder->network, value)->branches, builder->value_tasks->pdata[value] };
 }
 
 int
 nddr_builder_pool (NddrBuilder *builder, NddrLayerKind kind, int stride, int value, char *label)
 {
   int channels = nddr_network_value (builder->network, value)->channels;
-  NddrLayer *layer = append_layer (builder, kind, NDDR_ROLE_TRUNK, value_lanes (builder, value), channels, label);
+  NddrLayer *layer = append_layer (builder, kind, NDDR_ROLE_TRUNK, value_branches (builder, value), channels, label);
 
   layer->kernel = 3;
   layer->stride = stride;
@@ -78,7 +78,7 @@ int
 nddr_builder_resize (NddrBuilder *builder, NddrRole role, int value, int like, char *label)
 {
   int channels = nddr_network_value (builder->network, value)->channels;
-  NddrLayer *layer = append_layer (builder, NDDR_LAYER_RESIZE, role, value_lanes (builder, value), channels, label);
+  NddrLayer *layer = append_layer (builder, NDDR_LAYER_RESIZE, role, value_branches (builder, value), channels, label);
 
   layer->like = like;
   nddr_builder_read (layer, (NddrInput){ value, 0, 1 });
@@ -88,7 +88,7 @@ nddr_builder_resize (NddrBuilder *builder, NddrRole role, int value, int like, c
 NddrInput
 nddr_builder_pick (NddrBuilder *builder, const NddrLayer *layer, int value)
 {
-  NddrLanes from = value_lanes (builder, value);
+  NddrBranchTasks from = value_branches (builder, value);
   int first = 0, second = 0;
 
   if (from.tasks[0] == -1) /* the image, or a shared trunk: everyone reads it */

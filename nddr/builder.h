@@ -15,7 +15,7 @@ typedef struct
 {
   int n;
   const int *tasks; /* indices in the config; -1: the trunk that all share */
-} NddrLanes;
+} NddrBranchTasks;
 
 typedef struct
 {
@@ -46,9 +46,9 @@ typedef struct
 /* Layers are valid until the next is appended. */
 
 /** A convolution without inputs and names. */
-NddrLayer *nddr_builder_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrLanes lanes, char *label);
+NddrLayer *nddr_builder_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrBranchTasks branches, char *label);
 /** A MIX or BLEND without inputs and names. */
-NddrLayer *nddr_builder_mixture (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrLanes lanes, int channels, char *label);
+NddrLayer *nddr_builder_mixture (NddrBuilder *builder, NddrLayerKind kind, NddrRole role, NddrBranchTasks branches, int channels, char *label);
 /** A layer without weights, on all branches of @value. (returns: its output value) */
 int nddr_builder_pool (NddrBuilder *builder, NddrLayerKind kind, int stride, int value, char *label);
 int nddr_builder_resize (NddrBuilder *builder, NddrRole role, int value, int like, char *label);
@@ -68,29 +68,29 @@ typedef struct
 {
   int n_stages;
   NddrActivation fusion_activation; /* what its fusion layers end with */
-  /** Appends stage @i = 1 … n_stages for @lanes, reading @value. (returns: the value that it makes) */
-  int (*append_stage) (NddrBuilder *builder, int i, NddrLanes lanes, int value);
+  /** Appends stage @i = 1 … n_stages for @branches, reading @value. (returns: the value that it makes) */
+  int (*append_stage) (NddrBuilder *builder, int i, NddrBranchTasks branches, int value);
 } NddrBackboneLayers;
 
 extern const NddrBackboneLayers nddr_vgg16, nddr_mobilenet_v2, nddr_resnet;
 
 /* fusion.c */
-/** The layer nddr.@i: mixes all tasks' branches of @value for the tasks of @lanes. */
-int nddr_append_nddr (NddrBuilder *builder, int i, NddrLanes lanes, int value, NddrActivation activation);
+/** The layer nddr.@i: mixes all tasks' branches of @value for the tasks of @branches. */
+int nddr_append_nddr (NddrBuilder *builder, int i, NddrBranchTasks branches, int value, NddrActivation activation);
 /** The shortcut: @stages, n_stages values, brought to the last one's size and mixed. @resized: n_stages values, what
  * nddr_append_shortcut_resizes() returned. */
-int nddr_append_shortcut (NddrBuilder *builder, const int *resized, int n_stages, NddrLanes lanes);
+int nddr_append_shortcut (NddrBuilder *builder, const int *resized, int n_stages, NddrBranchTasks branches);
 void nddr_append_shortcut_resizes (NddrBuilder *builder, const int *stages, int n_stages, int *resized);
 
 /* mixing.c */
-/** The cross-stitch unit stitch.@i: mixes all tasks' branches of @value, channel by channel, for the tasks of @lanes. */
-int nddr_append_stitch (NddrBuilder *builder, int i, NddrLanes lanes, int value);
-/** The unit sluice.@i: mixes the halves of all tasks' branches of @value for the tasks of @lanes. */
-int nddr_append_sluice (NddrBuilder *builder, int i, NddrLanes lanes, int value);
+/** The cross-stitch unit stitch.@i: mixes all tasks' branches of @value, channel by channel, for the tasks of @branches. */
+int nddr_append_stitch (NddrBuilder *builder, int i, NddrBranchTasks branches, int value);
+/** The unit sluice.@i: mixes the halves of all tasks' branches of @value for the tasks of @branches. */
+int nddr_append_sluice (NddrBuilder *builder, int i, NddrBranchTasks branches, int value);
 /** What heads read without a shortcut: a mixture of @resized, as for nddr_append_shortcut(). */
-int nddr_append_sluice_skips (NddrBuilder *builder, const int *resized, int n_stages, NddrLanes lanes);
+int nddr_append_sluice_skips (NddrBuilder *builder, const int *resized, int n_stages, NddrBranchTasks branches);
 
-/* head.c: appends the heads of @lanes' tasks (none of them -1) on @value */
-void nddr_append_head (NddrBuilder *builder, NddrLanes lanes, int value);
+/* head.c: appends the heads of @branches' tasks (none of them -1) on @value */
+void nddr_append_head (NddrBuilder *builder, NddrBranchTasks branches, int value);
 
 G_END_DECLS

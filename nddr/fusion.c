@@ -4,17 +4,17 @@
 #include <nddr/builder.h>
 
 int
-nddr_append_nddr (NddrBuilder *builder, int i, NddrLanes lanes, int value, NddrActivation activation)
+nddr_append_nddr (NddrBuilder *builder, int i, NddrBranchTasks branches, int value, NddrActivation activation)
 {
   NddrValue from = *nddr_network_value (builder->network, value);
   NddrConvolutionShape shape = { NDDR_LAYER_CONVOLUTION, NDDR_ROLE_FUSION, from.channels, 1, 1, 1, activation };
-  NddrLayer *layer = nddr_builder_convolution (builder, &shape, lanes, g_strdup_printf ("nddr.%d", i));
+  NddrLayer *layer = nddr_builder_convolution (builder, &shape, branches, g_strdup_printf ("nddr.%d", i));
 
   layer->fusion_stage = i;
   for (int k = 0; k < from.branches; k++)
     nddr_builder_read (layer, (NddrInput){ value, k, 0 });
-  for (int b = 0; b < lanes.n; b++) {
-    char *name = g_strdup_printf ("nddr.%d.%s", i, builder->config->tasks[lanes.tasks[b]].name);
+  for (int b = 0; b < branches.n; b++) {
+    char *name = g_strdup_printf ("nddr.%d.%s", i, builder->config->tasks[branches.tasks[b]].name);
 
     nddr_builder_name (builder, layer, b, NDDR_AFFINE_AS_FILE, name, g_strconcat (name, ".bn", NULL));
   }
@@ -30,16 +30,16 @@ nddr_append_shortcut_resizes (NddrBuilder *builder, const int *stages, int n_sta
 }
 
 int
-nddr_append_shortcut (NddrBuilder *builder, const int *resized, int n_stages, NddrLanes lanes)
+nddr_append_shortcut (NddrBuilder *builder, const int *resized, int n_stages, NddrBranchTasks branches)
 {
   NddrConvolutionShape shape = { NDDR_LAYER_CONVOLUTION, NDDR_ROLE_SHORTCUT, nddr_network_value (builder->network, resized[n_stages - 1])->channels,
     1, 1, 1, NDDR_ACTIVATION_RELU };
-  NddrLayer *layer = nddr_builder_convolution (builder, &shape, lanes, g_strdup ("shortcut"));
+  NddrLayer *layer = nddr_builder_convolution (builder, &shape, branches, g_strdup ("shortcut"));
 
   for (int i = 0; i < n_stages; i++)
     nddr_builder_read (layer, nddr_builder_pick (builder, layer, resized[i]));
-  for (int b = 0; b < lanes.n; b++) {
-    char *name = g_strconcat ("shortcut.", nddr_builder_prefix (builder, lanes.tasks[b]), NULL);
+  for (int b = 0; b < branches.n; b++) {
+    char *name = g_strconcat ("shortcut.", nddr_builder_prefix (builder, branches.tasks[b]), NULL);
 
     nddr_builder_name (builder, layer, b, NDDR_AFFINE_AS_FILE, name, g_strconcat (name, ".bn", NULL));
   }

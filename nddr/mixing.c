@@ -6,11 +6,11 @@
 
 /* A unit behind stage @i: one tensor of weights for all tasks. */
 static int
-append_unit (NddrBuilder *builder, const char *kind, int i, NddrLanes lanes, int value, int parts, gboolean each_channel)
+append_unit (NddrBuilder *builder, const char *kind, int i, NddrBranchTasks branches, int value, int parts, gboolean each_channel)
 {
   NddrValue from = *nddr_network_value (builder->network, value);
   g_autofree char *name = g_strdup_printf ("%s.%d", kind, i);
-  NddrLayer *layer = nddr_builder_mixture (builder, NDDR_LAYER_MIX, NDDR_ROLE_FUSION, lanes, from.channels, g_strdup (name));
+  NddrLayer *layer = nddr_builder_mixture (builder, NDDR_LAYER_MIX, NDDR_ROLE_FUSION, branches, from.channels, g_strdup (name));
 
   layer->fusion_stage = i;
   layer->parts = parts;
@@ -22,44 +22,44 @@ append_unit (NddrBuilder *builder, const char *kind, int i, NddrLanes lanes, int
 }
 
 int
-nddr_append_stitch (NddrBuilder *builder, int i, NddrLanes lanes, int value)
+nddr_append_stitch (NddrBuilder *builder, int i, NddrBranchTasks branches, int value)
 {
-  return append_unit (builder, "stitch", i, lanes, value, 1, TRUE);
+  return append_unit (builder, "stitch", i, branches, value, 1, TRUE);
 }
 
 int
-nddr_append_sluice (NddrBuilder *builder, int i, NddrLanes lanes, int value)
+nddr_append_sluice (NddrBuilder *builder, int i, NddrBranchTasks branches, int value)
 {
-  return append_unit (builder, "sluice", i, lanes, value, 2, FALSE);
+  return append_unit (builder, "sluice", i, branches, value, 2, FALSE);
 }
 
 /* Brings stage @i's map to the width of the last. */
 static int
-append_skip (NddrBuilder *builder, int i, int value, int channels, NddrLanes lanes)
+append_skip (NddrBuilder *builder, int i, int value, int channels, NddrBranchTasks branches)
 {
   NddrConvolutionShape shape = { NDDR_LAYER_CONVOLUTION, NDDR_ROLE_SHORTCUT, channels, 1, 1, 1, NDDR_ACTIVATION_NONE };
-  NddrLayer *layer = nddr_builder_convolution (builder, &shape, lanes, g_strdup_printf ("sluice.skip.%d", i));
+  NddrLayer *layer = nddr_builder_convolution (builder, &shape, branches, g_strdup_printf ("sluice.skip.%d", i));
 
   nddr_builder_read (layer, nddr_builder_pick (builder, layer, value));
-  for (int b = 0; b < lanes.n; b++)
-    nddr_builder_name (builder, layer, b, NDDR_AFFINE_BARE, g_strdup_printf ("sluice.skip.%d.%s", i, builder->config->tasks[lanes.tasks[b]].name), NULL);
+  for (int b = 0; b < branches.n; b++)
+    nddr_builder_name (builder, layer, b, NDDR_AFFINE_BARE, g_strdup_printf ("sluice.skip.%d.%s", i, builder->config->tasks[branches.tasks[b]].name), NULL);
   return layer->output;
 }
 
 int
-nddr_append_sluice_skips (NddrBuilder *builder, const int *resized, int n_stages, NddrLanes lanes)
+nddr_append_sluice_skips (NddrBuilder *builder, const int *resized, int n_stages, NddrBranchTasks branches)
 {
   int last = resized[n_stages - 1], channels = nddr_network_value (builder->network, last)->channels;
   g_autofree int *values = g_new (int, n_stages);
   NddrLayer *layer;
 
   for (int i = 0; i < n_stages - 1; i++)
-    values[i] = append_skip (builder, i + 1, resized[i], channels, lanes);
+    values[i] = append_skip (builder, i + 1, resized[i], channels, branches);
   values[n_stages - 1] = last;
-  layer = nddr_builder_mixture (builder, NDDR_LAYER_BLEND, NDDR_ROLE_SHORTCUT, lanes, channels, g_strdup ("sluice.beta"));
+  layer = nddr_builder_mixture (builder, NDDR_LAYER_BLEND, NDDR_ROLE_SHORTCUT, branches, channels, g_strdup ("sluice.beta"));
   for (int i = 0; i < n_stages; i++)
     nddr_builder_read (layer, nddr_builder_pick (builder, layer, values[i]));
-  for (int b = 0; b < lanes.n; b++)
-    layer->names[b] = g_strconcat ("sluice.beta.", builder->config->tasks[lanes.tasks[b]].name, NULL);
+  for (int b = 0; b < branches.n; b++)
+    layer->names[b] = g_strconcat ("sluice.beta.", builder->config->tasks[branches.tasks[b]].name, NULL);
   return layer->output;
 }

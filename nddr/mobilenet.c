@@ -33,9 +33,9 @@ static const struct
 };
 
 static NddrLayer *
-append_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrLanes lanes, int value, char *name, const char *norm)
+append_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrBranchTasks branches, int value, char *name, const char *norm)
 {
-  NddrLayer *layer = nddr_builder_convolution (builder, shape, lanes, name);
+  NddrLayer *layer = nddr_builder_convolution (builder, shape, branches, name);
 
   nddr_builder_read (layer, nddr_builder_pick (builder, layer, value));
   nddr_builder_name_all (builder, layer, NDDR_AFFINE_NORM, name, norm);
@@ -44,15 +44,15 @@ append_convolution (NddrBuilder *builder, const NddrConvolutionShape *shape, Ndd
 
 /* One of a block's normalised convolutions with ReLU6: features.k.conv.part. */
 static int
-append_part (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrLanes lanes, int value, int k, int part)
+append_part (NddrBuilder *builder, const NddrConvolutionShape *shape, NddrBranchTasks branches, int value, int k, int part)
 {
   g_autofree char *norm = g_strdup_printf ("features.%d.conv.%d.1", k, part);
 
-  return append_convolution (builder, shape, lanes, value, g_strdup_printf ("features.%d.conv.%d.0", k, part), norm)->output;
+  return append_convolution (builder, shape, branches, value, g_strdup_printf ("features.%d.conv.%d.0", k, part), norm)->output;
 }
 
 static int
-append_block (NddrBuilder *builder, int k, NddrLanes lanes, int value)
+append_block (NddrBuilder *builder, int k, NddrBranchTasks branches, int value)
 {
   int input = value, channels = nddr_network_value (builder->network, value)->channels, part = 0;
   gboolean fine = builder->config->output_stride == 8, expanded = k > 1;
@@ -65,27 +65,27 @@ append_block (NddrBuilder *builder, int k, NddrLanes lanes, int value)
   NddrLayer *layer;
 
   if (expanded)
-    value = append_part (builder, &expand, lanes, value, k, part++);
-  value = append_part (builder, &depthwise, lanes, value, k, part++);
+    value = append_part (builder, &expand, branches, value, k, part++);
+  value = append_part (builder, &depthwise, branches, value, k, part++);
   norm = g_strdup_printf ("features.%d.conv.%d", k, part + 1);
-  layer = append_convolution (builder, &project, lanes, value, g_strdup_printf ("features.%d.conv.%d", k, part), norm);
+  layer = append_convolution (builder, &project, branches, value, g_strdup_printf ("features.%d.conv.%d", k, part), norm);
   if (blocks[k].residual)
     layer->residual = nddr_builder_pick (builder, layer, input);
   return layer->output;
 }
 
 static int
-append_stage (NddrBuilder *builder, int i, NddrLanes lanes, int value)
+append_stage (NddrBuilder *builder, int i, NddrBranchTasks branches, int value)
 {
   if (i == 1) {
     NddrConvolutionShape stem = { NDDR_LAYER_CONVOLUTION, NDDR_ROLE_TRUNK, (int) nddr_config_scale (STEM, builder->config->width), 3, 2, 1,
       NDDR_ACTIVATION_RELU6 };
 
-    value = append_convolution (builder, &stem, lanes, value, g_strdup ("features.0.0"), "features.0.1")->output;
+    value = append_convolution (builder, &stem, branches, value, g_strdup ("features.0.0"), "features.0.1")->output;
   }
   for (guint k = 1; k < G_N_ELEMENTS (blocks); k++)
     if (blocks[k].stage == i)
-      value = append_block (builder, (int) k, lanes, value);
+      value = append_block (builder, (int) k, branches, value);
   return value;
 }
 

@@ -83,7 +83,7 @@ start (const NddrConfig *config, const NddrTensors *tensors)
 /* How many of @wanted, from its start, lie evenly spaced in 0 … n_tasks - 1: what one layer can read of a value that has a
  * branch for every task. */
 static int
-even_run (NddrLanes wanted)
+even_run (NddrBranchTasks wanted)
 {
   int n = MIN (wanted.n, 2);
 
@@ -94,15 +94,15 @@ even_run (NddrLanes wanted)
 
 /* What mixes the tasks' branches behind stage @i; none where there is nothing to mix. */
 static int
-append_fusion (NddrBuilder *builder, const NddrBackboneLayers *backbone, int i, NddrLanes lanes, int value)
+append_fusion (NddrBuilder *builder, const NddrBackboneLayers *backbone, int i, NddrBranchTasks branches, int value)
 {
   switch (builder->config->fusion) {
     case NDDR_FUSION_NDDR:
-      return nddr_append_nddr (builder, i, lanes, value, backbone->fusion_activation);
+      return nddr_append_nddr (builder, i, branches, value, backbone->fusion_activation);
     case NDDR_FUSION_CROSS_STITCH:
-      return nddr_append_stitch (builder, i, lanes, value);
+      return nddr_append_stitch (builder, i, branches, value);
     case NDDR_FUSION_SLUICE:
-      return nddr_append_sluice (builder, i, lanes, value);
+      return nddr_append_sluice (builder, i, branches, value);
     case NDDR_FUSION_NONE:
     case NDDR_FUSION_SHARED:
     default:
@@ -123,7 +123,7 @@ penalise_last (NddrBuilder *builder)
 
 /* What joins stages, and heads, of the tasks that are wanted. */
 static void
-append_tail (NddrBuilder *builder, const int *stages, int n_stages, NddrLanes trunks, NddrLanes wanted, gboolean fused)
+append_tail (NddrBuilder *builder, const int *stages, int n_stages, NddrBranchTasks trunks, NddrBranchTasks wanted, gboolean fused)
 {
   int resized[MAX_STAGES], value = stages[n_stages - 1];
   gboolean shared = trunks.tasks[0] == -1, shortcut = builder->config->shortcut;
@@ -138,11 +138,11 @@ append_tail (NddrBuilder *builder, const int *stages, int n_stages, NddrLanes tr
     return;
   }
   while (wanted.n > 0) {
-    NddrLanes run = { even_run (wanted), wanted.tasks };
+    NddrBranchTasks run = { even_run (wanted), wanted.tasks };
 
     value = (shortcut ? nddr_append_shortcut : nddr_append_sluice_skips) (builder, resized, n_stages, run);
     nddr_append_head (builder, run, value);
-    wanted = (NddrLanes){ wanted.n - run.n, wanted.tasks + run.n };
+    wanted = (NddrBranchTasks){ wanted.n - run.n, wanted.tasks + run.n };
   }
 }
 
@@ -151,7 +151,7 @@ nddr_network_new (const NddrConfig *config, const NddrTensors *tensors, const gb
 {
   const NddrBackboneLayers *backbone = find_backbone (config);
   g_autofree int *all_tasks = g_new (int, config->n_tasks), *wanted_tasks = g_new (int, config->n_tasks);
-  NddrLanes all = { (int) config->n_tasks, all_tasks }, wanted = { 0, wanted_tasks }, trunks;
+  NddrBranchTasks all = { (int) config->n_tasks, all_tasks }, wanted = { 0, wanted_tasks }, trunks;
   gboolean fused = config->fusion != NDDR_FUSION_NONE && config->fusion != NDDR_FUSION_SHARED && config->n_tasks > 1;
   int stages[MAX_STAGES], value = 0, shared = -1;
   NddrBuilder builder;
@@ -163,7 +163,7 @@ nddr_network_new (const NddrConfig *config, const NddrTensors *tensors, const gb
     if (requested == NULL || requested[t])
       wanted_tasks[wanted.n++] = t;
   }
-  trunks = config->fusion == NDDR_FUSION_SHARED ? (NddrLanes){ 1, &shared } : fused ? all : wanted;
+  trunks = config->fusion == NDDR_FUSION_SHARED ? (NddrBranchTasks){ 1, &shared } : fused ? all : wanted;
 
   builder = start (config, tensors);
   if (wanted.n > 0) {

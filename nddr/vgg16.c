@@ -11,7 +11,7 @@ static const struct
 };
 
 static int
-append_stage (NddrBuilder *builder, int i, NddrLanes lanes, int value)
+append_stage (NddrBuilder *builder, int i, NddrBranchTasks branches, int value)
 {
   NddrConvolutionShape shape = {
     NDDR_LAYER_CONVOLUTION, NDDR_ROLE_TRUNK, (int) nddr_config_scale (stages[i - 1].channels, builder->config->width), 3, 1,
@@ -21,7 +21,7 @@ append_stage (NddrBuilder *builder, int i, NddrLanes lanes, int value)
   for (int j = 1; j <= stages[i - 1].convolutions; j++) {
     char *name = g_strdup_printf ("conv%d_%d", i, j);
     g_autofree char *norm = g_strconcat (name, ".bn", NULL);
-    NddrLayer *layer = nddr_builder_convolution (builder, &shape, lanes, name);
+    NddrLayer *layer = nddr_builder_convolution (builder, &shape, branches, name);
 
     nddr_builder_read (layer, nddr_builder_pick (builder, layer, value));
     nddr_builder_name_all (builder, layer, NDDR_AFFINE_AS_FILE, name, norm);

@@ -98,9 +98,9 @@ measure (NddrDevice *device, Append append, int most_rounds, double *rate, GErro
 }
 
 gboolean
-nddr_measure_device (NddrDevice *device, NddrMeasure *m, GError **error)
+nddr_measure_device (NddrDevice *device, NddrDevicePeak *m, GError **error)
 {
-  *m = (NddrMeasure){ 0 };
+  *m = (NddrDevicePeak){ 0 };
   if (!measure (device, append_fma, MOST_ROUNDS, &m->fma, error) || !measure (device, append_copy, 64, &m->memory, error))
     return FALSE;
   return nddr_device_get_traits (device)->matrix.m == 0 || measure (device, append_matrix, MOST_ROUNDS, &m->matrix, error);

@@ -13,9 +13,9 @@ typedef struct
   double fma;    /* in 32 bits */
   double matrix; /* of 16-bit floats with 32-bit sums on cooperative matrices; 0: there are none */
   double memory;
-} NddrMeasure;
+} NddrDevicePeak;
 
 /** Takes a second or two.  Each is the best of some runs. */
-gboolean nddr_measure_device (NddrDevice *device, NddrMeasure *measure, GError **error);
+gboolean nddr_measure_device (NddrDevice *device, NddrDevicePeak *measure, GError **error);
 
 G_END_DECLS

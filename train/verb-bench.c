@@ -35,7 +35,7 @@ typedef struct
   guint phases;       /* of what is timed */
   gint64 plan_us, weights_us; /* starting: to plan; to upload and pack.  In training the weights count with the plan */
   double first_ms;
-  NddrMeasure peak;   /* what the device can do; with --layers */
+  NddrDevicePeak peak;   /* what the device can do; with --layers */
   GArray *ms;         /* of double, sorted */
 } Bench;
 

@@ -29,7 +29,7 @@ print_measure (guint i, GError **error)
 {
   g_autofree char *which = g_strdup_printf ("%u", i);
   g_autoptr (NddrDevice) device = nddr_device_open (which, error);
-  NddrMeasure measure;
+  NddrDevicePeak measure;
   if (!device || !nddr_measure_device (device, &measure, error)) {
     g_prefix_error (error, "measuring device %u: ", i);
     return FALSE;
