@@ -7,6 +7,7 @@
 
 #include <nddr/nddr-device.h>
 #include <nddr/nddr-error.h>
+#include <nddr/nddr-frame.h>
 #include <nddr/nddr-model.h>
 #include <nddr/nddr-session.h>
 #include <nddr/nddr-version.h>

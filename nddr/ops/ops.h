@@ -6,15 +6,16 @@
  * operation leaves the padding zero.  Parameters are flat tensors in the files' layout, [branches][out][in][kh][kw], in
  * PARAMS; gradients of parameters have the same layout in STATE.
  *
- * Backward operations exist in fp32 alone; but on GPUs a convolution's inputs, and dy, may also be fp16 maps among fp32 ones: then weights are
- * rounded to fp16 for it, products of halves are summed in fp32, and its outputs and gradients are fp32 (mixed precision).  Accumulate: a value that several layers read gets its gradient in parts: the first
- * part writes (accumulate FALSE), the later ones add (TRUE).
+ * Backward operations exist in fp32 alone; but on GPUs a convolution's inputs, and dy, may also be fp16 maps among fp32
+ * ones: then weights are rounded to fp16 for it, products of halves are summed in fp32, and its outputs and gradients are
+ * fp32 (mixed precision).  Accumulate: a value that several layers read gets its gradient in parts: the first part writes
+ * (accumulate FALSE), the later ones add (TRUE).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 #include <nddr/config.h>
-#include <nddr/nddr-session.h>
+#include <nddr/nddr-frame.h>
 #include <nddr/plan.h>
 
 G_BEGIN_DECLS

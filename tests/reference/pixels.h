@@ -4,7 +4,7 @@
 #pragma once
 
 #include <nddr/config.h>
-#include <nddr/nddr-session.h>
+#include <nddr/nddr-frame.h>
 
 /** R'G'B' of one pixel, in [0, 1]. */
 void reference_pixel (const NddrFrameFormat *format, const NddrFrame *frame, int x, int y, double rgb[3]);
