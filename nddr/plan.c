@@ -232,15 +232,6 @@ nddr_step_spec (NddrStep *step, guint32 value)
   step->spec[step->n_spec++] = value;
 }
 
-void
-nddr_step_spec_f (NddrStep *step, float value)
-{
-  guint32 bits;
-
-  memcpy (&bits, &value, sizeof bits);
-  nddr_step_spec (step, bits);
-}
-
 int
 nddr_plan_mark (NddrPlan *plan, gboolean hold)
 {

@@ -166,7 +166,6 @@ void nddr_step_push_f (NddrStep *step, float value);
  * storage bindings a kernel uses offsets within the tensor. */
 void nddr_step_push_base (NddrStep *step, NddrTensor *tensor, gint32 add);
 void nddr_step_spec (NddrStep *step, guint32 value);
-void nddr_step_spec_f (NddrStep *step, float value);
 
 /** Marks the step appended last, which has no mark yet: once it and all before it have run, nddr_program_run_marked() lets the host act.
  * @hold: and the steps behind it wait for that; else they run meanwhile

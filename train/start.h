@@ -19,9 +19,9 @@ typedef struct
 } NddrStart;
 
 /**
- * New layers: convolutions as He et al. (normal, variance 2 / fan-in), a head's last layer, its bias too, uniform within 1 / sqrt (fan-in), fusion layers
- * as the recipe's fusion_init says (a sluice's numbers without xavier 0.95 and 0.05, those of its stages 0.9 for the last and 0.1 for the others); all from the recipe's seed and the tensor's name, so that a layer starts the same whatever else
- * there is.
+ * New layers: convolutions as He et al. (normal, variance 2 / fan-in), a head's last layer, its bias too, uniform within 1 / sqrt (fan-in), fusion
+ * layers as the recipe's fusion_init says (a sluice's numbers without xavier 0.95 and 0.05, those of its stages 0.9 for the last and 0.1 for the
+ * others); all from the recipe's seed and the tensor's name, so that a layer starts the same whatever else there is.
  *
  * @config: taken
  * @inits: (nullable): NULL-terminated: none; one model or backbone for all tasks; or one for each task

@@ -41,12 +41,6 @@ product_type (const Product *p)
   return p->sources[0].input.tensor->type;
 }
 
-static int
-quads (const NddrTensor *t)
-{
-  return t->stride / 4;
-}
-
 /* a branch, in units of @unit channels */
 static int
 branch_units (const NddrTensor *t, int unit)
@@ -74,7 +68,7 @@ row_quads (const Product *p)
   int n = 0;
 
   for (int s = 0; s < p->n_sources; s++)
-    n += p->kernel * p->kernel * quads (p->sources[s].input.tensor);
+    n += p->kernel * p->kernel * nddr_quads (p->sources[s].input.tensor);
   return n;
 }
 
@@ -87,7 +81,7 @@ pack_weights (NddrPlan *plan, const Product *p)
   plan->phase = p->pack_phase;
   for (int s = 0; s < p->n_sources; s++) {
     const NddrTensor *x = p->sources[s].input.tensor;
-    int n = p->branches * out * taps * quads (x);
+    int n = p->branches * out * taps * nddr_quads (x);
     NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_GPU_CONV_PACK, n, 1);
 
     nddr_step_read (step, 0, p->weight);
@@ -95,7 +89,7 @@ pack_weights (NddrPlan *plan, const Product *p)
     nddr_step_push_i (step, n);
     nddr_step_push_i (step, out);
     nddr_step_push_i (step, taps);
-    nddr_step_push_i (step, quads (x));
+    nddr_step_push_i (step, nddr_quads (x));
     nddr_step_push_i (step, x->channels);
     nddr_step_push_i (step, row);
     nddr_step_push_i (step, first);
@@ -104,7 +98,7 @@ pack_weights (NddrPlan *plan, const Product *p)
     nddr_step_push_i (step, p->out_stride);
     nddr_step_push_i (step, p->in_stride);
     nddr_step_push_i (step, p->flip);
-    first += taps * quads (x);
+    first += taps * nddr_quads (x);
   }
   plan->phase = phase;
   return packed;
@@ -271,7 +265,7 @@ append_sum (NddrPlan *plan, const Product *p, NddrTensor *parts, NddrTensor *bia
   nddr_step_write (step, 3, y);
   nddr_step_push_i (step, n);
   nddr_step_push_i (step, y->channels);
-  nddr_step_push_i (step, quads (y));
+  nddr_step_push_i (step, nddr_quads (y));
   nddr_step_push_i (step, splits);
   nddr_step_push_f (step, p->low);
   nddr_step_push_f (step, p->high);
@@ -315,7 +309,7 @@ append_dispatch (NddrPlan *plan, const Product *p)
   nddr_step_push_i (step, y->width);
   nddr_step_push_i (step, y->batch * y->height * y->width);
   nddr_step_push_i (step, y->channels);
-  nddr_step_push_i (step, quads (y));
+  nddr_step_push_i (step, nddr_quads (y));
   if (!tile.m)
     nddr_step_push_i (step, p->n_sources);
   nddr_step_push_i (step, row_quads (p) * 4 / unit);
@@ -500,7 +494,7 @@ append_weight_gradient (NddrPlan *plan, const NddrConvolution *op, int s, NddrBr
     for (guint i = 0; i < G_N_ELEMENTS (tile.spec); i++)
       nddr_step_spec (step, tile.spec[i]);
   } else
-    step = nddr_plan_step (plan, NDDR_KERNEL_GPU_WGRAD, groups (out, 64), groups (quads (x), 8) * taps, op->branches * ranges);
+    step = nddr_plan_step (plan, NDDR_KERNEL_GPU_WGRAD, groups (out, 64), groups (nddr_quads (x), 8) * taps, op->branches * ranges);
   nddr_step_read (step, 0, x);
   nddr_step_read (step, 1, y);
   nddr_step_write (step, 2, part);
@@ -538,13 +532,13 @@ append_weight_gradient (NddrPlan *plan, const NddrConvolution *op, int s, NddrBr
 static void
 append_bias_gradient (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *db)
 {
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_GPU_BIAS_GRAD, quads (dy.tensor), op->branches, 1);
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_GPU_BIAS_GRAD, nddr_quads (dy.tensor), op->branches, 1);
 
   nddr_step_read (step, 0, dy.tensor);
   nddr_step_write (step, 1, db);
   nddr_step_push_i (step, dy.tensor->batch * dy.tensor->height * dy.tensor->width);
   nddr_step_push_i (step, dy.tensor->channels);
-  nddr_step_push_i (step, quads (dy.tensor));
+  nddr_step_push_i (step, nddr_quads (dy.tensor));
   nddr_step_push_i (step, dy.first * branch_quads (dy.tensor));
   nddr_step_push_i (step, dy.step * branch_quads (dy.tensor));
 }

@@ -7,8 +7,9 @@
 #define EMULATED_DEPTH 2 /* or a minute goes by in compiling one tile: its loop is unrolled */
 #define MAX_PARTS (64u << 20) /* bytes of the parts of split sums */
 
-/* Counted in the device's matrices (tunings say a row by its number: where rows change, so does the first line in tuning.c); the comments say what that is in pixels and channels where those are 16 x 16.  @efficiency is what
- * a tile reaches of the first one's rate, as measured on an NVIDIA H200: larger ones use each oct that they load more often. */
+/* Counted in the device's matrices; the comments say what that is in pixels and channels where those are 16 x 16.  @efficiency is what a tile reaches
+ * of the first one's rate, as measured on an NVIDIA H200: larger ones use each oct that they load more often.  Tunings say a row by its number: where
+ * rows change, so does the first line in tuning.c. */
 static const struct
 {
   int subgroups_m, subgroups_n, rows, columns;

@@ -2,18 +2,13 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/convolution.h>
+#include <nddr/ops/lanes.h>
 
 #define LANES 8
 #define STEP_PIXELS 4     /* a turn of the kernel's inner loop */
 #define SUM_PIXELS 1024   /* that one chain of additions takes: more would cost accuracy */
 #define MIN_GROUPS 256    /* that keep two to eight cores evenly busy */
 #define MIN_PIXELS 64     /* of a split, or storing its sums costs more than making them */
-
-static inline int
-quads (const NddrTensor *t)
-{
-  return t->stride / 4;
-}
 
 static inline gint32
 branch_texels (const NddrTensor *t)
@@ -78,7 +73,7 @@ append_sources (NddrPlan *plan, const NddrConvolution *op, int s, int count, int
 {
   const NddrBranches *in = &op->inputs[s];
   NddrTensor *x = in->tensor, *y = dy.tensor;
-  int x_quads = quads (x), dy_quads = quads (y), pixels = y->batch * y->height * y->width, depth = op->branches * count;
+  int x_quads = nddr_quads (x), dy_quads = nddr_quads (y), pixels = y->batch * y->height * y->width, depth = op->branches * count;
   Tiling tiling = choose_tiling (op, x_quads, dy_quads);
   int wanted = divide_up (MIN_GROUPS, tiling.tiles * depth), splits = CLAMP (wanted, 1, divide_up (pixels, MIN_PIXELS));
   int rounds = divide_up (divide_up (pixels, splits), SUM_PIXELS), steps = divide_up (divide_up (pixels, splits * rounds), STEP_PIXELS);
@@ -145,7 +140,7 @@ static void
 append_bias (NddrPlan *plan, int branches, NddrBranches dy, NddrTensor *db)
 {
   NddrTensor *y = dy.tensor;
-  int c4 = quads (y), pixels = y->batch * y->height * y->width;
+  int c4 = nddr_quads (y), pixels = y->batch * y->height * y->width;
   int run = CLAMP (divide_up (pixels, MAX (1, MIN_GROUPS * LANES / c4)) & ~3, MIN_PIXELS, SUM_PIXELS), splits = divide_up (pixels, run);
   NddrTensor *part = nddr_plan_flat (plan, "bias gradient sums", NDDR_SPACE_ARENA, NDDR_F32, (gsize) branches * splits * c4 * 4);
 

@@ -17,23 +17,10 @@
 /* Pixels that one partial sum of a weight gradient adds: more would cost accuracy, less time. */
 #define SUM_PIXELS 1024
 
-static inline int
-quads (const NddrTensor *t)
-{
-  return t->stride / 4;
-}
-
 static inline gint32
 branch_texels (const NddrTensor *t)
 {
-  return (gint32) ((gsize) t->batch * t->height * t->width * quads (t));
-}
-
-static inline guint32
-groups_for (const NddrPlan *plan, int lanes)
-{
-  int local = plan->traits.family == NDDR_FAMILY_SOFTWARE ? 8 : 64;
-  return (lanes + local - 1) / local;
+  return (gint32) ((gsize) t->batch * t->height * t->width * nddr_quads (t));
 }
 
 /* Pushes where @b starts in the space of its tensor, and its step from branch to branch. */
@@ -62,17 +49,17 @@ packed_weights (NddrPlan *plan, const NddrDepthwise *op)
       return step->bindings[2].tensor;
   }
 
-  int texels = op->branches * PACKED_ROWS * quads (op->input.tensor), phase = plan->phase;
+  int texels = op->branches * PACKED_ROWS * nddr_quads (op->input.tensor), phase = plan->phase;
   NddrTensor *packed = nddr_plan_flat (plan, "depthwise weights", NDDR_SPACE_WEIGHTS, NDDR_F32, (gsize) texels * 4);
 
   plan->phase = op->pack_phase;
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_PACK, groups_for (plan, texels), 1, 1);
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_PACK, nddr_lane_groups (plan, texels), 1, 1);
   plan->phase = phase;
   nddr_step_read (step, 0, op->weight);
   nddr_step_read (step, 1, op->bias);
   nddr_step_write (step, 2, packed);
   nddr_step_push_i (step, texels);
-  nddr_step_push_i (step, quads (op->input.tensor));
+  nddr_step_push_i (step, nddr_quads (op->input.tensor));
   nddr_step_push_i (step, op->input.tensor->channels);
   nddr_step_push_i (step, op->bias != NULL);
   return packed;
@@ -93,8 +80,8 @@ static void
 general_pass (NddrPlan *plan, const Pass *p)
 {
   NddrTensor *from = p->from.tensor, *to = p->to.tensor;
-  int c4 = quads (from);
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE, groups_for (plan, to->width * c4), to->batch * to->height, p->branches);
+  int c4 = nddr_quads (from);
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE, nddr_lane_groups (plan, to->width * c4), to->batch * to->height, p->branches);
 
   nddr_step_read (step, 0, from);
   nddr_step_read (step, 1, p->packed);
@@ -131,7 +118,7 @@ general_pass (NddrPlan *plan, const Pass *p)
 static gboolean
 reads_ahead (const NddrTensor *to)
 {
-  return to->bytes >= AHEAD_BYTES && quads (to) > PIECE;
+  return to->bytes >= AHEAD_BYTES && nddr_quads (to) > PIECE;
 }
 
 /* Binds a software kernel's maps and says whether it reads ahead; it reads what it adds to, or what it will overwrite, through binding 0,
@@ -153,12 +140,12 @@ static void
 rows_pass (NddrPlan *plan, const Pass *p)
 {
   NddrTensor *from = p->from.tensor, *to = p->to.tensor;
-  int c4 = quads (from), d = p->dilation;
+  int c4 = nddr_quads (from), d = p->dilation;
   /* residues that lie beyond a small map are empty */
   int row_residues = MIN (d, from->height), column_residues = MIN (d, from->width);
   int rows = (from->height + d - 1) / d, pairs = (rows + 1) / 2, steps = (from->width + d - 1) / d;
   int lanes = row_residues * pairs * column_residues * c4;
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_ROWS, groups_for (plan, lanes), from->batch, p->branches);
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_ROWS, nddr_lane_groups (plan, lanes), from->batch, p->branches);
 
   gboolean ahead = bind_pass (step, p);
   nddr_step_spec (step, p->accumulate);
@@ -191,8 +178,8 @@ static void
 halve_pass (NddrPlan *plan, const Pass *p)
 {
   NddrTensor *from = p->from.tensor, *to = p->to.tensor;
-  int c4 = quads (from), lanes = to->height * c4;
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_HALVE, groups_for (plan, lanes), from->batch, p->branches);
+  int c4 = nddr_quads (from), lanes = to->height * c4;
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_HALVE, nddr_lane_groups (plan, lanes), from->batch, p->branches);
 
   nddr_step_spec (step, bind_pass (step, p));
   nddr_step_push_i (step, c4);
@@ -216,8 +203,8 @@ static void
 double_pass (NddrPlan *plan, const Pass *p)
 {
   NddrTensor *from = p->from.tensor, *to = p->to.tensor;
-  int c4 = quads (from), lanes = from->height * c4;
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_DOUBLE, groups_for (plan, lanes), from->batch, p->branches);
+  int c4 = nddr_quads (from), lanes = from->height * c4;
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_DOUBLE, nddr_lane_groups (plan, lanes), from->batch, p->branches);
 
   gboolean ahead = bind_pass (step, p);
   nddr_step_spec (step, p->accumulate);
@@ -294,7 +281,7 @@ static NddrTensor *
 partial_sums (NddrPlan *plan, const NddrDepthwise *op, int splits)
 {
   return nddr_plan_flat (plan, "depthwise weight sums", NDDR_SPACE_ARENA, NDDR_F32,
-      (gsize) op->branches * splits * SUM_ROWS * quads (op->input.tensor) * 4);
+      (gsize) op->branches * splits * SUM_ROWS * nddr_quads (op->input.tensor) * 4);
 }
 
 /* Any stride and dilation; returns the partial sums. */
@@ -302,13 +289,13 @@ static NddrTensor *
 general_sums (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, int *splits)
 {
   NddrTensor *x = op->input.tensor, *y = dy.tensor;
-  int c4 = quads (x), pixels = y->batch * y->height * y->width;
+  int c4 = nddr_quads (x), pixels = y->batch * y->height * y->width;
   /* enough invocations to fill a device, if there are pixels for them */
   int run = CLAMP (pixels / MAX (1, 16384 / c4), 32, SUM_PIXELS);
 
   *splits = (pixels + run - 1) / run;
   NddrTensor *part = partial_sums (plan, op, *splits);
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_WEIGHT, groups_for (plan, *splits * c4), 1, op->branches);
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_WEIGHT, nddr_lane_groups (plan, *splits * c4), 1, op->branches);
   nddr_step_read (step, 0, x);
   nddr_step_read (step, 1, y);
   nddr_step_write (step, 2, part);
@@ -333,7 +320,7 @@ static NddrTensor *
 row_sums (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, int *splits)
 {
   NddrTensor *x = op->input.tensor, *y = dy.tensor;
-  int c4 = quads (x), residues = MIN (op->dilation, x->width);
+  int c4 = nddr_quads (x), residues = MIN (op->dilation, x->width);
   int pairs = ((y->height + op->dilation - 1) / op->dilation + 1) / 2, image_pairs = MIN (op->dilation, y->height) * pairs;
   int batch_pairs = y->batch * image_pairs;
   int steps = op->stride == 1 ? (x->width + op->dilation - 1) / op->dilation : y->width;
@@ -342,7 +329,7 @@ row_sums (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, int *splits)
 
   *splits = runs * residues;
   NddrTensor *part = partial_sums (plan, op, *splits);
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_WEIGHT_ROWS, groups_for (plan, *splits * c4), 1, op->branches);
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_WEIGHT_ROWS, nddr_lane_groups (plan, *splits * c4), 1, op->branches);
   nddr_step_read (step, 0, x);
   nddr_step_read (step, 1, y);
   nddr_step_write (step, 2, part);
@@ -374,12 +361,12 @@ row_sums (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, int *splits)
 void
 nddr_depthwise_backward_weight (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db)
 {
-  int c4 = quads (op->input.tensor), total = op->branches * SUM_ROWS * c4, splits;
+  int c4 = nddr_quads (op->input.tensor), total = op->branches * SUM_ROWS * c4, splits;
   gboolean rows = plan->traits.family == NDDR_FAMILY_SOFTWARE && (op->stride == 1 || (op->stride == 2 && op->dilation == 1));
 
   check (op);
   NddrTensor *part = (rows ? row_sums : general_sums) (plan, op, dy, &splits);
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_TAP_REDUCE, groups_for (plan, total), 1, 1);
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_TAP_REDUCE, nddr_lane_groups (plan, total), 1, 1);
   nddr_step_read (step, 0, part);
   nddr_step_write (step, 1, dw);
   nddr_step_write (step, 2, db);

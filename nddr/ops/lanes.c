@@ -66,8 +66,7 @@ nddr_plan_step_tiles (NddrPlan *plan, NddrKernelId kernel, const NddrTiles *tile
 NddrStep *
 nddr_plan_step_lanes (NddrPlan *plan, NddrKernelId kernel, guint64 lanes, guint32 z)
 {
-  guint64 local = plan->traits.family == NDDR_FAMILY_SOFTWARE ? 8 : 64;
-  guint64 groups = (lanes + local - 1) / local;
+  guint64 groups = nddr_lane_groups (plan, lanes);
   guint64 x = MIN (groups, plan->traits.max_groups[0]);
   guint64 y = (groups + x - 1) / x;
 

@@ -48,6 +48,14 @@ NddrTiles nddr_tiles (const NddrTraits *traits, const NddrTensor *map, int longe
 /** Appends a step of a lane for each column and run of @tiles, and its specialization constant 0. */
 NddrStep *nddr_plan_step_tiles (NddrPlan *plan, NddrKernelId kernel, const NddrTiles *tiles, guint32 z);
 
+/** Workgroups for @lanes lanes along one axis: of 8 lanes on software drivers, of 64 on GPUs. */
+static inline guint32
+nddr_lane_groups (const NddrPlan *plan, guint64 lanes)
+{
+  int local = plan->traits.family == NDDR_FAMILY_SOFTWARE ? 8 : 64;
+  return (lanes + local - 1) / local;
+}
+
 /** Appends a step of @lanes lanes, @z times. */
 NddrStep *nddr_plan_step_lanes (NddrPlan *plan, NddrKernelId kernel, guint64 lanes, guint32 z);
 

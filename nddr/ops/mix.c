@@ -27,13 +27,6 @@ typedef struct
   gboolean along; /* the input's branch goes with the output's group */
 } Mixture;
 
-static guint32
-groups_for (const NddrPlan *plan, int lanes)
-{
-  int local = plan->traits.family == NDDR_FAMILY_SOFTWARE ? 8 : 64;
-  return (lanes + local - 1) / local;
-}
-
 static int
 part_quads (const Mixture *m)
 {
@@ -88,7 +81,7 @@ pack (NddrPlan *plan, NddrTensor *weight, int cells, int quads, int channels, in
   }
   packed = nddr_plan_flat (plan, "mixing weights", NDDR_SPACE_WEIGHTS, NDDR_F32, (gsize) total * 4);
   plan->phase = pack_phase;
-  step = nddr_plan_step (plan, NDDR_KERNEL_MIX_PACK, groups_for (plan, total), 1, 1);
+  step = nddr_plan_step (plan, NDDR_KERNEL_MIX_PACK, nddr_lane_groups (plan, total), 1, 1);
   plan->phase = phase;
   nddr_step_read (step, 0, weight);
   nddr_step_write (step, 1, packed);
@@ -172,7 +165,7 @@ append_weight_gradient (NddrPlan *plan, const Mixture *m, const Gradient *dw)
   nddr_step_push_inverse (step, quads);
   nddr_step_push_inverse (step, m->n);
 
-  step = nddr_plan_step (plan, NDDR_KERNEL_MIX_WEIGHT_REDUCE, groups_for (plan, lanes), 1, 1);
+  step = nddr_plan_step (plan, NDDR_KERNEL_MIX_WEIGHT_REDUCE, nddr_lane_groups (plan, lanes), 1, 1);
   nddr_step_read (step, 0, part);
   nddr_step_update (step, 1, dw->tensor); /* some of it */
   nddr_step_push_base (step, part, 0);

@@ -76,6 +76,17 @@ push_inverses (NddrStep *step, const NddrTiles *tiles)
   nddr_step_push_inverse (step, tiles->step);
 }
 
+/* What is dropped, and where it is clamped. */
+static void
+push_dropout_and_clamp (NddrStep *step, const NddrNorm *op)
+{
+  nddr_step_push_i (step, op->dropout_layer);
+  nddr_step_push_i (step, nddr_dropout_threshold (op->dropout));
+  nddr_step_push_f (step, op->low);
+  nddr_step_push_f (step, op->high);
+  nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
+}
+
 static NddrTensor *
 statistics (NddrPlan *plan, NddrTensor *x, int *runs, int *run)
 {
@@ -162,11 +173,7 @@ apply (NddrPlan *plan, const NddrNorm *op)
   nddr_step_push_base (step, residual ? residual : x, residual ? op->residual.first * nddr_branch_quads (residual) : 0);
   nddr_step_push_i (step, pitch);
   push_tiles (step, &tiles, FALSE);
-  nddr_step_push_i (step, op->dropout_layer);
-  nddr_step_push_i (step, nddr_dropout_threshold (op->dropout));
-  nddr_step_push_f (step, op->low);
-  nddr_step_push_f (step, op->high);
-  nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
+  push_dropout_and_clamp (step, op);
   push_inverses (step, &tiles);
   nddr_dropout_push_share (step, op->share, nddr_branch_quads (x));
 }
@@ -245,11 +252,7 @@ backward_sums (NddrPlan *plan, const NddrNorm *op, NddrTensor *dz, int *runs)
   nddr_step_write (step, 5, parts);
   push_backward_bases (step, op, dz);
   push_tiles (step, &tiles, TRUE);
-  nddr_step_push_i (step, op->dropout_layer);
-  nddr_step_push_i (step, nddr_dropout_threshold (op->dropout));
-  nddr_step_push_f (step, op->low);
-  nddr_step_push_f (step, op->high);
-  nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
+  push_dropout_and_clamp (step, op);
   push_inverses (step, &tiles);
   nddr_dropout_push_share (step, op->share, nddr_branch_quads (dz));
   *runs = tiles.runs;
@@ -314,11 +317,7 @@ nddr_norm_backward (NddrPlan *plan, NddrNorm *op, NddrTensor *dy, NddrTensor *dz
   nddr_step_push_i (step, out ? dresidual.first * nddr_branch_quads (out) : 0);
   nddr_step_push_i (step, out ? dresidual.step * nddr_branch_quads (out) : 0);
   push_tiles (step, &tiles, FALSE);
-  nddr_step_push_i (step, op->dropout_layer);
-  nddr_step_push_i (step, nddr_dropout_threshold (op->dropout));
-  nddr_step_push_f (step, op->low);
-  nddr_step_push_f (step, op->high);
-  nddr_step_push_f (step, nddr_dropout_scale (op->dropout));
+  push_dropout_and_clamp (step, op);
   push_inverses (step, &tiles);
   nddr_dropout_push_share (step, op->share, nddr_branch_quads (dz));
 }

@@ -86,13 +86,10 @@ nddr_pool_forward (NddrPlan *plan, const NddrPool *op)
 
 /* ---- backward */
 
+/* What both of the next have in common: tensors, where they begin, and dx's size. */
 static void
-max_backward (NddrPlan *plan, NddrTensor *dx, NddrTensor *dy, NddrTensor *places, gboolean accumulate)
+begin_max_backward (NddrStep *step, NddrTensor *dx, NddrTensor *dy, NddrTensor *places, gboolean accumulate)
 {
-  int planes = dx->branches * dx->batch, quads = nddr_quads (dx);
-  NddrLanes lanes = nddr_lanes (&plan->traits, (guint64) planes * dx->height * quads, dx->width, 32);
-  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_POOL_MAX_BACKWARD, lanes.lanes, 1);
-
   nddr_step_read (step, 0, dy);
   nddr_step_read (step, 1, places);
   nddr_step_read (step, 2, accumulate ? dx : NULL);
@@ -101,9 +98,19 @@ max_backward (NddrPlan *plan, NddrTensor *dx, NddrTensor *dy, NddrTensor *places
   nddr_step_push_base (step, dy, 0);
   nddr_step_push_base (step, places, 0);
   nddr_step_push_base (step, dx, 0);
-  nddr_step_push_i (step, quads);
+  nddr_step_push_i (step, nddr_quads (dx));
   nddr_step_push_i (step, dx->width);
   nddr_step_push_i (step, dx->height);
+}
+
+static void
+max_backward (NddrPlan *plan, NddrTensor *dx, NddrTensor *dy, NddrTensor *places, gboolean accumulate)
+{
+  int planes = dx->branches * dx->batch, quads = nddr_quads (dx);
+  NddrLanes lanes = nddr_lanes (&plan->traits, (guint64) planes * dx->height * quads, dx->width, 32);
+  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_POOL_MAX_BACKWARD, lanes.lanes, 1);
+
+  begin_max_backward (step, dx, dy, places, accumulate);
   nddr_step_push_i (step, lanes.run);
   nddr_step_push_i (step, lanes.segments);
   nddr_step_push_i (step, lanes.lanes);
@@ -121,17 +128,7 @@ max_backward_halved (NddrPlan *plan, const NddrPool *op, NddrTensor *dx, NddrTen
   NddrLanes lanes = nddr_lanes (&plan->traits, (guint64) planes * rows * quads, columns, 32);
   NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_POOL_MAX_BACKWARD_HALVED, lanes.lanes, 1);
 
-  nddr_step_read (step, 0, dy);
-  nddr_step_read (step, 1, places);
-  nddr_step_read (step, 2, accumulate ? dx : NULL);
-  nddr_step_write (step, 3, dx);
-  nddr_step_spec (step, accumulate);
-  nddr_step_push_base (step, dy, 0);
-  nddr_step_push_base (step, places, 0);
-  nddr_step_push_base (step, dx, 0);
-  nddr_step_push_i (step, quads);
-  nddr_step_push_i (step, dx->width);
-  nddr_step_push_i (step, dx->height);
+  begin_max_backward (step, dx, dy, places, accumulate);
   nddr_step_push_i (step, dy->width);
   nddr_step_push_i (step, dy->height);
   nddr_step_push_i (step, x_pad);

@@ -1,5 +1,6 @@
-/* When Vulkan fails: each kind of call in turn, at the first, a middle and the last time that it is made.  What was asked for fails with an error of the right code and leaks nothing (the validation layers count what a device still has when it is
- * destroyed), and the device goes on afterwards, unless it is lost.
+/* When Vulkan fails: each kind of call in turn, at the first, a middle and the last time that it is made.  What was asked for fails with an error of
+ * the right code and leaks nothing (the validation layers count what a device still has when it is destroyed), and the device goes on afterwards,
+ * unless it is lost.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "faults.h"
