@@ -389,8 +389,11 @@ gst_nddr_output_add_event (GstNddrCnn *self, GstEvent *event)
 gboolean
 gst_nddr_output_drain (GstNddrCnn *self)
 {
+  /* what is sent to us from within a push of ours, as behind a flush, cannot wait for that push */
+  gboolean own = g_thread_self () == self->thread;
+
   g_mutex_lock (&self->lock);
-  while (!self->flushing && (self->busy || !g_queue_is_empty (&self->items)))
+  while (!self->flushing && !own && (self->busy || !g_queue_is_empty (&self->items)))
     g_cond_wait (&self->cond, &self->lock);
   gboolean drained = !self->flushing;
   g_mutex_unlock (&self->lock);

@@ -536,15 +536,11 @@ static void
 set_segment (GstNddrCnn *self, GstEvent *event)
 {
   g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
-  gboolean ended = FALSE;
 
   gst_event_copy_segment (event, &self->segment);
   self->since_inference = G_MAXUINT;
-  g_mutex_lock (&self->lock);
-  for (guint i = 0; i < pads->len; i++)
-    ended |= GST_NDDR_PAD (pads->pdata[i])->flow == GST_FLOW_EOS;
-  g_mutex_unlock (&self->lock);
-  if (ended && gst_nddr_output_drain (self))
+  /* also where no branch has ended yet: it may, with the last frames of the segment before */
+  if (gst_nddr_output_drain (self))
     for (guint i = 0; i < pads->len; i++)
       forget_flow (self, pads->pdata[i], GST_FLOW_EOS);
 }

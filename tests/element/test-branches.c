@@ -246,6 +246,61 @@ test_segment_after_eos (void)
   check_answer (GST_FLOW_EOS, NULL, gst_event_new_segment (&segment));
 }
 
+static GstFlowReturn
+wait_then_answer (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  gst_buffer_unref (buffer);
+  g_mutex_lock (&gate.lock);
+  gate.blocked = TRUE;
+  g_cond_broadcast (&gate.cond);
+  while (!gate.go)
+    g_cond_wait (&gate.cond, &gate.lock);
+  g_mutex_unlock (&gate.lock);
+  return GST_FLOW_EOS;
+}
+
+static gpointer
+push_segment (gpointer data)
+{
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (((Rig *) data)->in, gst_event_new_segment (&segment));
+  return NULL;
+}
+
+/* the end of a segment that a branch finds with its last frame, while the next segment is on its way */
+static void
+test_segment_before_eos (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  GstPadChainFunction chain = GST_PAD_CHAINFUNC (rig->out[0]->sinkpad);
+
+  rig_set_caps (rig, RIG_CAPS);
+  gate.blocked = gate.go = FALSE;
+  gst_pad_set_chain_function (rig->out[0]->sinkpad, wait_then_answer);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
+  g_mutex_lock (&gate.lock);
+  while (!gate.blocked)
+    g_cond_wait (&gate.cond, &gate.lock);
+  g_mutex_unlock (&gate.lock);
+  GThread *thread = g_thread_new ("segment", push_segment, rig);
+  g_usleep (50000); /* a segment that does not wait for the frame has passed by then */
+  gst_pad_set_chain_function (rig->out[0]->sinkpad, chain);
+  g_mutex_lock (&gate.lock);
+  gate.go = TRUE;
+  g_cond_broadcast (&gate.cond);
+  g_mutex_unlock (&gate.lock);
+  g_thread_join (thread);
+  g_assert_true (gst_harness_push_event (rig->in, gst_event_new_tag (gst_tag_list_new (GST_TAG_TITLE, "a room", NULL))));
+  gst_event_unref (rig_pull_event (rig, 0, GST_EVENT_TAG)); /* the frame's answer has been noted */
+  for (guint n = 1; n < 4; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    expect_picture (rig, 0, n);
+  }
+  rig_free (rig);
+}
+
 /* ---- a pad that is linked while the element looks whether it is: the program exports this, so that it stands before GStreamer's */
 
 static GstPad *link_late, *link_to;
@@ -317,6 +372,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/branches/same-pool", test_same_pool);
   g_test_add_func ("/element/branches/not-negotiated", test_not_negotiated);
   g_test_add_func ("/element/branches/segment-after-eos", test_segment_after_eos);
+  g_test_add_func ("/element/branches/segment-before-eos", test_segment_before_eos);
   g_test_add_func ("/element/branches/linked-meanwhile", test_linked_meanwhile);
   return fixture_run ();
 }
