@@ -13,7 +13,8 @@ read_ppm (const char *path, guint *width, guint *height)
 {
   FILE *file = fopen (path, "rb");
   guint8 *rgb = NULL;
-  gboolean fine = file && fscanf (file, "P6 %u %u 255%*1[ \t\r\n]", width, height) == 2 && *width - 1 < 16384 && *height - 1 < 16384;
+  int end = 0; /* of the header: 0 where it is another */
+  gboolean fine = file && fscanf (file, "P6 %u %u 255%*1[ \t\r\n]%n", width, height, &end) == 2 && end > 0 && *width - 1 < 16384 && *height - 1 < 16384;
 
   if (fine) {
     gsize bytes = (gsize) *width * *height * 3;

@@ -22,17 +22,17 @@ list_variants (NddrFamily family, NddrNumbers numbers)
 }
 
 guint
-nddr_kernel_most_buffers (NddrFamily family)
+nddr_kernel_most_buffers (void)
 {
   guint most = 0;
 
-  for (guint i = 0; i < G_N_ELEMENTS (kernels); i++)
-    if (g_str_equal (kernels[i].variant, "software") == (family == NDDR_FAMILY_SOFTWARE)) {
-      guint n = 0;
-      for (const char *b = kernels[i].bindings; *b; b++)
-        n += *b == 'S' || family == NDDR_FAMILY_GPU;
-      most = MAX (most, n);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (kernels); i++) {
+    gboolean software = g_str_equal (kernels[i].variant, "software");
+    guint n = 0;
+    for (const char *b = kernels[i].bindings; *b; b++)
+      n += *b == 'S' || !software;
+    most = MAX (most, n);
+  }
   return most;
 }
 

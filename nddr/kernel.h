@@ -36,8 +36,8 @@ typedef struct
   gsize spirv_bytes;
 } NddrKernel;
 
-/** How many storage buffers the kernel that binds most of them does. */
-guint nddr_kernel_most_buffers (NddrFamily family);
+/** How many storage buffers the kernel that binds most of them does.  Of both families: software drivers run the others in fp16. */
+guint nddr_kernel_most_buffers (void);
 
 /** The variant for @family and numbers; NULL where there is none (then the operation has another way).  The software family has fp32 alone. */
 const NddrKernel *nddr_kernel_find (NddrKernelId id, NddrFamily family, NddrNumbers numbers);

@@ -294,7 +294,7 @@ query_capabilities (VkInstance instance, VkPhysicalDevice physical, Capabilities
   c->info.matrix[1] = c->traits.matrix.n;
   c->info.matrix[2] = c->traits.matrix.k;
   guint buffers = MIN (properties.limits.maxPerStageDescriptorStorageBuffers, properties.limits.maxDescriptorSetStorageBuffers);
-  guint needed = nddr_kernel_most_buffers (c->traits.family);
+  guint needed = nddr_kernel_most_buffers ();
   if (!find_queue_family (physical, 0, G_MAXUINT32, &c->queue_family, &c->timestamp_bits))
     c->info.unusable_because = g_strdup ("has no queue that computes");
   else if (buffers < needed)
