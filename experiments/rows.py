@@ -138,7 +138,7 @@ class Tables:
         """That rows do not start from one another in a circle."""
         if name in seen:
             raise Mistake(f"row {name} starts from itself: by way of {', '.join(seen)}")
-        start = self.row(self.home(name)).start
+        start = self.row(name).start
         if start != WEIGHTS:
             self.check_start(start, (*seen, name))
 

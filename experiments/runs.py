@@ -31,6 +31,8 @@ class Tool:
         self.path, self.device = str(path), ["--device", device] if device else []
         self.child, self.stopped = None, False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup
             signal.signal(number, self.stop)
 
     def stop(self, number, frame):

@@ -137,6 +137,7 @@ def test_mistakes(bench):
     mistakes = {
         "circle.ini": (table.replace("[single]", "[single]\nstart = circle/nddr").replace("start = miniature/single", "start = circle/single"), "starts from itself"),
         "nowhere.ini": (table.replace("backbone = vgg16", ""), "says which backbone"),
+        "typo.ini": (table.replace("start = miniature/single", "start = typo/singel"), "there is no row typo/singel"),
         "latin.ini": (table.replace("NDDR", "\xe9").encode("latin-1"), "latin.ini"),
     }
     for name, (text, why) in mistakes.items():
