@@ -97,10 +97,10 @@ set_norm (const Statistics *s, NddrStart *start)
 
 /* @limit pictures through the program, batch by batch. */
 static gboolean
-run (NddrProgram *program, const NddrTraining *training, NddrLoader *loader, guint batch_size, guint64 limit, GArray *statistics, GError **error)
+run (NddrProgram *program, const NddrTraining *training, NddrLoader *loader, guint64 limit, GArray *statistics, GError **error)
 {
   guint64 done = 0;
-  while (done * batch_size < limit) {
+  while (done < limit) {
     g_autoptr (GError) problem = NULL;
     NddrBatch *batch = nddr_loader_next (loader, &problem);
     if (!batch && problem) {
@@ -109,20 +109,17 @@ run (NddrProgram *program, const NddrTraining *training, NddrLoader *loader, gui
     }
     if (!batch)
       return TRUE;
-    guint n_samples = batch->n_samples;
-    gboolean whole = n_samples == batch_size || done == 0, fine = TRUE; /* what fills up a last batch is no picture */
+    guint n_samples = batch->n_samples; /* what fills up a last batch is no picture */
     memcpy (nddr_program_map (program, training->image, 0), batch->image, training->image->bytes);
     nddr_loader_return (loader, batch);
-    if (!whole)
-      return TRUE;
-    fine = nddr_program_run (program, 1 << NDDR_TRAINING_PACK | 1 << NDDR_TRAINING_FORWARD, error);
+    gboolean fine = nddr_program_run (program, 1 << NDDR_TRAINING_PACK | 1 << NDDR_TRAINING_FORWARD, error);
     for (guint i = 0; fine && i < statistics->len; i++) {
       Statistics *s = &g_array_index (statistics, Statistics, i);
       fine = add_map (s, program, training->raw[s->layer], n_samples, error);
     }
     if (!fine)
       return FALSE;
-    done++;
+    done += n_samples;
   }
   return TRUE;
 }
@@ -180,8 +177,8 @@ nddr_fusion_norm_measure (NddrDevice *device, NddrStart *start, const NddrRecipe
   NddrLoaderOptions loading = { .batch = batch };
   nddr_augment_plain (&loading.augment, recipe->input.width, recipe->input.height, start->config->mean, start->config->std);
   g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &loading);
-  guint64 limit = MAX (nddr_dataset_size (dataset) / recipe->batch * recipe->batch, 1); /* whole batches of the recipe's: what one rank takes */
-  if (!run (program, training, loader, batch, limit, statistics, error))
+  guint64 size = nddr_dataset_size (dataset), limit = size < recipe->batch ? size : size / recipe->batch * recipe->batch; /* whole batches of the recipe's */
+  if (!run (program, training, loader, limit, statistics, error))
     return FALSE;
   for (guint i = 0; i < statistics->len; i++)
     set_norm (&g_array_index (statistics, Statistics, i), start);

@@ -605,25 +605,33 @@ test_fusion_norm_few (void)
 static void
 test_fusion_norm_refused (void)
 {
+  static const guint sizes[] = { 9, 3 }; /* two whole batches and one picture; less than a batch, of which all count */
   g_autoptr (GError) error = NULL;
   const char *const sets[] = { MOBILENET, NULL };
   NddrStart *made[2];
-  g_autoptr (NddrDataset) dataset = make_pictures ("refused", 9);
   g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
   g_assert_no_error (error);
   g_autoptr (NddrRecipe) recipe = make_recipe (sets);
-  recipe->batch = 4;
-  for (guint i = 0; i < 2; i++) {
-    made[i] = start (recipe, 3, NULL);
-    faults_set (i ? "vkAllocateMemory" : NULL, 1, VK_ERROR_OUT_OF_DEVICE_MEMORY);
-    nddr_fusion_norm_measure (device, made[i], recipe, recipe->batch, dataset, &error);
-    g_assert_no_error (error);
+  g_autoptr (NddrDataset) dataset = NULL;
+  for (guint s = 0; s < G_N_ELEMENTS (sizes); s++) {
+    g_autofree char *name = g_strdup_printf ("refused-%u", sizes[s]);
+    g_clear_pointer (&dataset, nddr_dataset_free);
+    dataset = make_pictures (name, sizes[s]);
+    recipe->batch = 4;
+    for (guint i = 0; i < 2; i++) {
+      made[i] = start (recipe, 3, NULL);
+      faults_set (i ? "vkAllocateMemory" : NULL, 1, VK_ERROR_OUT_OF_DEVICE_MEMORY);
+      nddr_fusion_norm_measure (device, made[i], recipe, recipe->batch, dataset, &error);
+      g_assert_no_error (error);
+    }
+    const NddrArray *a = find (made[0], "nddr.3.normal.bn.running_var"), *b = find (made[1], "nddr.3.normal.bn.running_var");
+    for (gsize k = 0; k < a->n_elements; k++)
+      g_assert_cmpfloat_with_epsilon (a->data[k], b->data[k], 1e-4 * a->data[k]);
+    nddr_start_free (made[0]);
+    nddr_start_free (made[1]);
   }
-  const NddrArray *a = find (made[0], "nddr.3.normal.bn.running_var"), *b = find (made[1], "nddr.3.normal.bn.running_var");
-  for (gsize k = 0; k < a->n_elements; k++)
-    g_assert_cmpfloat_with_epsilon (a->data[k], b->data[k], 1e-4 * a->data[k]);
-  nddr_start_free (made[1]);
   recipe->batch = 1;
+  made[0] = start (recipe, 3, NULL);
   faults_set ("vkAllocateMemory", 1, VK_ERROR_OUT_OF_DEVICE_MEMORY);
   g_assert_false (nddr_fusion_norm_measure (device, made[0], recipe, recipe->batch, dataset, &error));
   faults_set (NULL, 0, VK_SUCCESS);
