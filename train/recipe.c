@@ -526,15 +526,24 @@ nddr_recipe_to_text (const NddrRecipe *recipe)
   return g_key_file_to_data (file, NULL, NULL);
 }
 
+/* Up to three, which may be written in several ways: 0.5 and 0.50. */
+static gboolean
+same_numbers (const char *a, const char *b)
+{
+  double x[3], y[3];
+  for (int n = 1; n <= 3; n++)
+    if (parse_numbers (a, n, x) && parse_numbers (b, n, y))
+      return memcmp (x, y, n * sizeof *x) == 0;
+  return FALSE;
+}
+
 gboolean
 nddr_recipe_same_training (const NddrRecipe *a, const NddrRecipe *b, char **what)
 {
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
     g_autofree char *one = print_value (a, &keys[i]), *other = print_value (b, &keys[i]);
-    double x[2], y[2];
-    gboolean numbers = parse_numbers (one, 1, x) && parse_numbers (other, 1, y), pairs = parse_numbers (one, 2, x) && parse_numbers (other, 2, y);
-    if (keys[i].free || g_str_equal (one, other) || (numbers && x[0] == y[0]) || (pairs && x[0] == y[0] && x[1] == y[1]))
-      continue; /* the same number may be written in several ways */
+    if (keys[i].free || g_str_equal (one, other) || (g_str_equal (keys[i].section, "model") && same_numbers (one, other)))
+      continue;
     *what = g_strdup_printf ("[%s] %s was %s and is %s", keys[i].section, keys[i].name, one, other);
     return FALSE;
   }

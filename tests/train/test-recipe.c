@@ -152,7 +152,7 @@ test_file (void)
   g_autoptr (NddrRecipe) later = nddr_recipe_load (path, more, &error);
   g_assert_true (nddr_recipe_same_training (recipe, later, &what));
   /* the same in other words */
-  const char *const spelt[] = { "model.width=1", "model.fusion_init=0.90 ; 0.1", "train.precision=fp32", NULL };
+  const char *const spelt[] = { "model.width=1", "model.fusion_init=0.90 ; 0.1", "model.mean=0.50;0.5;0.5", "train.precision=fp32", NULL };
   g_autoptr (NddrRecipe) words = nddr_recipe_load (path, spelt, &error);
   g_assert_no_error (error);
   g_assert_true (nddr_recipe_same_training (recipe, words, &what));
