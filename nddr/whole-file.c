@@ -20,8 +20,8 @@ nddr_open_file (const char *path, GError **error)
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be opened: %s", path, g_strerror (errno));
   else if (fstat (fd, &info) != 0 || !S_ISREG (info.st_mode))
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: is not a file that can be read", path);
-  else
-    file = fdopen (fd, "rb");
+  else if ((file = fdopen (fd, "rb")) == NULL)
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be opened: %s", path, g_strerror (errno));
   if (fd >= 0 && file == NULL)
     close (fd);
   return file;

@@ -147,8 +147,11 @@ nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNod
   g_autoptr (GString) line = g_string_new (NULL);
   g_string_append_printf (line, "{\"step\":%" G_GINT64_FORMAT ",\"val\":%s", step, text);
   append_number (line, "val_loss", loss);
-  if (best)
-    g_string_append_printf (line, ",\"best\":\"%s\"", best); /* the name of a score */
+  if (best) {
+    g_autoptr (JsonNode) name = json_node_init_string (json_node_alloc (), best); /* a class's may hold anything */
+    g_autofree char *quoted = json_to_string (name, FALSE);
+    g_string_append_printf (line, ",\"best\":%s", quoted);
+  }
   g_string_append_c (line, '}');
   return add_scores (journal, step, "val", metrics, error) && nddr_events_add (journal->events, step, "val_loss", loss, error)
       && write_line (journal, line->str, error);

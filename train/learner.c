@@ -176,9 +176,12 @@ nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks
     traits = nddr_device_get_traits (device);
   learner->mixed = recipe->precision == NDDR_LEARN_MIXED && traits->family == NDDR_FAMILY_GPU && traits->fp16;
   learner->scaler = nddr_scaler_new ();
-  if (!make_program (learner, device, traits, error)) {
-    g_prefix_error (error, "a step of %" G_GINT64_FORMAT " pictures of %dx%d ([train] batch, [data] crop; accumulate keeps a batch large): ", recipe->batch,
-        recipe->crop.width, recipe->crop.height);
+  g_autoptr (GError) problem = NULL;
+  if (!make_program (learner, device, traits, &problem)) {
+    if (g_error_matches (problem, NDDR_ERROR, NDDR_ERROR_NO_MEMORY) || g_error_matches (problem, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED))
+      g_prefix_error (&problem, "a step of %d pictures of %dx%d on one device ([train] batch, [data] crop; accumulate keeps a batch large): ",
+          training_options (learner).batch, recipe->crop.width, recipe->crop.height);
+    g_propagate_error (error, g_steal_pointer (&problem));
     return NULL;
   }
   const NddrParameters *parameters = learner->training->parameters;

@@ -144,7 +144,7 @@ static gboolean
 check_use (const Trainer *t, const NddrConfig *config, GError **error)
 {
   g_autofree char *unused = nddr_recipe_unused_weight (t->recipe);
-  if (t->recipe->head_init == NDDR_HEAD_INIT_WIDEN && config->head != NDDR_HEAD_LARGEFOV) {
+  if (t->recipe->head_init == NDDR_HEAD_INIT_WIDEN && config->head != NDDR_HEAD_LARGEFOV && !t->checkpoint) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[model] head_init is \"widen\", which largefov heads can be, and %s cannot: expected file or new",
         nddr_head_name (config->head));
     return FALSE;
@@ -173,8 +173,10 @@ make_config (const Trainer *t, GError **error)
     return NULL;
   }
   g_autoptr (NddrConfig) config = nddr_recipe_make_config (t->recipe, classes, n_classes, error);
+  if (!config)
+    return NULL;
   NddrLabels labels = nddr_dataset_labels (t->pictures);
-  for (guint k = 0; config && k < config->n_tasks; k++)
+  for (guint k = 0; k < config->n_tasks; k++)
     if (!(labels & NDDR_LABEL (config->tasks[k].kind))) {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "task %s needs %s labels, but [data] train = %s has none: leave the task out, or give "
           "the labels", config->tasks[k].name, nddr_task_kind_name (config->tasks[k].kind), t->recipe->train);
@@ -432,8 +434,6 @@ lock_run (Trainer *t, GError **error)
 static gboolean
 open_run (Trainer *t, GError **error)
 {
-  if (!lock_run (t, error))
-    return FALSE;
   remove_leftovers (t);
   g_autofree char *config = in_run (t, "config.ini");
   t->recipe_text = nddr_recipe_to_text (t->recipe);
@@ -462,6 +462,9 @@ prepare (Trainer *t, GError **error)
         t->options->run);
     return FALSE;
   }
+  /* before anything is read that another process may be about to write */
+  if (nddr_ranks_is_first (t->ranks) && !lock_run (t, error))
+    return FALSE;
   if ((t->options->resume && !load_checkpoint (t, error)) || !open_data (t, error))
     return FALSE;
   NddrConfig *config = make_config (t, error);
@@ -644,16 +647,15 @@ validate (Trainer *t, GError **error)
   g_autoptr (JsonNode) json = nddr_metrics_to_json (metrics);
   double score = g_str_equal (t->recipe->best, "loss") ? loss : nddr_metrics_get (metrics, t->recipe->best);
   gboolean better = isfinite (score) && (!isfinite (t->best) || (t->more_is_better ? score > t->best : score < t->best));
+  if (better && !save_model (t, model, "best.safetensors", error))
+    return FALSE;
   if (!nddr_journal_validation (t->journal, t->step, loss, json, better ? t->recipe->best : NULL, error)
       || !nddr_journal_pictures (t->journal, t->step, config->tasks, config->n_tasks, gallery, error))
     return FALSE;
-  if (!better) {
-    t->stale++;
-    return TRUE;
-  }
-  t->best = score;
-  t->stale = 0;
-  return save_model (t, model, "best.safetensors", error);
+  t->stale = better ? 0 : t->stale + 1;
+  if (better)
+    t->best = score;
+  return TRUE;
 }
 
 /* ---- the run */
@@ -765,9 +767,13 @@ keep_record (Trainer *t, const double *losses, double rate, double seconds, GErr
   g_autofree char *waiting = t->waited > 0.05 * seconds ? g_strdup_printf (", %.0f %% waiting for data", 100 * t->waited / seconds) : NULL;
   g_autofree char *text = g_strdup_printf ("loss %.4f  %.1f images/s%s", nddr_learner_get_outcome (t->learner)->loss, images_per_s, waiting ? waiting : "");
   nddr_progress_update (&t->progress, t->step, t->recipe->steps, text);
-  if (t->validation && (last || t->step % t->recipe->val_every == 0) && !validate (t, error))
-    return FALSE;
-  return !is_checkpoint_due (t) || save_checkpoint (t, error);
+  /* a validation that fails, as its best model may be beyond fp16 with half = true, loses no step either */
+  g_autoptr (GError) problem = NULL;
+  gboolean fine = !t->validation || !(last || t->step % t->recipe->val_every == 0) || validate (t, &problem);
+  gboolean saved = !is_checkpoint_due (t) || save_checkpoint (t, fine ? error : NULL);
+  if (!fine)
+    g_propagate_error (error, g_steal_pointer (&problem));
+  return fine && saved;
 }
 
 /* Saves what is not saved yet: by the first rank alone. */

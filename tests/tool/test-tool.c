@@ -443,6 +443,7 @@ test_train (void)
   g_assert_true (g_file_test (log, G_FILE_TEST_EXISTS));
   g_assert_true (g_file_test (checkpoint, G_FILE_TEST_EXISTS));
   expect ("info run/model.safetensors", 0, "vgg16");
+  expect ("train recipe.ini -o never " SMALL "--set model.backbone=nope --set model.head_init=widen", 1, "nope");
   expect ("train recipe.ini -o never " SMALL "--set model.backbone=resnet18 --set model.head_init=widen", 1, "largefov heads can be, and aspp cannot");
   g_autofree char *report = in_folder ("run/report.html"), *other = in_folder ("other.html"), *page = NULL;
   g_assert_true (g_file_get_contents (report, &page, NULL, NULL));

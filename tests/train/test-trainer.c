@@ -512,6 +512,14 @@ test_beyond_half (void)
   g_assert_nonnull (strstr (error->message, ".running_var"));
   g_clear_error (&error);
   g_assert_cmpint (checkpoint_step (run), ==, 0);
+  /* nor does a validation, whose best model has to be written */
+  g_autoptr (NddrRecipe) validated = make_recipe ("train.steps=1", "train.half=true", "train.bn_mode=frozen", "train.val_every=1", NULL);
+  g_assert_false (train (validated, run, TRUE, NULL, NULL, &finished, &error));
+  g_assert_nonnull (strstr (error->message, ".running_var"));
+  g_clear_error (&error);
+  g_assert_cmpint (checkpoint_step (run), ==, 1);
+  g_autofree char *log = read_log (run);
+  g_assert_null (strstr (log, "\"best\""));
   g_autoptr (NddrRecipe) full = make_recipe ("train.steps=1", "train.bn_mode=frozen", NULL);
   train (full, run, TRUE, NULL, NULL, &finished, &error);
   g_assert_no_error (error);
