@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/config.h>
+#include <nddr/error.h>
 #include <nddr/json.h>
 
 #include <math.h>
@@ -88,18 +89,7 @@ nddr_config_copy (const NddrConfig *config)
   return copy;
 }
 
-static gboolean G_GNUC_PRINTF (2, 3)
-bad (GError **error, const char *format, ...)
-{
-  g_autofree char *message = NULL;
-  va_list args;
-
-  va_start (args, format);
-  message = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "config: %s", message);
-  return FALSE;
-}
+#define bad(error, ...) nddr_fail (error, NDDR_ERROR_FORMAT, "config: " __VA_ARGS__)
 
 /* ---- rules */
 

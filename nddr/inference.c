@@ -47,13 +47,22 @@ make_parameters (Walk *walk, int i, const NddrLayer *layer)
     walk->inference->biases[i] = nddr_plan_flat (walk->plan, bias, NDDR_SPACE_PARAMS, NDDR_F32, outputs);
 }
 
-static void
-append_convolution (Walk *walk, int i, const NddrLayer *layer, float low, float high)
+/* (transfer full): all that the layer reads. */
+static NddrBranches *
+inputs_of (Walk *walk, const NddrLayer *layer)
 {
-  g_autofree NddrBranches *inputs = g_new (NddrBranches, layer->n_inputs);
+  NddrBranches *inputs = g_new (NddrBranches, layer->n_inputs);
 
   for (int s = 0; s < layer->n_inputs; s++)
     inputs[s] = branches_of (walk, layer->inputs[s]);
+  return inputs;
+}
+
+static void
+append_convolution (Walk *walk, int i, const NddrLayer *layer, float low, float high)
+{
+  g_autofree NddrBranches *inputs = inputs_of (walk, layer);
+
   nddr_convolution_forward (walk->plan, &(NddrConvolution){
     .output = NDDR_BRANCHES (make_output (walk, layer)),
     .branches = layer->branches,
@@ -110,10 +119,8 @@ append_mix (Walk *walk, int i, const NddrLayer *layer)
 static void
 append_blend (Walk *walk, int i, const NddrLayer *layer)
 {
-  g_autofree NddrBranches *inputs = g_new (NddrBranches, layer->n_inputs);
+  g_autofree NddrBranches *inputs = inputs_of (walk, layer);
 
-  for (int s = 0; s < layer->n_inputs; s++)
-    inputs[s] = branches_of (walk, layer->inputs[s]);
   nddr_blend_forward (walk->plan, &(NddrBlend){
     .output = NDDR_BRANCHES (make_output (walk, layer)),
     .branches = layer->branches,

@@ -473,10 +473,12 @@ copy_staged (NddrProgram *program, const NddrBuffer *buffer, gsize offset, gpoin
   return ok;
 }
 
-gboolean
-nddr_program_write (NddrProgram *program, const NddrTensor *tensor, gsize offset, gconstpointer data, gsize bytes, GError **error)
+/* Between @data and the tensor. */
+static gboolean
+copy (NddrProgram *program, const NddrTensor *tensor, gsize offset, gpointer data, gsize bytes, gboolean upload, GError **error)
 {
   const NddrBuffer *buffer = &program->spaces[tensor->space];
+  guint8 *place;
 
   g_assert (!is_per_slot (tensor->space) && buffer->buffer && offset + bytes <= tensor->bytes);
   if (bytes == 0)
@@ -484,25 +486,22 @@ nddr_program_write (NddrProgram *program, const NddrTensor *tensor, gsize offset
   if (!wait_all (program, error))
     return FALSE;
   if (!buffer->map)
-    return copy_staged (program, buffer, tensor->offset + offset, (gpointer) data, bytes, TRUE, error);
-  memcpy (buffer->map + tensor->offset + offset, data, bytes);
+    return copy_staged (program, buffer, tensor->offset + offset, data, bytes, upload, error);
+  place = (guint8 *) buffer->map + tensor->offset + offset;
+  memcpy (upload ? place : data, upload ? data : place, bytes);
   return TRUE;
+}
+
+gboolean
+nddr_program_write (NddrProgram *program, const NddrTensor *tensor, gsize offset, gconstpointer data, gsize bytes, GError **error)
+{
+  return copy (program, tensor, offset, (gpointer) data, bytes, TRUE, error);
 }
 
 gboolean
 nddr_program_read (NddrProgram *program, const NddrTensor *tensor, gsize offset, gpointer data, gsize bytes, GError **error)
 {
-  const NddrBuffer *buffer = &program->spaces[tensor->space];
-
-  g_assert (!is_per_slot (tensor->space) && buffer->buffer && offset + bytes <= tensor->bytes);
-  if (bytes == 0)
-    return TRUE;
-  if (!wait_all (program, error))
-    return FALSE;
-  if (!buffer->map)
-    return copy_staged (program, buffer, tensor->offset + offset, data, bytes, FALSE, error);
-  memcpy (data, buffer->map + tensor->offset + offset, bytes);
-  return TRUE;
+  return copy (program, tensor, offset, data, bytes, FALSE, error);
 }
 
 void

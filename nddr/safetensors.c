@@ -2,6 +2,7 @@
  * tensor's type, shape and place, and then the tensors' bytes, without gaps.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/error.h>
 #include <nddr/half.h>
 #include <nddr/json.h>
 #include <nddr/tensors.h>
@@ -42,18 +43,7 @@ typedef struct
   guint64 begin, end; /* bytes behind the header */
 } Entry;
 
-static gboolean G_GNUC_PRINTF (2, 3)
-bad (GError **error, const char *format, ...)
-{
-  g_autofree char *message = NULL;
-  va_list args;
-
-  va_start (args, format);
-  message = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error_literal (error, NDDR_ERROR, NDDR_ERROR_FORMAT, message);
-  return FALSE;
-}
+#define bad(error, ...) nddr_fail (error, NDDR_ERROR_FORMAT, __VA_ARGS__)
 
 /* ---- reading */
 

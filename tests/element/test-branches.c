@@ -62,8 +62,8 @@ typedef struct
 static Gate gate;
 static GstPadChainFunction harness_chain;
 
-static GstFlowReturn
-wait_then_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+static void
+pass_gate (void)
 {
   g_mutex_lock (&gate.lock);
   gate.blocked = TRUE;
@@ -71,6 +71,31 @@ wait_then_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   while (!gate.go)
     g_cond_wait (&gate.cond, &gate.lock);
   g_mutex_unlock (&gate.lock);
+}
+
+/* until somebody stands before it */
+static void
+wait_for_gate (void)
+{
+  g_mutex_lock (&gate.lock);
+  while (!gate.blocked)
+    g_cond_wait (&gate.cond, &gate.lock);
+  g_mutex_unlock (&gate.lock);
+}
+
+static void
+open_gate (void)
+{
+  g_mutex_lock (&gate.lock);
+  gate.go = TRUE;
+  g_cond_broadcast (&gate.cond);
+  g_mutex_unlock (&gate.lock);
+}
+
+static GstFlowReturn
+wait_then_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  pass_gate ();
   return harness_chain (pad, parent, buffer);
 }
 
@@ -89,20 +114,14 @@ test_released_while_settling (void)
   harness_chain = GST_PAD_CHAINFUNC (rig->out[0]->sinkpad);
   gst_pad_set_chain_function (rig->out[0]->sinkpad, wait_then_chain);
   rig_push (rig, rig_frame (0));
-  g_mutex_lock (&gate.lock);
-  while (!gate.blocked)
-    g_cond_wait (&gate.cond, &gate.lock);
-  g_mutex_unlock (&gate.lock);
+  wait_for_gate ();
 
   rig_add_pad (rig, "normal", "raw");
   GThread *thread = g_thread_new ("push", push_next, rig);
   g_usleep (200000); /* that it waits for the branch that is blocked; if it does not yet, nothing is tested */
   g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_normal");
   gst_element_release_request_pad (rig->element, pad);
-  g_mutex_lock (&gate.lock);
-  gate.go = TRUE;
-  g_cond_broadcast (&gate.cond);
-  g_mutex_unlock (&gate.lock);
+  open_gate ();
   g_assert_cmpint (GPOINTER_TO_INT (g_thread_join (thread)), ==, GST_FLOW_OK);
   expect_picture (rig, 0, 0);
   expect_picture (rig, 0, 1);
@@ -250,12 +269,7 @@ static GstFlowReturn
 wait_then_answer (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   gst_buffer_unref (buffer);
-  g_mutex_lock (&gate.lock);
-  gate.blocked = TRUE;
-  g_cond_broadcast (&gate.cond);
-  while (!gate.go)
-    g_cond_wait (&gate.cond, &gate.lock);
-  g_mutex_unlock (&gate.lock);
+  pass_gate ();
   return GST_FLOW_EOS;
 }
 
@@ -280,17 +294,11 @@ test_segment_before_eos (void)
   gate.blocked = gate.go = FALSE;
   gst_pad_set_chain_function (rig->out[0]->sinkpad, wait_then_answer);
   g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
-  g_mutex_lock (&gate.lock);
-  while (!gate.blocked)
-    g_cond_wait (&gate.cond, &gate.lock);
-  g_mutex_unlock (&gate.lock);
+  wait_for_gate ();
   GThread *thread = g_thread_new ("segment", push_segment, rig);
   g_usleep (50000); /* a segment that does not wait for the frame has passed by then */
   gst_pad_set_chain_function (rig->out[0]->sinkpad, chain);
-  g_mutex_lock (&gate.lock);
-  gate.go = TRUE;
-  g_cond_broadcast (&gate.cond);
-  g_mutex_unlock (&gate.lock);
+  open_gate ();
   g_thread_join (thread);
   g_assert_true (gst_harness_push_event (rig->in, gst_event_new_tag (gst_tag_list_new (GST_TAG_TITLE, "a room", NULL))));
   gst_event_unref (rig_pull_event (rig, 0, GST_EVENT_TAG)); /* the frame's answer has been noted */
