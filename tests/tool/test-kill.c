@@ -19,7 +19,7 @@ static char *folder; /* with a data set of seven pictures */
 static const char *const common[] = { "model.width=0.03125", "model.head_width=0.015625", "model.input=48x40", "data.crop=48x40", "data.brightness=0.2",
   "train.batch=2", "train.accumulate=2", "train.steps=40", "train.val_every=5", "train.checkpoint_every=3", "train.warmup=4", "train.clip_norm=5",
   "train.best=segmentation.miou", "train.patience=100", "train.dropout=0.5" };
-static const char *const dwa[] = { "loss.weighting=dwa", "train.lr=0.0003", NULL };
+static const char *const dwa[] = { "loss.weighting=dwa", "loss.class_balance=0.25", "model.fusion=sluice", "train.lr=0.0003", NULL };
 static const char *const uncertainty[] = { "loss.weighting=uncertainty", "train.optimizer=adamw", "train.lr_weighting=100", "train.lr_fusion=1", NULL };
 
 /* The command line for the run called @name. */
