@@ -395,7 +395,7 @@ gst_nddr_output_drain (GstNddrCnn *self)
   g_mutex_lock (&self->lock);
   while (!self->flushing && !own && (self->busy || !g_queue_is_empty (&self->items)))
     g_cond_wait (&self->cond, &self->lock);
-  gboolean drained = !self->flushing;
+  gboolean drained = !self->flushing && (!own || g_queue_is_empty (&self->items));
   g_mutex_unlock (&self->lock);
   return drained;
 }

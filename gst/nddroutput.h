@@ -32,7 +32,7 @@ void gst_nddr_output_add_frame (GstNddrCnn *self, guint64 ticket, GstBuffer *lik
 /** Queues an event behind the frames in flight; takes it.  FALSE: flushing. */
 gboolean gst_nddr_output_add_event (GstNddrCnn *self, GstEvent *event);
 
-/** Waits until everything has been pushed; not where it is called from within a push.  FALSE: flushing. */
+/** Waits until everything has been pushed.  FALSE: flushing; or it is called from within a push, which cannot wait, and there is more to come. */
 gboolean gst_nddr_output_drain (GstNddrCnn *self);
 
 /** Posts @error, as gst_nddr_cnn_post_error(); from now on the flow is an error until READY, where all is closed. */
