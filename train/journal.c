@@ -14,6 +14,7 @@ struct _NddrJournal
   char *path;
   FILE *file;
   NddrEvents *events;
+  gboolean validated;  /* the log has the validation of the step that it was opened with */
   gboolean has_labels; /* pictures and labels, which do not change, are written */
 };
 
@@ -29,8 +30,9 @@ line_step (const char *line)
   return *end == ',' || *end == '}' ? step : G_MAXINT64;
 }
 
+/* *@validated: whether there is a validation of @last_step */
 static gboolean
-drop_later_lines (const char *path, gint64 last_step, GError **error)
+drop_later_lines (const char *path, gint64 last_step, gboolean *validated, GError **error)
 {
   g_autofree char *text = NULL;
   g_autoptr (GError) problem = NULL;
@@ -42,9 +44,12 @@ drop_later_lines (const char *path, gint64 last_step, GError **error)
   }
   g_autoptr (GString) kept = g_string_new (NULL);
   g_auto (GStrv) lines = g_strsplit (text ? text : "", "\n", -1);
-  for (int i = 0; lines[i]; i++)
-    if (line_step (lines[i]) <= last_step)
+  for (int i = 0; lines[i]; i++) {
+    gint64 step = line_step (lines[i]);
+    *validated |= step == last_step && strstr (lines[i], ",\"val\":{");
+    if (step <= last_step)
       g_string_append_printf (kept, "%s\n", lines[i]);
+  }
   return g_file_set_contents (path, kept->str, kept->len, error);
 }
 
@@ -53,7 +58,7 @@ nddr_journal_open (const char *folder, gint64 last_step, GError **error)
 {
   g_autoptr (NddrJournal) journal = g_new0 (NddrJournal, 1);
   journal->path = g_build_filename (folder, "log.jsonl", NULL);
-  if (!drop_later_lines (journal->path, last_step, error))
+  if (!drop_later_lines (journal->path, last_step, &journal->validated, error))
     return NULL;
   journal->file = fopen (journal->path, "ae");
   if (!journal->file) {
@@ -62,6 +67,12 @@ nddr_journal_open (const char *folder, gint64 last_step, GError **error)
   }
   journal->events = nddr_events_open (folder, last_step, error);
   return journal->events ? g_steal_pointer (&journal) : NULL;
+}
+
+gboolean
+nddr_journal_was_validated (const NddrJournal *journal)
+{
+  return journal->validated;
 }
 
 void

@@ -13,6 +13,8 @@ typedef struct _NddrJournal NddrJournal;
 
 /** Opens @folder's log to append; lines of steps behind @last_step, which a run that stopped left, go first. */
 NddrJournal *nddr_journal_open (const char *folder, gint64 last_step, GError **error);
+/** Whether the validation of @last_step was in the log when it was opened. */
+gboolean nddr_journal_was_validated (const NddrJournal *journal);
 void nddr_journal_close (NddrJournal *journal);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrJournal, nddr_journal_close)
 

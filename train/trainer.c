@@ -756,21 +756,35 @@ is_checkpoint_due (const Trainer *t)
   return t->step == t->recipe->steps || t->step % t->recipe->checkpoint_every == 0;
 }
 
+static gboolean
+is_validation_due (const Trainer *t)
+{
+  return t->validation && (t->step == t->recipe->steps || t->step % t->recipe->val_every == 0);
+}
+
+/* The validation of the checkpoint's step, where it failed: by the first rank alone. */
+static gboolean
+make_up_validation (Trainer *t, GError **error)
+{
+  if (!nddr_ranks_is_first (t->ranks) || t->step == 0 || !is_validation_due (t) || nddr_journal_was_validated (t->journal))
+    return TRUE;
+  return validate (t, error) && save_checkpoint (t, error);
+}
+
 /* What is written and said after a step that took so many @seconds, at the rate @rate. */
 static gboolean
 keep_record (Trainer *t, const double *losses, double rate, double seconds, GError **error)
 {
-  gboolean last = t->step == t->recipe->steps;
   double images_per_s = t->recipe->batch * t->recipe->accumulate / seconds;
   if (!log_step (t, losses, rate, images_per_s, error))
     return FALSE;
   g_autofree char *waiting = t->waited > 0.05 * seconds ? g_strdup_printf (", %.0f %% waiting for data", 100 * t->waited / seconds) : NULL;
   g_autofree char *text = g_strdup_printf ("loss %.4f  %.1f images/s%s", nddr_learner_get_outcome (t->learner)->loss, images_per_s, waiting ? waiting : "");
   nddr_progress_update (&t->progress, t->step, t->recipe->steps, text);
-  /* a validation that fails, as its best model may be beyond fp16 with half = true, loses no step either */
+  /* a validation that fails, as its best model may be beyond fp16 with half = true, loses no step either, and is made up for */
   g_autoptr (GError) problem = NULL;
-  gboolean fine = !t->validation || !(last || t->step % t->recipe->val_every == 0) || validate (t, &problem);
-  gboolean saved = !is_checkpoint_due (t) || save_checkpoint (t, fine ? error : NULL);
+  gboolean fine = !is_validation_due (t) || validate (t, &problem);
+  gboolean saved = (fine && !is_checkpoint_due (t)) || save_checkpoint (t, fine ? error : NULL);
   if (!fine)
     g_propagate_error (error, g_steal_pointer (&problem));
   return fine && saved;
@@ -791,6 +805,9 @@ go_on (Trainer *t, gboolean *finished, GError **error)
   t->saved = t->step;
   if (!save_all (t, t->checkpoint != NULL, error)) /* from here on a run that is killed can go on */
     return FALSE;
+  if (!nddr_ranks_agree (t->ranks, make_up_validation (t, error), error))
+    return FALSE;
+  share_best (t);
   if (first)
     nddr_progress_start (&t->progress, t->step);
   while (t->step < t->recipe->steps && is_patient (t) && !is_told_to_stop (t)) {

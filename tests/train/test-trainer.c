@@ -518,12 +518,21 @@ test_beyond_half (void)
   g_assert_nonnull (strstr (error->message, ".running_var"));
   g_clear_error (&error);
   g_assert_cmpint (checkpoint_step (run), ==, 1);
-  g_autofree char *log = read_log (run);
+  g_autofree char *log = read_log (run), *best = g_build_filename (run, "best.safetensors", NULL);
   g_assert_null (strstr (log, "\"best\""));
-  g_autoptr (NddrRecipe) full = make_recipe ("train.steps=1", "train.bn_mode=frozen", NULL);
+  /* which is made up for when the run goes on, though no step is left */
+  g_autoptr (NddrRecipe) full = make_recipe ("train.steps=1", "train.bn_mode=frozen", "train.val_every=1", NULL);
   train (full, run, TRUE, NULL, NULL, &finished, &error);
   g_assert_no_error (error);
   g_assert_true (finished);
+  g_autofree char *whole = read_log (run);
+  g_assert_nonnull (strstr (whole, "\"best\""));
+  g_assert_true (g_file_test (best, G_FILE_TEST_EXISTS));
+  g_autoptr (NddrRecipe) again = make_recipe ("train.steps=1", "train.bn_mode=frozen", "train.val_every=1", NULL);
+  train (again, run, TRUE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_autofree char *same = read_log (run);
+  g_assert_cmpstr (same, ==, whole);
 }
 
 /* What a run was trained with is what its checkpoint says, whatever has become of config.ini. */
