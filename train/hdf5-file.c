@@ -226,12 +226,21 @@ open_dataset (const NddrHdf5 *file, const char *name, GError **error)
 
 /* ---- slices */
 
-/** Chunk bytes to @layout's numbers, by what they went through in reverse; bits of @skipped: filters that left it as it was.  libhdf5's own
- * unpacking trusts a broken chunk to have its full size, so this does not leave it to that. */
-static gboolean
-unpack (const Layout *layout, guint32 skipped, guint8 *packed, gsize bytes, guint8 *numbers)
+/* (transfer full): as much memory as a file asks for, which may not be there. */
+static guint8 *
+allocate (gsize bytes, const NddrHdf5 *file, const char *name, GError **error)
 {
-  g_autofree guint8 *other = g_malloc (layout->chunk_bytes);
+  guint8 *data = g_try_malloc (MAX (bytes, 1));
+  if (!data)
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY, "%s: there is no memory for a piece of %s, %.0f MiB", file->path, name, bytes / 1048576.0);
+  return data;
+}
+
+/** Chunk bytes to @layout's numbers, by what they went through in reverse; bits of @skipped: filters that left it as it was. @other: as many bytes, for
+ * what is between.  libhdf5's own unpacking trusts a broken chunk to have its full size, so this does not leave it to that. */
+static gboolean
+unpack (const Layout *layout, guint32 skipped, guint8 *packed, gsize bytes, guint8 *numbers, guint8 *other)
+{
   const guint8 *from = packed;
   for (int i = (int) layout->n_filters - 1; i >= 0; i--) {
     guint8 *to = from == other ? numbers : other;
@@ -272,7 +281,9 @@ fetch_chunk (const Layout *layout, const hsize_t *start, const NddrHdf5 *file, c
     fail (error, file, name, "has a broken piece");
     return NULL;
   }
-  guint8 *packed = g_malloc (stored);
+  guint8 *packed = allocate (stored, file, name, error);
+  if (!packed)
+    return NULL;
   *bytes = stored;
   if (H5Dread_chunk (layout->id, H5P_DEFAULT, start, skipped, packed) >= 0)
     return packed;
@@ -305,7 +316,10 @@ static gboolean
 read_chunked (const Layout *layout, guint64 index, guint8 *slice, const NddrHdf5 *file, const char *name, GError **error)
 {
   hsize_t start[MAX_RANK] = { index / layout->chunk[0] * layout->chunk[0] };
-  g_autofree guint8 *numbers = g_malloc (layout->chunk_bytes);
+  g_autofree guint8 *numbers = allocate (layout->chunk_bytes, file, name, error);
+  g_autofree guint8 *other = numbers ? allocate (layout->chunk_bytes, file, name, error) : NULL;
+  if (!other)
+    return FALSE;
   for (;;) {
     guint32 skipped = 0;
     gsize bytes = 0;
@@ -314,7 +328,7 @@ read_chunked (const Layout *layout, guint64 index, guint8 *slice, const NddrHdf5
     leave ();
     if (!packed)
       return FALSE;
-    if (!unpack (layout, skipped, packed, bytes, numbers)) {
+    if (!unpack (layout, skipped, packed, bytes, numbers, other)) {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s has a broken piece", file->path, name);
       return FALSE;
     }
@@ -426,7 +440,8 @@ read_all (hid_t id, hid_t type, gsize most, const NddrHdf5 *file, const char *na
   leave ();
   if (fine) {
     *n = layout.dims[0] * slice;
-    data = g_malloc (*n * layout.bytes);
+    data = allocate (*n * layout.bytes, file, name, error);
+    fine = data != NULL;
   }
   for (guint64 i = 0; fine && i < layout.dims[0]; i++)
     fine = read_slice (&layout, i, data + i * slice * layout.bytes, file, name, error);
