@@ -118,25 +118,24 @@ make_program (NddrLearner *learner, NddrDevice *device, const NddrTraits *traits
   NddrTraits limited = *traits;
   guint64 refused = G_MAXUINT64;
   g_autoptr (GError) refusal = NULL;
-  while (!learner->program) {
+  for (;;) {
     g_autoptr (NddrPlan) plan = choose_plan (learner, &limited, refusal ? NULL : error);
     if (!plan && !refusal)
       return FALSE;
-    if (!plan || learner->footprint.bytes >= refused) {
-      g_propagate_error (error, g_steal_pointer (&refusal));
-      return FALSE;
-    }
+    if (!plan || learner->footprint.bytes >= refused)
+      break;
     g_clear_error (&refusal);
     refused = learner->footprint.bytes;
     learner->program = nddr_program_new (device, g_steal_pointer (&plan), 1, &refusal);
     if (learner->program)
-      break;
+      return TRUE;
     if (!g_error_matches (refusal, NDDR_ERROR, NDDR_ERROR_NO_MEMORY) || learner->recipe->activation_checkpointing == NDDR_CHECKPOINTING_OFF)
-      refused = 0;
+      break;
     g_clear_pointer (&learner->training, nddr_training_free);
-    limited.memory = refused * 0.9 / HEAP_SHARE;
+    limited.memory = refused; /* of which no more than HEAP_SHARE is planned for */
   }
-  return TRUE;
+  g_propagate_error (error, g_steal_pointer (&refusal));
+  return FALSE;
 }
 
 static double
