@@ -1,20 +1,16 @@
 /* Any bytes as a model file and as a config: either is an error or is well made.
  *
- * An ordinary test runs it over corpus/ and changed copies of it (run-corpus.c).  To search on, with clang:
+ * An ordinary test runs it over corpus/model and changed copies of it (run-corpus.c).  To search on, with clang:
  *
  *   clang -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I. -Ibuild $(pkg-config --cflags --libs glib-2.0 json-glib-1.0) -lm \
  *     tests/fuzz/fuzz-model.c nddr/{error,json,tensors,safetensors,whole-file,config,model,builder,vgg16,mobilenet,resnet,fusion,mixing,head,network}.c -o fuzz-model
- *   ./fuzz-model tests/fuzz/corpus
+ *   ./fuzz-model tests/fuzz/corpus/model
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fuzz.h"
+
 #include <nddr/model.h>
 #include <nddr/network.h>
-
-#include <stdint.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 /* What parsed must come back the same from its own JSON, and give a network or an error. */
 static void
@@ -42,12 +38,10 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrTensors) tensors = NULL;
   g_autoptr (NddrModel) model = NULL;
-  g_autofree char *text = g_strndup ((const char *) data, size), *path = NULL;
-  int fd = memfd_create ("model", MFD_CLOEXEC);
+  g_autofree char *text = g_strndup ((const char *) data, size);
+  char path[32];
+  int fd = fuzz_file (data, size, path);
 
-  g_assert_cmpint (fd, >=, 0);
-  g_assert_cmpint (write (fd, data, size), ==, (ssize_t) size);
-  path = g_strdup_printf ("/proc/self/fd/%d", fd);
   tensors = nddr_safetensors_read (path, TRUE, &error);
   g_assert_true ((tensors == NULL) == (error != NULL));
   g_clear_error (&error);

@@ -3,13 +3,11 @@
  *   run-corpus FOLDER [CHANGES]
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <glib.h>
-#include <stdint.h>
+#include "fuzz.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 /* Bits flipped, pieces removed, doubled or replaced by what parsers stumble over. */
 static void

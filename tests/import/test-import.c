@@ -432,6 +432,53 @@ test_width (void)
   g_assert_false (nddr_import_find_width (G_N_ELEMENTS (full), full, found, &width));
 }
 
+/* A tensor of another shape, name or number of dimensions, one that is gone or one from another network: a model or an error, whatever it is. */
+static void
+test_changed (gconstpointer data)
+{
+  static const gint64 sizes[] = { 0, 1, 3, 7, 8, 64, G_MAXINT32 };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (1);
+  g_autoptr (NddrTensors) other = make_state_dict (g_str_equal (data, "port") ? "vgg16" : "port");
+  g_autoptr (NddrTensors) whole = make_state_dict (data);
+  int made = 0;
+
+  for (int i = 0; i < 60; i++) {
+    g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+    g_autoptr (GError) error = NULL;
+    g_autofree char *about = NULL;
+    int changed = g_rand_int_range (rand, 0, whole->arrays->len), way = g_rand_int_range (rand, 0, 4);
+
+    for (int k = 0; k < (int) whole->arrays->len; k++) {
+      const NddrArray *array = whole->arrays->pdata[k];
+      const NddrArray *from = k == changed && way == 0 ? other->arrays->pdata[g_rand_int_range (rand, 0, other->arrays->len)] : array;
+      g_autofree char *name = k == changed && way == 1 ? g_strdup_printf ("%s.%d", array->name, i) : g_strdup (from->name);
+      guint n_dims = from->n_dims;
+      gint64 dims[NDDR_ARRAY_MAX_DIMS];
+      NddrArray *copy;
+
+      if ((k == changed && way == 2) || nddr_tensors_find (tensors, name))
+        continue;
+      memcpy (dims, from->dims, sizeof dims);
+      if (k == changed && way == 3) {
+        if (n_dims > 0)
+          dims[g_rand_int_range (rand, 0, n_dims)] = sizes[g_rand_int_range (rand, 0, G_N_ELEMENTS (sizes))];
+        else
+          dims[n_dims++] = 1;
+        for (guint d = 0; d < n_dims; d++) /* what is huge in one dimension has nothing in another */
+          if (dims[d] == G_MAXINT32)
+            dims[(d + 1) % n_dims] = n_dims > 1 ? 0 : 9;
+      }
+      copy = nddr_array_new (name, n_dims, dims);
+      memcpy (copy->data, from->data, MIN (copy->n_elements, from->n_elements) * sizeof (float));
+      nddr_tensors_take (tensors, copy);
+    }
+    g_autoptr (NddrModel) model = try_import (tensors, NULL, &about, &error);
+    g_assert_true ((model == NULL) == (error != NULL));
+    made += model != NULL;
+  }
+  g_assert_cmpint (made, <, 60);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -457,6 +504,8 @@ main (int argc, char **argv)
   g_test_add_func ("/import/backbone/errors", test_backbone_errors);
   g_test_add_func ("/import/not-weights", test_not_weights);
   g_test_add_func ("/import/width", test_width);
+  g_test_add_data_func ("/import/changed/port", "port", test_changed);
+  g_test_add_data_func ("/import/changed/resnet50", "resnet50", test_changed);
   int status = g_test_run ();
   nddr_tensors_free (goldens);
   g_unlink (path);
