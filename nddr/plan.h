@@ -115,7 +115,7 @@ typedef struct
   int n_spec;
   guint32 groups[3];
   char *shape;      /* of the convolution it is part of, as a tuning knows it; NULL: none, or packing */
-  NddrWay way;      /* in which it is computed */
+  NddrAlgorithm algorithm;      /* in which it is computed */
   int phase;        /* steps of one phase run together, in order of appending */
   int mark;         /* its number, from 1; 0: none.  See nddr_plan_mark() */
   gboolean hold;

@@ -1,7 +1,7 @@
-/* Ways and tunings: see tuning.h.
+/* Algorithms and tunings: see tuning.h.
  *
- * A file: a line that names format and version; a line for each shape, in order, the shape, a tab and the way; a line with the SHA-256 of what stands before
- * it.
+ * A file: a line that names format and version; a line for each shape, in order, the shape, a tab and the algorithm; a line with the SHA-256 of
+ * what stands before it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/tuning.h>
@@ -15,69 +15,69 @@
 #define FIRST_LINE "nddr-tuning 2 " NDDR_VERSION "\n"
 #define DIGEST 64 /* digits */
 
-static const char *const names[NDDR_N_WAYS] = { "choose", "direct", "winograd", "tile", "matrix" };
+static const char *const names[NDDR_N_ALGORITHMS] = { "choose", "direct", "winograd", "tile", "matrix" };
 
 /* all but those on matrices, whose list convolution-matrix.c has */
 static const struct
 {
   gboolean software;
-  NddrWay way;
-} ways[] = {
-  { TRUE, { NDDR_WAY_DIRECT, 8 } },
-  { TRUE, { NDDR_WAY_DIRECT, 16 } },
-  { TRUE, { NDDR_WAY_DIRECT, 24 } },
-  { TRUE, { NDDR_WAY_DIRECT, 32 } },
-  { TRUE, { NDDR_WAY_WINOGRAD, 1300 } },
-  { TRUE, { NDDR_WAY_WINOGRAD, 2600 } },
-  { TRUE, { NDDR_WAY_WINOGRAD, 5200 } },
-  { FALSE, { NDDR_WAY_TILE, 64, 64 } },
-  { FALSE, { NDDR_WAY_TILE, 64, 32 } },
-  { FALSE, { NDDR_WAY_TILE, 64, 16 } },
-  { FALSE, { NDDR_WAY_TILE, 32, 32 } },
-  { FALSE, { NDDR_WAY_TILE, 32, 16 } },
+  NddrAlgorithm algorithm;
+} algorithms[] = {
+  { TRUE, { NDDR_ALGORITHM_DIRECT, 8 } },
+  { TRUE, { NDDR_ALGORITHM_DIRECT, 16 } },
+  { TRUE, { NDDR_ALGORITHM_DIRECT, 24 } },
+  { TRUE, { NDDR_ALGORITHM_DIRECT, 32 } },
+  { TRUE, { NDDR_ALGORITHM_WINOGRAD, 1300 } },
+  { TRUE, { NDDR_ALGORITHM_WINOGRAD, 2600 } },
+  { TRUE, { NDDR_ALGORITHM_WINOGRAD, 5200 } },
+  { FALSE, { NDDR_ALGORITHM_TILE, 64, 64 } },
+  { FALSE, { NDDR_ALGORITHM_TILE, 64, 32 } },
+  { FALSE, { NDDR_ALGORITHM_TILE, 64, 16 } },
+  { FALSE, { NDDR_ALGORITHM_TILE, 32, 32 } },
+  { FALSE, { NDDR_ALGORITHM_TILE, 32, 16 } },
 };
 
 struct _NddrTuning
 {
-  GHashTable *ways; /* char * -> NddrWay * */
-  NddrWay uniform;  /* for shapes that are not there */
+  GHashTable *algorithms; /* char * -> NddrAlgorithm * */
+  NddrAlgorithm uniform;  /* for shapes that are not there */
 };
 
 gboolean
-nddr_way_nth (gboolean software, gboolean half, guint n, NddrWay *way)
+nddr_algorithm_nth (gboolean software, gboolean half, guint n, NddrAlgorithm *algorithm)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (ways); i++)
-    if (ways[i].software == software && n-- == 0) {
-      *way = ways[i].way;
+  for (guint i = 0; i < G_N_ELEMENTS (algorithms); i++)
+    if (algorithms[i].software == software && n-- == 0) {
+      *algorithm = algorithms[i].algorithm;
       return TRUE;
     }
-  *way = (NddrWay){ NDDR_WAY_MATRIX, n + 1, 0 };
+  *algorithm = (NddrAlgorithm){ NDDR_ALGORITHM_MATRIX, n + 1, 0 };
   return !software && half && n < (guint) nddr_matrix_tiles ();
 }
 
 gboolean
-nddr_way_equal (const NddrWay *a, const NddrWay *b)
+nddr_algorithm_equal (const NddrAlgorithm *a, const NddrAlgorithm *b)
 {
   return a->kind == b->kind && a->a == b->a && a->b == b->b;
 }
 
 char *
-nddr_way_print (const NddrWay *way)
+nddr_algorithm_print (const NddrAlgorithm *algorithm)
 {
-  return g_strdup_printf ("%s %d %d", names[way->kind], way->a, way->b);
+  return g_strdup_printf ("%s %d %d", names[algorithm->kind], algorithm->a, algorithm->b);
 }
 
 static gboolean
-parse_way (const char *text, NddrWay *way)
+parse_algorithm (const char *text, NddrAlgorithm *algorithm)
 {
   char name[16];
   int end = 0;
 
-  if (sscanf (text, "%15s %d %d%n", name, &way->a, &way->b, &end) != 3 || text[end] != '\0')
+  if (sscanf (text, "%15s %d %d%n", name, &algorithm->a, &algorithm->b, &end) != 3 || text[end] != '\0')
     return FALSE;
-  for (int k = NDDR_WAY_CHOOSE + 1; k < NDDR_N_WAYS; k++)
+  for (int k = NDDR_ALGORITHM_CHOOSE + 1; k < NDDR_N_ALGORITHMS; k++)
     if (g_str_equal (name, names[k])) {
-      way->kind = k;
+      algorithm->kind = k;
       return TRUE;
     }
   return FALSE;
@@ -88,16 +88,16 @@ nddr_tuning_new (void)
 {
   NddrTuning *tuning = g_new0 (NddrTuning, 1);
 
-  tuning->ways = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  tuning->algorithms = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   return tuning;
 }
 
 NddrTuning *
-nddr_tuning_new_uniform (const NddrWay *way)
+nddr_tuning_new_uniform (const NddrAlgorithm *algorithm)
 {
   NddrTuning *tuning = nddr_tuning_new ();
 
-  tuning->uniform = *way;
+  tuning->uniform = *algorithm;
   return tuning;
 }
 
@@ -106,11 +106,11 @@ nddr_tuning_copy (const NddrTuning *tuning)
 {
   NddrTuning *copy = nddr_tuning_new_uniform (&tuning->uniform);
   GHashTableIter iter;
-  gpointer shape, way;
+  gpointer shape, algorithm;
 
-  g_hash_table_iter_init (&iter, tuning->ways);
-  while (g_hash_table_iter_next (&iter, &shape, &way))
-    nddr_tuning_set (copy, shape, way);
+  g_hash_table_iter_init (&iter, tuning->algorithms);
+  while (g_hash_table_iter_next (&iter, &shape, &algorithm))
+    nddr_tuning_set (copy, shape, algorithm);
   return copy;
 }
 
@@ -119,31 +119,31 @@ nddr_tuning_free (NddrTuning *tuning)
 {
   if (!tuning)
     return;
-  g_hash_table_unref (tuning->ways);
+  g_hash_table_unref (tuning->algorithms);
   g_free (tuning);
 }
 
 void
-nddr_tuning_set (NddrTuning *tuning, const char *shape, const NddrWay *way)
+nddr_tuning_set (NddrTuning *tuning, const char *shape, const NddrAlgorithm *algorithm)
 {
-  if (way->kind == NDDR_WAY_CHOOSE)
-    g_hash_table_remove (tuning->ways, shape);
+  if (algorithm->kind == NDDR_ALGORITHM_CHOOSE)
+    g_hash_table_remove (tuning->algorithms, shape);
   else
-    g_hash_table_replace (tuning->ways, g_strdup (shape), g_memdup2 (way, sizeof *way));
+    g_hash_table_replace (tuning->algorithms, g_strdup (shape), g_memdup2 (algorithm, sizeof *algorithm));
 }
 
-NddrWay
+NddrAlgorithm
 nddr_tuning_find (const NddrTuning *tuning, const char *shape)
 {
-  const NddrWay *way = tuning ? g_hash_table_lookup (tuning->ways, shape) : NULL;
+  const NddrAlgorithm *algorithm = tuning ? g_hash_table_lookup (tuning->algorithms, shape) : NULL;
 
-  return way ? *way : tuning ? tuning->uniform : (NddrWay){ NDDR_WAY_CHOOSE };
+  return algorithm ? *algorithm : tuning ? tuning->uniform : (NddrAlgorithm){ NDDR_ALGORITHM_CHOOSE };
 }
 
 guint
 nddr_tuning_size (const NddrTuning *tuning)
 {
-  return g_hash_table_size (tuning->ways);
+  return g_hash_table_size (tuning->algorithms);
 }
 
 /* ---- files */
@@ -151,14 +151,14 @@ nddr_tuning_size (const NddrTuning *tuning)
 char *
 nddr_tuning_print (const NddrTuning *tuning, gsize *bytes)
 {
-  g_autoptr (GList) shapes = g_list_sort (g_hash_table_get_keys (tuning->ways), (GCompareFunc) strcmp);
+  g_autoptr (GList) shapes = g_list_sort (g_hash_table_get_keys (tuning->algorithms), (GCompareFunc) strcmp);
   g_autofree char *digest = NULL;
   GString *text = g_string_new (FIRST_LINE);
 
   for (GList *shape = shapes; shape; shape = shape->next) {
-    g_autofree char *way = nddr_way_print (g_hash_table_lookup (tuning->ways, shape->data));
+    g_autofree char *algorithm = nddr_algorithm_print (g_hash_table_lookup (tuning->algorithms, shape->data));
 
-    g_string_append_printf (text, "%s\t%s\n", (const char *) shape->data, way);
+    g_string_append_printf (text, "%s\t%s\n", (const char *) shape->data, algorithm);
   }
   digest = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text->str, text->len);
   g_string_append_printf (text, "%s\n", digest);
@@ -170,11 +170,11 @@ static gboolean
 parse_line (NddrTuning *tuning, const char *line)
 {
   g_auto (GStrv) parts = g_strsplit (line, "\t", 3);
-  NddrWay way;
+  NddrAlgorithm algorithm;
 
-  if (g_strv_length (parts) != 2 || !parse_way (parts[1], &way))
+  if (g_strv_length (parts) != 2 || !parse_algorithm (parts[1], &algorithm))
     return FALSE;
-  nddr_tuning_set (tuning, parts[0], &way);
+  nddr_tuning_set (tuning, parts[0], &algorithm);
   return TRUE;
 }
 

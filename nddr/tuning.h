@@ -1,5 +1,5 @@
-/* Which way a layer is computed.  A kernel family has several for a convolution: kernels, and sizes of what a workgroup makes; all give the
- * same result up to rounding.  A table of estimates chooses between them, unless a tuning says what was the fastest when it was tried.
+/* The algorithm that computes a layer.  A kernel family has several for a convolution, each a kernel and the size of what a workgroup makes; all
+ * give the same result up to rounding.  A table of estimates chooses between them, unless a tuning says what was the fastest when it was tried.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -10,41 +10,41 @@ G_BEGIN_DECLS
 
 typedef enum
 {
-  NDDR_WAY_CHOOSE,   /* as estimated */
-  NDDR_WAY_DIRECT,   /* software family: @a output channels a workgroup */
-  NDDR_WAY_WINOGRAD, /* software family, 3x3 of stride 1: parts of some @a blocks times channels */
-  NDDR_WAY_TILE,     /* GPU family: @a pixels by @b output channels a workgroup */
-  NDDR_WAY_MATRIX,   /* GPU family, fp16, on cooperative matrices: nddr_matrix_tile()'s variant @a */
-  NDDR_N_WAYS,
-} NddrWayKind;
+  NDDR_ALGORITHM_CHOOSE,   /* as estimated */
+  NDDR_ALGORITHM_DIRECT,   /* software family: @a output channels a workgroup */
+  NDDR_ALGORITHM_WINOGRAD, /* software family, 3x3 of stride 1: parts of some @a blocks times channels */
+  NDDR_ALGORITHM_TILE,     /* GPU family: @a pixels by @b output channels a workgroup */
+  NDDR_ALGORITHM_MATRIX,   /* GPU family, fp16, on cooperative matrices: nddr_matrix_tile()'s variant @a */
+  NDDR_N_ALGORITHMS,
+} NddrAlgorithmKind;
 
 typedef struct
 {
-  NddrWayKind kind;
+  NddrAlgorithmKind kind;
   int a, b;
-} NddrWay;
+} NddrAlgorithm;
 
-/** The @n'th way to try in a family, software or not; @half: in fp16.  FALSE: there are no more.  Whether one fits a device and a layer shows when it is
- * planned. */
-gboolean nddr_way_nth (gboolean software, gboolean half, guint n, NddrWay *way);
-gboolean nddr_way_equal (const NddrWay *a, const NddrWay *b);
+/** The @n'th algorithm to try in a family, software or not; @half: in fp16.  FALSE: there are no more.  Whether one fits a device and a
+ * layer shows when it is planned. */
+gboolean nddr_algorithm_nth (gboolean software, gboolean half, guint n, NddrAlgorithm *algorithm);
+gboolean nddr_algorithm_equal (const NddrAlgorithm *a, const NddrAlgorithm *b);
 /** (transfer full): "direct 32 0" and so on. */
-char *nddr_way_print (const NddrWay *way);
+char *nddr_algorithm_print (const NddrAlgorithm *algorithm);
 
-/** Ways by the shapes of layers: one line of text each, without tabs.  Immutable once other threads see it. */
+/** Algorithms by the shapes of layers: one line of text each, without tabs.  Immutable once other threads see it. */
 typedef struct _NddrTuning NddrTuning;
 
 NddrTuning *nddr_tuning_new (void);
-/** The same way for every shape. */
-NddrTuning *nddr_tuning_new_uniform (const NddrWay *way);
+/** The same algorithm for every shape. */
+NddrTuning *nddr_tuning_new_uniform (const NddrAlgorithm *algorithm);
 NddrTuning *nddr_tuning_copy (const NddrTuning *tuning);
 void nddr_tuning_free (NddrTuning *tuning);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrTuning, nddr_tuning_free)
 
-/** NDDR_WAY_CHOOSE takes the shape out. */
-void nddr_tuning_set (NddrTuning *tuning, const char *shape, const NddrWay *way);
-/** NDDR_WAY_CHOOSE where the shape is not known, or @tuning is NULL. */
-NddrWay nddr_tuning_find (const NddrTuning *tuning, const char *shape);
+/** NDDR_ALGORITHM_CHOOSE takes the shape out. */
+void nddr_tuning_set (NddrTuning *tuning, const char *shape, const NddrAlgorithm *algorithm);
+/** NDDR_ALGORITHM_CHOOSE where the shape is not known, or @tuning is NULL. */
+NddrAlgorithm nddr_tuning_find (const NddrTuning *tuning, const char *shape);
 guint nddr_tuning_size (const NddrTuning *tuning);
 
 /** A file's content, with a digest.  (transfer full) */

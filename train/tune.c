@@ -5,9 +5,9 @@
 
 #include <nddr/inference.h>
 
-#define ROUNDS 2   /* over all ways, so that a slow minute does not meet one alone */
+#define ROUNDS 2   /* over all algorithms, so that a slow minute does not meet one alone */
 #define RUNS 4     /* of each, in each round */
-#define GAIN 0.95  /* of the estimated way's time is what another must come to */
+#define GAIN 0.95  /* of the estimated algorithm's time is what another must come to */
 
 typedef struct
 {
@@ -18,10 +18,10 @@ typedef struct
   GPtrArray *shapes;   /* of Shape */
 } Tuner;
 
-/* A way of a shape, and the least that its layers took together. */
+/* An algorithm of a shape, and the least that its layers took together. */
 typedef struct
 {
-  NddrWay way;
+  NddrAlgorithm algorithm;
   guint64 ns;
 } Trial;
 
@@ -29,7 +29,7 @@ typedef struct
 {
   NddrTuned tuned;
   GHashTable *labels;  /* of the layers */
-  NddrWay estimated;   /* the way that is chosen where there is no tuning */
+  NddrAlgorithm estimated;   /* the algorithm that is chosen where there is no tuning */
   GArray *trials;      /* of Trial */
   guint64 run;         /* ns: of the run that is being noted */
 } Shape;
@@ -58,11 +58,11 @@ find_shape (Tuner *tuner, const char *name)
   return shape;
 }
 
-/* The network with @way wherever it fits. Its weights are zeros: no kernel is faster for that. */
+/* The network with @algorithm wherever it fits. Its weights are zeros: no kernel is faster for that. */
 static NddrProgram *
-make_program (const Tuner *tuner, const NddrWay *way, GError **error)
+make_program (const Tuner *tuner, const NddrAlgorithm *algorithm, GError **error)
 {
-  g_autoptr (NddrTuning) uniform = nddr_tuning_new_uniform (way);
+  g_autoptr (NddrTuning) uniform = nddr_tuning_new_uniform (algorithm);
   NddrTraits traits = *nddr_device_get_traits (tuner->device);
   traits.tuning = uniform;
   g_autoptr (NddrPlan) plan = nddr_plan_new (&traits);
@@ -75,19 +75,19 @@ make_program (const Tuner *tuner, const NddrWay *way, GError **error)
 }
 
 static void
-note (Shape *shape, const NddrWay *way, guint64 ns)
+note (Shape *shape, const NddrAlgorithm *algorithm, guint64 ns)
 {
   for (guint i = 0; i < shape->trials->len; i++) {
     Trial *trial = &g_array_index (shape->trials, Trial, i);
-    if (nddr_way_equal (&trial->way, way)) {
+    if (nddr_algorithm_equal (&trial->algorithm, algorithm)) {
       trial->ns = MIN (trial->ns, ns);
       return;
     }
   }
-  g_array_append_vals (shape->trials, &(Trial){ *way, ns }, 1);
+  g_array_append_vals (shape->trials, &(Trial){ *algorithm, ns }, 1);
 }
 
-/* Notes what each shape's layers took in one run, in whichever way they ran. @estimated: it was the one that is estimated to be fastest. */
+/* Notes what each shape's layers took in one run, by whichever algorithm they ran. @estimated: it was the one that is estimated to be fastest. */
 static void
 note_run (Tuner *tuner, const NddrPlan *plan, const guint64 *ns, gboolean estimated)
 {
@@ -96,24 +96,24 @@ note_run (Tuner *tuner, const NddrPlan *plan, const guint64 *ns, gboolean estima
     if (!step->shape)
       continue;
     Shape *shape = find_shape (tuner, step->shape);
-    shape->tuned.way = step->way;
+    shape->tuned.algorithm = step->algorithm;
     shape->run += ns[i];
     g_hash_table_add (shape->labels, g_strdup (step->label));
   }
   for (guint i = 0; i < tuner->shapes->len; i++) {
     Shape *shape = tuner->shapes->pdata[i];
-    note (shape, &shape->tuned.way, shape->run);
+    note (shape, &shape->tuned.algorithm, shape->run);
     if (estimated)
-      shape->estimated = shape->tuned.way;
+      shape->estimated = shape->tuned.algorithm;
     shape->run = 0;
   }
 }
 
 static gboolean
-try_way (Tuner *tuner, const NddrWay *way, GError **error)
+try_algorithm (Tuner *tuner, const NddrAlgorithm *algorithm, GError **error)
 {
   const guint phases = 1u << NDDR_PHASE_NETWORK;
-  g_autoptr (NddrProgram) program = make_program (tuner, way, error);
+  g_autoptr (NddrProgram) program = make_program (tuner, algorithm, error);
   if (!program || !nddr_program_run (program, phases, error)) /* the first run may compile */
     return FALSE;
   const NddrPlan *plan = nddr_program_get_plan (program);
@@ -121,7 +121,7 @@ try_way (Tuner *tuner, const NddrWay *way, GError **error)
   for (int i = 0; i < RUNS; i++) {
     if (!nddr_program_profile (program, phases, ns, error))
       return FALSE;
-    note_run (tuner, plan, ns, way->kind == NDDR_WAY_CHOOSE);
+    note_run (tuner, plan, ns, algorithm->kind == NDDR_ALGORITHM_CHOOSE);
   }
   return TRUE;
 }
@@ -130,13 +130,13 @@ static gboolean
 try_all (Tuner *tuner, GError **error)
 {
   gboolean software = nddr_device_get_traits (tuner->device)->family == NDDR_FAMILY_SOFTWARE;
-  const NddrWay estimated = { NDDR_WAY_CHOOSE };
-  NddrWay way;
+  const NddrAlgorithm estimated = { NDDR_ALGORITHM_CHOOSE };
+  NddrAlgorithm algorithm;
   for (int round = 0; round < ROUNDS; round++) {
-    if (!try_way (tuner, &estimated, error))
+    if (!try_algorithm (tuner, &estimated, error))
       return FALSE;
-    for (guint n = 0; nddr_way_nth (software, tuner->half, n, &way); n++)
-      if (!try_way (tuner, &way, error))
+    for (guint n = 0; nddr_algorithm_nth (software, tuner->half, n, &algorithm); n++)
+      if (!try_algorithm (tuner, &algorithm, error))
         return FALSE;
   }
   return TRUE;
@@ -150,11 +150,11 @@ choose (Shape *shape)
     const Trial *trial = &g_array_index (shape->trials, Trial, i);
     if (!best || trial->ns < best->ns)
       best = trial;
-    if (nddr_way_equal (&trial->way, &shape->estimated))
+    if (nddr_algorithm_equal (&trial->algorithm, &shape->estimated))
       estimated = trial;
   }
   gboolean pays = best->ns < GAIN * estimated->ns;
-  shape->tuned.way = pays ? best->way : (NddrWay){ NDDR_WAY_CHOOSE };
+  shape->tuned.algorithm = pays ? best->algorithm : (NddrAlgorithm){ NDDR_ALGORITHM_CHOOSE };
   shape->tuned.ms = (pays ? best : estimated)->ns / 1e6;
   shape->tuned.estimated_ms = estimated->ns / 1e6;
   shape->tuned.layers = g_hash_table_size (shape->labels);
@@ -170,7 +170,7 @@ nddr_tune (NddrDevice *device, const NddrNetwork *network, int width, int height
   for (guint i = 0; i < shapes->len; i++) {
     Shape *shape = shapes->pdata[i];
     choose (shape);
-    nddr_tuning_set (tuning, shape->tuned.shape, &shape->tuned.way);
+    nddr_tuning_set (tuning, shape->tuned.shape, &shape->tuned.algorithm);
   }
   return g_steal_pointer (&shapes);
 }

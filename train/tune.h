@@ -1,4 +1,4 @@
-/* Trying what is fastest: every way of each distinct layer of a network, on a device.
+/* Trying what is fastest: every algorithm of each distinct layer of a network, on a device.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -13,14 +13,14 @@ typedef struct
 {
   char *shape;
   int layers;           /* that have it */
-  NddrWay way;          /* the fastest; NDDR_WAY_CHOOSE: as estimated, which nothing beat by enough */
-  double estimated_ms, ms; /* of all of these layers: as estimated, and the way's */
+  NddrAlgorithm algorithm;          /* the fastest; NDDR_ALGORITHM_CHOOSE: as estimated, which nothing beat by enough */
+  double estimated_ms, ms; /* of all of these layers: as estimated, and the algorithm's */
 } NddrTuned;
 
 /**
- * Plans inference of @network for @width x @height and @batch, in fp16 with @half, once for each way, and takes each layer's time from the device's
+ * Plans inference of @network for @width x @height and @batch, in fp16 with @half, once for each algorithm, and takes each layer's time from the device's
  * timestamps: the least of some runs, so that what else the machine does counts little.
- * @tuning: gets the ways that beat the estimate
+ * @tuning: gets the algorithms that beat the estimate
  * Returns: (transfer full): of NddrTuned, in the network's order; NULL with @error
  */
 GPtrArray *nddr_tune (NddrDevice *device, const NddrNetwork *network, int width, int height, int batch, gboolean half, NddrTuning *tuning, GError **error);

@@ -85,11 +85,11 @@ static void
 print_tuned (const GPtrArray *shapes)
 {
   double estimated = 0, tuned = 0;
-  printf ("%-86s %6s %12s %9s  %s\n", "shape", "layers", "estimated ms", "fastest", "way");
+  printf ("%-86s %6s %12s %9s  %s\n", "shape", "layers", "estimated ms", "fastest", "algorithm");
   for (guint i = 0; i < shapes->len; i++) {
     const NddrTuned *t = shapes->pdata[i];
-    g_autofree char *way = t->way.kind == NDDR_WAY_CHOOSE ? g_strdup ("as estimated") : nddr_way_print (&t->way);
-    printf ("%-86s %6d %12.3f %9.3f  %s\n", t->shape, t->layers, t->estimated_ms, t->ms, way);
+    g_autofree char *algorithm = t->algorithm.kind == NDDR_ALGORITHM_CHOOSE ? g_strdup ("as estimated") : nddr_algorithm_print (&t->algorithm);
+    printf ("%-86s %6d %12.3f %9.3f  %s\n", t->shape, t->layers, t->estimated_ms, t->ms, algorithm);
     estimated += t->estimated_ms;
     tuned += t->ms;
   }
@@ -403,7 +403,7 @@ nddr_verb_bench (int argc, char **argv)
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, "auto, fp32 or fp16; with --train auto, fp32 or mixed", "PRECISION" },
     { "train", 0, 0, G_OPTION_ARG_NONE, &train, "Time a training step (AdamW, losses at input resolution)", NULL },
     { "layers", 0, 0, G_OPTION_ARG_NONE, &layers, "Also by layer, with the share of the device's measured peak, and by kernel", NULL },
-    { "tune", 0, 0, G_OPTION_ARG_NONE, &tunes, "First try which way is fastest for each layer, and keep that for all inference on this device", NULL },
+    { "tune", 0, 0, G_OPTION_ARG_NONE, &tunes, "First try which algorithm is fastest for each layer, and keep that for all inference on this device", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },
     { NULL },

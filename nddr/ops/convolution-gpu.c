@@ -31,7 +31,7 @@ typedef struct
   int kernel, stride, dilation, divide;
   float low, high;
   int pack_phase;
-  NddrWay way;
+  NddrAlgorithm algorithm;
 } Product;
 
 /* Its maps' type: sources and weights may be halves where the output is not. */
@@ -204,30 +204,30 @@ matrix_tile (const NddrPlan *plan, const Product *p, int variant)
   return product_type (p) == NDDR_F16 ? nddr_matrix_tile (&plan->traits, &shape, variant) : (NddrMatrixTile){ 0 };
 }
 
-/* Whether a dispatch can be done as its way says. */
+/* Whether a dispatch can be done as its algorithm says. */
 static gboolean
-way_fits (const NddrPlan *plan, const Product *p)
+algorithm_fits (const NddrPlan *plan, const Product *p)
 {
-  const NddrWay *way = &p->way;
+  const NddrAlgorithm *algorithm = &p->algorithm;
 
-  if (way->kind == NDDR_WAY_TILE)
-    return (way->a == 32 || way->a == 64) && (way->b == 16 || way->b == 32 || (way->b == 64 && way->a == 64)) &&
-        (guint) (way->a * way->b / 16) <= plan->traits.max_invocations;
-  return way->kind == NDDR_WAY_MATRIX && way->a > 0 && way->b == 0 && matrix_tile (plan, p, way->a).m > 0;
+  if (algorithm->kind == NDDR_ALGORITHM_TILE)
+    return (algorithm->a == 32 || algorithm->a == 64) && (algorithm->b == 16 || algorithm->b == 32 || (algorithm->b == 64 && algorithm->a == 64)) &&
+        (guint) (algorithm->a * algorithm->b / 16) <= plan->traits.max_invocations;
+  return algorithm->kind == NDDR_ALGORITHM_MATRIX && algorithm->a > 0 && algorithm->b == 0 && matrix_tile (plan, p, algorithm->a).m > 0;
 }
 
-/* The way that is estimated to be fastest. */
-static NddrWay
-choose_way (const NddrPlan *plan, const Product *p)
+/* The algorithm that is estimated to be fastest. */
+static NddrAlgorithm
+choose_algorithm (const NddrPlan *plan, const Product *p)
 {
   const NddrTensor *y = p->output.tensor;
   NddrMatrixTile tile = matrix_tile (plan, p, 0);
-  NddrWay way = { NDDR_WAY_TILE };
+  NddrAlgorithm algorithm = { NDDR_ALGORITHM_TILE };
 
   if (tile.m)
-    return (NddrWay){ NDDR_WAY_MATRIX, tile.variant };
-  choose_tile (plan, y->batch * y->height * y->width, y->stride, p->branches, &way.a, &way.b);
-  return way;
+    return (NddrAlgorithm){ NDDR_ALGORITHM_MATRIX, tile.variant };
+  choose_tile (plan, y->batch * y->height * y->width, y->stride, p->branches, &algorithm.a, &algorithm.b);
+  return algorithm;
 }
 
 /* A step of matrix_conv where there is a @tile, whose constants come first, else of gpu_conv. */
@@ -235,7 +235,7 @@ static NddrStep *
 append_kernel (NddrPlan *plan, const Product *p, const NddrMatrixTile *tile)
 {
   const NddrTensor *y = p->output.tensor;
-  int pixels = y->batch * y->height * y->width, m = p->way.a, n = p->way.b;
+  int pixels = y->batch * y->height * y->width, m = p->algorithm.a, n = p->algorithm.b;
   NddrStep *step;
 
   if (tile->m) {
@@ -283,7 +283,7 @@ append_dispatch (NddrPlan *plan, const Product *p)
   plan->mixed = product_type (p) != p->output.tensor->type;
   NddrTensor *packed = pack_weights (plan, p), *bias = p->bias ? pack_bias (plan, p) : NULL;
   const NddrTensor *x = p->sources[0].input.tensor;
-  NddrMatrixTile tile = p->way.kind == NDDR_WAY_MATRIX ? matrix_tile (plan, p, p->way.a) : (NddrMatrixTile){ 0 };
+  NddrMatrixTile tile = p->algorithm.kind == NDDR_ALGORITHM_MATRIX ? matrix_tile (plan, p, p->algorithm.a) : (NddrMatrixTile){ 0 };
   NddrTensor *y = p->output.tensor, *parts = NULL, *bound[MAX_TENSORS];
   int unit = tile.m ? 8 : 4, y_unit = tile.m && y->type == NDDR_F16 ? 8 : 4, n_bound = 0;
   g_autofree int *which = g_new (int, p->n_sources);
@@ -355,12 +355,12 @@ sources_that_fit (const Product *p)
   return p->n_sources;
 }
 
-/* One dispatch, or several that add to the output where there are more tensors than one can bind.  Returns the (last's) way. */
-static NddrWay
+/* One dispatch, or several that add to the output where there are more tensors than one can bind.  Returns the (last's) algorithm. */
+static NddrAlgorithm
 append_product (NddrPlan *plan, const Product *product)
 {
   Product rest = *product;
-  NddrWay way = product->way;
+  NddrAlgorithm algorithm = product->algorithm;
 
   while (rest.n_sources > 0) {
     Product part = rest;
@@ -372,14 +372,14 @@ append_product (NddrPlan *plan, const Product *product)
       part.low = -INFINITY;
       part.high = INFINITY;
     }
-    if (!way_fits (plan, &part))
-      part.way = choose_way (plan, &part);
-    way = part.way;
+    if (!algorithm_fits (plan, &part))
+      part.algorithm = choose_algorithm (plan, &part);
+    algorithm = part.algorithm;
     append_dispatch (plan, &part);
     rest.residual = rest.output;
     rest.bias = NULL;
   }
-  return way;
+  return algorithm;
 }
 
 /* where input @s's channels begin among all */
@@ -393,7 +393,7 @@ first_channel (const NddrConvolution *op, int s)
   return first;
 }
 
-NddrWay
+NddrAlgorithm
 nddr_convolution_gpu_forward (NddrPlan *plan, const NddrConvolution *op)
 {
   int taps = op->kernel * op->kernel, in = nddr_convolution_in_channels (op), out = op->output.tensor->channels;
@@ -416,7 +416,7 @@ nddr_convolution_gpu_forward (NddrPlan *plan, const NddrConvolution *op)
     .low = op->low,
     .high = op->high,
     .pack_phase = op->pack_phase,
-    .way = op->way,
+    .algorithm = op->algorithm,
   };
 
   for (int s = 0; s < op->n_inputs; s++)

@@ -10,7 +10,7 @@
 #define PIXELS 32     /* of one workgroup */
 /* Kernels divide pixel numbers in floating point: exact up to here, with a margin. */
 #define MAX_PIXELS (1 << 20)
-#define MAX_CACHED (1 << 20) /* of Winograd's parts, where a way says */
+#define MAX_CACHED (1 << 20) /* of Winograd's parts, where an algorithm says */
 
 /** What a workgroup of @block channels costs, in instructions, where @quads texels are summed. */
 static gint64
@@ -132,7 +132,7 @@ pack_direct (NddrPlan *plan, const NddrProduct *p)
 
   for (int s = 0; s < p->n_sources; s++)
     quads += nddr_tensor_texels (p->sources[s].tensor) * taps;
-  packed.block = p->way.a;
+  packed.block = p->algorithm.a;
   packed.n_blocks = (rows + packed.block - 1) / packed.block;
   packed.block_texels = (quads + 1) * packed.block;
   packed.branch_texels = packed.n_blocks * packed.block_texels;
@@ -277,15 +277,15 @@ direct (NddrPlan *plan, const NddrProduct *p)
   }
 }
 
-/* Whether @p can be done as its way says. */
+/* Whether @p can be done as its algorithm says. */
 static gboolean
-way_fits (const NddrPlan *plan, const NddrProduct *p)
+algorithm_fits (const NddrPlan *plan, const NddrProduct *p)
 {
-  switch (p->way.kind) {
-    case NDDR_WAY_DIRECT:
-      return p->way.a >= 8 && p->way.a <= 32 && p->way.a % 8 == 0 && p->way.b == 0;
-    case NDDR_WAY_WINOGRAD:
-      return p->way.a > 0 && p->way.a <= MAX_CACHED && p->way.b == 0 && nddr_winograd_fits (plan, p);
+  switch (p->algorithm.kind) {
+    case NDDR_ALGORITHM_DIRECT:
+      return p->algorithm.a >= 8 && p->algorithm.a <= 32 && p->algorithm.a % 8 == 0 && p->algorithm.b == 0;
+    case NDDR_ALGORITHM_WINOGRAD:
+      return p->algorithm.a > 0 && p->algorithm.a <= MAX_CACHED && p->algorithm.b == 0 && nddr_winograd_fits (plan, p);
     default:
       return FALSE;
   }
@@ -302,19 +302,20 @@ estimated_block (const NddrProduct *p)
   return nddr_product_block (p->output.tensor->channels, quads);
 }
 
-/* Returns the way. */
-static NddrWay
+/* Returns the algorithm. */
+static NddrAlgorithm
 product (NddrPlan *plan, NddrProduct *p)
 {
   float low = p->low, high = p->high;
   const NddrProductSource *sources = p->sources;
   int n = p->n_sources;
 
-  if (!way_fits (plan, p))
-    p->way = nddr_winograd_fits (plan, p) && nddr_winograd_pays (p) ? (NddrWay){ NDDR_WAY_WINOGRAD, NDDR_WINOGRAD_CACHED } : (NddrWay){ NDDR_WAY_CHOOSE };
-  if (p->way.kind == NDDR_WAY_WINOGRAD) {
+  if (!algorithm_fits (plan, p))
+    p->algorithm = nddr_winograd_fits (plan, p) && nddr_winograd_pays (p) ? (NddrAlgorithm){ NDDR_ALGORITHM_WINOGRAD, NDDR_WINOGRAD_CACHED }
+                                                                          : (NddrAlgorithm){ NDDR_ALGORITHM_CHOOSE };
+  if (p->algorithm.kind == NDDR_ALGORITHM_WINOGRAD) {
     nddr_winograd (plan, p);
-    return p->way;
+    return p->algorithm;
   }
   trim (&p->y, p->grid_height, p->in_stride, sources[0].tensor->height);
   trim (&p->x, p->grid_width, p->in_stride, sources[0].tensor->width);
@@ -323,8 +324,8 @@ product (NddrPlan *plan, NddrProduct *p)
     p->y = p->x = (NddrTaps){ .n = 1 };
     n = 1;
   }
-  if (p->way.kind == NDDR_WAY_CHOOSE)
-    p->way = (NddrWay){ NDDR_WAY_DIRECT, estimated_block (p) };
+  if (p->algorithm.kind == NDDR_ALGORITHM_CHOOSE)
+    p->algorithm = (NddrAlgorithm){ NDDR_ALGORITHM_DIRECT, estimated_block (p) };
   /* more sources than a step takes: the rest is added to the output */
   for (int s = 0; s < n; s += MAX_SOURCES) {
     p->sources = sources + s;
@@ -335,10 +336,10 @@ product (NddrPlan *plan, NddrProduct *p)
     p->bias = NULL;
     p->residual = p->output;
   }
-  return p->way;
+  return p->algorithm;
 }
 
-NddrWay
+NddrAlgorithm
 nddr_convolution_software_forward (NddrPlan *plan, const NddrConvolution *op)
 {
   const NddrTensor *y = op->output.tensor;
@@ -371,7 +372,7 @@ nddr_convolution_software_forward (NddrPlan *plan, const NddrConvolution *op)
     .low = op->low,
     .high = op->high,
     .pack_phase = op->pack_phase,
-    .way = op->way };
+    .algorithm = op->algorithm };
   return product (plan, &p);
 }
 

@@ -42,7 +42,7 @@ typedef struct
   int in_stride, out_stride, out_y, out_x, grid_height, grid_width;
   float low, high;
   int pack_phase;
-  NddrWay way; /* one that does not fit is replaced with what estimates choose */
+  NddrAlgorithm algorithm; /* one that does not fit is replaced with what estimates choose */
 } NddrProduct;
 
 /** Part of a product's weights on their way into a kernel's layout: see conv_pack.glsl. */
@@ -69,7 +69,7 @@ int nddr_product_block (int channels, int quads);
 /** Whether it can do @product; whether it is expected to be faster. */
 gboolean nddr_winograd_fits (const NddrPlan *plan, const NddrProduct *product);
 gboolean nddr_winograd_pays (const NddrProduct *product);
-/** Blocks of a part times channels, in and out, as the product's way says; NDDR_WINOGRAD_CACHED was fastest, about 3 MB. */
+/** Blocks of a part times channels, in and out, as the product's algorithm says; NDDR_WINOGRAD_CACHED was fastest, about 3 MB. */
 #define NDDR_WINOGRAD_CACHED 2600
 void nddr_winograd (NddrPlan *plan, const NddrProduct *product);
 

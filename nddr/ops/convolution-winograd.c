@@ -10,7 +10,7 @@
 #define POINTS 36
 #define LANES 8
 #define MIN_BLOCKS 16
-/* Transformed weights are four times as large, and a texel view of them all ends at 2 GiB: beyond this, layers go the direct way. */
+/* Transformed weights are four times as large, and a texel view of them all ends at 2 GiB: beyond this, layers are computed directly. */
 #define MAX_WEIGHTS ((gsize) 1 << 30)
 
 /** How the output divides into tiles.  Those of a dilated convolution take every dilation'th row and column. */
@@ -226,7 +226,7 @@ nddr_winograd (NddrPlan *plan, const NddrProduct *product)
   const NddrTensor *x = p.sources[0].tensor, *y = p.output.tensor;
   Job job = { .p = &p, .tiling = tiling_of (&p) };
   int blocks = ((job.tiling.total + LANES - 1) / LANES + 3) / 4 * 4;
-  int most = MAX (MIN_BLOCKS, p.way.a / (x->stride + y->stride) / 4 * 4), parts = (blocks + most - 1) / most;
+  int most = MAX (MIN_BLOCKS, p.algorithm.a / (x->stride + y->stride) / 4 * 4), parts = (blocks + most - 1) / most;
   int size = (blocks / 4 + parts - 1) / parts * 4; /* blocks of a part: whole workgroups of 4 */
 
   /* the gradient's taps come in falling order */

@@ -76,19 +76,19 @@ nddr_convolution_forward (NddrPlan *plan, const NddrConvolution *op)
   g_autofree char *shape = describe (plan, op);
   NddrConvolution told = *op;
   guint first = plan->steps->len;
-  NddrWay way;
+  NddrAlgorithm algorithm;
 
   check (op);
-  if (told.way.kind == NDDR_WAY_CHOOSE)
-    told.way = nddr_tuning_find (plan->traits.tuning, shape);
-  way = (plan->traits.family == NDDR_FAMILY_SOFTWARE ? nddr_convolution_software_forward : nddr_convolution_gpu_forward) (plan, &told);
+  if (told.algorithm.kind == NDDR_ALGORITHM_CHOOSE)
+    told.algorithm = nddr_tuning_find (plan->traits.tuning, shape);
+  algorithm = (plan->traits.family == NDDR_FAMILY_SOFTWARE ? nddr_convolution_software_forward : nddr_convolution_gpu_forward) (plan, &told);
   for (guint i = first; i < plan->steps->len; i++) {
     NddrStep *step = g_ptr_array_index (plan->steps, i);
 
     if (step->phase != plan->phase)
       continue;
     step->shape = g_strdup (shape);
-    step->way = way;
+    step->algorithm = algorithm;
   }
 }
 

@@ -14,15 +14,15 @@ int nddr_convolution_size (int n, int stride);
 
 /* convolution-software.c */
 
-/* Forward: as @op->way says or, where that does not fit, as estimated.  Returns the way. */
-NddrWay nddr_convolution_software_forward (NddrPlan *plan, const NddrConvolution *op);
+/* Forward: as @op->algorithm says or, where that does not fit, as estimated.  Returns the algorithm. */
+NddrAlgorithm nddr_convolution_software_forward (NddrPlan *plan, const NddrConvolution *op);
 void nddr_convolution_software_backward_data (NddrPlan *plan, const NddrConvolution *op, int s, int count, NddrBranches dx, NddrBranches dy,
     gboolean accumulate);
 /* convolution-weight-software.c */
 void nddr_convolution_software_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
 
 /* convolution-gpu.c */
-NddrWay nddr_convolution_gpu_forward (NddrPlan *plan, const NddrConvolution *op);
+NddrAlgorithm nddr_convolution_gpu_forward (NddrPlan *plan, const NddrConvolution *op);
 void nddr_convolution_gpu_backward_data (NddrPlan *plan, const NddrConvolution *op, int s, int count, NddrBranches dx, NddrBranches dy,
     gboolean accumulate);
 void nddr_convolution_gpu_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);

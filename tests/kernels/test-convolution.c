@@ -19,7 +19,7 @@ enum
   IN_PLACE = 16, /* the residual is the output */
   RELU = 32,
   RELU6 = 64,
-  WINOGRAD = 128, /* large enough that software drivers take this way */
+  WINOGRAD = 128, /* large enough that software drivers use it */
 };
 
 typedef struct
@@ -250,10 +250,10 @@ count_steps (const NddrPlan *plan, NddrKernelId kernel)
   return n;
 }
 
-/** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high: maps are done in parts.  @way: of doing the
+/** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high: maps are done in parts.  @algorithm: of doing the
  * forward pass, which alone is then tested; NULL: the one that is chosen.  Returns FALSE where that does not fit the row. */
 static gboolean
-test_row (const Row *row, const Variant *v, gboolean narrow, const NddrWay *way)
+test_row (const Row *row, const Variant *v, gboolean narrow, const NddrAlgorithm *algorithm)
 {
   NddrCheck *c = begin (v);
   NddrPlan *plan = check_plan (c);
@@ -263,16 +263,16 @@ test_row (const Row *row, const Variant *v, gboolean narrow, const NddrWay *way)
   Case k;
 
   case_init (&k, c, row, v);
-  k.op.way = way ? *way : (NddrWay){ NDDR_WAY_CHOOSE };
+  k.op.algorithm = algorithm ? *algorithm : (NddrAlgorithm){ NDDR_ALGORITHM_CHOOSE };
   if (narrow) {
     plan->traits.max_storage_range = row->flags & WINOGRAD ? 1900 << 10 : 2048;
     plan->traits.max_groups[1] = 3;
   }
   plan->phase = FORWARD;
   nddr_convolution_forward (plan, &k.op);
-  NddrWay taken = ((const NddrStep *) g_ptr_array_index (plan->steps, plan->steps->len - 1))->way;
-  g_assert_cmpint (taken.kind, !=, NDDR_WAY_CHOOSE);
-  if (!v->half && !way) {
+  NddrAlgorithm taken = ((const NddrStep *) g_ptr_array_index (plan->steps, plan->steps->len - 1))->algorithm;
+  g_assert_cmpint (taken.kind, !=, NDDR_ALGORITHM_CHOOSE);
+  if (!v->half && !algorithm) {
     dy = view (c, row, v->mixed, "dy", row->branches, k.op.output.tensor->height, k.op.output.tensor->width, row->out);
     for (int i = 0; i < k.n_maps; i++) {
       int count = row->flags & SHARED ? k.op.n_inputs : 1;
@@ -288,17 +288,17 @@ test_row (const Row *row, const Variant *v, gboolean narrow, const NddrWay *way)
     }
   }
   plan->traits = traits;
-  if (way && !nddr_way_equal (way, &taken)) {
+  if (algorithm && !nddr_algorithm_equal (algorithm, &taken)) {
     case_clear (&k);
     check_end (c);
     return FALSE;
   }
-  g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_CONV) > 0, ==, way ? way->kind == NDDR_WAY_MATRIX : v->matrix);
-  if (row->flags & WINOGRAD && v->family == NDDR_FAMILY_SOFTWARE && !way)
+  g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_CONV) > 0, ==, algorithm ? algorithm->kind == NDDR_ALGORITHM_MATRIX : v->matrix);
+  if (row->flags & WINOGRAD && v->family == NDDR_FAMILY_SOFTWARE && !algorithm)
     g_assert_cmpint (count_steps (plan, NDDR_KERNEL_WINOGRAD_OUT), >=, 3 * row->branches);
-  if (way && way->kind == NDDR_WAY_WINOGRAD)
+  if (algorithm && algorithm->kind == NDDR_ALGORITHM_WINOGRAD)
     g_assert_cmpint (count_steps (plan, NDDR_KERNEL_WINOGRAD_OUT), >, 0);
-  if (way && way->kind == NDDR_WAY_MATRIX && way->a == nddr_matrix_tiles ()) /* split most */
+  if (algorithm && algorithm->kind == NDDR_ALGORITHM_MATRIX && algorithm->a == nddr_matrix_tiles ()) /* split most */
     g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_SUM), >, 0);
   check_ready (c);
 
@@ -313,7 +313,7 @@ test_row (const Row *row, const Variant *v, gboolean narrow, const NddrWay *way)
   g_autofree double *y = reference_forward (&k);
   check_compare_view (c, k.op.output, row->branches, y, v->bound, "%s", name);
 
-  for (int i = 0; i < k.n_maps && !v->half && !way; i++) {
+  for (int i = 0; i < k.n_maps && !v->half && !algorithm; i++) {
     g_autofree double *start = check_random (k.map_branches * k.x_size[i], 5, FALSE);
     g_autofree double *want = reference_backward (&k, i, NULL), *want_sum = reference_backward (&k, i, start);
     check_fill_view (c, dy, row->branches, k.dy);
@@ -354,42 +354,42 @@ test_narrow (gconstpointer data)
     test_row (&rows[i], v, TRUE, NULL);
 }
 
-/* Whether row @i is one of those to try the @n'th way with: the deep ones, an eighth of the others in turn, and the large ones but on matrices, and always where
- * they are what the way is for. */
+/* Whether row @i is one of those to try the @n'th algorithm with: the deep ones, an eighth of the others in turn, and the large ones but on matrices, and
+ * always where they are what the algorithm is for. */
 static gboolean
-is_for_way (guint i, guint n, NddrWayKind kind)
+is_for_algorithm (guint i, guint n, NddrAlgorithmKind kind)
 {
   if (i >= G_N_ELEMENTS (rows) - N_DEEP)
     return TRUE;
   if (rows[i].flags & WINOGRAD)
-    return kind == NDDR_WAY_WINOGRAD || (kind != NDDR_WAY_MATRIX && i % 8 == n % 8);
+    return kind == NDDR_ALGORITHM_WINOGRAD || (kind != NDDR_ALGORITHM_MATRIX && i % 8 == n % 8);
   return i % 8 == n % 8;
 }
 
-/* Every way that a tuning may choose. */
+/* Every algorithm that a tuning may choose. */
 static void
-test_ways (gconstpointer data)
+test_algorithms (gconstpointer data)
 {
   const Variant *v = data;
-  int all = 0, ways = 0;
-  NddrWay way;
+  int all = 0, algorithms = 0;
+  NddrAlgorithm algorithm;
   if (!check_can (v->family, v->half || v->mixed)) {
     g_test_skip ("not on this device");
     return;
   }
-  for (guint n = 0; nddr_way_nth (v->family == NDDR_FAMILY_SOFTWARE, v->half || v->mixed, n, &way); n++) {
+  for (guint n = 0; nddr_algorithm_nth (v->family == NDDR_FAMILY_SOFTWARE, v->half || v->mixed, n, &algorithm); n++) {
     int tested = 0;
-    if (way.kind == NDDR_WAY_MATRIX && !v->matrix)
+    if (algorithm.kind == NDDR_ALGORITHM_MATRIX && !v->matrix)
       continue;
     for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
-      if (is_for_way (i, n, way.kind))
-        tested += test_row (&rows[i], v, FALSE, &way); /* a tile may be too large for the device, and few rows are deep enough to split */
-    g_autofree char *text = nddr_way_print (&way);
+      if (is_for_algorithm (i, n, algorithm.kind))
+        tested += test_row (&rows[i], v, FALSE, &algorithm); /* a tile may be too large for the device, and few rows are deep enough to split */
+    g_autofree char *text = nddr_algorithm_print (&algorithm);
     g_test_message ("%s: %s: %d rows", v->name, text, tested);
     all += tested;
-    ways++;
+    algorithms++;
   }
-  g_assert_cmpint (all, >=, ways);
+  g_assert_cmpint (all, >=, algorithms);
 }
 
 /* What the networks are made of: times are of forward, and of the gradient of the input. */
@@ -483,8 +483,8 @@ main (int argc, char **argv)
     g_test_add_data_func (path, v, test);
     if (!v->matrix)
       g_test_add_data_func (narrow, v, test_narrow);
-    g_autofree char *ways = g_strconcat (path, "/ways", NULL);
-    g_test_add_data_func (ways, v, test_ways);
+    g_autofree char *algorithms = g_strconcat (path, "/algorithms", NULL);
+    g_test_add_data_func (algorithms, v, test_algorithms);
   }
   return check_finish (g_test_run ());
 }

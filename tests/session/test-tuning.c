@@ -1,4 +1,4 @@
-/* What was fastest, kept on disk: found again, used by sessions, never believed where it is not whole; and the same result in every way.
+/* What was fastest, kept on disk: found again, used by sessions, never believed where it is not whole; and the same result by every algorithm.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "generator.h"
@@ -15,7 +15,7 @@
 
 #define WIDTH 48
 #define HEIGHT 40
-#define BOUND 1e-4 /* of the norm, between any two ways */
+#define BOUND 1e-4 /* of the norm, between any two algorithms */
 
 static char *folder;
 static NddrConfig *config;
@@ -96,20 +96,20 @@ difference (const float *a, const float *b, gsize n)
   return sqrt (sum / norm);
 }
 
-/* ---- every way, and each shape's own */
+/* ---- every algorithm, and each shape's own */
 
 static void
 collect_shape (const NddrStep *step, gpointer shapes)
 {
   if (step->shape) {
-    g_assert_cmpint (step->way.kind, !=, NDDR_WAY_CHOOSE);
+    g_assert_cmpint (step->algorithm.kind, !=, NDDR_ALGORITHM_CHOOSE);
     g_hash_table_add (shapes, g_strdup (step->shape));
   }
 }
 
 typedef struct
 {
-  NddrWay way;
+  NddrAlgorithm algorithm;
   int taken;
 } Asked;
 
@@ -118,11 +118,11 @@ count_taken (const NddrStep *step, gpointer data)
 {
   Asked *asked = data;
 
-  asked->taken += step->shape && nddr_way_equal (&step->way, &asked->way);
+  asked->taken += step->shape && nddr_algorithm_equal (&step->algorithm, &asked->algorithm);
 }
 
 static void
-test_ways (void)
+test_algorithms (void)
 {
   g_autoptr (NddrDevice) device = open_device ();
   g_autoptr (GHashTable) shapes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -132,8 +132,8 @@ test_ways (void)
   Asked asked = { 0 };
 
   g_assert_cmpuint (g_hash_table_size (shapes), >, 10);
-  for (guint i = 0; nddr_way_nth (software, FALSE, i, &asked.way); i++) {
-    g_autoptr (NddrTuning) uniform = nddr_tuning_new_uniform (&asked.way);
+  for (guint i = 0; nddr_algorithm_nth (software, FALSE, i, &asked.algorithm); i++) {
+    g_autoptr (NddrTuning) uniform = nddr_tuning_new_uniform (&asked.algorithm);
     g_autofree float *heads = NULL;
 
     asked.taken = 0;
@@ -144,7 +144,7 @@ test_ways (void)
   }
 }
 
-/* One shape's way is its layers' alone; ways that fit nothing are as none. */
+/* One shape's algorithm is its layers' alone; algorithms that fit nothing are as none. */
 static void
 test_one_shape (void)
 {
@@ -152,11 +152,11 @@ test_one_shape (void)
   g_autoptr (GHashTable) shapes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_autoptr (NddrTuning) tuning = nddr_tuning_new ();
   gboolean software = nddr_device_get_traits (device)->family == NDDR_FAMILY_SOFTWARE;
-  static const NddrWay absurd[] = { { NDDR_WAY_DIRECT, 12 }, { NDDR_WAY_WINOGRAD, -5 }, { NDDR_WAY_TILE, 48, 64 }, { NDDR_WAY_MATRIX, 1 << 30 },
-    { NDDR_WAY_DIRECT, 1 << 30, 1 }, { NDDR_WAY_TILE, 64, 0 }, { NDDR_WAY_MATRIX, 0 } };
+  static const NddrAlgorithm absurd[] = { { NDDR_ALGORITHM_DIRECT, 12 }, { NDDR_ALGORITHM_WINOGRAD, -5 }, { NDDR_ALGORITHM_TILE, 48, 64 }, { NDDR_ALGORITHM_MATRIX, 1 << 30 },
+    { NDDR_ALGORITHM_DIRECT, 1 << 30, 1 }, { NDDR_ALGORITHM_TILE, 64, 0 }, { NDDR_ALGORITHM_MATRIX, 0 } };
   gsize n, m;
   g_autofree float *estimated = infer (device, NULL, &n, collect_shape, shapes);
-  Asked asked = { .way = software ? (NddrWay){ NDDR_WAY_WINOGRAD, 1300 } : (NddrWay){ NDDR_WAY_TILE, 32, 16 } };
+  Asked asked = { .algorithm = software ? (NddrAlgorithm){ NDDR_ALGORITHM_WINOGRAD, 1300 } : (NddrAlgorithm){ NDDR_ALGORITHM_TILE, 32, 16 } };
   const char *key = NULL;
   GHashTableIter iter;
   gpointer shape;
@@ -165,7 +165,7 @@ test_one_shape (void)
   while (!key && g_hash_table_iter_next (&iter, &shape, NULL))
     key = strstr (shape, "kernel 3") && strstr (shape, "dilation 2") ? shape : NULL;
   g_assert_nonnull (key);
-  nddr_tuning_set (tuning, key, &asked.way);
+  nddr_tuning_set (tuning, key, &asked.algorithm);
   g_autofree float *heads = infer (device, tuning, &m, count_taken, &asked);
   g_assert_cmpint (asked.taken, >, 0);
   g_assert_cmpfloat (difference (heads, estimated, n), <, BOUND);
@@ -211,7 +211,7 @@ show (NddrDevice *device, NddrModel *model, float head[HEAD_FLOATS])
 static void
 test_session (void)
 {
-  static const NddrWay direct = { NDDR_WAY_DIRECT, 32 }, winograd = { NDDR_WAY_WINOGRAD, 2600 };
+  static const NddrAlgorithm direct = { NDDR_ALGORITHM_DIRECT, 32 }, winograd = { NDDR_ALGORITHM_WINOGRAD, 2600 };
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrDevice) device = open_device ();
   g_autoptr (NddrModel) model = nddr_model_new (nddr_config_copy (config), generate_model (config, TRUNK_NORM, FALSE), &error);
@@ -219,7 +219,7 @@ test_session (void)
 
   g_assert_no_error (error);
   if (nddr_device_get_traits (device)->family != NDDR_FAMILY_SOFTWARE) {
-    g_test_skip ("this family's ways do not differ in a bit");
+    g_test_skip ("this family's algorithms do not differ in a bit");
     return;
   }
   show (device, model, estimated);
@@ -239,7 +239,7 @@ test_file (void)
 {
   g_autoptr (NddrTuning) tuning = nddr_tuning_new (), again = NULL;
   g_autofree char *text = NULL, *second = NULL;
-  const NddrWay a = { NDDR_WAY_DIRECT, 24 }, b = { NDDR_WAY_TILE, 64, 32 }, none = { 0 };
+  const NddrAlgorithm a = { NDDR_ALGORITHM_DIRECT, 24 }, b = { NDDR_ALGORITHM_TILE, 64, 32 }, none = { 0 };
   gsize bytes, size;
 
   nddr_tuning_set (tuning, "one", &a);
@@ -252,9 +252,9 @@ test_file (void)
   g_assert_cmpuint (nddr_tuning_size (again), ==, 2);
   for (guint i = 0; i < 4; i++) {
     static const char *const shapes[] = { "one", "two", "three", "four" };
-    NddrWay want = i == 0 ? a : i == 1 ? b : none, got = nddr_tuning_find (again, shapes[i]);
+    NddrAlgorithm want = i == 0 ? a : i == 1 ? b : none, got = nddr_tuning_find (again, shapes[i]);
 
-    g_assert_true (nddr_way_equal (&got, &want));
+    g_assert_true (nddr_algorithm_equal (&got, &want));
   }
   second = nddr_tuning_print (again, &size);
   g_assert_cmpmem (second, size, text, bytes);
@@ -287,7 +287,7 @@ test_cache (void)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *path = NULL, *text = NULL;
-  const NddrWay way = { NDDR_WAY_DIRECT, 24 };
+  const NddrAlgorithm algorithm = { NDDR_ALGORITHM_DIRECT, 24 };
   NddrTuning *tuning = nddr_tuning_new ();
   GStatBuf status;
   gsize bytes;
@@ -296,7 +296,7 @@ test_cache (void)
     g_autoptr (NddrDevice) device = open_device ();
 
     g_assert_null (nddr_device_get_tuning (device));
-    nddr_tuning_set (tuning, "a shape", &way);
+    nddr_tuning_set (tuning, "a shape", &algorithm);
     nddr_device_set_tuning (device, tuning);
     g_assert_true (nddr_device_save_tuning (device, &path, &error));
   }
@@ -305,9 +305,9 @@ test_cache (void)
   g_assert_true (g_file_get_contents (path, &text, &bytes, NULL));
   {
     g_autoptr (NddrDevice) device = open_device ();
-    NddrWay found = nddr_tuning_find (nddr_device_get_tuning (device), "a shape");
+    NddrAlgorithm found = nddr_tuning_find (nddr_device_get_tuning (device), "a shape");
 
-    g_assert_true (nddr_way_equal (&found, &way));
+    g_assert_true (nddr_algorithm_equal (&found, &algorithm));
   }
   static const char *const bodies[] = { "", "nddr-tuning 0 0.1.0\n", "nddr-tuning 1 0.0.0\na shape\tdirect 24 0\n" };
   for (guint i = 0; i < G_N_ELEMENTS (bodies); i++) {
@@ -365,7 +365,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tuning/file", test_file);
   g_test_add_func ("/tuning/cache", test_cache);
   g_test_add_func ("/tuning/no-folder", test_no_folder);
-  g_test_add_func ("/tuning/ways", test_ways);
+  g_test_add_func ("/tuning/algorithms", test_algorithms);
   g_test_add_func ("/tuning/one-shape", test_one_shape);
   g_test_add_func ("/tuning/session", test_session);
   result = g_test_run ();
