@@ -372,39 +372,39 @@ batch_phases (const NddrLearner *learner, guint phases, gint64 m)
 /* ---- among ranks */
 
 static void
-gather (NddrLearner *learner, const NddrMeeting *meeting)
+gather (NddrLearner *learner, const NddrCollective *collective)
 {
-  int branches = meeting->tensor->branches, n = learner->ranks->count;
-  gsize bytes = meeting->tensor->bytes, each = bytes / branches;
+  int branches = collective->tensor->branches, n = learner->ranks->count;
+  gsize bytes = collective->tensor->bytes, each = bytes / branches;
   g_autofree guint8 *all = g_malloc (bytes * n);
-  guint8 *to = nddr_program_map (learner->program, meeting->result, 0);
-  nddr_ranks_gather (learner->ranks, nddr_program_map (learner->program, meeting->tensor, 0), all, bytes);
+  guint8 *to = nddr_program_map (learner->program, collective->result, 0);
+  nddr_ranks_gather (learner->ranks, nddr_program_map (learner->program, collective->tensor, 0), all, bytes);
   for (int b = 0; b < branches; b++)
     for (int r = 0; r < n; r++)
       memcpy (to + (b * n + r) * each, all + r * bytes + b * each, each);
 }
 
 static gboolean
-meet (int mark, gpointer user_data, GError **error)
+run_collective (int mark, gpointer user_data, GError **error)
 {
   NddrLearner *learner = user_data;
-  const NddrMeeting *meeting = &g_array_index (learner->training->meetings, NddrMeeting, mark - 1);
-  float *values = nddr_program_map (learner->program, meeting->tensor, 0);
-  float *result = meeting->result ? nddr_program_map (learner->program, meeting->result, 0) : NULL;
-  gsize n = meeting->tensor->bytes / sizeof *values;
-  switch (meeting->kind) {
-    case NDDR_MEETING_BUCKET:
+  const NddrCollective *collective = &g_array_index (learner->training->collectives, NddrCollective, mark - 1);
+  float *values = nddr_program_map (learner->program, collective->tensor, 0);
+  float *result = collective->result ? nddr_program_map (learner->program, collective->result, 0) : NULL;
+  gsize n = collective->tensor->bytes / sizeof *values;
+  switch (collective->kind) {
+    case NDDR_COLLECTIVE_BUCKET:
       nddr_ranks_begin_sum (learner->ranks, values, result, n);
       break;
-    case NDDR_MEETING_LAST_BUCKET:
+    case NDDR_COLLECTIVE_LAST_BUCKET:
       nddr_ranks_begin_sum (learner->ranks, values, result, n);
       nddr_ranks_finish_sums (learner->ranks);
       break;
-    case NDDR_MEETING_SUM:
+    case NDDR_COLLECTIVE_SUM:
       nddr_ranks_sum_floats (learner->ranks, values, n);
       break;
-    case NDDR_MEETING_GATHER:
-      gather (learner, meeting);
+    case NDDR_COLLECTIVE_GATHER:
+      gather (learner, collective);
       break;
   }
   return TRUE;
@@ -420,7 +420,7 @@ poll_ranks (gpointer user_data)
 static gboolean
 run (NddrLearner *learner, guint phases, GError **error)
 {
-  const NddrMarkHandler handler = { meet, poll_ranks, learner };
+  const NddrMarkHandler handler = { run_collective, poll_ranks, learner };
   if (!learner->ranks)
     return nddr_program_run (learner->program, phases, error);
   return nddr_program_run_marked (learner->program, phases, &handler, error);

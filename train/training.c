@@ -162,13 +162,13 @@ branches_of (const Builder *b, const NddrInput *input)
 
 /* What ranks do at the mark made last. @tensor: NULL: none was made */
 static void
-meet (Builder *b, NddrMeetingKind kind, NddrTensor *tensor, NddrTensor *result)
+add_collective (Builder *b, NddrCollectiveKind kind, NddrTensor *tensor, NddrTensor *result)
 {
-  NddrMeeting meeting = { kind, tensor, result };
+  NddrCollective collective = { kind, tensor, result };
   if (!tensor)
     return;
-  g_array_append_val (b->training->meetings, meeting);
-  g_assert ((int) b->training->meetings->len == b->plan->n_marks);
+  g_array_append_val (b->training->collectives, collective);
+  g_assert ((int) b->training->collectives->len == b->plan->n_marks);
 }
 
 /* @map as halves. */
@@ -252,7 +252,7 @@ append_convolution (Builder *b, int i)
       .synchronised = b->options->bn_synchronised,
     };
     nddr_norm_forward (b->plan, &ops->norm);
-    meet (b, NDDR_MEETING_GATHER, ops->norm.statistics, ops->norm.all_statistics);
+    add_collective (b, NDDR_COLLECTIVE_GATHER, ops->norm.statistics, ops->norm.all_statistics);
   } else if (ops->activated) {
     ops->activate = (NddrActivate){
       .input = raw, .output = output, .low = low, .high = high,
@@ -495,7 +495,7 @@ append_layer_gradient (Builder *b, int i, NddrTensor *dz)
     }
     gboolean fixed = b->options->bn_fixed && ops->norm.frozen;
     nddr_norm_backward (b->plan, &ops->norm, dz, dz, fixed ? NULL : p->dscale, fixed ? NULL : p->dshift, dresidual, accumulate);
-    meet (b, NDDR_MEETING_SUM, ops->norm.sums, NULL);
+    add_collective (b, NDDR_COLLECTIVE_SUM, ops->norm.sums, NULL);
   } else {
     if (ops->activated)
       nddr_activate_backward (b->plan, &ops->activate, dz, dz);
@@ -604,7 +604,7 @@ append_bucket (Builder *b, gsize from, gsize count)
   b->plan->phase = NDDR_TRAINING_SEND;
   nddr_gradients_add (b->plan, exchanged, part_of (b, p->total, from, count), FALSE);
   nddr_plan_mark (b->plan, from == 0);
-  meet (b, from > 0 ? NDDR_MEETING_BUCKET : NDDR_MEETING_LAST_BUCKET, exchanged, part_of (b, p->summed, from, count));
+  add_collective (b, from > 0 ? NDDR_COLLECTIVE_BUCKET : NDDR_COLLECTIVE_LAST_BUCKET, exchanged, part_of (b, p->summed, from, count));
   b->plan->phase = NDDR_TRAINING_BACKWARD;
 }
 
@@ -721,7 +721,7 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
   training->tasks = g_new0 (NddrTrainingTask, training->n_tasks);
   training->raw = g_new0 (NddrTensor *, training->n_layers);
   training->penalties = g_new0 (NddrTensor *, training->n_layers);
-  training->meetings = g_array_new (FALSE, FALSE, sizeof (NddrMeeting));
+  training->collectives = g_array_new (FALSE, FALSE, sizeof (NddrCollective));
   Builder b = {
     .plan = plan, .network = network, .options = options, .training = training,
     .root = g_new0 (int, n_values), .values = g_new0 (NddrTensor *, n_values), .gradients = g_new0 (NddrTensor *, n_values),
@@ -767,6 +767,6 @@ nddr_training_free (NddrTraining *training)
   g_free (training->tasks);
   g_free (training->raw);
   g_free (training->penalties);
-  g_array_unref (training->meetings);
+  g_array_unref (training->collectives);
   g_free (training);
 }

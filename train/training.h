@@ -63,23 +63,23 @@ typedef enum { NDDR_SUM_GRADIENTS, NDDR_SUM_PARAMS, NDDR_SUM_RUNNING, NDDR_N_SUM
 /* What the ranks do when the plan comes to a mark. */
 typedef enum
 {
-  NDDR_MEETING_BUCKET,      /* begin to sum it into `result`: nothing before the last bucket's mark needs that */
-  NDDR_MEETING_LAST_BUCKET, /* and have all of them summed before what is behind it */
-  NDDR_MEETING_SUM,         /* have it summed, in place */
-  NDDR_MEETING_GATHER,      /* put those of all ranks into `result`: for each branch, one after the other */
-} NddrMeetingKind;
+  NDDR_COLLECTIVE_BUCKET,      /* begin to sum it into `result`: nothing before the last bucket's mark needs that */
+  NDDR_COLLECTIVE_LAST_BUCKET, /* and have all of them summed before what is behind it */
+  NDDR_COLLECTIVE_SUM,         /* have it summed, in place */
+  NDDR_COLLECTIVE_GATHER,      /* put those of all ranks into `result`: for each branch, one after the other */
+} NddrCollectiveKind;
 
 typedef struct
 {
-  NddrMeetingKind kind;
+  NddrCollectiveKind kind;
   NddrTensor *tensor; /* EXCHANGE, floats */
   NddrTensor *result; /* likewise; NULL: in place */
-} NddrMeeting;
+} NddrCollective;
 
 typedef struct
 {
   NddrParameters *parameters;
-  GArray *meetings;        /* of NddrMeeting: of each mark, in order */
+  GArray *collectives;     /* of NddrCollective: of each mark, in order */
   NddrTensor *image;       /* INPUT, [1][batch][height][width][3], normalised */
   NddrTensor *random;      /* INPUT, 4 words: seed, step; NULL without dropout */
   NddrTensor *rates;       /* INPUT, [NDDR_N_GROUPS + 1][4]: see NddrOptimizer */
