@@ -173,11 +173,11 @@ add_collective (Builder *b, NddrCollectiveKind kind, NddrTensor *tensor, NddrTen
 
 /* @map as halves. */
 static NddrTensor *
-halve (Builder *b, NddrTensor *map)
+cast (Builder *b, NddrTensor *map)
 {
   g_autofree char *name = g_strconcat (map->name, ".half", NULL);
   NddrTensor *half = nddr_plan_tensor (b->plan, name, NDDR_SPACE_ARENA, NDDR_F16, map->branches, map->batch, map->height, map->width, map->channels);
-  nddr_halve (b->plan, half, map);
+  nddr_cast (b->plan, half, map);
   return half;
 }
 
@@ -190,7 +190,7 @@ factor_of (Builder *b, const NddrInput *input)
   if (!b->options->mixed)
     return branches;
   if (!b->halves[value])
-    b->halves[value] = halve (b, b->values[value]);
+    b->halves[value] = cast (b, b->values[value]);
   branches.tensor = b->halves[value];
   return branches;
 }
@@ -504,7 +504,7 @@ append_layer_gradient (Builder *b, int i, NddrTensor *dz)
   }
 
   if (layer->kind == NDDR_LAYER_CONVOLUTION) {
-    NddrTensor *dy = b->options->mixed ? halve (b, dz) : dz;
+    NddrTensor *dy = b->options->mixed ? cast (b, dz) : dz;
     nddr_convolution_backward_weight (b->plan, &ops->convolution, NDDR_BRANCHES (dy), p->dweight, p->dbias);
     append_penalty (b, i);
     append_convolution_gradients (b, layer, ops, dy);

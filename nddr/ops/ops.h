@@ -58,10 +58,10 @@ void nddr_convolution_backward_data (NddrPlan *plan, const NddrConvolution *op, 
 /** dw: flat as op->weight.  db: flat as op->bias, or NULL.  Both written.  Summed in a fixed order: the same bits every run. */
 void nddr_convolution_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
 
-/* ---- halve.c: maps for products of halves, in plans of floats on GPUs */
+/* ---- cast.c: maps for products of halves, in plans of floats on GPUs */
 
 /** @output = @input, an fp16 map of its shape: rounded to what is near, infinite beyond 65504. */
-void nddr_halve (NddrPlan *plan, NddrTensor *output, NddrTensor *input);
+void nddr_cast (NddrPlan *plan, NddrTensor *output, NddrTensor *input);
 
 /* ---- depthwise.c: 3x3, one filter a channel: weight [branches][C][1][3][3] */
 

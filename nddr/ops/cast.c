@@ -1,4 +1,4 @@
-/* A map in half the bits, for products of halves between maps of floats.
+/* A map cast to fp16, for products of halves between maps of floats.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/lanes.h>
@@ -7,7 +7,7 @@
 #define LONGEST 32 /* quads that a lane takes */
 
 void
-nddr_halve (NddrPlan *plan, NddrTensor *output, NddrTensor *input)
+nddr_cast (NddrPlan *plan, NddrTensor *output, NddrTensor *input)
 {
   guint64 quads = nddr_branch_quads (output) * output->branches;
   int run = nddr_lanes (&plan->traits, 1, quads, LONGEST).run;
@@ -15,7 +15,7 @@ nddr_halve (NddrPlan *plan, NddrTensor *output, NddrTensor *input)
 
   g_assert (input->type == NDDR_F32 && output->type == NDDR_F16 && input->channels == output->channels && input->branches == output->branches
             && input->batch == output->batch && input->height == output->height && input->width == output->width);
-  step = nddr_plan_step_lanes (plan, NDDR_KERNEL_HALVE, (quads + run - 1) / run, 1);
+  step = nddr_plan_step_lanes (plan, NDDR_KERNEL_CAST, (quads + run - 1) / run, 1);
   nddr_step_read (step, 0, input);
   nddr_step_write (step, 1, output);
   nddr_step_push_i (step, quads);

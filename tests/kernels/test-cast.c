@@ -12,7 +12,7 @@ test_values (void)
   static const double values[] = { 0, 1, -1, 0.1, -1.0 / 3, 65504, -65504, 65519, 65520, -65520, 1e5, 1e30, -1e30, 6.1035e-5, 5.96e-8, 1e-9, 2049, 4099, INFINITY, -INFINITY };
   NddrCheck *c = check_begin (NDDR_FAMILY_GPU, FALSE);
   NddrTensor *x = check_map (c, "x", 1, 1, 1, 1, G_N_ELEMENTS (values)), *y = check_half_map (c, "y", 1, 1, 1, 1, G_N_ELEMENTS (values));
-  nddr_halve (check_plan (c), y, x);
+  nddr_cast (check_plan (c), y, x);
   check_ready (c);
   check_fill (c, x, values);
   check_run (c, 1);
@@ -37,7 +37,7 @@ test_shapes (void)
     NddrCheck *c = check_begin (NDDR_FAMILY_GPU, FALSE);
     NddrTensor *x = check_map (c, "x", s[0], s[1], s[2], s[3], s[4]), *y = check_half_map (c, "y", s[0], s[1], s[2], s[3], s[4]);
     g_autofree double *values = check_random (check_elements (x), i + 1, TRUE);
-    nddr_halve (check_plan (c), y, x);
+    nddr_cast (check_plan (c), y, x);
     check_ready (c);
     check_fill (c, x, values);
     check_poison (c, y);
@@ -52,8 +52,8 @@ main (int argc, char **argv)
 {
   check_init (&argc, &argv);
   if (check_can (NDDR_FAMILY_GPU, TRUE)) {
-    g_test_add_func ("/halve/values", test_values);
-    g_test_add_func ("/halve/shapes", test_shapes);
+    g_test_add_func ("/cast/values", test_values);
+    g_test_add_func ("/cast/shapes", test_shapes);
   }
   return check_finish (g_test_run ());
 }
