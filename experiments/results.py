@@ -78,12 +78,12 @@ def published_gain(row, baseline):
     return f"{100 * statistics.fmean(gains):.1f}"
 
 
-def cells(trainer, table, results, published):
+def cells(trainer, table, results, by_paper):
     """Rows of text: heads, then for each row ours and, where there are such, the paper's."""
     baseline = trainer.tables.row(table.baseline) if table.baseline else None
     lines = [["", "seeds", *(head for _, _, _, head in COLUMNS), "Δm %"]]
     for result in results:
-        kinds = [task + "_paper" if published and task == "normal" else task for task, _, _, _ in COLUMNS]
+        kinds = [task + "_paper" if by_paper and task == "normal" else task for task, _, _, _ in COLUMNS]
         ours = [spread(result.values.get((kind, measure), [])) for kind, (_, measure, _, _) in zip(kinds, COLUMNS)]
         lines.append([result.row.title, f"{result.done}/{result.seeds}", *ours, spread(result.gains)])
         if any(word != "?" for word in result.row.paper):
@@ -92,8 +92,8 @@ def cells(trainer, table, results, published):
     return lines
 
 
-def notes(table, results, size, published):
-    angles = "scored as the published code does, by angles of 8-bit codes" if published else "true ones, which the paper's are not: --published scores ours as it did"
+def notes(table, results, size, by_paper):
+    angles = "scored as the published code does, by angles of 8-bit codes" if by_paper else "true ones, which the paper's are not: --paper scores ours as it did"
     said = [f"Size {size}. Normals in degrees and percent of pixels, {angles}; segmentation in percent. ±: standard deviation over seeds.",
             "Δm: mean relative gain of mIoU and mean angle over the single-task models of the same seed; in true angles."]
     return said + [reason for result in results for reason in result.reasons]
