@@ -2,7 +2,8 @@
 #extension GL_GOOGLE_include_directive : require
 // Dense convolution as an implicit matrix product: [pixels] x [taps * channels of all sources] x [output channels].
 //
-// A workgroup makes a tile of TILE_M pixels x TILE_N output channels of one branch; an invocation 4 x 4 of it.  Four quads of
+// A workgroup makes a tile of TILE_M pixels x TILE_N output channels of one branch; an invocation 4 x 4 of it.  Tiles of pixels lie along x and,
+// where that is full, go on in z behind the branches.  Four quads of
 // channels at a time go through shared memory.  Sources follow one another in the inner loop.  Also the gradient to the
 // input: with transposed, flipped weights, and `divide` where the convolution had a stride.
 //
@@ -30,6 +31,7 @@ layout (push_constant) uniform Push {
   int out_height, out_width;
   int pixels;                 // batch * out_height * out_width
   int out_channels, out_quads; // quads a pixel of y
+  int branches;
   int n_sources, row_quads;   // quads of one output channel's weights
   int kernel, stride, dilation, divide;
   float low, high;
@@ -59,7 +61,8 @@ void
 main ()
 {
   int id = int (gl_LocalInvocationID.x), threads = TILE_M * TILE_N / 16, columns = TILE_N / 4, rows = TILE_M / 4;
-  int first_pixel = int (gl_WorkGroupID.x) * TILE_M, first_channel = int (gl_WorkGroupID.y) * TILE_N, branch = int (gl_WorkGroupID.z);
+  int fold = int (gl_WorkGroupID.z) / branches, branch = int (gl_WorkGroupID.z) % branches;
+  int first_pixel = (fold * int (gl_NumWorkGroups.x) + int (gl_WorkGroupID.x)) * TILE_M, first_channel = int (gl_WorkGroupID.y) * TILE_N;
   int column = id % columns, row = id / columns, pad = dilation * (kernel - 1) / 2, taps = kernel * kernel;
 
   for (int m = id; m < TILE_M; m += threads) {

@@ -2,6 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 // A head's output without its padding channels, float32: four values a lane.
 #include "memory.glsl"
+#include "lanes.glsl"
 
 LOAD_BUFFER (0, head)         // [pixels][texels]
 STORE32_BUFFER (1, picture) // [pixels][channels]
@@ -19,7 +20,7 @@ value (int i)
 void
 main ()
 {
-  int i = GLOBAL_INDEX;
+  int i = LANE_INDEX;
   if (4 * i < count)
     STORE32 (picture, i, vec4 (value (4 * i), value (4 * i + 1), value (4 * i + 2), value (4 * i + 3)));
 }

@@ -236,6 +236,7 @@ append_kernel (NddrPlan *plan, const Product *p, const NddrMatrixTile *tile)
 {
   const NddrTensor *y = p->output.tensor;
   int pixels = y->batch * y->height * y->width, m = p->algorithm.a, n = p->algorithm.b;
+  gsize folds;
   NddrStep *step;
 
   if (tile->m) {
@@ -244,7 +245,8 @@ append_kernel (NddrPlan *plan, const Product *p, const NddrMatrixTile *tile)
       nddr_step_spec (step, tile->spec[i]);
     return step;
   }
-  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_CONV, groups (pixels, m), groups (y->stride, n), p->branches);
+  folds = groups (groups (pixels, m), MIN (plan->traits.max_groups[0], G_MAXINT32)); /* what x has no room for goes on in z */
+  step = nddr_plan_step (plan, NDDR_KERNEL_GPU_CONV, groups (groups (pixels, m), folds), groups (y->stride, n), p->branches * folds);
   nddr_step_spec (step, m * n / 16);
   nddr_step_spec (step, m);
   nddr_step_spec (step, n);
@@ -310,8 +312,10 @@ append_dispatch (NddrPlan *plan, const Product *p)
   nddr_step_push_i (step, y->batch * y->height * y->width);
   nddr_step_push_i (step, y->channels);
   nddr_step_push_i (step, nddr_quads (y));
-  if (!tile.m)
+  if (!tile.m) {
+    nddr_step_push_i (step, p->branches);
     nddr_step_push_i (step, p->n_sources);
+  }
   nddr_step_push_i (step, row_quads (p) * 4 / unit);
   nddr_step_push_i (step, p->kernel);
   nddr_step_push_i (step, p->stride);

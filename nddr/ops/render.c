@@ -3,6 +3,7 @@
  * First the head is resized along y, which is cheap: it is narrow.  Then one kernel does the rest, four pixels at a time.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/ops/lanes.h>
 #include <nddr/ops/pixels.h>
 
 /* Where sample @dst of @out lies among @in: between *left and *right, *weight of the right one. */
@@ -136,8 +137,8 @@ static void
 render_head (NddrPlan *plan, const NddrRender *op)
 {
   NddrTensor *head = op->head.tensor;
-  int count = head->height * head->width * head->channels, lanes = plan->traits.family == NDDR_FAMILY_SOFTWARE ? 8 : 64;
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_RENDER_HEAD, ((count + 3) / 4 + lanes - 1) / lanes, 1, 1);
+  int count = head->height * head->width * head->channels;
+  NddrStep *step = nddr_plan_step_lanes (plan, NDDR_KERNEL_RENDER_HEAD, (count + 3) / 4, 1);
 
   nddr_step_read (step, 0, head);
   nddr_step_write (step, 1, op->picture);

@@ -241,6 +241,19 @@ reference_backward (const Case *k, int i, const double *start)
   return dx;
 }
 
+/* the widest grid of @kernel's steps */
+static guint32
+widest (const NddrPlan *plan, NddrKernelId kernel)
+{
+  guint32 most = 0;
+  for (guint i = 0; i < plan->steps->len; i++) {
+    const NddrStep *step = g_ptr_array_index (plan->steps, i);
+    if (step->kernel->id == kernel)
+      most = MAX (most, step->groups[0]);
+  }
+  return most;
+}
+
 static int
 count_steps (const NddrPlan *plan, NddrKernelId kernel)
 {
@@ -250,7 +263,7 @@ count_steps (const NddrPlan *plan, NddrKernelId kernel)
   return n;
 }
 
-/** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high: maps are done in parts.  @algorithm: of doing the
+/** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high, or for GPUs' kernels 2 wide: maps are done in parts.  @algorithm: of doing the
  * forward pass, which alone is then tested; NULL: the one that is chosen.  Returns FALSE where that does not fit the row. */
 static gboolean
 test_row (const Row *row, const Variant *v, gboolean narrow, const NddrAlgorithm *algorithm)
@@ -266,7 +279,7 @@ test_row (const Row *row, const Variant *v, gboolean narrow, const NddrAlgorithm
   k.op.algorithm = algorithm ? *algorithm : (NddrAlgorithm){ NDDR_ALGORITHM_CHOOSE };
   if (narrow) {
     plan->traits.max_storage_range = row->flags & WINOGRAD ? 1900 << 10 : 2048;
-    plan->traits.max_groups[1] = 3;
+    plan->traits.max_groups[v->family == NDDR_FAMILY_SOFTWARE ? 1 : 0] = v->family == NDDR_FAMILY_SOFTWARE ? 3 : 2;
   }
   plan->phase = FORWARD;
   nddr_convolution_forward (plan, &k.op);
@@ -287,6 +300,8 @@ test_row (const Row *row, const Variant *v, gboolean narrow, const NddrAlgorithm
       nddr_convolution_backward_data (plan, &k.op, i, count, sum[i], dy, TRUE);
     }
   }
+  if (v->family == NDDR_FAMILY_GPU)
+    g_assert_cmpuint (widest (plan, NDDR_KERNEL_GPU_CONV), <=, plan->traits.max_groups[0]);
   plan->traits = traits;
   if (algorithm && !nddr_algorithm_equal (algorithm, &taken)) {
     case_clear (&k);
