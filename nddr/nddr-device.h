@@ -34,7 +34,8 @@ typedef struct
  * Lists the Vulkan devices in the order that indices count: the loader's.
  *
  * Returns: (transfer full) (element-type NddrDeviceInfo): free with g_ptr_array_unref();
- * NULL with @error NDDR_ERROR_NO_DEVICE where there is no Vulkan driver.
+ * NULL with @error NDDR_ERROR_NO_DEVICE where there is no Vulkan driver, or as of
+ * nddr_device_open().
  * Since: 0.1
  */
 NDDR_API GPtrArray *nddr_device_list (GError **error);
@@ -42,10 +43,13 @@ NDDR_API GPtrArray *nddr_device_list (GError **error);
 /**
  * nddr_device_open:
  * @which: (nullable): "auto" or NULL (the environment's NDDR_DEVICE, else discrete,
- *   integrated, virtual, CPU, in this order), an index, or a part of the name
+ *   integrated, virtual, CPU, in this order), an index, or a part of the name; a number
+ *   that is no device's index is looked for in names
  *
  * Returns: (transfer full): the device, or NULL with @error NDDR_ERROR_NO_DEVICE,
- * listing what there is, or NDDR_ERROR_UNSUPPORTED.
+ * listing what there is, NDDR_ERROR_UNSUPPORTED, NDDR_ERROR_NO_MEMORY, or
+ * NDDR_ERROR_FAILED where its driver, or the validation layer that NDDR_VALIDATION asks
+ * for, does not start.
  * Since: 0.1
  */
 NDDR_API NddrDevice *nddr_device_open (const char *which, GError **error);

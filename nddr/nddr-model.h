@@ -43,8 +43,8 @@ typedef struct
  * Reads and checks the whole file.  The file is not kept open.
  *
  * Returns: (transfer full) (nullable): the model, or NULL with @error set to
- * NDDR_ERROR_FILE (cannot be read) or NDDR_ERROR_FORMAT (says which key or tensor,
- * what was expected and what was found).
+ * NDDR_ERROR_FILE (cannot be read), NDDR_ERROR_NO_MEMORY or NDDR_ERROR_FORMAT (says
+ * which key or tensor, what was expected and what was found).
  * Since: 0.1
  */
 NDDR_API NddrModel *nddr_model_load (const char *path, GError **error);

@@ -120,8 +120,9 @@ NDDR_API guint64 nddr_session_submit (NddrSession *session, const NddrFrame *fra
  *
  * Waits until the device has finished that frame, writes its results and frees its slot.
  *
- * Returns: TRUE; or FALSE with @error: NDDR_ERROR_ARGUMENT for a ticket that is not the next, which
- *   frees none; NDDR_ERROR_DEVICE_LOST or NDDR_ERROR_FAILED
+ * Returns: TRUE; or FALSE with @error: NDDR_ERROR_ARGUMENT for a ticket that is not the next or a
+ *   result whose stride is less than its rows are long, which frees none; NDDR_ERROR_DEVICE_LOST,
+ *   NDDR_ERROR_NO_MEMORY or NDDR_ERROR_FAILED
  * Since: 0.1
  */
 NDDR_API gboolean nddr_session_wait (NddrSession *session, guint64 ticket,

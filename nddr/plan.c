@@ -426,8 +426,9 @@ check_limits (NddrPlan *plan, GError **error)
       if (range > plan->traits.max_storage_range) {
         g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED,
             "%s: tensor \"%s\" has %" G_GSIZE_FORMAT " MiB; the device's storage buffers span %" G_GUINT64_FORMAT
-            " MiB: use a smaller input or batch",
-            step->label, binding->tensor->name, range >> 20, plan->traits.max_storage_range >> 20);
+            " MiB: use %s",
+            step->label, binding->tensor->name, range >> 20, plan->traits.max_storage_range >> 20,
+            binding->tensor->space == NDDR_SPACE_ARENA ? "a smaller input or batch" : "smaller frames, or a smaller input or batch");
         return FALSE;
       }
     }

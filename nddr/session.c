@@ -204,6 +204,8 @@ make_program (NddrSession *session, const Request *request, guint slots, GError 
   if (program)
     nddr_program_release (program, NDDR_SPACE_PARAMS);
   nddr_inference_free (inference);
+  if (!program && request)
+    g_prefix_error (error, "for frames of %dx%d: ", request->input->width, request->input->height);
   if (!program)
     g_prefix_error (error, "preparing the network at %dx%d (%s): ", session->widths[0], session->heights[0],
         session->type == NDDR_F16 ? "fp16" : "fp32");
@@ -218,6 +220,8 @@ choose_precision (NddrSession *session, NddrPrecision precision, GError **error)
   session->traits = *nddr_device_get_traits (session->device);
   session->traits.tuning = nddr_device_get_tuning (session->device);
   session->type = NDDR_F32;
+  if (precision < NDDR_PRECISION_AUTO || precision > NDDR_PRECISION_FP16)
+    return wrong (error, "precision %d is unknown: the last is %d, fp16", precision, NDDR_PRECISION_FP16);
   if (precision == NDDR_PRECISION_FP16 && !session->traits.fp16) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED,
         "%s cannot store 16-bit floats in buffers (VkPhysicalDevice16BitStorageFeatures.storageBuffer16BitAccess): use precision fp32 or auto",
@@ -497,7 +501,7 @@ check_frame (const NddrPacking *packing, const NddrFrame *frame, GError **error)
   for (int p = 0; p < packing->n_planes; p++) {
     if (!frame->planes[p])
       return wrong (error, "plane %d of the frame is missing: its format has %d", p, packing->n_planes);
-    if (packing->rows[p] > 1 && abs (frame->strides[p]) < packing->row_bytes[p])
+    if (packing->rows[p] > 1 && ABS ((gint64) frame->strides[p]) < packing->row_bytes[p])
       return wrong (error, "plane %d of the frame has a stride of %d bytes, but rows of %d", p, frame->strides[p], packing->row_bytes[p]);
   }
   return TRUE;
@@ -554,6 +558,18 @@ nddr_session_submit (NddrSession *session, const NddrFrame *frame, const double 
   return ticket;
 }
 
+static gboolean
+check_results (const Scene *scene, const NddrFrame *results, GError **error)
+{
+  for (guint i = 0; i < scene->n_pictures; i++) {
+    const Picture *picture = &scene->pictures[i];
+
+    if (results[i].planes[0] && picture->rows > 1 && (gsize) ABS ((gint64) results[i].strides[0]) < picture->row_bytes)
+      return wrong (error, "result %u has a stride of %d bytes, but rows of %" G_GSIZE_FORMAT, i, results[i].strides[0], picture->row_bytes);
+  }
+  return TRUE;
+}
+
 static void
 download (NddrSession *session, guint slot, const NddrFrame *results)
 {
@@ -587,6 +603,8 @@ nddr_session_wait (NddrSession *session, guint64 ticket, const NddrFrame *result
   if (ticket != oldest)
     return wrong (error, "frame %" G_GUINT64_FORMAT " cannot be waited for now: frame %" G_GUINT64_FORMAT " comes first", ticket, oldest);
 
+  if (results && !check_results (session->scene, results, error))
+    return FALSE;
   slot = (ticket - 1) % session->slots;
   if (!nddr_program_wait (session->scene->program, slot, &compute, &failure)) {
     g_mutex_lock (&session->mutex);

@@ -427,10 +427,10 @@ match (const GPtrArray *list, const char *which, GError **error)
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "none of the Vulkan devices can be used (%s): `nddr devices` says why", there);
     return NULL;
   }
-  if (!g_ascii_string_to_unsigned (which, 10, 0, G_MAXUINT, &index, NULL))
-    match_name (list, which, matches);
-  else if (index < list->len)
+  if (g_ascii_string_to_unsigned (which, 10, 0, G_MAXUINT, &index, NULL) && index < list->len)
     g_array_append_vals (matches, &(guint){ index }, 1);
+  else /* a number, too, may be part of a name */
+    match_name (list, which, matches);
   if (matches->len == 0) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE, "no Vulkan device \"%s\"; there are %s", which, there);
     return NULL;

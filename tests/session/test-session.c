@@ -423,6 +423,26 @@ test_threads (void)
 
 /* ---- choices and errors */
 
+/* A device is opened by any part of its name, digits too, but for those that are an index. */
+static void
+test_device_name (void)
+{
+  const char *name = nddr_device_get_info (device)->name;
+  g_auto (GStrv) parts = g_regex_split_simple ("\\D+", name, 0, 0);
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; parts[i]; i++) {
+    g_autoptr (NddrDevice) same = NULL;
+
+    if (strlen (parts[i]) < 2) /* an index, or no number */
+      continue;
+    same = nddr_device_open (parts[i], &error);
+    g_assert_no_error (error);
+    g_assert_nonnull (strstr (nddr_device_get_info (same)->name, parts[i]));
+  }
+  expect (nddr_device_open ("987654321", &error) != NULL, &error, NDDR_ERROR_NO_DEVICE, "987654321");
+}
+
 static void
 test_options (void)
 {
@@ -438,6 +458,7 @@ test_options (void)
     { { .slots = 9 }, "1 to 8" },
     { { .tasks = unknown }, "segmentation, normal, depth" },
     { { .tasks = none }, "no task" },
+    { { .precision = NDDR_PRECISION_FP16 + 1 }, "precision 3" },
   };
   NddrSessionOptions options = { .width = 80, .height = 33, .tasks = normal_alone };
   g_autoptr (NddrSession) session = NULL;
@@ -485,20 +506,27 @@ test_frames (void)
   NddrFrameFormat huge = { NDDR_PIXEL_GRAY8, 16384, 16384 };
   NddrOutput huge_output = { "depth", NDDR_VIEW_MAP, NDDR_PIXEL_RGBA }; /* 1 GiB */
   Picture frame = make_picture (NDDR_PIXEL_NV12, 10, 10, 1), picture = make_picture (NDDR_PIXEL_GRAY16_LE, 10, 10, 0);
-  NddrFrame broken = frame.frame;
+  NddrFrame broken = frame.frame, flat;
+  guint64 ticket;
   g_autoptr (GError) error = NULL;
 
   set_frames (session, &input, &output, 1);
   for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
     expect (nddr_session_set_frames (session, &bad[i].input, &bad[i].output, 1, &error), &error, NDDR_ERROR_ARGUMENT, bad[i].says);
   if (check_can (NDDR_FAMILY_SOFTWARE, FALSE)) /* lavapipe's buffers span 128 MiB; other devices may have the room */
-    expect (nddr_session_set_frames (session, &huge, &huge_output, 1, &error), &error, NDDR_ERROR_UNSUPPORTED, "span");
+    expect (nddr_session_set_frames (session, &huge, &huge_output, 1, &error), &error, NDDR_ERROR_UNSUPPORTED, "smaller frames");
   broken.planes[1] = NULL;
   expect (nddr_session_submit (session, &broken, NULL, FALSE, &error) != 0, &error, NDDR_ERROR_ARGUMENT, "plane 1");
   broken = frame.frame;
   broken.strides[0] = 9;
   expect (nddr_session_submit (session, &broken, NULL, FALSE, &error) != 0, &error, NDDR_ERROR_ARGUMENT, "stride of 9");
-  wait_for (session, submit (session, &frame, NULL, FALSE), &picture.frame, NULL); /* what was set stands */
+  ticket = submit (session, &frame, NULL, FALSE);
+  flat = picture.frame;
+  flat.strides[0] = 0;
+  expect (nddr_session_wait (session, ticket, &flat, NULL, &error), &error, NDDR_ERROR_ARGUMENT, "result 0 has a stride of 0");
+  flat.strides[0] = -19; /* from the bottom up: rows of 20 bytes */
+  expect (nddr_session_wait (session, ticket, &flat, NULL, &error), &error, NDDR_ERROR_ARGUMENT, "rows of 20");
+  wait_for (session, ticket, &picture.frame, NULL); /* what was set stands, and the frame is there still */
 
   set_frames (session, &input, NULL, 0); /* nothing to show */
   for (int i = 0; i < 3; i++)
@@ -596,6 +624,7 @@ main (int argc, char **argv)
   g_test_add_func ("/session/slots", test_slots);
   g_test_add_func ("/session/reuse", test_reuse);
   g_test_add_func ("/session/threads", test_threads);
+  g_test_add_func ("/session/device-name", test_device_name);
   g_test_add_func ("/session/options", test_options);
   g_test_add_func ("/session/frames", test_frames);
   if (check_benching ())
