@@ -250,8 +250,14 @@ gst_nddr_cnn_request_new_pad (GstElement *element, GstPadTemplate *templ, const 
   GstNddrCnn *self = GST_NDDR_CNN (element);
   g_autoptr (GError) error = NULL;
 
+  /* GStreamer comes to this template by itself where what follows takes no overlay: Y'CbCr alone, for one.  Those who want frames say so. */
+  if (!name && g_str_equal (GST_PAD_TEMPLATE_NAME_TEMPLATE (templ), FRAME_PAD)) {
+    GST_WARNING_OBJECT (self, "what was to be linked takes none of an overlay's formats: put videoconvert before it; the frames themselves come "
+        "from the pad src, which has to be named");
+    return NULL;
+  }
   if (!name)
-    name = g_str_equal (GST_PAD_TEMPLATE_NAME_TEMPLATE (templ), FRAME_PAD) ? FRAME_PAD : first_free_name (self);
+    name = first_free_name (self);
   if (!name) {
     GST_WARNING_OBJECT (self, "the usual tasks all have a pad, or the model has none of them: name the pad to link");
     return NULL;

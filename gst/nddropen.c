@@ -101,8 +101,12 @@ gst_nddr_cnn_resolve_pad (GstNddrCnn *self, GstNddrPad *pad, GError **error)
   g_autofree char *path = g_strdup (self->model_path);
   GST_OBJECT_UNLOCK (self);
 
-  if (!model || !pad->task)
+  if (!model)
     return TRUE;
+  if (!pad->task) {
+    gst_nddr_pad_log (pad);
+    return TRUE;
+  }
   const NddrTask *task = find_task (model, path, pad, error);
   if (!task)
     return FALSE;

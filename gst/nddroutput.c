@@ -209,7 +209,27 @@ output_frame (GstNddrCnn *self, Item *item, guint flushes)
     gst_clear_buffer (&pictures[i].buffer);
 }
 
-/* A pad that is still to get the sticky events in their order gets none but the end out of turn. */
+static gboolean
+push_sticky (GstPad *sinkpad, GstEvent **event, gpointer pad)
+{
+  switch (GST_EVENT_TYPE (*event)) {
+    case GST_EVENT_STREAM_START:
+    case GST_EVENT_CAPS:
+    case GST_EVENT_EOS:
+      break; /* the pad has its own, or will have */
+    default:
+      gst_pad_push_event (GST_PAD (pad), gst_event_ref (*event));
+  }
+  return TRUE;
+}
+
+void
+gst_nddr_output_push_sticky (GstNddrCnn *self, GstNddrPad *pad)
+{
+  gst_pad_sticky_events_foreach (self->sinkpad, push_sticky, pad);
+}
+
+/* A pad that is still to get the sticky events in their order gets none out of turn; at the end, of a stream without frames, all. */
 static void
 output_event (GstNddrCnn *self, GstEvent *event)
 {
@@ -219,6 +239,8 @@ output_event (GstNddrCnn *self, GstEvent *event)
   for (guint i = 0; i < pads->len; i++) {
     GstNddrPad *pad = pads->pdata[i];
 
+    if (!pad->started && GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+      gst_nddr_output_push_sticky (self, pad);
     if (pad->started || GST_EVENT_TYPE (event) == GST_EVENT_EOS)
       gst_pad_push_event (GST_PAD (pad), gst_event_ref (event));
   }

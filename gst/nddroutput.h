@@ -32,6 +32,9 @@ void gst_nddr_output_add_frame (GstNddrCnn *self, guint64 ticket, GstBuffer *lik
 /** Queues an event behind the frames in flight; takes it.  FALSE: flushing. */
 gboolean gst_nddr_output_add_event (GstNddrCnn *self, GstEvent *event);
 
+/** Pushes the stream's sticky events on @pad: those that are not the pad's own. */
+void gst_nddr_output_push_sticky (GstNddrCnn *self, GstNddrPad *pad);
+
 /** Waits until everything has been pushed.  FALSE: flushing; or it is called from within a push, which cannot wait, and there is more to come. */
 gboolean gst_nddr_output_drain (GstNddrCnn *self);
 

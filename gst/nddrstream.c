@@ -46,20 +46,6 @@ restore_sticky (GstPad *sinkpad, GstEvent **event, gpointer pad)
   return TRUE;
 }
 
-static gboolean
-forward_sticky (GstPad *sinkpad, GstEvent **event, gpointer pad)
-{
-  switch (GST_EVENT_TYPE (*event)) {
-    case GST_EVENT_STREAM_START:
-    case GST_EVENT_CAPS:
-    case GST_EVENT_EOS:
-      break; /* the pad has its own, or will have */
-    default:
-      gst_pad_push_event (GST_PAD (pad), gst_event_ref (*event));
-  }
-  return TRUE;
-}
-
 /* Looks at one pad at a frame boundary: TRUE where it is linked and takes frames. */
 static gboolean
 wants_frames (GstNddrCnn *self, GstNddrPad *pad)
@@ -131,7 +117,7 @@ negotiate_pad (GstNddrCnn *self, GstNddrPad *pad)
 {
   g_autoptr (GError) error = NULL;
 
-  if (!pad->has_kind && !gst_nddr_cnn_resolve_pad (self, pad, &error)) {
+  if (pad->task && !pad->has_kind && !gst_nddr_cnn_resolve_pad (self, pad, &error)) {
     gst_nddr_cnn_post_error (self, error, "show what was linked");
     return GST_FLOW_ERROR;
   }
@@ -152,7 +138,7 @@ negotiate_pad (GstNddrCnn *self, GstNddrPad *pad)
     return GST_FLOW_NOT_NEGOTIATED;
   }
   if (!pad->started) {
-    gst_pad_sticky_events_foreach (self->sinkpad, forward_sticky, pad);
+    gst_nddr_output_push_sticky (self, pad);
     pad->started = TRUE;
   }
   forget_flow (self, pad, GST_FLOW_NOT_NEGOTIATED);

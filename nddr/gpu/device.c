@@ -432,7 +432,7 @@ match (const GPtrArray *list, const char *which, GError **error)
   else /* a number, too, may be part of a name */
     match_name (list, which, matches);
   if (matches->len == 0) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE, "no Vulkan device \"%s\"; there are %s", which, there);
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE, "no Vulkan device \"%s\"; the devices are %s", which, there);
     return NULL;
   }
   first = g_ptr_array_index (list, g_array_index (matches, guint, 0));

@@ -187,9 +187,11 @@ test_request (void)
 {
   GstElement *element = gst_object_ref_sink (fixture_element (NULL));
   GstPadTemplate *template = gst_element_get_pad_template (element, "src");
-  g_autoptr (GstPad) frame = gst_element_request_pad (element, template, NULL, NULL), again = gst_element_request_pad (element, template, NULL, NULL);
+  g_autoptr (GstPad) unnamed = gst_element_request_pad (element, template, NULL, NULL);
+  g_autoptr (GstPad) frame = gst_element_request_pad (element, template, "src", NULL), again = gst_element_request_pad (element, template, NULL, NULL);
   GstElement *next = gst_object_ref_sink (gst_element_factory_make ("identity", NULL));
 
+  g_assert_null (unnamed);
   g_assert_nonnull (frame);
   g_assert_null (again);
   g_assert_true (gst_element_link (element, next));

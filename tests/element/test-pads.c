@@ -75,6 +75,20 @@ test_links_without_a_name (void)
   gst_object_unref (pipeline);
 }
 
+/* What takes no overlay gets no frames instead: a link without a name never means the pad src. */
+static void
+test_links_to_other_formats (void)
+{
+  GstElement *pipeline = gst_pipeline_new (NULL), *element = fixture_element (NULL), *next = gst_element_factory_make ("capsfilter", NULL);
+
+  gst_util_set_object_arg (G_OBJECT (next), "caps", "video/x-raw,format=I420");
+  gst_bin_add_many (GST_BIN (pipeline), element, next, NULL);
+  g_assert_false (gst_element_link (element, next));
+  g_assert_cmpuint (element->numsrcpads, ==, 0);
+  g_assert_true (gst_element_link_pads (element, "src", next, "sink"));
+  gst_object_unref (pipeline);
+}
+
 static void
 on_child (GstChildProxy *proxy, GObject *child, const char *name, gpointer data)
 {
@@ -133,7 +147,7 @@ test_launch_syntax (void)
   gst_object_unref (pipeline);
 }
 
-static int views_logged;
+static int views_logged, frames_logged;
 
 static void
 count_views (GstDebugCategory *category, GstDebugLevel level, const char *file, const char *function, int line,
@@ -143,13 +157,15 @@ count_views (GstDebugCategory *category, GstDebugLevel level, const char *file, 
 
   if (level == GST_LEVEL_INFO && GST_IS_PAD (object) && strstr (text, "view=raw"))
     g_atomic_int_inc (&views_logged);
+  if (level == GST_LEVEL_INFO && GST_IS_PAD (object) && strstr (text, "passes the frames"))
+    g_atomic_int_inc (&frames_logged);
 }
 
 static void
 test_views_are_logged (void)
 {
   GstElement *element = gst_object_ref_sink (fixture_element (NULL));
-  g_autoptr (GstPad) pad = gst_element_request_pad_simple (element, "src_normal");
+  g_autoptr (GstPad) pad = gst_element_request_pad_simple (element, "src_normal"), frames = gst_element_request_pad_simple (element, "src");
 
   gst_util_set_object_arg (G_OBJECT (pad), "view", "raw");
   gst_debug_set_threshold_from_string ("nddr*:4", FALSE);
@@ -158,6 +174,7 @@ test_views_are_logged (void)
   gst_debug_remove_log_function (count_views);
   gst_debug_set_threshold_from_string ("nddr*:0", FALSE);
   g_assert_cmpint (views_logged, >=, 1);
+  g_assert_cmpint (frames_logged, >=, 1);
   gst_element_set_state (element, GST_STATE_NULL);
   gst_object_unref (element);
 }
@@ -254,6 +271,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/pads/names-from-ready-on", test_names_from_ready_on);
   g_test_add_func ("/element/pads/task-that-the-model-lacks", test_task_that_the_model_lacks);
   g_test_add_func ("/element/pads/links-without-a-name", test_links_without_a_name);
+  g_test_add_func ("/element/pads/links-to-other-formats", test_links_to_other_formats);
   g_test_add_func ("/element/pads/children", test_children);
   g_test_add_func ("/element/pads/launch-syntax", test_launch_syntax);
   g_test_add_func ("/element/pads/views-are-logged", test_views_are_logged);

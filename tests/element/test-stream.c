@@ -175,6 +175,28 @@ test_events_between_frames (void)
   rig_free (rig);
 }
 
+/* A stream that ends before it has caps: branches hear what there was. */
+static void
+test_nothing_but_events (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_segmentation");
+  GstSegment segment;
+  Order order = { g_string_new (NULL) };
+
+  g_mutex_init (&order.lock);
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, note_order, &order, NULL);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (rig->in, gst_event_new_stream_start ("empty"));
+  gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
+  gst_harness_push_event (rig->in, gst_event_new_tag (gst_tag_list_new (GST_TAG_TITLE, "a", NULL)));
+  gst_harness_push_event (rig->in, gst_event_new_eos ());
+  gst_event_unref (rig_pull_event (rig, 0, GST_EVENT_EOS));
+  g_assert_cmpstr (order.log->str, ==, " stream-start segment tag eos");
+  g_string_free (order.log, TRUE);
+  rig_free (rig);
+}
+
 /* each pad is a stream of its own, of one group */
 static void
 test_stream_ids (void)
@@ -852,6 +874,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/stream/no-linked-pads", test_no_linked_pads);
   g_test_add_func ("/element/stream/events-in-order", test_events_in_order);
   g_test_add_func ("/element/stream/events-between-frames", test_events_between_frames);
+  g_test_add_func ("/element/stream/nothing-but-events", test_nothing_but_events);
   g_test_add_func ("/element/stream/stream-ids", test_stream_ids);
   g_test_add_func ("/element/stream/caps-change", test_caps_change);
   g_test_add_func ("/element/stream/caps-change-interrupted", test_caps_change_interrupted);
