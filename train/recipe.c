@@ -274,30 +274,6 @@ edit_distance (const char *a, const char *b)
   return row[n];
 }
 
-static gboolean
-fail_unknown (const char *section, const char *name, GError **error)
-{
-  const Key *nearest = NULL;
-  guint nearest_distance = G_MAXUINT;
-  gboolean section_known = FALSE;
-  g_autofree char *full = g_strconcat (section, ".", name ? name : "", NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
-    section_known |= g_str_equal (keys[i].section, section);
-    g_autofree char *candidate = g_strconcat (keys[i].section, ".", name ? keys[i].name : "", NULL);
-    guint distance = edit_distance (full, candidate);
-    if (distance < nearest_distance) {
-      nearest = &keys[i];
-      nearest_distance = distance;
-    }
-  }
-  if (!section_known || !name)
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "there is no section [%s]; the nearest is [%s]", section, nearest->section);
-  else
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "there is no key %s in section [%s]; the nearest is %s in [%s]", name, section,
-        nearest->name, nearest->section);
-  return FALSE;
-}
-
 static const Key *
 find_key (const char *section, const char *name)
 {
@@ -305,6 +281,15 @@ find_key (const char *section, const char *name)
     if (g_str_equal (keys[i].section, section) && g_str_equal (keys[i].name, name))
       return &keys[i];
   return NULL;
+}
+
+static gboolean
+has_section (const char *section)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    if (g_str_equal (keys[i].section, section))
+      return TRUE;
+  return FALSE;
 }
 
 /* Names of the recipe's tasks, without their kinds. */
@@ -327,6 +312,54 @@ task_names (const NddrRecipe *recipe)
   return names;
 }
 
+/* Keeps the nearer to @name of *@nearest (NULL: none) and @candidate; what has little in common with it is not near. */
+static void
+keep_nearest (const char *name, const char *candidate, const char **nearest)
+{
+  guint distance = edit_distance (name, candidate);
+  if (distance < (*nearest ? edit_distance (name, *nearest) : strlen (name)))
+    *nearest = candidate;
+}
+
+/* Of a section that there is not. */
+static gboolean
+fail_section (const char *section, GError **error)
+{
+  const char *nearest = keys[0].section;
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    if (edit_distance (section, keys[i].section) < edit_distance (section, nearest))
+      nearest = keys[i].section;
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "there is no section [%s]; the nearest is [%s]", section, nearest);
+  return FALSE;
+}
+
+/* Of a key that its section lacks: where another has it, or what it may be meant for. */
+static gboolean
+fail_key (const NddrRecipe *recipe, const char *section, const char *name, GError **error)
+{
+  g_auto (GStrv) tasks = task_names (recipe);
+  gboolean is_loss = g_str_equal (section, "loss");
+  const char *nearest = NULL;
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_string_append_printf (text, "there is no key %s in section [%s]", name, section);
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
+    if (g_str_equal (keys[i].section, section))
+      keep_nearest (name, keys[i].name, &nearest);
+    else if (g_str_equal (keys[i].name, name))
+      g_string_append_printf (text, "; [%s] has one", keys[i].section);
+  }
+  for (int t = 0; is_loss && tasks[t]; t++)
+    keep_nearest (name, tasks[t], &nearest);
+  if (nearest)
+    g_string_append_printf (text, "; the nearest is %s", nearest);
+  if (is_loss) {
+    g_autofree char *all = g_strjoinv (", ", tasks);
+    g_string_append_printf (text, "; a task's weight is a key of the task's name, and the tasks are %s", all);
+  }
+  g_set_error_literal (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, text->str);
+  return FALSE;
+}
+
 static void
 put_weight (NddrRecipe *recipe, const char *task, double weight)
 {
@@ -341,8 +374,10 @@ set_by_name (NddrRecipe *recipe, const char *section, const char *name, const ch
     return set_value (recipe, key, text, error);
   g_auto (GStrv) tasks = task_names (recipe);
   gboolean usual = g_str_equal (name, "segmentation") || g_str_equal (name, "normal");
+  if (!has_section (section))
+    return fail_section (section, error);
   if (!g_str_equal (section, "loss") || !(usual || g_strv_contains ((const char *const *) tasks, name)))
-    return fail_unknown (section, name, error);
+    return fail_key (recipe, section, name, error);
   double weight;
   if (!parse_number (text, &weight) || weight < 0)
     return fail (error, section, name, text, "the weight of that task's loss, 0 or more");
@@ -361,11 +396,8 @@ apply_file (NddrRecipe *recipe, GKeyFile *file, GError **error)
   if (tasks && !set_by_name (recipe, "model", "tasks", tasks, error))
     return FALSE;
   for (int s = 0; sections[s]; s++) {
-    gboolean known = FALSE;
-    for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-      known |= g_str_equal (keys[i].section, sections[s]);
-    if (!known)
-      return fail_unknown (sections[s], NULL, error);
+    if (!has_section (sections[s]))
+      return fail_section (sections[s], error);
     g_auto (GStrv) names = g_key_file_get_keys (file, sections[s], NULL, NULL);
     for (int k = 0; names && names[k]; k++) {
       g_autofree char *value = g_key_file_get_string (file, sections[s], names[k], error);
@@ -376,6 +408,31 @@ apply_file (NddrRecipe *recipe, GKeyFile *file, GError **error)
     }
   }
   return TRUE;
+}
+
+/* GLib quotes a line that is none of a key file's, which of a file of another kind may be all of it. */
+static gboolean
+read_file (GKeyFile *file, const char *path, GError **error)
+{
+  const int most = 160;
+  g_autoptr (GError) problem = NULL;
+  if (g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, &problem))
+    return TRUE;
+  if (problem->domain == G_KEY_FILE_ERROR) {
+    g_autofree char *valid = g_utf8_make_valid (problem->message, -1);
+    gboolean is_long = g_utf8_strlen (valid, -1) > most;
+    g_autofree char *start = g_utf8_substring (valid, 0, is_long ? most : g_utf8_strlen (valid, -1));
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "is no configuration, lines of key = value in [sections]: %s%s", start, is_long ? "…" : "");
+  } else
+    g_propagate_error (error, g_steal_pointer (&problem));
+  return FALSE;
+}
+
+/* Whether @set gives model.tasks. */
+static gboolean
+sets_tasks (const char *set)
+{
+  return g_str_has_prefix (set, "model.tasks=");
 }
 
 static gboolean
@@ -453,14 +510,16 @@ nddr_recipe_load (const char *path, const char *const *sets, GError **error)
   g_autoptr (NddrRecipe) recipe = new_recipe ();
   if (path) {
     g_autoptr (GKeyFile) file = g_key_file_new ();
-    if (!g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, error) || !apply_file (recipe, file, error)) {
+    if (!read_file (file, path, error) || !apply_file (recipe, file, error)) {
       g_prefix_error (error, "%s: ", path);
       return NULL;
     }
   }
-  for (int i = 0; sets && sets[i]; i++)
-    if (!apply_set (recipe, sets[i], error))
-      return NULL;
+  /* tasks first here, too */
+  for (int first = TRUE; first >= FALSE; first--)
+    for (int i = 0; sets && sets[i]; i++)
+      if (sets_tasks (sets[i]) == first && !apply_set (recipe, sets[i], error))
+        return NULL;
   if (!check (recipe, error))
     return NULL;
   resolve (recipe);

@@ -463,7 +463,7 @@ test_train (void)
   expect ("train recipe.ini", 2, "-o RUN is missing");
   expect ("train recipe.ini -o run2 --resume --init model.safetensors", 2, "exclude each other");
   expect ("train recipe.ini -o run2 --set train.lrate=1", 2, "no key lrate");
-  expect ("train broken.ini -o run2", 1, "broken.ini: there is no key trane in section [data]; the nearest is train in [data]");
+  expect ("train broken.ini -o run2", 1, "broken.ini: there is no key trane in section [data]; the nearest is train");
   expect ("train recipe.ini -o run2 --init model.safetensors", 1, "model.safetensors");
 }
 

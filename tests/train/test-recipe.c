@@ -60,8 +60,10 @@ test_errors (void)
 {
   expect_error ("trian.lr=1", "the nearest is [train]");
   expect_error ("train.lrate=1", "no key lrate in section [train]; the nearest is");
-  expect_error ("train.weight_deacy=1", "the nearest is weight_decay in [train]");
-  expect_error ("data.lr=1", "no key lr in section [data]");
+  expect_error ("train.weight_deacy=1", "the nearest is weight_decay");
+  expect_error ("data.lr=1", "no key lr in section [data]; [train] has one");
+  expect_error ("loss.segmentatoin=1", "the nearest is segmentation; a task's weight is a key of the task's name, and the tasks are segmentation, normal");
+  expect_error ("loss.foo=1", "no key foo in section [loss]; a task's weight");
   expect_error ("train.lr", "section.key=value");
   expect_error ("train.lr=fast", "expected a number");
   expect_error ("train.lr=0", "above 0");
@@ -180,6 +182,15 @@ test_unused_weight (void)
   }
 }
 
+/* A key may come before the tasks that it follows from. */
+static void
+test_order (void)
+{
+  const char *const sets[] = { "loss.depth=3", "model.tasks=segmentation;depth", NULL };
+  g_autoptr (NddrRecipe) recipe = load (sets);
+  g_assert_cmpfloat (nddr_recipe_task_weight (recipe, "depth"), ==, 3);
+}
+
 static void
 test_file_errors (void)
 {
@@ -187,7 +198,7 @@ test_file_errors (void)
     { "[model\n", "" },
     { "lr = 1\n", "" },
     { "[optimizer]\nlr = 1\n", "no section [optimizer]" },
-    { "[train]\nlr = 1\nbatchsize = 2\n", "the nearest is batch in [train]" },
+    { "[train]\nlr = 1\nbatchsize = 2\n", "the nearest is batch" },
     { "[loss]\nedges = 2\n", "no key edges in section [loss]" },
   };
   g_autofree char *path = g_build_filename (g_get_tmp_dir (), "nddr-test-recipe-errors.ini", NULL);
@@ -199,7 +210,15 @@ test_file_errors (void)
     g_assert_true (g_str_has_prefix (error->message, path));
     g_assert_nonnull (strstr (error->message, rows[i].part));
   }
+  /* a file of another kind, which is one long line */
+  g_autofree char *line = g_strnfill (60000, 'a');
   g_autoptr (GError) error = NULL;
+  memcpy (line + 100, "\xe2\x82\xac\xff\x01", 5);
+  g_assert_true (g_file_set_contents (path, line, -1, NULL));
+  g_assert_null (nddr_recipe_load (path, NULL, &error));
+  g_assert_nonnull (strstr (error->message, "is no configuration"));
+  g_assert_cmpuint (strlen (error->message), <, 500);
+  g_clear_error (&error);
   g_autoptr (NddrRecipe) recipe = nddr_recipe_load ("no-such-folder/recipe.ini", NULL, &error);
   g_assert_null (recipe);
   g_assert_nonnull (strstr (error->message, "no-such-folder/recipe.ini"));
@@ -245,6 +264,7 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/patience", test_patience);
   g_test_add_func ("/recipe/tasks", test_tasks);
   g_test_add_func ("/recipe/file", test_file);
+  g_test_add_func ("/recipe/order", test_order);
   g_test_add_func ("/recipe/file-errors", test_file_errors);
   g_test_add_func ("/recipe/unused-weight", test_unused_weight);
   g_test_add_func ("/recipe/schedules", test_schedules);
