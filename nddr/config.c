@@ -72,6 +72,15 @@ nddr_config_free (NddrConfig *config)
   g_free (config);
 }
 
+gboolean
+nddr_config_has_kind (const NddrConfig *config, NddrTaskKind kind)
+{
+  for (guint t = 0; t < config->n_tasks; t++)
+    if (config->tasks[t].kind == kind)
+      return TRUE;
+  return FALSE;
+}
+
 NddrConfig *
 nddr_config_copy (const NddrConfig *config)
 {

@@ -41,6 +41,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrConfig, nddr_config_free)
 /** Checks ranges and that the parts go together; nddr_config_parse() has called it. */
 gboolean nddr_config_validate (const NddrConfig *config, GError **error);
 
+/** Whether a task of that kind is there. */
+gboolean nddr_config_has_kind (const NddrConfig *config, NddrTaskKind kind);
+
 /** A width c of the full network, scaled: max (8, 8 * floor (c * width / 8 + 0.5)). */
 guint nddr_config_scale (guint c, double width);
 

@@ -2,16 +2,16 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/average.h>
+#include <train/difference.h>
 
 static gboolean
 check_same (NddrModel *const *models, const char *const *names, guint n, GError **error)
 {
-  g_autofree char *first = nddr_config_to_json (nddr_model_get_config (models[0]));
   for (guint i = 1; i < n; i++) {
-    g_autofree char *other = nddr_config_to_json (nddr_model_get_config (models[i]));
-    if (g_str_equal (first, other))
+    g_autofree char *difference = nddr_config_difference (nddr_model_get_config (models[0]), nddr_model_get_config (models[i]));
+    if (!difference)
       continue;
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s and %s are models of different networks: %s and %s", names[0], names[i], first, other);
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s and %s are models of different networks: %s", names[0], names[i], difference);
     return FALSE;
   }
   return TRUE;

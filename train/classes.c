@@ -43,7 +43,8 @@ nddr_classes_read (const char *path, guint *n, GError **error)
     return NULL;
   }
 
-  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  const char *first = g_str_has_prefix (text, "\xef\xbb\xbf") ? text + 3 : text; /* behind the mark that some editors begin files with */
+  g_auto (GStrv) lines = g_strsplit (first, "\n", -1);
   g_autoptr (GArray) classes = g_array_new (FALSE, TRUE, sizeof (NddrClass));
   const char *wrong = NULL;
   guint number = 0;

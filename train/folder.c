@@ -196,6 +196,12 @@ open_parts (NddrFolder *folder, const char *dir, GError **error)
   return TRUE;
 }
 
+gboolean
+nddr_folder_is_split (const char *split)
+{
+  return *split && !strchr (split, '/') && !g_str_equal (split, ".") && !g_str_equal (split, "..");
+}
+
 NddrSource *
 nddr_folder_open (const char *where, const char *default_split, GError **error)
 {
@@ -206,7 +212,7 @@ nddr_folder_open (const char *where, const char *default_split, GError **error)
     *comma = '\0';
     split = comma + 1;
   }
-  if (!*dir || !*split || strchr (split, '/')) {
+  if (!*dir || !nddr_folder_is_split (split)) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "\"folder:%s\" is not of the form folder:DIR or folder:DIR,SPLIT",
         where);
     return NULL;

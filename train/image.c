@@ -35,14 +35,26 @@ allocate (NddrImage *image)
 
 static const char no_memory[] = "there is not enough memory for its pixels";
 
-/* @what: "PNG", "JPEG".  That memory is short is no fault of the file. */
+/* @what: "PNG" or "JPEG" that is not sound; NULL: it is.  That memory is short is no fault of the file either. */
 static void
 set_error (const char *path, const char *what, const char *message, GError **error)
 {
   if (g_str_equal (message, no_memory))
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY, "%s: %s", path, message);
+  else if (!what)
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s", path, message);
   else
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is not a sound %s: %s", path, what, message);
+}
+
+/* FALSE after writing why not to @message. */
+static gboolean
+check_size (guint width, guint height, char *message, gsize bytes)
+{
+  if (width <= NDDR_IMAGE_MAX_SIZE && height <= NDDR_IMAGE_MAX_SIZE)
+    return TRUE;
+  g_snprintf (message, bytes, "its size, %ux%u, is beyond %d", width, height, NDDR_IMAGE_MAX_SIZE);
+  return FALSE;
 }
 
 /* ---- PNG */
@@ -56,7 +68,7 @@ typedef struct
   NddrImage *image;
   const char *path;
   char message[160];
-  gboolean is_content_wrong; /* a sound file that holds something else than was asked for */
+  gboolean is_refused; /* a sound file that holds something else than was asked for */
 } PngReader;
 
 static void
@@ -122,15 +134,20 @@ png_decode (PngReader *reader, NddrImageContent content)
     return FALSE;
 
   png_init_io (reader->png, reader->file);
-  png_set_user_limits (reader->png, NDDR_IMAGE_MAX_SIZE, NDDR_IMAGE_MAX_SIZE);
+  png_set_user_limits (reader->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* ours are below, where what is wrong can be said */
   png_set_crc_action (reader->png, PNG_CRC_ERROR_QUIT, PNG_CRC_QUIET_USE);
   png_read_info (reader->png, reader->info);
+  if (!check_size (png_get_image_width (reader->png, reader->info), png_get_image_height (reader->png, reader->info), reader->message,
+          sizeof reader->message)) {
+    reader->is_refused = TRUE;
+    return FALSE;
+  }
   const char *wrong = png_convert (reader->png, reader->info, content);
   if (wrong) {
     g_snprintf (reader->message, sizeof reader->message, "it is a %s PNG; %s",
         png_describe (png_get_color_type (reader->png, reader->info), png_get_bit_depth (reader->png, reader->info)),
         wrong);
-    reader->is_content_wrong = TRUE;
+    reader->is_refused = TRUE;
     return FALSE;
   }
   png_set_interlace_handling (reader->png);
@@ -171,10 +188,7 @@ png_read_file (FILE *file, const char *path, NddrImageContent content, GError **
   g_free (reader.rows);
   if (ok)
     return g_steal_pointer (&image);
-  if (reader.is_content_wrong)
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s", path, reader.message);
-  else
-    set_error (path, "PNG", reader.message, error);
+  set_error (path, reader.is_refused ? NULL : "PNG", reader.message, error);
   return NULL;
 }
 
@@ -185,6 +199,7 @@ typedef struct
   struct jpeg_error_mgr base; /* first: libjpeg hands back a pointer to it */
   jmp_buf jump;
   char message[JMSG_LENGTH_MAX];
+  gboolean is_refused; /* as PngReader's */
 } JpegErrors;
 
 static void
@@ -213,15 +228,14 @@ jpeg_decode (struct jpeg_decompress_struct *jpeg, JpegErrors *errors, FILE *file
   jpeg->mem->max_memory_to_use = 1 << 30;
   jpeg_stdio_src (jpeg, file);
   jpeg_read_header (jpeg, TRUE);
-  if (jpeg->image_width > NDDR_IMAGE_MAX_SIZE || jpeg->image_height > NDDR_IMAGE_MAX_SIZE) {
-    g_snprintf (errors->message, sizeof errors->message, "its size, %ux%u, is beyond %d", jpeg->image_width,
-        jpeg->image_height, NDDR_IMAGE_MAX_SIZE);
+  errors->is_refused = TRUE;
+  if (!check_size (jpeg->image_width, jpeg->image_height, errors->message, sizeof errors->message))
     return FALSE;
-  }
   if (jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK) {
     g_strlcpy (errors->message, "its colours are CMYK, for print: convert it to RGB", sizeof errors->message);
     return FALSE;
   }
+  errors->is_refused = FALSE;
   jpeg->out_color_space = JCS_RGB;
   jpeg_start_decompress (jpeg);
   image->width = jpeg->output_width;
@@ -258,7 +272,7 @@ jpeg_read_file (FILE *file, const char *path, NddrImageContent content, GError *
   jpeg_destroy_decompress (&jpeg);
   if (ok)
     return g_steal_pointer (&image);
-  set_error (path, "JPEG", errors.message, error);
+  set_error (path, errors.is_refused ? NULL : "JPEG", errors.message, error);
   return NULL;
 }
 

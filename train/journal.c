@@ -44,7 +44,7 @@ drop_later_lines (const char *path, gint64 last_step, gboolean *validated, GErro
   }
   g_autoptr (GString) kept = g_string_new (NULL);
   g_auto (GStrv) lines = g_strsplit (text ? text : "", "\n", -1);
-  for (int i = 0; lines[i]; i++) {
+  for (int i = 0; lines[i] && lines[i + 1]; i++) { /* what no end of line follows was cut short */
     gint64 step = line_step (lines[i]);
     *validated |= step == last_step && strstr (lines[i], ",\"val\":{");
     if (step <= last_step)

@@ -22,6 +22,9 @@ struct _NddrSource
   void (*free) (NddrSource *source); /* all but `classes` */
 };
 
+/** Whether @split can name a folder in a data set's: one level down, and not the data set's own. */
+gboolean nddr_folder_is_split (const char *split);
+
 /** "DIR" or "DIR,SPLIT". */
 NddrSource *nddr_folder_open (const char *where, const char *default_split, GError **error);
 

@@ -290,7 +290,8 @@ source_open (Source *source, const char *path, GError **error)
   g_autoptr (NddrTensors) tensors = nddr_safetensors_read (path, TRUE, error);
   if (!tensors)
     return FALSE;
-  source->model = g_strcmp0 (g_hash_table_lookup (tensors->metadata, "format"), "nddr") == 0;
+  const char *format = g_hash_table_lookup (tensors->metadata, "format");
+  source->model = format && g_str_has_prefix (format, "nddr"); /* or a checkpoint, which says so when it is loaded as one */
   if (!source->model) {
     source->tensors = g_steal_pointer (&tensors);
     return TRUE;

@@ -6,6 +6,7 @@
 #include <train/checkpoint.h>
 #include <train/class-balance.h>
 #include <train/divergence.h>
+#include <train/difference.h>
 #include <train/evaluate.h>
 #include <train/fusion-norm.h>
 #include <train/journal.h>
@@ -130,15 +131,6 @@ report_broken (Trainer *t, NddrDataset *dataset, const char *key)
   g_printerr ("%s[data] %s: skipped%s, %u of %u samples so far\n", news, key, by, n, nddr_dataset_size (dataset));
 }
 
-static gboolean
-has_segmentation (const NddrConfig *config)
-{
-  for (guint k = 0; k < config->n_tasks; k++)
-    if (config->tasks[k].kind == NDDR_TASK_SEGMENTATION)
-      return TRUE;
-  return FALSE;
-}
-
 /* What was asked for and cannot be; what does nothing here, as in a configuration that several runs share, is said alone. */
 static gboolean
 check_use (const Trainer *t, const NddrConfig *config, GError **error)
@@ -153,7 +145,7 @@ check_use (const Trainer *t, const NddrConfig *config, GError **error)
     return TRUE;
   if (unused)
     g_printerr ("nddr train: [loss] %s does nothing: no task is called so\n", unused);
-  if (t->recipe->class_balance > 0 && !has_segmentation (config))
+  if (t->recipe->class_balance > 0 && !nddr_config_has_kind (config, NDDR_TASK_SEGMENTATION))
     g_printerr ("nddr train: [loss] class_balance does nothing: no task is a segmentation\n");
   return TRUE;
 }
@@ -164,14 +156,16 @@ make_config (const Trainer *t, GError **error)
   guint n_classes = 0, n_others = 0;
   const NddrClass *classes = nddr_dataset_classes (t->pictures, &n_classes);
   const NddrClass *others = t->validation ? nddr_dataset_classes (t->validation, &n_others) : NULL;
-  gboolean agree = !others || !classes || n_others == n_classes;
-  for (guint i = 0; agree && others && i < MIN (n_classes, n_others); i++)
-    agree = g_str_equal (classes[i].name, others[i].name);
-  if (!agree) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the classes of [data] train (%u) and val (%u) differ: their classes.txt must agree", n_classes,
-        n_others);
+  if (classes && others && n_classes != n_others) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "[data] train has %u classes, but val %u: their classes.txt must agree", n_classes, n_others);
     return NULL;
   }
+  for (guint i = 0; classes && others && i < n_classes; i++)
+    if (!g_str_equal (classes[i].name, others[i].name)) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "class %u of [data] train is \"%s\", but \"%s\" in val: their classes.txt must agree", i,
+          classes[i].name, others[i].name);
+      return NULL;
+    }
   g_autoptr (NddrConfig) config = nddr_recipe_make_config (t->recipe, classes, n_classes, error);
   if (!config)
     return NULL;
@@ -221,6 +215,10 @@ static gboolean
 load_checkpoint (Trainer *t, GError **error)
 {
   g_autofree char *path = in_run (t, "checkpoint.safetensors"), *what = NULL;
+  if (!g_file_test (path, G_FILE_TEST_EXISTS)) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "--resume: there is no %s to go on from: start the run without --resume", path);
+    return FALSE;
+  }
   t->checkpoint = nddr_checkpoint_load (path, error);
   g_autoptr (NddrRecipe) before = t->checkpoint ? nddr_recipe_parse (t->checkpoint->recipe, error) : NULL;
   if (!before) {
@@ -250,12 +248,12 @@ make_start (Trainer *t, NddrConfig *config, GError **error)
     t->start = g_new0 (NddrStart, 1);
     t->start->config = config;
     g_autoptr (NddrConfig) before = nddr_config_parse (t->checkpoint->config, error);
-    g_autofree char *was = before ? nddr_config_to_json (before) : NULL, *is = nddr_config_to_json (config);
+    g_autofree char *difference = before ? nddr_config_difference (before, config) : NULL;
     if (!before)
       return FALSE;
-    if (!g_str_equal (was, is)) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--resume: the network was %s and is %s; have the classes of the training data changed?",
-          was, is);
+    if (difference) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--resume: the checkpoint's network and that of the configuration differ: %s; have the classes of the "
+          "training data changed?", difference);
       return FALSE;
     }
     t->start->tensors = g_steal_pointer (&t->checkpoint->tensors);
@@ -824,7 +822,8 @@ go_on (Trainer *t, gboolean *finished, GError **error)
       return FALSE;
   }
   *finished = t->step >= t->recipe->steps || !is_patient (t);
-  return save_all (t, t->saved == t->step, error);
+  g_autofree char *model = in_run (t, "model.safetensors"); /* which somebody may have taken away */
+  return save_all (t, t->saved == t->step && g_file_test (model, G_FILE_TEST_EXISTS), error);
 }
 
 /* The run is complete without it: failing is no more than a warning. */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NOT_GIVEN G_MININT
 #define MIN_RUNS 10
 #define MIN_STEPS 3 /* of training */
 #define MAX_RUNS 200
@@ -396,7 +397,7 @@ nddr_verb_bench (int argc, char **argv)
 {
   g_autofree char *input = NULL, *which = NULL, *precision_name = NULL;
   gboolean json = FALSE, layers = FALSE, train = FALSE, tunes = FALSE;
-  int batch = 0;
+  int batch = NOT_GIVEN;
   const GOptionEntry entries[] = {
     { "input", 0, 0, G_OPTION_ARG_STRING, &input, "The network's input size; default: the model's", "WxH" },
     { "batch", 0, 0, G_OPTION_ARG_INT, &batch, "Pictures at once; default 1, with --train 8", "N" },
@@ -415,7 +416,7 @@ nddr_verb_bench (int argc, char **argv)
       || !nddr_verb_parse_size ("bench", input, &bench.width, &bench.height)
       || !nddr_verb_parse_precision ("bench", (bench.mixed = train && g_strcmp0 (precision_name, "mixed") == 0) ? NULL : precision_name, &precision))
     return NDDR_EXIT_USAGE;
-  if (batch < 0 || batch > 256)
+  if (batch != NOT_GIVEN && (batch < 1 || batch > 256))
     return nddr_verb_misuse ("bench", "--batch %d: expected 1 to 256", batch);
   if (train && precision == NDDR_PRECISION_FP16)
     return nddr_verb_misuse ("bench", "--train --precision fp16: expected auto, fp32 or mixed");
@@ -433,7 +434,7 @@ nddr_verb_bench (int argc, char **argv)
   bench.model = model;
   bench.device = device;
   bench.train = train;
-  bench.batch = batch ? batch : train ? 8 : 1;
+  bench.batch = batch != NOT_GIVEN ? batch : train ? 8 : 1;
   bench.half = !train && can_half && precision != NDDR_PRECISION_FP32;
   if (bench.width == 0)
     nddr_model_get_input_size (model, &bench.width, &bench.height);

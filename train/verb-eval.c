@@ -18,9 +18,12 @@ show (guint done, guint total, gpointer user_data)
 static void
 print_scores (const char *name, JsonNode *node, int depth)
 {
+  if (JSON_NODE_HOLDS_VALUE (node)) {
+    printf ("%*s%-18s %.4f\n", depth * 2, "", name, json_node_get_double (node));
+    return;
+  }
   if (!JSON_NODE_HOLDS_OBJECT (node)) {
-    gboolean is_number = JSON_NODE_HOLDS_VALUE (node);
-    printf ("%*s%-18s %s%.*f\n", depth * 2, "", name, is_number ? "" : "no pixels ", 4, is_number ? json_node_get_double (node) : 0.0);
+    printf ("%*s%-18s no pixels\n", depth * 2, "", name);
     return;
   }
   JsonObjectIter iter;
@@ -31,15 +34,6 @@ print_scores (const char *name, JsonNode *node, int depth)
   json_object_iter_init_ordered (&iter, json_node_get_object (node));
   while (json_object_iter_next_ordered (&iter, &member, &value))
     print_scores (member, value, depth + (name != NULL));
-}
-
-static gboolean
-has_normals (const NddrConfig *config)
-{
-  for (guint t = 0; t < config->n_tasks; t++)
-    if (config->tasks[t].kind == NDDR_TASK_NORMAL)
-      return TRUE;
-  return FALSE;
 }
 
 /* Of any task. */
@@ -72,12 +66,13 @@ nddr_verb_eval (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   if (!nddr_verb_parse (&argc, &argv, "MODEL DATASET", "Scores a model on a data set: folder:DIR[,SPLIT], nddr:DIR,LIST, nyuv2:FILE.mat[,SPLIT][,CLASSES] or\nsynth:SEED,COUNT,WxH, joined by +.", entries, 2, 2)
       || !nddr_verb_parse_size ("eval", input, &options.width, &options.height)
-      || !nddr_verb_parse_precision ("eval", precision, &options.precision))
+      || !nddr_verb_parse_precision ("eval", precision, &options.precision)
+      || (page && !nddr_verb_check_distinct ("eval", "--report", page, argv[1])))
     return NDDR_EXIT_USAGE;
   g_autoptr (NddrModel) model = nddr_model_load (argv[1], &error);
   if (!model)
     return nddr_verb_fail ("eval", error);
-  if (options.paper && !has_normals (nddr_model_get_config (model)))
+  if (options.paper && !nddr_config_has_kind (nddr_model_get_config (model), NDDR_TASK_NORMAL))
     return nddr_verb_misuse ("eval", "--paper is about normals, and %s has no such task", argv[1]);
   g_autoptr (NddrDataset) dataset = nddr_dataset_open (argv[2], "val", &error);
   if (!dataset)
@@ -108,13 +103,11 @@ nddr_verb_eval (int argc, char **argv)
   g_autofree char *title = g_path_get_basename (argv[1]);
   NddrReport report = { .title = title, .model = model, .model_name = argv[1], .data = argv[2], .n_pictures = nddr_dataset_size (dataset) - n_broken,
     .metrics = metrics, .gallery = gallery, .input_width = options.width, .input_height = options.height, .device = nddr_device_get_info (device)->name };
-  if (page && !nddr_report_write (page, &report, &error))
-    return nddr_verb_fail ("eval", error);
   g_autoptr (JsonNode) scores = nddr_metrics_to_json (metrics);
   g_autofree char *text = json ? json_to_string (scores, TRUE) : NULL;
   if (json)
     puts (text);
   else
     print_scores (NULL, scores, 0);
-  return NDDR_EXIT_DONE;
+  return !page || nddr_report_write (page, &report, &error) ? NDDR_EXIT_DONE : nddr_verb_fail ("eval", error);
 }

@@ -30,9 +30,12 @@ nddr_verb_import (int argc, char **argv)
           entries, 1, 1)
       || !nddr_verb_check_output ("import", output, "MODEL", argv[1]) || !nddr_verb_parse_size ("import", input, &width, &height))
     return NDDR_EXIT_USAGE;
-  for (guint i = 0; sets && sets[i]; i++)
+  for (guint i = 0; sets && sets[i]; i++) {
     if (!g_str_has_prefix (sets[i], "model."))
       return nddr_verb_misuse ("import", "--set %s: expected model.KEY=VALUE", sets[i]);
+    if ((tasks && g_str_has_prefix (sets[i], "model.tasks=")) || (input && g_str_has_prefix (sets[i], "model.input=")))
+      return nddr_verb_misuse ("import", "--set %s: an option says that already", sets[i]);
+  }
   if (classes_path) {
     classes = nddr_classes_read (classes_path, &n_classes, &error);
     if (!classes)
@@ -42,6 +45,8 @@ nddr_verb_import (int argc, char **argv)
   g_autoptr (NddrModel) model = nddr_import (argv[1], &options, &about, &error);
   if (classes)
     nddr_classes_free (classes, n_classes);
+  if (model && classes_path && !nddr_config_has_kind (nddr_model_get_config (model), NDDR_TASK_SEGMENTATION))
+    return nddr_verb_misuse ("import", "--classes %s: no task of the model is a segmentation", classes_path);
   if (!model || !nddr_model_save (model, output, NDDR_STORE_F32, &error))
     return nddr_verb_fail ("import", error);
   g_auto (GStrv) lines = g_strsplit (about, "\n", -1);

@@ -5,6 +5,9 @@
 #include <train/report.h>
 #include <train/verb.h>
 
+/* of a run, which its report must not replace */
+static const char *const run_files[] = { "log.jsonl", "model.safetensors", "best.safetensors", "checkpoint.safetensors", "config.ini" };
+
 static void
 show (guint done, guint total, gpointer user_data)
 {
@@ -29,6 +32,11 @@ nddr_verb_report (int argc, char **argv)
     return NDDR_EXIT_USAGE;
   if (!path)
     path = g_build_filename (argv[1], "report.html", NULL);
+  for (int i = 0; i < (int) G_N_ELEMENTS (run_files); i++) {
+    g_autofree char *file = g_build_filename (argv[1], run_files[i], NULL);
+    if (!nddr_verb_check_distinct ("report", "-o", path, file))
+      return NDDR_EXIT_USAGE;
+  }
   g_autoptr (NddrDevice) device = nddr_device_open (which, &error);
   if (!device)
     return nddr_verb_fail ("report", error);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/export.h>
 #include <train/progress.h>
+#include <train/source.h>
 #include <train/synth/synth.h>
 #include <train/verb.h>
 
@@ -74,6 +75,30 @@ make_all (Job *job, guint threads, GError **error)
   return ok;
 }
 
+/* Whether @file is a picture that this run writes. */
+static gboolean
+is_ours (const Job *job, const char *file)
+{
+  guint64 index;
+  g_autofree char *name = g_str_has_suffix (file, ".png") ? g_strndup (file, strlen (file) - strlen (".png")) : NULL;
+  return name && strlen (name) == (gsize) job->digits && g_ascii_string_to_unsigned (name, 10, 0, job->count - 1, &index, NULL);
+}
+
+/* Pictures that are there already, and would stay among those of this run, are somebody's data set. */
+static gboolean
+check_folder (const Job *job, GError **error)
+{
+  g_autofree char *path = g_build_filename (job->dir, job->split, "image", NULL);
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  for (const char *file = dir ? g_dir_read_name (dir) : NULL; file; file = g_dir_read_name (dir))
+    if (!is_ours (job, file)) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s has %s, which would be part of this data set: remove what is there, or give another folder or --split",
+          path, file);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 int
 nddr_verb_synth (int argc, char **argv)
 {
@@ -102,7 +127,7 @@ nddr_verb_synth (int argc, char **argv)
     return nddr_verb_misuse ("synth", "--seed %" G_GINT64_FORMAT ": expected 0 or more", seed);
   if (threads < 0 || threads > 1024)
     return nddr_verb_misuse ("synth", "--threads %d: expected 1 to 1024", threads);
-  if (split && (!*split || strchr (split, '/')))
+  if (split && !nddr_folder_is_split (split))
     return nddr_verb_misuse ("synth", "--split %s: expected a folder's name", split);
 
   g_autoptr (GError) error = NULL;
@@ -113,7 +138,7 @@ nddr_verb_synth (int argc, char **argv)
   job.walk = walk;
   for (job.digits = 4, count = (count - 1) / 10000; count > 0; count /= 10)
     job.digits++;
-  if (!nddr_export_begin (job.dir, job.split, nddr_synth_classes, N_CLASSES, &error))
+  if (!nddr_export_begin (job.dir, job.split, nddr_synth_classes, N_CLASSES, &error) || !check_folder (&job, &error))
     return nddr_verb_fail ("synth", error);
   g_mutex_init (&job.lock);
   g_cond_init (&job.changed);

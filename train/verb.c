@@ -4,6 +4,7 @@
 #include <train/verb.h>
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* A number given as an argument, such as -1, must not be taken for an option; GOption knows "--" alone. */
@@ -21,11 +22,13 @@ nddr_verb_parse (int *argc, char ***argv, const char *arguments, const char *sum
     nddr_verb_misuse (verb, "%s", error->message);
     return FALSE;
   }
-  /* "--" itself is left where an argument begins with a dash */
-  if (*argc > 1 && g_str_equal ((*argv)[1], "--")) {
-    (*argc)--;
-    (*argv)++;
-  }
+  /* the first "--" itself is left where an argument behind it begins with a dash */
+  for (int i = 1; i < *argc; i++)
+    if (g_str_equal ((*argv)[i], "--")) {
+      memmove (*argv + i, *argv + i + 1, (*argc - i) * sizeof **argv); /* with the NULL at the end */
+      (*argc)--;
+      break;
+    }
   int n = *argc - 1;
   if (n >= min_args && (max_args < 0 || n <= max_args))
     return TRUE;
@@ -71,13 +74,19 @@ nddr_verb_misuse (const char *verb, const char *format, ...)
 gboolean
 nddr_verb_check_output (const char *verb, const char *output, const char *what, const char *input)
 {
+  if (output)
+    return nddr_verb_check_distinct (verb, "-o", output, input);
+  nddr_verb_misuse (verb, "-o %s is missing: the file to write", what);
+  return FALSE;
+}
+
+gboolean
+nddr_verb_check_distinct (const char *verb, const char *option, const char *output, const char *input)
+{
   struct stat in, out;
-  if (!output)
-    nddr_verb_misuse (verb, "-o %s is missing: the file to write", what);
-  else if (stat (input, &in) == 0 && stat (output, &out) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-    nddr_verb_misuse (verb, "-o %s is the file that is read, and would be replaced: give another name", output);
-  else
+  if (stat (input, &in) != 0 || stat (output, &out) != 0 || in.st_dev != out.st_dev || in.st_ino != out.st_ino)
     return TRUE;
+  nddr_verb_misuse (verb, "%s %s is the file that is read, and would be replaced: give another name", option, output);
   return FALSE;
 }
 

@@ -41,6 +41,8 @@ int nddr_verb_misuse (const char *verb, const char *format, ...) G_GNUC_PRINTF (
 /** Checks that -o was given and would not replace @input, what is read.  @what: of the file for --help.  FALSE after saying what was
  * wrong. */
 gboolean nddr_verb_check_output (const char *verb, const char *output, const char *what, const char *input);
+/** Checks that @output, given with @option, would not replace @input.  FALSE after saying so. */
+gboolean nddr_verb_check_distinct (const char *verb, const char *option, const char *output, const char *input);
 /** "WxH", each at least 32; NULL leaves both as they are.  FALSE after saying what was wrong. */
 gboolean nddr_verb_parse_size (const char *verb, const char *text, guint *width, guint *height);
 /** "auto", "fp32" or "fp16"; NULL is auto.  FALSE after saying what was wrong. */

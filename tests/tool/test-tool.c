@@ -6,6 +6,7 @@
 #include "../network/generator.h"
 #include "../train/fixture.h"
 
+#include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 #include <math.h>
 #include <nddr/model.h>
@@ -237,6 +238,7 @@ test_infer (void)
   expect ("infer model.safetensors picture.png -o one --view sideways", 2, "overlay, map or raw");
   expect ("infer model.safetensors picture.png -o one --precision fp8", 2, "fp16");
   expect ("infer model.safetensors no-such.png -o one", 1, "no-such.png");
+  expect ("infer model.safetensors -o one -- -no-such.png", 1, "-no-such.png");
   expect ("infer model.safetensors model.safetensors -o one", 1, "model.safetensors");
   expect ("infer model.safetensors picture.png -o picture.png", 1, "cannot make the folder picture.png");
   expect ("infer model.safetensors picture.png -o one --device no-such-device", 1, "no-such-device");
@@ -335,7 +337,12 @@ test_eval (void)
   g_assert_true (g_file_get_contents (path, &page, NULL, NULL));
   g_assert_nonnull (strstr (page, "<h1>model.safetensors</h1>"));
   g_assert_nonnull (strstr (page, "normal, as the published code scores it"));
-  expect ("eval model.safetensors folder:data --report no-such/eval.html", 1, "no-such/eval.html");
+  expect ("eval model.safetensors folder:data --report model.safetensors", 2, "--report model.safetensors is the file that is read");
+  /* scores that took long are not lost with their report */
+  g_autofree char *printed = NULL, *why = NULL;
+  g_assert_cmpint (run ("eval model.safetensors folder:data --report no-such/eval.html", &printed, &why), ==, 1);
+  g_assert_nonnull (strstr (printed, "mean"));
+  g_assert_nonnull (strstr (why, "no-such/eval.html"));
   g_autofree char *bare = in_folder ("bare/val/image"), *picture = in_folder ("picture.png"), *copy = in_folder ("bare/val/image/0.png"), *bytes = NULL;
   gsize size;
   g_assert_cmpint (g_mkdir_with_parents (bare, 0700), ==, 0);
@@ -362,6 +369,9 @@ test_synth (void)
   expect ("synth rooms --count many", 2, "many");
   expect ("synth rooms --seed -1", 2, "0 or more");
   expect ("synth rooms --split a/b", 2, "a folder's name");
+  expect ("synth rooms --split ..", 2, "a folder's name");
+  expect ("eval model.safetensors folder:data,.", 1, "folder:DIR,SPLIT");
+  expect ("synth rooms --count 1 --size 48x32 --split val", 1, "0001.png, which would be part");
   expect ("synth rooms --size 8x8", 2, "each from 32");
   expect ("synth rooms --size 48", 2, "48 is no size");
   expect ("synth picture.png --count 1", 1, "picture.png");
@@ -406,6 +416,7 @@ test_bench (void)
       check_rates (object);
   }
   expect ("bench model.safetensors --batch 1000", 2, "1 to 256");
+  expect ("bench model.safetensors --batch 0", 2, "1 to 256");
   expect ("bench model.safetensors --train --precision fp16", 2, "mixed");
   expect ("bench model.safetensors --precision mixed", 2, "fp16");
   expect ("bench model.safetensors --tune --train", 2, "inference alone");
@@ -455,12 +466,20 @@ test_train (void)
   g_assert_nonnull (strstr (page, "model.safetensors, of the last checkpoint"));
   g_assert_nonnull (strstr (page, "Confusion matrix"));
   expect ("report data", 1, "data is no run");
+  expect ("report run -o run/log.jsonl", 2, "would be replaced");
+  expect ("report run -o run/checkpoint.safetensors", 2, "would be replaced");
+  expect ("info run/checkpoint.safetensors", 1, "model.safetensors beside its checkpoint");
   expect ("report run --data folder:no-such", 1, "no-such");
   expect ("report", 2, "expected RUN");
   expect ("compare run", 1, "no validation in its log yet");
   expect ("compare run --json --markdown", 2, "exclude each other");
   expect ("train recipe.ini -o run " SMALL "--set train.steps=2", 1, "--resume");
   expect ("train recipe.ini", 2, "-o RUN is missing");
+  g_autofree char *model = in_folder ("run/model.safetensors");
+  g_assert_cmpint (g_unlink (model), ==, 0); /* a run that is done makes it again */
+  expect ("train recipe.ini -o run --resume " SMALL "--set train.steps=2", 0, "");
+  g_assert_true (g_file_test (model, G_FILE_TEST_EXISTS));
+  expect ("train recipe.ini -o run3 --resume", 1, "start the run without --resume");
   expect ("train recipe.ini -o run2 --resume --init model.safetensors", 2, "exclude each other");
   expect ("train recipe.ini -o run2 --set train.lrate=1", 2, "no key lrate");
   expect ("train broken.ini -o run2", 1, "broken.ini: there is no key trane in section [data]; the nearest is train");
@@ -510,6 +529,8 @@ test_import (void)
   expect ("import backbone.safetensors", 2, "-o MODEL is missing");
   expect ("import backbone.safetensors -o backbone.safetensors", 2, "would be replaced");
   expect ("import backbone.safetensors -o again.safetensors --set train.lr=1", 2, "expected model.KEY=VALUE");
+  expect ("import backbone.safetensors -o again.safetensors --input 96x64 --set model.input=64x64", 2, "an option says that already");
+  expect ("import backbone.safetensors -o again.safetensors --set model.head_width=0.015625 --tasks normal --classes two.txt", 2, "no task of the model is a segmentation");
   expect ("import backbone.safetensors -o again.safetensors --input 1x1", 2, "1x1 is no size");
   expect ("import backbone.safetensors -o again.safetensors --classes no-such.txt", 1, "no-such.txt");
 }

@@ -5,6 +5,7 @@
 #include "fixture.h"
 
 #include <train/events.h>
+#include <train/journal.h>
 #include <train/image.h>
 
 #include <string.h>
@@ -53,6 +54,24 @@ test_records (void)
   fixture_remove (folder);
 }
 
+/* A log whose last line was cut short, as when power fails, goes on without it. */
+static void
+test_torn_log (void)
+{
+  static const char whole[] = "{\"step\":1,\"loss\":2}\n{\"step\":2,\"loss\":1}\n", torn[] = "{\"step\":2,\"val\":{\"segmentation\":{\"miou\":0.5";
+  char *folder = fixture_folder ();
+  g_autofree char *path = fixture_path (folder, "log.jsonl"), *before = g_strconcat (whole, torn, NULL), *after = NULL;
+  g_autoptr (GError) error = NULL;
+  g_assert_true (g_file_set_contents (path, before, -1, NULL));
+  NddrJournal *journal = nddr_journal_open (folder, 2, &error);
+  g_assert_no_error (error);
+  g_assert_false (nddr_journal_was_validated (journal));
+  nddr_journal_close (journal);
+  g_assert_true (g_file_get_contents (path, &after, NULL, NULL));
+  g_assert_cmpstr (after, ==, whole);
+  fixture_remove (folder);
+}
+
 /* Encoded pictures as libpng and libjpeg read them. */
 static void
 test_encoding (void)
@@ -97,6 +116,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/events/records", test_records);
+  g_test_add_func ("/events/torn-log", test_torn_log);
   g_test_add_func ("/events/encoding", test_encoding);
   g_test_add_func ("/events/errors", test_errors);
   return g_test_run ();
