@@ -49,6 +49,7 @@ gst_nddr_frame_format (const GstVideoInfo *info, NddrFrameFormat *format)
     .full_range = info->colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255,
     .chroma_cosited_x = (info->chroma_site & GST_VIDEO_CHROMA_SITE_H_COSITED) != 0,
     .chroma_cosited_y = (info->chroma_site & GST_VIDEO_CHROMA_SITE_V_COSITED) != 0,
+    .interlaced = GST_VIDEO_INFO_INTERLACE_MODE (info) == GST_VIDEO_INTERLACE_MODE_INTERLEAVED,
   };
   /* a matrix without coefficients (unknown, or R'G'B' named on Y'CbCr) leaves both 0: BT.601 */
   if (GST_VIDEO_INFO_IS_YUV (info))

@@ -36,6 +36,9 @@ typedef struct
   /* NV12, I420, YUY2: chroma samples lie on the luma samples of even columns (rows), rather
    * than midway between two.  YUY2 has a chroma row for each luma row: only the first matters. */
   gboolean chroma_cosited_x, chroma_cosited_y;
+  /* NV12, I420: rows are of two fields in turn, and so are chroma rows, of which there is an even number; a
+   * field's luma takes its own field's chroma, which lies at its own rows as in ITU-T H.262, 6.1.1.8 */
+  gboolean interlaced;
 } NddrFrameFormat;
 
 /** A frame in host memory: up to three planes, each with its stride in bytes.  Since: 0.1 */

@@ -114,7 +114,7 @@ append_ingest (NddrSession *session, NddrPlan *plan, NddrTensor *input, const Re
 
   plan->phase = NDDR_PHASE_INGEST;
   plan->label = "ingest";
-  nddr_packing (request->input->format, request->input->width, request->input->height, &scene->packing);
+  nddr_packing (request->input, &scene->packing);
   scene->frame = nddr_plan_flat (plan, "frame", NDDR_SPACE_INPUT, NDDR_BYTES, scene->packing.bytes);
   scene->opacities = nddr_plan_flat (plan, "opacities", NDDR_SPACE_INPUT, NDDR_F32, MAX (request->n_outputs, 1));
   nddr_ingest (plan, input, scene->frame, request->input, config->mean, config->std);
@@ -155,7 +155,7 @@ append_render (NddrSession *session, NddrPlan *plan, const NddrInference *infere
     } else {
       NddrPacking packing;
 
-      nddr_packing (output->format, request->input->width, request->input->height, &packing);
+      nddr_packing (&(NddrFrameFormat){ output->format, request->input->width, request->input->height }, &packing);
       picture->row_bytes = packing.row_bytes[0];
       picture->pitch = packing.pitch[0];
       picture->rows = packing.rows[0];
@@ -408,7 +408,8 @@ static gboolean
 same_format (const NddrFrameFormat *a, const NddrFrameFormat *b)
 {
   return a->format == b->format && a->width == b->width && a->height == b->height && a->kr == b->kr && a->kb == b->kb &&
-      a->full_range == b->full_range && a->chroma_cosited_x == b->chroma_cosited_x && a->chroma_cosited_y == b->chroma_cosited_y;
+      a->full_range == b->full_range && a->chroma_cosited_x == b->chroma_cosited_x && a->chroma_cosited_y == b->chroma_cosited_y &&
+      a->interlaced == b->interlaced;
 }
 
 static gboolean

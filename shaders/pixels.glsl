@@ -7,7 +7,9 @@
 //   load_pair (f, group, pair, ...)       the same of two rows, for less than twice the price
 
 layout (constant_id = 0) const int FORMAT = 0;      // NddrPixelFormat
-layout (constant_id = 1) const bool CLAMP = false;  // values may leave [0, 1]: limited range, or a matrix
+layout (constant_id = 1) const int MEANING = 0;
+const bool CLAMP = (MEANING & 1) != 0;  // values may leave [0, 1]: limited range, or a matrix
+const bool FIELDS = (MEANING & 2) != 0; // rows are of two fields in turn, those of luma and those of chroma
 
 const int PIXEL_RGBA = 0, PIXEL_BGRA = 1, PIXEL_RGBX = 2, PIXEL_BGRX = 3, PIXEL_RGB = 4, PIXEL_BGR = 5, PIXEL_NV12 = 6,
           PIXEL_I420 = 7, PIXEL_YUY2 = 8, PIXEL_GRAY8 = 9, PIXEL_GRAY16_LE = 10;
@@ -28,7 +30,7 @@ struct Frame
   int pitch, chroma;  // row pitches of the first plane and of the others, in 32-bit words
   int plane1, plane2; // where they start, in words
   int last_x, last_y; // the last chroma sample and row
-  vec4 siting;        // x: even column, odd column; y: even row, odd row: weight of the neighbouring chroma sample
+  vec4 siting;        // x: even column, odd column; y: even row, odd row (of the top field): weight of the neighbouring chroma sample
   vec4 matrix0;       // luma scale; Cr to R; Cb to B; Cb to G
   vec4 matrix1;       // Cr to G; offsets of R, G, B
 };
@@ -119,20 +121,29 @@ convert (Frame f, int group, int y, vec4 u, vec4 v, out vec4 r, out vec4 g, out 
 
 const bool HALF_ROWS = FORMAT == PIXEL_NV12 || FORMAT == PIXEL_I420; // a chroma row for two of luma
 
+// The chroma of a group of row y, between the two chroma rows that it lies between, of its own field where there are two.
+void
+chroma_between (Frame f, int group, int y, out vec4 u, out vec4 v)
+{
+  int field = FIELDS ? y & 1 : 0, fields = FIELDS ? 2 : 1, line = FIELDS ? y >> 1 : y, last = FIELDS ? f.last_y >> 1 : f.last_y;
+  bool odd = (line & 1) != 0;
+  int row = line >> 1, other = odd ? min (row + 1, last) : max (row - 1, 0);
+  bool mirrored = FIELDS && field == 1 && f.siting.z > 0.0; // the bottom field's chroma lies nearer to its odd rows
+  float weight = odd != mirrored ? f.siting.w : f.siting.z;
+  vec4 u1, v1;
+  chroma_row (f, row * fields + field, group, u, v);
+  chroma_row (f, other * fields + field, group, u1, v1);
+  u = mix (u, u1, weight);
+  v = mix (v, v1, weight);
+}
+
 void
 load_pixels (Frame f, int group, int y, out vec4 r, out vec4 g, out vec4 b)
 {
   vec4 u = vec4 (0), v = vec4 (0);
-  if (HALF_ROWS) {
-    vec4 u1, v1;
-    bool odd = (y & 1) != 0;
-    int row = y >> 1, other = odd ? min (row + 1, f.last_y) : max (row - 1, 0);
-    float weight = odd ? f.siting.w : f.siting.z;
-    chroma_row (f, row, group, u, v);
-    chroma_row (f, other, group, u1, v1);
-    u = mix (u, u1, weight);
-    v = mix (v, v1, weight);
-  } else if (FORMAT == PIXEL_YUY2)
+  if (HALF_ROWS)
+    chroma_between (f, group, y, u, v);
+  else if (FORMAT == PIXEL_YUY2)
     chroma_row (f, y, group, u, v);
   convert (f, group, y, u, v, r, g, b);
 }
@@ -144,7 +155,10 @@ load_pair (Frame f, int group, int pair, int last_row, out vec4 r0, out vec4 g0,
 {
   int y0 = max (2 * pair - 1, 0), y1 = min (2 * pair, last_row);
   vec4 u0 = vec4 (0), v0 = u0, u1 = u0, v1 = u0;
-  if (HALF_ROWS) {
+  if (HALF_ROWS && FIELDS) {
+    chroma_between (f, group, y0, u0, v0);
+    chroma_between (f, group, y1, u1, v1);
+  } else if (HALF_ROWS) {
     vec4 ua, va, ub, vb;
     chroma_row (f, max (pair - 1, 0), group, ua, va);
     chroma_row (f, min (pair, f.last_y), group, ub, vb);

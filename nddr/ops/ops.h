@@ -292,10 +292,10 @@ typedef struct
   int rows[3];
   gsize bytes; /* of the whole, a multiple of 16 */
 } NddrPacking;
-void nddr_packing (NddrPixelFormat format, int width, int height, NddrPacking *packing);
+void nddr_packing (const NddrFrameFormat *format, NddrPacking *packing);
 
 /** @frame (INPUT, bytes, packed as nddr_packing() says) -> R'G'B' in [0, 1] (clamped) by the format's matrix, range and siting, chroma
- * interpolated linearly -> resized to @output's size with half-pixel centres, the triangle widened by the factor where it shrinks
+ * interpolated linearly (within its field) -> resized to @output's size with half-pixel centres, the triangle widened by the factor where it shrinks
  * (Pillow's BILINEAR, PyTorch's antialias=True) -> (x - mean) / std -> @output, [1][1][h][w][3]. */
 void nddr_ingest (NddrPlan *plan, NddrTensor *output, NddrTensor *frame, const NddrFrameFormat *format, const double mean[3], const double std[3]);
 

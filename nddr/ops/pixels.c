@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/pixels.h>
 
+enum { MAY_CLAMP = 1, FIELDS = 2 }; /* pixels.glsl's MEANING */
+
 static gboolean
 is_subsampled (NddrPixelFormat format)
 {
@@ -21,13 +23,22 @@ add_plane (NddrPacking *packing, int row_bytes, int room, int rows)
   packing->bytes += (gsize) packing->pitch[i] * rows;
 }
 
-void
-nddr_packing (NddrPixelFormat format, int width, int height, NddrPacking *packing)
+static gboolean
+has_fields (const NddrFrameFormat *format)
 {
-  int chroma_width = (width + 1) / 2, chroma_height = (height + 1) / 2, room = 4 * nddr_pixel_groups (width);
+  return format->interlaced && (format->format == NDDR_PIXEL_NV12 || format->format == NDDR_PIXEL_I420);
+}
 
+void
+nddr_packing (const NddrFrameFormat *format, NddrPacking *packing)
+{
+  int width = format->width, height = format->height, room = 4 * nddr_pixel_groups (width);
+  int chroma_width = (width + 1) / 2, chroma_height = (height + 1) / 2;
+
+  if (has_fields (format))
+    chroma_height = (chroma_height + 1) & ~1;
   *packing = (NddrPacking){ 0 };
-  switch (format) {
+  switch (format->format) {
     case NDDR_PIXEL_RGBA:
     case NDDR_PIXEL_BGRA:
     case NDDR_PIXEL_RGBX:
@@ -96,9 +107,9 @@ nddr_pixels_source (NddrStep *step, NddrTensor *frame, const NddrFrameFormat *fo
   Matrix m = matrix_of (format);
   NddrPacking packing;
 
-  nddr_packing (format->format, format->width, format->height, &packing);
+  nddr_packing (format, &packing);
   nddr_step_spec (step, frame ? format->format : NDDR_PIXEL_RGBA);
-  nddr_step_spec (step, frame && (is_subsampled (format->format) || !format->full_range));
+  nddr_step_spec (step, frame ? (is_subsampled (format->format) || !format->full_range ? MAY_CLAMP : 0) | (has_fields (format) ? FIELDS : 0) : 0);
   if (frame)
     nddr_step_push_base (step, frame, 0);
   else
@@ -108,14 +119,16 @@ nddr_pixels_source (NddrStep *step, NddrTensor *frame, const NddrFrameFormat *fo
   nddr_step_push_i (step, packing.offset[1] / 4);
   nddr_step_push_i (step, packing.offset[2] / 4);
   nddr_step_push_i (step, (int) (format->width + 1) / 2 - 1);
-  nddr_step_push_i (step, (int) (format->height + 1) / 2 - 1);
+  nddr_step_push_i (step, packing.rows[1] - 1);
   nddr_step_push_i (step, 0);
+  /* within a field, chroma lies an eighth from the even row of the top one and of the odd row of the bottom one, and three from the other */
+  gboolean fields = has_fields (format);
   /* a sample midway between two luma samples is a quarter of the way from each to the next sample; a co-sited one is
    * on the even one, and halfway for the odd */
   nddr_step_push_f (step, format->chroma_cosited_x ? 0 : .25);
   nddr_step_push_f (step, format->chroma_cosited_x ? .5 : .25);
-  nddr_step_push_f (step, format->chroma_cosited_y ? 0 : .25);
-  nddr_step_push_f (step, format->chroma_cosited_y ? .5 : .25);
+  nddr_step_push_f (step, format->chroma_cosited_y ? 0 : fields ? .125 : .25);
+  nddr_step_push_f (step, format->chroma_cosited_y ? .5 : fields ? .375 : .25);
   nddr_step_push_f (step, m.luma);
   nddr_step_push_f (step, m.cr_to_r);
   nddr_step_push_f (step, m.cb_to_b);

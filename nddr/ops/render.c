@@ -167,7 +167,7 @@ nddr_render (NddrPlan *plan, const NddrRender *op)
   table_x = column_table (plan, op->resize, head->width, width, columns);
   palette = palette_table (plan, op->classes, op->kind == NDDR_TASK_SEGMENTATION ? op->n_classes : 0);
   rows = nddr_plan_flat (plan, "render.resized", NDDR_SPACE_ARENA, NDDR_F32, (gsize) 4 * height * head->width * quads);
-  nddr_packing (op->format, width, height, &packing);
+  nddr_packing (&(NddrFrameFormat){ op->format, width, height }, &packing);
 
   step = nddr_plan_step (plan, NDDR_KERNEL_RENDER_ROWS, (head->width * quads + lanes - 1) / lanes, (height + block - 1) / block, 1);
   nddr_step_read (step, 0, head);

@@ -39,6 +39,8 @@ static const Input inputs[] = {
       { NDDR_PIXEL_I420, BT2020, .chroma_cosited_x = TRUE, .chroma_cosited_y = TRUE } },
   { "YUY2", ",colorimetry=bt709,chroma-site=mpeg2", { NDDR_PIXEL_YUY2, BT709, .chroma_cosited_x = TRUE } },
   { "YUY2", ",colorimetry=bt601,chroma-site=jpeg", { NDDR_PIXEL_YUY2, BT601 } },
+  { "NV12", ",colorimetry=bt601,chroma-site=mpeg2,interlace-mode=interleaved,field-order=top-field-first",
+      { NDDR_PIXEL_NV12, BT601, .chroma_cosited_x = TRUE, .interlaced = TRUE } },
 };
 
 /* A pad of the rig, and the format that its branch asks for; NULL: none, the first one is used. */

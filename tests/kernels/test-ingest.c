@@ -50,7 +50,7 @@ ingest (NddrFamily family, gboolean half, const NddrFrameFormat *format, int wid
   guint8 *bytes;
   g_autofree double *want = NULL, *got = NULL;
 
-  nddr_packing (format->format, format->width, format->height, &packing);
+  nddr_packing (format, &packing);
   frame = nddr_plan_flat (plan, "frame", NDDR_SPACE_INPUT, NDDR_BYTES, packing.bytes);
   image = check_map (c, "image", 1, 1, height, width, 3);
   nddr_ingest (plan, image, frame, format, mean, std);
@@ -66,9 +66,9 @@ ingest (NddrFamily family, gboolean half, const NddrFrameFormat *format, int wid
   want = reference_ingest (format, &view, width, height, mean, std);
   for (int i = 0; i < height * width * 3; i++)
     if (!(fabs (got[i] - want[i]) <= bound))
-      g_error ("%s %ux%u to %dx%d, kr %g, full %d, co-sited %d %d: channel %d of (%d, %d): got %.7g, want %.7g",
+      g_error ("%s %ux%u to %dx%d, kr %g, full %d, co-sited %d %d, interlaced %d: channel %d of (%d, %d): got %.7g, want %.7g",
           format_names[format->format], format->width, format->height, width, height, format->kr, format->full_range,
-          format->chroma_cosited_x, format->chroma_cosited_y, i % 3, i / 3 % width, i / 3 / width, got[i], want[i]);
+          format->chroma_cosited_x, format->chroma_cosited_y, format->interlaced, i % 3, i / 3 % width, i / 3 / width, got[i], want[i]);
   check_bench (c, 1, 0, packing.bytes, "ingest %s %ux%u to %dx%d", format_names[format->format], format->width, format->height, width, height);
   check_end (c);
 }
@@ -97,6 +97,10 @@ test_ingest (gconstpointer data)
       if (sizes[s].width * sizes[s].height > 50000 && m != s % G_N_ELEMENTS (meanings)) /* large ones once */
         continue;
       ingest (test->family, test->half, &format, sizes[s].to_width, sizes[s].to_height, 100 * s + m);
+      if (test->format == NDDR_PIXEL_NV12 || test->format == NDDR_PIXEL_I420) {
+        format.interlaced = TRUE;
+        ingest (test->family, test->half, &format, sizes[s].to_width, sizes[s].to_height, 100 * s + m);
+      }
     }
 }
 

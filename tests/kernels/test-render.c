@@ -37,6 +37,7 @@ static const NddrFrameFormat frames[] = {
   { NDDR_PIXEL_NV12, .chroma_cosited_x = TRUE },
   { NDDR_PIXEL_BGR },
   { NDDR_PIXEL_YUY2, .full_range = TRUE },
+  { NDDR_PIXEL_NV12, .interlaced = TRUE },
   { NDDR_PIXEL_GRAY8 },
 };
 
@@ -92,8 +93,8 @@ render (NddrFamily family, gboolean half, NddrTaskKind kind, guint s, guint p, g
     format = kind == NDDR_TASK_NORMAL ? NDDR_PIXEL_RGB : NDDR_PIXEL_GRAY16_LE;
   input.width = sizes[s].width;
   input.height = sizes[s].height;
-  nddr_packing (input.format, input.width, input.height, &packing);
-  nddr_packing (format, input.width, input.height, &picture_packing);
+  nddr_packing (&input, &packing);
+  nddr_packing (&(NddrFrameFormat){ format, input.width, input.height }, &picture_packing);
   picture_bytes = pictures[p].view == NDDR_VIEW_HEAD ? (4 * n + 15) / 16 * 16 : picture_packing.bytes;
   frame = nddr_plan_flat (plan, "frame", NDDR_SPACE_INPUT, NDDR_BYTES, packing.bytes);
   opacity = nddr_plan_flat (plan, "opacities", NDDR_SPACE_INPUT, NDDR_F32, 3);

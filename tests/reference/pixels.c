@@ -29,12 +29,13 @@ chroma (const NddrFrame *frame, int plane, int step, int offset, int width, int 
   return sum;
 }
 
-void
-reference_pixel (const NddrFrameFormat *f, const NddrFrame *frame, int x, int y, double rgb[3])
+/* @siting: of the first chroma row, in luma rows */
+static void
+pixel_at (const NddrFrameFormat *f, const NddrFrame *frame, int x, int y, double siting, double rgb[3])
 {
   int cw = (f->width + 1) / 2, ch = (f->height + 1) / 2;
   double black = f->full_range ? 0 : 16, scale = f->full_range ? 255 : 219, chroma_scale = f->full_range ? 255 : 224;
-  double cx = (x - (f->chroma_cosited_x ? 0 : .5)) / 2, cy = (y - (f->chroma_cosited_y ? 0 : .5)) / 2;
+  double cx = (x - (f->chroma_cosited_x ? 0 : .5)) / 2, cy = (y - siting) / 2;
   double luma, cb = 128, cr = 128, kr = f->kr, kb = f->kb;
 
   switch (f->format) {
@@ -86,6 +87,33 @@ reference_pixel (const NddrFrameFormat *f, const NddrFrame *frame, int x, int y,
   rgb[1] = (luma - kr * rgb[0] - kb * rgb[2]) / (1 - kr - kb);
   for (int c = 0; c < 3; c++)
     rgb[c] = CLAMP (rgb[c], 0, 1);
+}
+
+/* of interlaced 4:2:0: a field is a frame of its own, of every second row of each plane.  Its chroma rows lie, by ITU-T H.262, 6.1.1.8, where
+ * those of a progressive frame would, rows 4 k + 0.5 (top) and 4 k + 2.5 (bottom) of the whole frame: 2 k + 0.25 and 2 k + 0.75 of the field. */
+static void
+field_pixel (const NddrFrameFormat *f, const NddrFrame *frame, int x, int y, double rgb[3])
+{
+  NddrFrameFormat field = *f;
+  NddrFrame rows = *frame;
+
+  field.interlaced = FALSE;
+  field.height = 2 * (((f->height + 1) / 2 + 1) / 2); /* as many chroma rows as each field has */
+  for (int p = 0; p < 3; p++) {
+    if (rows.planes[p])
+      rows.planes[p] += (gssize) (y % 2) * frame->strides[p];
+    rows.strides[p] *= 2;
+  }
+  pixel_at (&field, &rows, x, y / 2, f->chroma_cosited_y ? 0 : y % 2 ? .75 : .25, rgb);
+}
+
+void
+reference_pixel (const NddrFrameFormat *f, const NddrFrame *frame, int x, int y, double rgb[3])
+{
+  if (f->interlaced && (f->format == NDDR_PIXEL_NV12 || f->format == NDDR_PIXEL_I420))
+    field_pixel (f, frame, x, y, rgb);
+  else
+    pixel_at (f, frame, x, y, f->chroma_cosited_y ? 0 : .5, rgb);
 }
 
 /* [out][in]: how much each source sample counts */

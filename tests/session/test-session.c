@@ -68,7 +68,7 @@ make_picture (NddrPixelFormat format, guint width, guint height, guint32 seed)
   NddrPacking packing;
   gsize at = 0;
 
-  nddr_packing (format, width, height, &packing);
+  nddr_packing (&(NddrFrameFormat){ format, width, height }, &packing);
   picture.memory = g_malloc (packing.bytes * 2 + 4096);
   for (gsize i = 0; i < packing.bytes * 2 + 4096; i++)
     picture.memory[i] = (i + seed * 7919) * 2654435761u >> 24;
