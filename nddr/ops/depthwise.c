@@ -173,15 +173,13 @@ rows_pass (NddrPlan *plan, const Pass *p)
   nddr_step_push_i (step, 0);
 }
 
-/* stride 2, forward */
+/* what both passes of stride 2 begin with */
 static void
-halve_pass (NddrPlan *plan, const Pass *p)
+push_stride2 (NddrStep *step, const Pass *p, int lanes)
 {
   NddrTensor *from = p->from.tensor, *to = p->to.tensor;
-  int c4 = nddr_quads (from), lanes = to->height * c4;
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_HALVE, nddr_lane_groups (plan, lanes), from->batch, p->branches);
+  int c4 = nddr_quads (from);
 
-  nddr_step_spec (step, bind_pass (step, p));
   nddr_step_push_i (step, c4);
   nddr_step_push_i (step, from->height);
   nddr_step_push_i (step, from->width);
@@ -192,6 +190,18 @@ halve_pass (NddrPlan *plan, const Pass *p)
   nddr_step_push_base (step, p->packed, p->branch * PACKED_ROWS * c4);
   nddr_step_push_base (step, to, p->to.first * branch_texels (to));
   push_offset (step, p->to);
+}
+
+/* stride 2, forward */
+static void
+halve_pass (NddrPlan *plan, const Pass *p)
+{
+  NddrTensor *from = p->from.tensor;
+  int c4 = nddr_quads (from), lanes = p->to.tensor->height * c4;
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_HALVE, nddr_lane_groups (plan, lanes), from->batch, p->branches);
+
+  nddr_step_spec (step, bind_pass (step, p));
+  push_stride2 (step, p, lanes);
   nddr_step_push_f (step, p->low);
   nddr_step_push_f (step, p->high);
   nddr_step_push_f (step, 1.0f / c4);
@@ -202,23 +212,14 @@ halve_pass (NddrPlan *plan, const Pass *p)
 static void
 double_pass (NddrPlan *plan, const Pass *p)
 {
-  NddrTensor *from = p->from.tensor, *to = p->to.tensor;
+  NddrTensor *from = p->from.tensor;
   int c4 = nddr_quads (from), lanes = from->height * c4;
   NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE_DOUBLE, nddr_lane_groups (plan, lanes), from->batch, p->branches);
 
   gboolean ahead = bind_pass (step, p);
   nddr_step_spec (step, p->accumulate);
   nddr_step_spec (step, ahead);
-  nddr_step_push_i (step, c4);
-  nddr_step_push_i (step, from->height);
-  nddr_step_push_i (step, from->width);
-  nddr_step_push_i (step, to->height);
-  nddr_step_push_i (step, to->width);
-  nddr_step_push_i (step, lanes);
-  push_map (step, p->from);
-  nddr_step_push_base (step, p->packed, p->branch * PACKED_ROWS * c4);
-  nddr_step_push_base (step, to, p->to.first * branch_texels (to));
-  push_offset (step, p->to);
+  push_stride2 (step, p, lanes);
   nddr_step_push_f (step, 1.0f / c4);
   nddr_step_push_i (step, 0);
 }
