@@ -155,6 +155,47 @@ test_activations (void)
   g_assert_cmpuint (cost.activation_bytes, ==, 64 * 32 * (64 + 64) * 4);
 }
 
+/* The same of any network, value by value: from the layer that makes it to the last one that reads it, as input or residual, or to the end where it is a head's. */
+static void
+test_activations_live (void)
+{
+  static const char *const backbones[] = { "resnet18", "mobilenet_v2" };
+
+  for (guint b = 0; b < G_N_ELEMENTS (backbones); b++) {
+    g_autoptr (NddrNetwork) network = make_network (backbones[b], "n", "\"fusion\": \"none\",", NULL);
+    g_autofree int *widths = NULL, *heights = NULL;
+    NddrNetworkCost cost;
+    guint64 most = 0;
+    int n = network->layers->len;
+
+    nddr_network_sizes (network, 96, 64, &widths, &heights);
+    for (int i = 0; i < n; i++) {
+      guint64 alive = 0;
+
+      for (int v = 0; v < (int) network->values->len; v++) {
+        const NddrValue *value = nddr_network_value (network, v);
+        int made = 0, read = -1;
+
+        for (int l = 0; l < n; l++) {
+          const NddrLayer *layer = nddr_network_layer (network, l);
+
+          if (layer->output == v)
+            made = l;
+          for (int s = 0; s < layer->n_inputs; s++)
+            read = layer->inputs[s].value == v ? l : read;
+          read = layer->residual.value == v ? l : read;
+        }
+        read = network->heads[0].value == v ? n : read;
+        if (made <= i && read >= i)
+          alive += (guint64) widths[v] * heights[v] * value->branches * value->channels * 4;
+      }
+      most = MAX (most, alive);
+    }
+    nddr_network_cost (network, 96, 64, &cost);
+    g_assert_cmpuint (cost.activation_bytes, ==, most);
+  }
+}
+
 /* ---- sizes */
 
 static void
@@ -564,6 +605,7 @@ main (int argc, char **argv)
   g_test_add_func ("/network/cost/mobilenet", test_mobilenet_cost);
   g_test_add_func ("/network/cost/resnet", test_resnet_cost);
   g_test_add_func ("/network/cost/activations", test_activations);
+  g_test_add_func ("/network/cost/activations-live", test_activations_live);
   g_test_add_func ("/network/sizes", test_sizes);
   g_test_add_func ("/network/tensors/vgg16", test_vgg_tensors);
   g_test_add_func ("/network/tensors/mobilenet", test_mobilenet_tensors);

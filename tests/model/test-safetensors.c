@@ -309,6 +309,27 @@ test_header_length (void)
   }
 }
 
+/* The header ends at a multiple of eight bytes, so that numbers behind it are aligned in a mapped file (safetensors' format). */
+static void
+test_alignment (void)
+{
+  g_autofree char *path = path_of ("aligned.safetensors");
+  const gint64 dims[] = { 1 };
+
+  for (int n = 1; n <= 9; n++) {
+    g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+    g_autofree char *name = g_strnfill (n, 'a'), *bytes = NULL;
+    g_autoptr (GError) error = NULL;
+    guint64 header;
+
+    nddr_tensors_take (tensors, nddr_array_new (name, 1, dims));
+    g_assert_true (nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error));
+    g_assert_true (g_file_get_contents (path, &bytes, NULL, NULL));
+    memcpy (&header, bytes, sizeof header);
+    g_assert_cmpuint (GUINT64_FROM_LE (header) % 8, ==, 0);
+  }
+}
+
 static void
 test_truncated (void)
 {
@@ -400,6 +421,7 @@ main (int argc, char **argv)
   g_test_add_func ("/safetensors/deep", test_deep);
   g_test_add_func ("/safetensors/wide", test_wide);
   g_test_add_func ("/safetensors/header-length", test_header_length);
+  g_test_add_func ("/safetensors/alignment", test_alignment);
   g_test_add_func ("/safetensors/truncated", test_truncated);
 #ifndef __SANITIZE_ADDRESS__
   g_test_add_func ("/safetensors/claims-terabytes", test_claims_terabytes);

@@ -171,6 +171,26 @@ test_set_frames_keeps (void)
   faults_set (NULL, 0, VK_SUCCESS);
 }
 
+/* A frame that could not be waited for ends the session, even where Vulkan would go on. */
+static void
+test_failure_stays (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
+  g_autoptr (NddrSession) session = device ? nddr_session_new (device, model, NULL, &error) : NULL;
+
+  g_assert_no_error (error);
+  nddr_session_set_frames (session, &input, outputs, 2, &error);
+  g_assert_no_error (error);
+  faults_set ("vkWaitForFences", 1, VK_ERROR_OUT_OF_HOST_MEMORY);
+  g_assert_false (show_frames (session, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY);
+  g_clear_error (&error);
+  faults_set (NULL, 0, VK_SUCCESS);
+  g_assert_false (show_frames (session, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY);
+}
+
 /* ---- what else of the loader's is stood before here: how many instances there are, and a device that binds few buffers */
 
 static guint destroyed, storage_buffers;
@@ -248,6 +268,7 @@ main (int argc, char **argv)
     g_test_add_data_func (path, faults_names[i], test_calls);
   }
   g_test_add_func ("/faults/set-frames-keeps", test_set_frames_keeps);
+  g_test_add_func ("/faults/failure-stays", test_failure_stays);
   g_test_add_func ("/faults/instances", test_instances);
   g_test_add_func ("/faults/few-buffers", test_few_buffers);
   int status = g_test_run ();

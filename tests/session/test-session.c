@@ -365,6 +365,125 @@ typedef struct
   guint free_slots;
 } Pump;
 
+/* A result that is reused is what it was, wherever its head lies among what the others need. */
+static void
+test_reuse_keeps (void)
+{
+  static const NddrOutput maps[] = { { "normal", NDDR_VIEW_MAP, NDDR_PIXEL_RGBA }, { "segmentation", NDDR_VIEW_MAP, NDDR_PIXEL_RGBA } };
+  g_autoptr (NddrModel) model = make_model ("half-pixel");
+  g_autoptr (NddrSession) session = make_session (model, NULL);
+  NddrFrameFormat input = { NDDR_PIXEL_RGBA, 320, 240, .full_range = TRUE };
+  Picture frame = make_picture (NDDR_PIXEL_RGBA, 320, 240, 1), pictures[2][2];
+
+  set_frames (session, &input, maps, 2);
+  for (int again = 0; again < 2; again++) {
+    NddrFrame results[2];
+
+    for (int i = 0; i < 2; i++) {
+      pictures[again][i] = make_picture (NDDR_PIXEL_RGBA, 320, 240, 0);
+      results[i] = pictures[again][i].frame;
+    }
+    wait_for (session, submit (session, &frame, NULL, again), results, NULL);
+  }
+  for (int i = 0; i < 2; i++)
+    for (int y = 0; y < 240; y++)
+      g_assert_cmpmem (pictures[0][i].memory + y * pictures[0][i].frame.strides[0], 4 * 320, pictures[1][i].memory + y * pictures[1][i].frame.strides[0],
+          4 * 320);
+  for (int i = 0; i < 4; i++)
+    picture_clear (&pictures[i / 2][i % 2]);
+  picture_clear (&frame);
+}
+
+/* What one frame gives, with everything but @input and @frame the same.  (transfer full) */
+static guint8 *
+overlay_of (NddrSession *session, const NddrFrameFormat *input, const NddrFrame *frame, const double *opacities)
+{
+  NddrOutput output = { "normal", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBA };
+  guint8 *pixels = g_malloc (4 * input->width * input->height);
+  NddrFrame result = { { pixels }, { 4 * input->width } };
+  g_autoptr (GError) error = NULL;
+  guint64 ticket;
+
+  set_frames (session, input, &output, 1);
+  ticket = nddr_session_submit (session, frame, opacities, FALSE, &error);
+  g_assert_no_error (error);
+  wait_for (session, ticket, &result, NULL);
+  return pixels;
+}
+
+/* Everything that a frame's format says counts, when it alone changes. */
+static void
+test_format_changes (void)
+{
+  g_autoptr (NddrModel) model = make_model ("half-pixel");
+  g_autoptr (NddrSession) session = make_session (model, NULL);
+  const double none = 0;
+  NddrFrameFormat format = { NDDR_PIXEL_I420, 40, 28, .299, .114 };
+  Picture frame = make_picture (NDDR_PIXEL_I420, 40, 28, 5);
+  g_autofree guint8 *before = overlay_of (session, &format, &frame.frame, &none);
+  gboolean *const flags[] = { &format.full_range, &format.chroma_cosited_x, &format.chroma_cosited_y, &format.interlaced };
+
+  for (guint i = 0; i < G_N_ELEMENTS (flags); i++) {
+    *flags[i] = TRUE;
+    g_autofree guint8 *after = overlay_of (session, &format, &frame.frame, &none);
+    g_assert_cmpint (memcmp (before, after, 4 * 40 * 28), !=, 0);
+    g_free (before);
+    before = g_steal_pointer (&after);
+  }
+  picture_clear (&frame);
+}
+
+/* Opacities end at 0 and 1, and are 0.5 where none are given; rows may lie from the bottom up. */
+static void
+test_frame_values (void)
+{
+  static const struct { double given, meant; } opacities[] = { { -1, 0 }, { 2, 1 } };
+  const double half = .5;
+  g_autoptr (NddrModel) model = make_model ("half-pixel");
+  g_autoptr (NddrSession) session = make_session (model, NULL);
+  NddrFrameFormat format = { NDDR_PIXEL_RGBA, 40, 30, .full_range = TRUE };
+  Picture frame = make_picture (NDDR_PIXEL_RGBA, 40, 30, 5);
+  NddrFrame turned = frame.frame;
+  g_autofree guint8 *usual = overlay_of (session, &format, &frame.frame, NULL), *at_half = overlay_of (session, &format, &frame.frame, &half);
+  g_autofree guint8 *rows = g_malloc (4 * 40 * 30), *from_below = NULL;
+
+  g_assert_cmpmem (usual, 4 * 40 * 30, at_half, 4 * 40 * 30);
+  for (guint i = 0; i < G_N_ELEMENTS (opacities); i++) {
+    g_autofree guint8 *got = overlay_of (session, &format, &frame.frame, &opacities[i].given), *want = overlay_of (session, &format, &frame.frame, &opacities[i].meant);
+    g_assert_cmpmem (got, 4 * 40 * 30, want, 4 * 40 * 30);
+    g_assert_cmpint (memcmp (got, usual, 4 * 40 * 30), !=, 0);
+  }
+  for (int y = 0; y < 30; y++) /* the same picture, its last row first */
+    memcpy (rows + (29 - y) * 4 * 40, frame.memory + y * frame.frame.strides[0], 4 * 40);
+  turned.planes[0] = rows + 29 * 4 * 40;
+  turned.strides[0] = -4 * 40;
+  from_below = overlay_of (session, &format, &turned, NULL);
+  g_assert_cmpmem (usual, 4 * 40 * 30, from_below, 4 * 40 * 30);
+  picture_clear (&frame);
+}
+
+/* Nanoseconds: copying a frame is a good part of submitting it. */
+static void
+test_upload_time (void)
+{
+  g_autoptr (NddrModel) model = make_model ("half-pixel");
+  g_autoptr (NddrSession) session = make_session (model, NULL);
+  NddrFrameFormat format = { NDDR_PIXEL_GRAY8, 8192, 4096, .full_range = TRUE };
+  Picture frame = make_picture (NDDR_PIXEL_GRAY8, 8192, 4096, 1);
+  NddrTiming timing;
+  gint64 start;
+  guint64 ticket;
+
+  set_frames (session, &format, NULL, 0);
+  start = g_get_monotonic_time ();
+  ticket = submit (session, &frame, NULL, FALSE);
+  gint64 most = 1000 * (g_get_monotonic_time () - start + 1);
+  wait_for (session, ticket, NULL, &timing);
+  g_assert_cmpuint (timing.upload, <=, most);
+  g_assert_cmpuint (timing.upload, >=, most / 100);
+  picture_clear (&frame);
+}
+
 static gpointer
 pump_thread (gpointer data)
 {
@@ -623,6 +742,10 @@ main (int argc, char **argv)
   }
   g_test_add_func ("/session/slots", test_slots);
   g_test_add_func ("/session/reuse", test_reuse);
+  g_test_add_func ("/session/reuse-keeps", test_reuse_keeps);
+  g_test_add_func ("/session/format-changes", test_format_changes);
+  g_test_add_func ("/session/frame-values", test_frame_values);
+  g_test_add_func ("/session/upload-time", test_upload_time);
   g_test_add_func ("/session/threads", test_threads);
   g_test_add_func ("/session/device-name", test_device_name);
   g_test_add_func ("/session/options", test_options);
