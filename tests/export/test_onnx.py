@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # Exported models as the onnx package reads them: valid by its checker and its shape inference, with the inputs, outputs and sizes that
-# docs/interchange.md promises, and weights folded as NumPy folds them.
+# docs/interchange.md promises, weights folded as NumPy folds them, and run, operator by operator (operators.py), to PyTorch's golden outputs.
 #
 #   test_onnx.py NDDR MAKE_MODELS GOLDENS.safetensors
 #
@@ -17,7 +17,10 @@ import onnx.numpy_helper
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "network"))
 sys.dont_write_bytecode = True
+import operators  # noqa: E402
 import safetensors  # noqa: E402
+
+BOUND = 1e-4  # of the norm of the difference over the norm
 
 
 def dims(info):
@@ -65,6 +68,13 @@ def check_sizes(model, config, goldens, name):
         assert tuple(dims(output)) == (2, *goldens[f"{name}/{output.name}"].shape), f"{output.name}: {dims(output)}"
 
 
+def check_outputs(graph, picture, goldens, name):
+    for output, got in operators.run(graph, {"image": picture.astype(np.float64)}).items():
+        want = goldens[f"{name}/{output}"][None]
+        error = np.linalg.norm(got - want) / np.linalg.norm(want)
+        assert got.shape == want.shape and error <= BOUND, f"{name}/{output}: {got.shape}, relative error {error:.1e}"
+
+
 def check(tool, path, goldens):
     subprocess.run([tool, "export", path, "-o", path.with_suffix(".onnx")], check=True)
     tensors, metadata = safetensors.read(path)
@@ -80,6 +90,7 @@ def check(tool, path, goldens):
     outputs = [(t["name"], ["batch", channels[t["kind"]](t), "head_height", "head_width"]) for t in config["tasks"]]
     assert [(o.name, dims(o)) for o in model.graph.output] == outputs
     check_weights(model.graph, tensors, config["norm_eps"])
+    check_outputs(model.graph, safetensors.read(path.with_suffix(".picture"))[0]["image"], goldens, path.stem)
     check_sizes(model, config, goldens, path.stem)
 
 
