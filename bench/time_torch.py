@@ -4,7 +4,8 @@
 #   time_torch.py JOB contiguous|channels_last [fp32]
 #
 # On the processor in fp32, inference traced and frozen.  On CUDA as fast as PyTorch does it: inference in fp16, frozen and compiled into
-# CUDA graphs; training with automatic mixed precision, compiled; or both in fp32.
+# CUDA graphs; training with automatic mixed precision, compiled; or both in fp32.  The environment's NDDR_BENCH_COMPILE is torch.compile's mode of
+# inference there, such as max-autotune.
 #
 # On the processor never with a single thread: with one, and fewer than 16 pictures, PyTorch (1.13, say) leaves 1x1 convolutions to the BLAS
 # library instead of oneDNN, and where that is the reference BLAS, as it is on a bare Debian, a training step of nddr-small takes

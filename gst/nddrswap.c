@@ -206,8 +206,9 @@ gst_nddr_swap_stop (GstNddrCnn *self)
   self->swap_wanted++; /* nothing that is loading now is for later */
   while (self->swap_using)
     g_cond_wait (&self->cond, &self->lock);
-  g_autoptr (GstNddrSwap) unwanted = g_steal_pointer (&self->swap);
+  GstNddrSwap *unwanted = g_steal_pointer (&self->swap);
   g_mutex_unlock (&self->lock);
+  g_clear_pointer (&unwanted, swap_free);
 }
 
 gboolean

@@ -8,6 +8,9 @@ _nddr ()
   cur=${COMP_WORDS[COMP_CWORD]}
   prev=${COMP_WORDS[COMP_CWORD - 1]}
   verb=${COMP_WORDS[1]}
+  # bash takes --option=value for three words
+  [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD - 2]}
+  [[ $cur == = ]] && cur=
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "devices infer train eval report compare average synth import export info bench --help --version" -- "$cur"))
     return
@@ -20,14 +23,15 @@ _nddr ()
       esac
       return ;;
     --view) COMPREPLY=($(compgen -W "overlay map raw" -- "$cur")); return ;;
+    --plan) COMPREPLY=($(compgen -W "gpu software" -- "$cur")); return ;;
     --split) COMPREPLY=($(compgen -W "train val" -- "$cur")); return ;;
     -o | --output)
       case $verb in
-        average | import | export | report) COMPREPLY=($(compgen -f -- "$cur")) ;;
-        *) COMPREPLY=($(compgen -d -- "$cur")) ;;
+        average | import | export | report) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        *) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
       esac
       return ;;
-    --classes) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --classes) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --set | --tasks | --input | --batch | --count | --size | --seed | --device | --threads) return ;;
   esac
   if [[ $cur == -* ]]; then
@@ -49,6 +53,6 @@ _nddr ()
     COMPREPLY=($(compgen -W "$options" -- "$cur"))
     return
   fi
-  COMPREPLY=($(compgen -f -- "$cur"))
+  mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 }
 complete -o filenames -F _nddr nddr

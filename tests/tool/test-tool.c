@@ -107,7 +107,7 @@ test_documents (void)
   g_autofree char *completion_path = g_build_filename (sources, "train", "completion.bash", NULL), *completion = NULL;
   g_assert_true (g_file_get_contents (man_path, &man, NULL, NULL));
   g_assert_true (g_file_get_contents (completion_path, &completion, NULL, NULL));
-  g_autoptr (GHashTable) in_man = find_options (man, "\\-\\-"), all = find_options ("--help", "--");
+  g_autoptr (GHashTable) in_man = find_options (man, "\\-\\-"), all = find_options ("--help --version", "--");
   for (guint i = 0; i < G_N_ELEMENTS (verbs); i++) {
     g_autofree char *line = g_strconcat (verbs[i], " --help", NULL), *out = NULL, *err = NULL;
     g_autofree char *begin = g_strconcat ("      ", verbs[i], ") options=\"", NULL);
@@ -127,6 +127,35 @@ test_documents (void)
     expect_all (in_help, in_man, "the manual page", verbs[i]);
   }
   expect_all (in_man, all, "--help", "any verb");
+}
+
+/* What bash offers behind @words, the last of which is being written. */
+static void
+expect_completion (const char *words, const char *offers)
+{
+  g_autofree char *completion = g_build_filename (sources, "train", "completion.bash", NULL), *out = NULL;
+  g_autofree char *script = g_strdup_printf ("source '%s'; COMP_WORDS=(%s); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _nddr; printf '[%%s]' \"${COMPREPLY[@]}\"",
+      completion, words);
+  char *argv[] = { (char *) "bash", (char *) "-c", script, NULL };
+  g_autoptr (GError) error = NULL;
+  int status;
+  g_spawn_sync (folder, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, NULL, &status, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (status, ==, 0);
+  g_assert_cmpstr (out, ==, offers);
+}
+
+static void
+test_completion (void)
+{
+  g_autofree char *blank = in_folder ("a blank.png");
+  g_assert_true (g_file_set_contents (blank, "", 0, NULL));
+  expect_completion ("nddr rep", "[report]");
+  expect_completion ("nddr infer m a\\ b", "[a blank.png]"); /* names with blanks are one word */
+  expect_completion ("nddr infer m --precision = fp1", "[fp16]"); /* --precision=fp1, as bash takes it apart */
+  expect_completion ("nddr infer m --precision =", "[auto][fp32][fp16]");
+  expect_completion ("nddr info m --plan s", "[software]");
+  g_assert_cmpint (g_unlink (blank), ==, 0);
 }
 
 /* A result that cannot be written is a failure, whatever was computed. */
@@ -637,6 +666,7 @@ main (int argc, char **argv)
   make_folder ();
   g_test_add_func ("/tool/help", test_help);
   g_test_add_func ("/tool/documents", test_documents);
+  g_test_add_func ("/tool/completion", test_completion);
   g_test_add_func ("/tool/full-disk", test_full_disk);
   g_test_add_func ("/tool/devices", test_devices);
   g_test_add_func ("/tool/info", test_info);
