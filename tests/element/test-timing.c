@@ -8,12 +8,19 @@
 
 #include <string.h>
 
-/* the sink behind @pad says that the frame at 200 ms came 100 ms late: frames that end by 400 ms are of no use to it */
+/* the sink behind @pad says that the frame at 200 ms came @jitter late, or early, where that is below 0 */
+static void
+tell_jitter (Rig *rig, int pad, GstClockTimeDiff jitter)
+{
+  g_assert_true (gst_harness_push_upstream_event (rig->out[pad],
+      gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 1.5, jitter, 200 * GST_MSECOND)));
+}
+
+/* 100 ms late: frames that end by 400 ms are of no use to it */
 static void
 complain (Rig *rig, int pad)
 {
-  g_assert_true (gst_harness_push_upstream_event (rig->out[pad],
-      gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 1.5, 100 * GST_MSECOND, 200 * GST_MSECOND)));
+  tell_jitter (rig, pad, 100 * GST_MSECOND);
 }
 
 static void
@@ -105,6 +112,41 @@ test_frames_that_one_branch_wants (void)
   rig_free (rig);
 }
 
+/* a sink that gets its frames early has no use for older ones: those that end by 160 ms, where the frame at 200 ms came 40 ms early */
+static void
+test_early (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+
+  rig_set_caps (rig, RIG_CAPS);
+  tell_jitter (rig, 0, -40 * GST_MSECOND);
+  push_frames (rig, 0, 6);
+  expect_frames (rig, 0, 4, 6);
+  g_assert_cmpuint (get_dropped (rig), ==, 4);
+  rig_free (rig);
+}
+
+/* where all complain, the one that is least late decides, whichever that is: its 20 ms are caught up with at 240 ms */
+static void
+test_least_late_decides (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", "normal", "raw", NULL);
+  GstSegment segment;
+
+  rig_set_caps (rig, RIG_CAPS);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  for (int least = 0; least < 2; least++) {
+    gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
+    tell_jitter (rig, least, 20 * GST_MSECOND);
+    tell_jitter (rig, !least, 100 * GST_MSECOND);
+    push_frames (rig, 0, 8);
+    expect_frames (rig, 0, 6, 8);
+    expect_frames (rig, 1, 6, 8);
+    g_assert_cmpuint (get_dropped (rig), ==, 6 * (least + 1));
+  }
+  rig_free (rig);
+}
+
 static void
 test_qos_off (void)
 {
@@ -136,6 +178,40 @@ test_latency (void)
   GstClockTime four = gst_harness_query_latency (rig->out[0]) - 10 * GST_MSECOND;
   g_assert_cmpuint (four, >=, 4 * one - 4);
   g_assert_cmpuint (four, <=, 4 * one + 4);
+  rig_free (rig);
+}
+
+static GstPadQueryFunction harness_query;
+
+static gboolean
+answer_live (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
+    return harness_query (pad, parent, query);
+  gst_query_set_latency (query, TRUE, 10 * GST_MSECOND, 20 * GST_MSECOND);
+  return TRUE;
+}
+
+/* frames in flight are kept here, which adds to what upstream may wait with as it adds to what it has to */
+static void
+test_live_latency (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  GstQuery *query = gst_query_new_latency ();
+  GstClockTime min, max;
+  gboolean live;
+
+  harness_query = GST_PAD_QUERYFUNC (rig->in->srcpad);
+  gst_pad_set_query_function (rig->in->srcpad, answer_live);
+  rig_set_caps (rig, RIG_CAPS);
+  push_frames (rig, 0, 3);
+  expect_frames (rig, 0, 0, 3);
+  g_assert_true (gst_pad_peer_query (rig->out[0]->sinkpad, query));
+  gst_query_parse_latency (query, &live, &min, &max);
+  g_assert_true (live);
+  g_assert_cmpuint (min, >, 10 * GST_MSECOND);
+  g_assert_cmpuint (max - min, ==, 10 * GST_MSECOND);
+  gst_query_unref (query);
   rig_free (rig);
 }
 
@@ -234,7 +310,7 @@ test_in_flight_changes_nothing (void)
       gst_buffer_unref (pictures[i][n]);
 }
 
-/* opacity, controlled, follows the frames' own time: 0 at the first shows the frame, 1 at the last the colours */
+/* opacity, controlled, follows stream time, which frames from 0 on begin here at 160 ms: 0 at the first shows the frame, 1 at the last the colours */
 static void
 test_controlled_opacity (void)
 {
@@ -242,15 +318,19 @@ test_controlled_opacity (void)
   g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_segmentation");
   GstControlSource *source = gst_interpolation_control_source_new ();
   GstTimedValueControlSource *values = GST_TIMED_VALUE_CONTROL_SOURCE (source);
+  GstSegment segment;
 
   g_object_set (source, "mode", GST_INTERPOLATION_MODE_LINEAR, NULL);
-  gst_timed_value_control_source_set (values, 0, 0);
-  gst_timed_value_control_source_set (values, 4 * 40 * GST_MSECOND, 1);
+  gst_timed_value_control_source_set (values, 160 * GST_MSECOND, 0);
+  gst_timed_value_control_source_set (values, 320 * GST_MSECOND, 1);
   gst_object_add_control_binding (GST_OBJECT (pad),
       gst_direct_control_binding_new_absolute (GST_OBJECT (pad), "opacity", source));
   gst_object_unref (source);
 
   rig_set_caps (rig, RIG_CAPS);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.time = 160 * GST_MSECOND;
+  gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
   for (guint n = 0; n < 5; n++) {
     GstMapInfo map;
 
@@ -273,8 +353,11 @@ main (int argc, char **argv)
   fixture_init (&argc, &argv);
   g_test_add_func ("/element/timing/late-frames-are-dropped", test_late_frames_are_dropped);
   g_test_add_func ("/element/timing/frames-that-one-branch-wants", test_frames_that_one_branch_wants);
+  g_test_add_func ("/element/timing/early", test_early);
+  g_test_add_func ("/element/timing/least-late-decides", test_least_late_decides);
   g_test_add_func ("/element/timing/qos-off", test_qos_off);
   g_test_add_func ("/element/timing/latency", test_latency);
+  g_test_add_func ("/element/timing/live-latency", test_live_latency);
   g_test_add_func ("/element/timing/interval", test_interval);
   g_test_add_func ("/element/timing/interval-ends", test_interval_ends);
   g_test_add_func ("/element/timing/in-flight-changes-nothing", test_in_flight_changes_nothing);
