@@ -222,7 +222,49 @@ test_caps_queries (void)
   }
 }
 
-/* the properties of the interface, their ranges and defaults */
+static gboolean
+sink_takes (Rig *rig, const char *field, const char *value)
+{
+  g_autofree char *text = g_strdup_printf ("video/x-raw,format=NV12,%s=%s", field, value);
+  g_autoptr (GstCaps) caps = gst_caps_from_string (text);
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (rig->element, "sink");
+  g_autoptr (GstCaps) taken = gst_pad_query_caps (sink, NULL);
+
+  return gst_caps_can_intersect (taken, caps);
+}
+
+/* pictures have their frame's shape: frames of one that a branch cannot take are not asked for */
+static void
+test_shapes (void)
+{
+  static const struct
+  {
+    const char *field, *taken, *other;
+  } rows[] = {
+    { "width", "320", "322" },
+    { "height", "240", "242" },
+    { "framerate", "25/1", "30/1" },
+    { "max-framerate", "25/1", "30/1" },
+    { "pixel-aspect-ratio", "4/3", "1/1" },
+    { "interlace-mode", "interleaved", "progressive" },
+    { "field-order", "top-field-first", "bottom-field-first" },
+    { "views", "2", "1" },
+    { "multiview-mode", "left", "right" },
+  };
+
+  Rig *rig = rig_new (NULL, "normal", "raw", NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree char *takes = g_strdup_printf ("video/x-raw,%s=%s", rows[i].field, rows[i].taken);
+
+    gst_harness_set_sink_caps_str (rig->out[0], takes);
+    g_assert_true (sink_takes (rig, rows[i].field, rows[i].taken));
+    if (sink_takes (rig, rows[i].field, rows[i].other))
+      g_error ("frames of %s=%s are asked for, but what follows takes %s", rows[i].field, rows[i].other, takes);
+  }
+  rig_free (rig);
+}
+
 /* what the element cannot take it does not offer to */
 static void
 test_largest (void)
@@ -238,6 +280,7 @@ test_largest (void)
   rig_free (rig);
 }
 
+/* the properties of the interface, their ranges and defaults */
 static void
 test_properties (void)
 {
@@ -276,6 +319,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/pads/launch-syntax", test_launch_syntax);
   g_test_add_func ("/element/pads/views-are-logged", test_views_are_logged);
   g_test_add_func ("/element/pads/caps-queries", test_caps_queries);
+  g_test_add_func ("/element/pads/shapes", test_shapes);
   g_test_add_func ("/element/pads/largest", test_largest);
   g_test_add_func ("/element/pads/properties", test_properties);
   return fixture_run ();
