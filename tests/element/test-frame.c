@@ -113,6 +113,25 @@ test_alone (void)
   rig_free (rig);
 }
 
+/* Frames that come too late for what follows it are dropped, which the next one says. */
+static void
+test_late (void)
+{
+  Rig *rig = rig_new (NULL, NULL);
+  int src = add_frame_pad (rig, NULL);
+
+  rig_set_caps (rig, RIG_CAPS);
+  gst_harness_push_upstream_event (rig->out[src], gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 1.5, 20 * GST_MSECOND, 40 * GST_MSECOND));
+  for (guint n = 0; n < 4; n++)
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+  for (guint n = 2; n < 4; n++) {
+    g_autoptr (GstBuffer) passed = rig_pull (rig, src);
+    g_assert_cmpuint (GST_BUFFER_PTS (passed), ==, n * 40 * GST_MSECOND);
+    g_assert_cmpint (GST_BUFFER_FLAG_IS_SET (passed, GST_BUFFER_FLAG_DISCONT), ==, n == 2);
+  }
+  rig_free (rig);
+}
+
 /* What follows it takes the frames as they are or not at all, and upstream hears of that. */
 static void
 test_formats (void)
@@ -239,6 +258,7 @@ main (int argc, char **argv)
   fixture_init (&argc, &argv);
   g_test_add_func ("/element/frame/beside-others", test_beside_others);
   g_test_add_func ("/element/frame/alone", test_alone);
+  g_test_add_func ("/element/frame/late", test_late);
   g_test_add_func ("/element/frame/formats", test_formats);
   g_test_add_func ("/element/frame/layout", test_layout);
   g_test_add_func ("/element/frame/again", test_again);

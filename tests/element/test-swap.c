@@ -22,6 +22,18 @@ running_model (Rig *rig)
   return path;
 }
 
+static guint64
+get_stat (Rig *rig, const char *name)
+{
+  GstStructure *stats;
+  guint64 value;
+
+  g_object_get (rig->element, "stats", &stats, NULL);
+  g_assert_true (gst_structure_get_uint64 (stats, name, &value));
+  gst_structure_free (stats);
+  return value;
+}
+
 /* (transfer full): what frame @n becomes at pad @pad; others' pictures are thrown away */
 static GstBuffer *
 show (Rig *rig, guint n, int pad)
@@ -120,6 +132,11 @@ test_takes_over (void)
   gst_buffer_unref (before);
   g_object_set (rig->element, "model", other, NULL);
   guint n = wait_for (rig, 1, other);
+  /* of one frame, as it has shown one: times of the other model tell nothing of it, but frames are frames */
+  g_assert_cmpuint (get_stat (rig, "inference-last"), >, 0);
+  g_assert_cmpuint (get_stat (rig, "inference-mean"), ==, get_stat (rig, "inference-last"));
+  g_assert_cmpuint (get_stat (rig, "inference-p99"), ==, get_stat (rig, "inference-last"));
+  g_assert_cmpuint (get_stat (rig, "frames"), ==, n);
   for (guint i = 0; i < 3; i++) {
     g_autoptr (GstBuffer) after = show (rig, n + i, 0), want = alone (other, n + i);
     g_assert_true (same_bytes (after, want));
