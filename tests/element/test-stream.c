@@ -296,7 +296,7 @@ test_caps_change_interrupted (void)
   rig_free (rig);
 }
 
-/* size, rate, aspect ratio and interlacing go through; colorimetry as the values have it */
+/* size, rate, aspect ratio, interlacing and views go through; colorimetry as the values have it */
 static void
 test_caps_fields (void)
 {
@@ -309,7 +309,7 @@ test_caps_fields (void)
     Rig *rig = rig_new (NULL, "normal", rows[i].view, NULL);
 
     rig_set_caps (rig, "video/x-raw,format=NV12,width=32,height=24,framerate=30000/1001,pixel-aspect-ratio=4/3,"
-        "interlace-mode=interleaved,field-order=top-field-first,colorimetry=bt709,chroma-site=mpeg2");
+        "interlace-mode=interleaved,field-order=top-field-first,views=2,multiview-mode=separated,colorimetry=bt709,chroma-site=mpeg2");
     g_autoptr (GstEvent) event = rig_pull_event (rig, 0, GST_EVENT_CAPS);
     GstCaps *caps;
     GstVideoInfo info;
@@ -322,6 +322,8 @@ test_caps_fields (void)
     g_assert_cmpint (info.par_d, ==, 3);
     g_assert_cmpint (info.interlace_mode, ==, GST_VIDEO_INTERLACE_MODE_INTERLEAVED);
     g_assert_cmpint (GST_VIDEO_INFO_FIELD_ORDER (&info), ==, GST_VIDEO_FIELD_ORDER_TOP_FIELD_FIRST);
+    g_assert_cmpint (GST_VIDEO_INFO_VIEWS (&info), ==, 2);
+    g_assert_cmpint (GST_VIDEO_INFO_MULTIVIEW_MODE (&info), ==, GST_VIDEO_MULTIVIEW_MODE_SEPARATED);
     g_assert_cmpstr (gst_structure_get_string (gst_caps_get_structure (caps, 0), "colorimetry"), ==, rows[i].colorimetry);
     g_assert_false (gst_structure_has_field (gst_caps_get_structure (caps, 0), "chroma-site"));
     rig_free (rig);
@@ -684,6 +686,36 @@ test_metas (void)
   rig_free (rig);
 }
 
+/* a meta of a program's own survives where what its tags say it hangs on is the picture's, too: its size, but not its colours */
+static void
+test_custom_metas (void)
+{
+  static const struct
+  {
+    const char *name, *tag;
+    gboolean survives;
+  } rows[] = {
+    { "nddr-test-plain", NULL, TRUE },
+    { "nddr-test-size", GST_META_TAG_VIDEO_SIZE_STR, TRUE },
+    { "nddr-test-colours", GST_META_TAG_VIDEO_COLORSPACE_STR, FALSE },
+  };
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  GstBuffer *frame = rig_frame (0);
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    const char *tags[] = { GST_META_TAG_VIDEO_STR, rows[i].tag, NULL };
+
+    gst_meta_register_custom (rows[i].name, tags, NULL, NULL, NULL);
+    gst_buffer_add_custom_meta (frame, rows[i].name);
+  }
+  rig_set_caps (rig, RIG_CAPS);
+  rig_push (rig, frame);
+  g_autoptr (GstBuffer) picture = rig_pull (rig, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    g_assert_cmpint (gst_buffer_get_custom_meta (picture, rows[i].name) != NULL, ==, rows[i].survives);
+  rig_free (rig);
+}
+
 /* what the sink proposes, and whose buffers a branch gets */
 static void
 test_allocation (void)
@@ -716,13 +748,14 @@ test_allocation (void)
 
 static GstPadQueryFunction harness_query;
 static GstBufferPool *offered_pool;
+static guint offered_max;
 
 static gboolean
 offer_pool (GstPad *pad, GstObject *parent, GstQuery *query)
 {
   if (GST_QUERY_TYPE (query) != GST_QUERY_ALLOCATION)
     return harness_query (pad, parent, query);
-  gst_query_add_allocation_pool (query, offered_pool, 24 * 16 * 4, 2, 0);
+  gst_query_add_allocation_pool (query, offered_pool, 24 * 16 * 4, 2, offered_max);
   return TRUE;
 }
 
@@ -766,6 +799,76 @@ test_failing_pool (void)
   }
   g_assert_cmpint (flow, ==, GST_FLOW_ERROR);
   fixture_expect_error (rig->bus, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE, "Pad src_segmentation has no buffer");
+  rig_free (rig);
+}
+
+/* how long what must not block may take on a busy machine */
+#define PATIENCE_US (60 * G_USEC_PER_SEC)
+
+static gint finished;
+
+static gpointer
+flush (gpointer data)
+{
+  Rig *rig = data;
+
+  gst_harness_push_event (rig->in, gst_event_new_flush_start ());
+  gst_harness_push_event (rig->in, gst_event_new_flush_stop (TRUE));
+  g_atomic_int_set (&finished, TRUE);
+  return NULL;
+}
+
+static gpointer
+go_to_ready (gpointer data)
+{
+  gst_element_set_state (((Rig *) data)->element, GST_STATE_READY);
+  g_atomic_int_set (&finished, TRUE);
+  return NULL;
+}
+
+/* Fails unless @what ends by itself. */
+static void
+expect_end (Rig *rig, GThreadFunc what)
+{
+  g_atomic_int_set (&finished, FALSE);
+  GThread *thread = g_thread_new ("end", what, rig);
+  for (gint64 end = g_get_monotonic_time () + PATIENCE_US; g_get_monotonic_time () < end && !g_atomic_int_get (&finished);)
+    g_usleep (1000);
+  g_assert_true (g_atomic_int_get (&finished));
+  g_thread_join (thread);
+}
+
+/* a flush and READY end the wait for a buffer of a pool whose last one somebody downstream keeps */
+static void
+test_empty_pool (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  g_autoptr (GstBufferPool) pool = gst_video_buffer_pool_new ();
+  GstBuffer *kept[2];
+  GstSegment segment;
+
+  offered_pool = pool;
+  offered_max = G_N_ELEMENTS (kept);
+  harness_query = GST_PAD_QUERYFUNC (rig->out[0]->sinkpad);
+  gst_pad_set_query_function (rig->out[0]->sinkpad, offer_pool);
+  rig_set_caps (rig, RIG_CAPS);
+  for (guint n = 0; n < G_N_ELEMENTS (kept); n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    kept[n] = rig_pull (rig, 0);
+    g_assert_true (kept[n]->pool == pool);
+  }
+  for (int ready = 0; ready < 2; ready++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (2)), ==, GST_FLOW_OK);
+    g_assert_null (rig_try_pull (rig, 0, 200)); /* it waits; if it does not yet, nothing is tested */
+    expect_end (rig, ready ? go_to_ready : flush);
+    if (!ready) {
+      gst_segment_init (&segment, GST_FORMAT_TIME);
+      gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
+    }
+  }
+  for (guint n = 0; n < G_N_ELEMENTS (kept); n++)
+    gst_buffer_unref (kept[n]);
+  offered_max = 0;
   rig_free (rig);
 }
 
@@ -842,7 +945,7 @@ test_padded_buffer (void)
   rig_free (plain);
 }
 
-/* the session is kept in READY, and made anew only when the settings say so */
+/* the session is kept in READY, and made anew only when the settings say so; what was done is counted from PAUSED on */
 static void
 test_ready_and_back (void)
 {
@@ -857,8 +960,10 @@ test_ready_and_back (void)
     g_object_set (rig->element, "max-in-flight", 1 + round, NULL);
     g_assert_cmpint (rig_push (rig, rig_frame (3)), ==, GST_FLOW_OK);
     expect_picture (rig, 0, 3);
+    g_assert_cmpuint (get_stat (rig, "frames"), ==, 4);
     gst_element_set_state (rig->element, GST_STATE_READY);
     g_assert_cmpint (gst_element_set_state (rig->element, GST_STATE_PLAYING), ==, GST_STATE_CHANGE_SUCCESS);
+    g_assert_cmpuint (get_stat (rig, "frames"), ==, 0);
     gst_harness_push_event (rig->in, gst_event_new_stream_start ("again"));
   }
   rig_free (rig);
@@ -891,9 +996,11 @@ main (int argc, char **argv)
   g_test_add_func ("/element/stream/branch-not-linked", test_branch_not_linked);
   g_test_add_func ("/element/stream/pad-added-while-playing", test_pad_added_while_playing);
   g_test_add_func ("/element/stream/metas", test_metas);
+  g_test_add_func ("/element/stream/custom-metas", test_custom_metas);
   g_test_add_func ("/element/stream/allocation", test_allocation);
   g_test_add_func ("/element/stream/custom-allocator", test_custom_allocator);
   g_test_add_func ("/element/stream/failing-pool", test_failing_pool);
+  g_test_add_func ("/element/stream/empty-pool", test_empty_pool);
   g_test_add_func ("/element/stream/short-buffer", test_short_buffer);
   g_test_add_func ("/element/stream/padded-buffer", test_padded_buffer);
   g_test_add_func ("/element/stream/field-order", test_field_order);
