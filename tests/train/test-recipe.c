@@ -55,6 +55,125 @@ test_defaults (void)
   g_assert_true (config->shortcut);
 }
 
+/* Every key, what docs/training.md says that it is where nothing is said, and another value that it may have. */
+static const struct { const char *section, *name, *initial, *other; } keys[] = {
+  { "model", "backbone", "vgg16", "resnet18" },
+  { "model", "width", "1.0", "0.5" },
+  { "model", "head_width", "", "0.5" },
+  { "model", "fusion", "nddr", "none" },
+  { "model", "shortcut", "true", "false" },
+  { "model", "head", "", "aspp" },
+  { "model", "tasks", "segmentation;normal", "segmentation" },
+  { "model", "input", "640x480", "640x352" },
+  { "model", "output_stride", "8", "16" },
+  { "model", "norm_eps", "1e-5", "1e-3" },
+  { "model", "pool_padding", "both", "end" },
+  { "model", "resize", "half-pixel", "asymmetric" },
+  { "model", "mean", "0.485;0.456;0.406", "0.485;0.456;0.5" },
+  { "model", "std", "0.229;0.224;0.225", "0.229;0.224;0.5" },
+  { "model", "fusion_init", "0.9;0.1", "0.9;0.2" },
+  { "model", "fusion_norm_init", "auto", "one" },
+  { "model", "head_init", "file", "new" },
+  { "data", "train", "nddr:datasets/nyu_v2,training", "synth:1,2,64x48" },
+  { "data", "val", "nddr:datasets/nyu_v2,testing", "synth:1,2,64x48" },
+  { "data", "scale", "0.5;1.5", "0.5;1.25" },
+  { "data", "mirror", "true", "false" },
+  { "data", "crop", "321x321", "320x321" },
+  { "data", "brightness", "0", "0.5" },
+  { "data", "contrast", "0", "0.5" },
+  { "data", "saturation", "0", "0.5" },
+  { "data", "shuffle", "true", "false" },
+  { "data", "seed", "1234", "1235" },
+  { "data", "broken", "skip", "stop" },
+  { "data", "threads", "0", "1" },
+  { "data", "prefetch", "0", "1" },
+  { "data", "cache", "2048", "0" },
+  { "train", "steps", "20001", "20000" },
+  { "train", "batch", "10", "8" },
+  { "train", "accumulate", "1", "2" },
+  { "train", "optimizer", "sgd", "adamw" },
+  { "train", "lr", "0.001", "0.002" },
+  { "train", "momentum", "0.9", "0.8" },
+  { "train", "beta1", "0.9", "0.8" },
+  { "train", "beta2", "0.999", "0.99" },
+  { "train", "adam_eps", "1e-08", "1e-06" },
+  { "train", "schedule", "poly", "cosine" },
+  { "train", "power", "0.9", "1" },
+  { "train", "warmup", "0", "1" },
+  { "train", "weight_decay", "0.00025", "0" },
+  { "train", "clip_norm", "0", "1" },
+  { "train", "dropout", "0.5", "0" },
+  { "train", "bn_momentum", "0.05", "0.1" },
+  { "train", "bn_mode", "train", "eval" },
+  { "train", "bn_scope", "all", "trunk" },
+  { "train", "sync_bn", "false", "true" },
+  { "train", "activation_checkpointing", "auto", "on" },
+  { "train", "lr_fusion", "100", "10" },
+  { "train", "lr_head", "1", "2" },
+  { "train", "lr_head_weight", "10", "1" },
+  { "train", "lr_head_bias", "20", "2" },
+  { "train", "lr_weighting", "1", "2" },
+  { "train", "precision", "fp32", "mixed" }, /* what "auto" means */
+  { "train", "val_every", "1000", "100" },
+  { "train", "checkpoint_every", "500", "100" },
+  { "train", "best", "loss", "normal.mean" },
+  { "train", "patience", "0", "1" },
+  { "train", "half", "false", "true" },
+  { "loss", "weighting", "fixed", "dwa" },
+  { "loss", "dwa_temperature", "2", "1" },
+  { "loss", "class_balance", "0", "0.5" },
+  { "loss", "sluice_penalty", "0.1", "0" },
+  { "loss", "resolution", "head", "input" },
+  { "loss", "segmentation", "1", "2" },
+  { "loss", "normal", "20", "10" },
+  { "about", "license", "", "none" },
+  { "about", "description", "", "none" },
+  { "about", "trained_on", "", "none" },
+};
+
+static void
+test_keys (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrRecipe) recipe = load (NULL);
+  g_autofree char *text = nddr_recipe_to_text (recipe);
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  g_key_file_load_from_data (file, text, -1, G_KEY_FILE_NONE, &error);
+  g_assert_no_error (error);
+  gsize n = 0;
+  g_auto (GStrv) sections = g_key_file_get_groups (file, NULL);
+  for (guint s = 0; sections[s]; s++) {
+    gsize more;
+    g_strfreev (g_key_file_get_keys (file, sections[s], &more, NULL));
+    n += more;
+  }
+  g_assert_cmpuint (n, ==, G_N_ELEMENTS (keys));
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
+    g_autofree char *value = g_key_file_get_string (file, keys[i].section, keys[i].name, NULL);
+    g_test_message ("[%s] %s", keys[i].section, keys[i].name);
+    g_assert_cmpstr (value, ==, keys[i].initial);
+  }
+}
+
+/* A run goes on with another value of these keys alone; of any other it says which and how it differs. */
+static void
+test_same_training (void)
+{
+  static const char *const may_change[] = { "val_every", "checkpoint_every", "best", "half", "broken", "threads", "prefetch", "cache", "license",
+    "description", "trained_on", "patience", "activation_checkpointing", NULL };
+  g_autoptr (NddrRecipe) recipe = load (NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
+    g_autofree char *set = g_strdup_printf ("%s.%s=%s", keys[i].section, keys[i].name, keys[i].other), *what = NULL;
+    g_autofree char *difference = g_strdup_printf ("[%s] %s was %s and is %s", keys[i].section, keys[i].name, keys[i].initial, keys[i].other);
+    const char *const sets[] = { set, NULL };
+    g_autoptr (NddrRecipe) other = load (sets);
+    gboolean same = nddr_recipe_same_training (recipe, other, &what);
+    if (same != g_strv_contains (may_change, keys[i].name))
+      g_error ("a run %s go on with %s", same ? "may" : "may not", set);
+    g_assert_cmpstr (what, ==, same ? NULL : difference);
+  }
+}
+
 static void
 test_errors (void)
 {
@@ -260,6 +379,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/recipe/defaults", test_defaults);
+  g_test_add_func ("/recipe/keys", test_keys);
+  g_test_add_func ("/recipe/same-training", test_same_training);
   g_test_add_func ("/recipe/errors", test_errors);
   g_test_add_func ("/recipe/patience", test_patience);
   g_test_add_func ("/recipe/tasks", test_tasks);
