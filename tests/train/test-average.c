@@ -64,11 +64,36 @@ test_different (void)
   nddr_model_unref (models[1]);
 }
 
+/* A bias that only one of both has is one that the mean would lose, or not know. */
+static void
+test_more_tensors (void)
+{
+  g_autoptr (GError) error = NULL;
+  NddrConfig *config = nddr_config_parse (CONFIG (TWO), &error);
+  g_assert_no_error (error);
+  NddrTensors *tensors = generate_model (config, trunk_affine_from_name ("norm"), TRUE);
+  const gint64 dims[] = { nddr_tensors_find (tensors, "normal.conv1_1.weight")->dims[0] };
+  g_assert_null (nddr_tensors_find (tensors, "normal.conv1_1.bias"));
+  nddr_tensors_take (tensors, nddr_array_new ("normal.conv1_1.bias", 1, dims));
+  NddrModel *plain = make_model (CONFIG (TWO), 0), *more = nddr_model_new (config, tensors, &error);
+  g_assert_no_error (error);
+  for (int i = 0; i < 2; i++) {
+    static const char *const names[] = { "one", "two" };
+    NddrModel *models[] = { i ? more : plain, i ? plain : more };
+    g_assert_null (nddr_average_models (models, names, 2, &error));
+    g_assert_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT);
+    g_clear_error (&error);
+  }
+  nddr_model_unref (plain);
+  nddr_model_unref (more);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/average/mean", test_mean);
   g_test_add_func ("/average/different", test_different);
+  g_test_add_func ("/average/more-tensors", test_more_tensors);
   return g_test_run ();
 }

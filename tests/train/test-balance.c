@@ -1,4 +1,5 @@
-/* Log-variances of losses against the definition of Adam (Kingma and Ba, ICLR 2015), where a task has no pixels in some steps and others are left out.
+/* Log-variances of losses against the definition of Adam (Kingma and Ba, ICLR 2015), where a task has no pixels in some steps and others are left out;
+ * and averaged weights against Liu's formula (CVPR 2019).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/balance.h"
@@ -74,10 +75,38 @@ test_adam (void)
   nddr_recipe_free (recipe);
 }
 
+/* Of one step an epoch, two tasks: K softmax (r / T), where a task without a pixel all of an epoch changed by nothing then: r is 1, and next is its mean over
+ * the last that there was. */
+static void
+test_average (void)
+{
+  static const char *const sets[] = { "train.batch=2", "loss.weighting=dwa", "loss.dwa_temperature=2", "loss.segmentation=3", "loss.normal=5", NULL };
+  static const double losses[][2] = { { 2, 0.5 }, { 1, 0.25 }, { 0.8, 9 }, { 0.7, 0.125 }, { 0, 0 } };
+  static const double ratios[][2] = { { 1 / 2.0, 0.25 / 0.5 }, { 0.8 / 1, 1 }, { 0.7 / 0.8, 0.125 / 0.25 } }; /* from the third epoch on */
+  NddrTask tasks[2] = { { .name = (char *) "segmentation" }, { .name = (char *) "normal", .kind = NDDR_TASK_NORMAL } };
+  g_autoptr (GError) error = NULL;
+  NddrRecipe *recipe = nddr_recipe_load (NULL, sets, &error);
+  g_assert_no_error (error);
+  {
+    g_autoptr (NddrBalance) balance = nddr_balance_new (recipe, tasks, 2);
+    nddr_balance_set_epoch (balance, 2);
+    for (gint64 t = 0; t < (gint64) G_N_ELEMENTS (losses); t++) {
+      const double valid[2] = { 100, t == 2 ? 0 : 100 };
+      nddr_balance_begin (balance, t);
+      double a = t < 2 ? 1 : exp (ratios[t - 2][0] / 2), b = t < 2 ? 1 : exp (ratios[t - 2][1] / 2);
+      g_assert_cmpfloat_with_epsilon (nddr_balance_get_weights (balance)[0], 3 * 2 * a / (a + b), 1e-12);
+      g_assert_cmpfloat_with_epsilon (nddr_balance_get_weights (balance)[1], 5 * 2 * b / (a + b), 1e-12);
+      nddr_balance_end (balance, t, losses[t], valid);
+    }
+  }
+  nddr_recipe_free (recipe);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/balance/adam", test_adam);
+  g_test_add_func ("/balance/average", test_average);
   return g_test_run ();
 }

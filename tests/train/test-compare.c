@@ -134,6 +134,26 @@ test_gain (void)
   g_assert_cmpfloat_with_epsilon (number (of_both, NULL, "delta_m"), ((0.375 - 0.4) / 0.4 + (12 - 13.5) / 12) / 2, 1e-12);
 }
 
+/* A task's baseline is the first that has it, whatever later ones have of it. */
+static void
+test_first_baseline (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = make_file ("gain-run.json", "{" NORMAL ("12") "," SEGMENTATION ("0.4") "}");
+  g_autofree char *first = make_file ("gain-first.json", "{" NORMAL ("16") "}");
+  g_autofree char *second = make_file ("gain-second.json", "{" NORMAL ("24") "," SEGMENTATION ("0.32") "}");
+  const char *const runs[] = { run, NULL }, *const baselines[] = { first, second, NULL };
+  g_autoptr (NddrComparison) comparison = nddr_comparison_new (runs, baselines, FALSE, &error);
+  g_assert_no_error (error);
+  g_autoptr (JsonNode) node = nddr_comparison_to_json (comparison);
+  JsonObject *root = json_node_get_object (node), *named = json_object_get_object_member (root, "baseline");
+  JsonObject *of_run = json_array_get_object_element (json_object_get_array_member (root, "runs"), 2);
+  g_assert_cmpstr (json_object_get_string_member (named, "normal"), ==, first);
+  g_assert_cmpstr (json_object_get_string_member (named, "segmentation"), ==, second);
+  g_assert_cmpfloat_with_epsilon (number (of_run, "gain", "normal"), (16 - 12.0) / 16, 1e-12);
+  g_assert_cmpfloat_with_epsilon (number (of_run, "gain", "segmentation"), (0.4 - 0.32) / 0.32, 1e-12);
+}
+
 /* What the published code would say is shown, but is no task of its own. */
 static void
 test_paper (void)
@@ -216,6 +236,7 @@ main (int argc, char **argv)
   folder = fixture_folder ();
   g_test_add_func ("/compare/read", test_read);
   g_test_add_func ("/compare/gain", test_gain);
+  g_test_add_func ("/compare/first-baseline", test_first_baseline);
   g_test_add_func ("/compare/paper", test_paper);
   g_test_add_func ("/compare/escaping", test_escaping);
   g_test_add_func ("/compare/failures", test_failures);
