@@ -163,6 +163,29 @@ test_geometry (void)
   }
 }
 
+/** Crops begin at every place that there is room for, the first and the last among them, each as often as any other. */
+static void
+test_places (void)
+{
+  enum { ROOM = 2, TRIES = 600 };
+  g_autoptr (NddrSample) sample = fixture_sample (16, 12, 8);
+  NddrAugment augment = plain (16, 12);
+  augment.width = augment.label_width = 16 - ROOM;
+  augment.height = augment.label_height = 12 - ROOM;
+  guint counts[ROOM + 1][ROOM + 1] = { 0 };
+  for (guint seed = 0; seed < TRIES; seed++) {
+    Result result = apply (&augment, sample, seed, 0);
+    guint at = result.depth[0] * 1000 + 0.5 - 1, x = at % 16, y = at / 16;
+    g_assert_cmpuint (x, <=, ROOM);
+    g_assert_cmpuint (y, <=, ROOM);
+    counts[y][x]++;
+    clear (&result);
+  }
+  for (guint y = 0; y <= ROOM; y++)
+    for (guint x = 0; x <= ROOM; x++) /* of a binomial distribution with this mean, within five deviations */
+      g_assert_cmpfloat_with_epsilon (counts[y][x], TRIES / 9.0, 5 * sqrt (TRIES / 9.0 * 8 / 9));
+}
+
 /** The factor, seen from how much of a large crop is not padding. */
 static void
 test_scale (void)
@@ -320,6 +343,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/augment/plain", test_plain);
   g_test_add_func ("/augment/geometry", test_geometry);
+  g_test_add_func ("/augment/places", test_places);
   g_test_add_func ("/augment/scale", test_scale);
   g_test_add_func ("/augment/same-bytes", test_same_bytes);
   g_test_add_func ("/augment/colors", test_colors);

@@ -100,6 +100,26 @@ test_order (void)
   }
 }
 
+/* Chance has each epoch's own way with a picture, and the same way whenever that epoch comes. */
+static void
+test_epochs (void)
+{
+  enum { EPOCHS = 3 };
+  g_autoptr (NddrDataset) dataset = open_dataset ();
+  NddrLoaderOptions o = options (SAMPLES);
+  o.shuffle = FALSE;
+  g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
+  const NddrBatch *epochs[EPOCHS];
+  for (guint e = 0; e < EPOCHS; e++)
+    epochs[e] = nddr_loader_next (loader, NULL);
+  for (guint i = 0; i < SAMPLES; i++)
+    for (guint e = 0; e < EPOCHS; e++) {
+      g_assert_cmpuint (epochs[e]->indices[i], ==, i);
+      for (guint other = 0; other < e; other++)
+        g_assert_true (memcmp (epochs[e]->image + i * PIXELS * 4, epochs[other]->image + i * PIXELS * 4, PIXELS * 16) != 0);
+    }
+}
+
 /* Sample @i of @a is sample @j of @b, to the last bit. */
 static void
 expect_same_sample (const NddrBatch *a, guint i, const NddrBatch *b, guint j)
@@ -196,6 +216,39 @@ test_broken_sample (void)
       g_assert_nonnull (strstr (error->message, "2.png"));
   }
   fixture_write (path, good, bytes);
+}
+
+/** Of several that are broken the message is about the first, whichever thread is done first: the same files, the same words. */
+static void
+test_first_broken (void)
+{
+  static const guint broken[] = { 1, 4 };
+  g_autoptr (NddrSample) large = fixture_sample (400, 300, 1);
+  char *other = fixture_folder ();
+  for (guint i = 0; i < 6; i++) {
+    g_autoptr (NddrSample) sample = fixture_sample (14, 11, i);
+    g_autofree char *name = g_strdup_printf ("%u", i);
+    fixture_write_sample (other, "train", name, i == broken[0] ? large : sample, FALSE);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (broken); i++) { /* the first is found out last: its picture is the larger one, and broken at its end */
+    g_autofree char *path = fixture_path (other, "train/image/%u.png", broken[i]), *good = NULL;
+    gsize bytes;
+    g_assert_true (g_file_get_contents (path, &good, &bytes, NULL));
+    fixture_write (path, good, bytes - 20);
+  }
+  g_autofree char *spec = g_strdup_printf ("folder:%s", other);
+  g_autoptr (NddrDataset) dataset = nddr_dataset_open (spec, "train", NULL);
+  for (guint round = 0; round < 20; round++) {
+    NddrLoaderOptions o = options (6);
+    o.shuffle = FALSE;
+    o.threads = 4;
+    o.prefetch = 1;
+    g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
+    g_autoptr (GError) error = NULL;
+    g_assert_null (nddr_loader_next (loader, &error));
+    g_assert_nonnull (strstr (error->message, "image/1.png"));
+  }
+  fixture_remove (other);
 }
 
 /** Broken samples skipped: in their place the next that is sound, whatever the threads, the cache and where the loader starts. */
@@ -421,9 +474,11 @@ main (int argc, char **argv)
     fixture_write_sample (folder, "train", name, sample, FALSE);
   }
   g_test_add_func ("/loader/order", test_order);
+  g_test_add_func ("/loader/epochs", test_epochs);
   g_test_add_func ("/loader/shares", test_shares);
   g_test_add_func ("/loader/single-pass", test_single_pass);
   g_test_add_func ("/loader/broken-sample", test_broken_sample);
+  g_test_add_func ("/loader/broken-sample/first", test_first_broken);
   g_test_add_func ("/loader/skipping", test_skipping);
   g_test_add_func ("/loader/all-broken", test_all_broken);
   g_test_add_func ("/loader/reader", test_reader);
