@@ -5,6 +5,7 @@
 #include "fixture.h"
 
 #include <train/fusion-norm.h>
+#include <train/learner.h>
 #include <train/start.h>
 
 #include <math.h>
@@ -60,6 +61,16 @@ static void
 expect_same (const NddrArray *a, const NddrArray *b)
 {
   g_assert_cmpmem (a->data, a->n_elements * sizeof (float), b->data, b->n_elements * sizeof (float));
+}
+
+/* All of @a's tensors are @b's, to the last bit. */
+static void
+expect_all_same (const NddrStart *a, const NddrStart *b)
+{
+  for (guint i = 0; i < a->tensors->arrays->len; i++) {
+    const NddrArray *array = a->tensors->arrays->pdata[i];
+    expect_same (array, find (b, array->name));
+  }
 }
 
 static gboolean
@@ -213,10 +224,7 @@ test_mixtures (void)
   g_autofree char *path = save (made, "sluice.safetensors", NULL);
   const char *const whole[] = { path, NULL };
   g_autoptr (NddrStart) again = start (sluice_recipe, 3, whole);
-  for (guint i = 0; i < made->tensors->arrays->len; i++) {
-    const NddrArray *array = made->tensors->arrays->pdata[i];
-    expect_same (array, find (again, array->name));
-  }
+  expect_all_same (made, again);
 }
 
 static void
@@ -347,10 +355,7 @@ test_models (void)
   g_autofree char *path = save (made, "both.safetensors", NULL);
   const char *const whole[] = { path, NULL };
   g_autoptr (NddrStart) again = start (recipe, 3, whole);
-  for (guint i = 0; i < made->tensors->arrays->len; i++) {
-    const NddrArray *array = made->tensors->arrays->pdata[i];
-    expect_same (array, find (again, array->name));
-  }
+  expect_all_same (made, again);
 
   /* with wider heads: an error, but for heads that start anew by intention; all else is the file's */
   const char *const wider[] = { MOBILENET, "model.head_width=0.125", NULL }, *const anew[] = { MOBILENET, "model.head_width=0.125", "model.head_init=new", NULL };
@@ -575,6 +580,83 @@ test_fusion_norm (gconstpointer backbone)
   g_assert_cmpfloat_with_epsilon (scale->data[0] * scale->data[0], var->data[0] + 1e-5, 1e-4 * var->data[0] + 1e-6);
   g_assert_cmpfloat (find (made, "shortcut.normal.bn.weight")->data[0], ==, 1);
   g_assert_cmpfloat (distance (after, before, n), <, 1e-3);
+
+  /* what comes from a model stays what it was trained to be */
+  g_autofree char *path = save (made, "trained.safetensors", NULL);
+  const char *const inits[] = { path, NULL };
+  g_autoptr (NddrStart) again = start (recipe, 3, inits);
+  nddr_fusion_norm_measure (device, again, recipe, recipe->batch, dataset, &error);
+  g_assert_no_error (error);
+  expect_all_same (made, again);
+}
+
+/* The statistics of each channel are those that a step of training finds, whose running ones are wholly the batch's: of all pictures, and of trunks that
+ * run as they infer.  A step divides by the deviation of the batch, not by the estimate that is kept, so what deeper layers see is a little larger. */
+static void
+test_fusion_norm_step (void)
+{
+  g_autoptr (GError) error = NULL;
+  const char *const sets[] = { VGG, "model.tasks=normal;depth", "data.crop=64x48", "train.batch=4", "train.bn_momentum=1", "train.bn_mode=eval",
+    "train.bn_scope=trunk", "train.lr=1e-30", NULL };
+  g_autoptr (NddrDataset) dataset = make_pictures ("step", 4);
+  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  g_autoptr (NddrStart) made = start (recipe, 3, NULL);
+  nddr_fusion_norm_measure (device, made, recipe, recipe->batch, dataset, &error);
+  g_assert_no_error (error);
+
+  g_autoptr (NddrLearner) learner = nddr_learner_new (device, NULL, NULL, made, recipe, &error);
+  g_assert_no_error (error);
+  NddrLoaderOptions loading = { .batch = recipe->batch, .labels = nddr_learner_get_labels (learner) };
+  nddr_augment_plain (&loading.augment, 64, 48, made->config->mean, made->config->std);
+  nddr_learner_get_label_size (learner, &loading.augment.label_width, &loading.augment.label_height);
+  g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &loading);
+  g_autoptr (NddrTensors) after = nddr_tensors_new ();
+  double losses[2];
+  NddrBatch *batch = nddr_loader_next (loader, &error);
+  g_assert_no_error (error);
+  nddr_learner_step (learner, batch, 0, NDDR_TRAINING_STEP, losses, &error);
+  g_assert_no_error (error);
+  nddr_loader_return (loader, batch);
+  nddr_learner_read (learner, FALSE, after, &error);
+  g_assert_no_error (error);
+  guint compared = 0;
+  for (guint i = 0; i < after->arrays->len; i++) {
+    const NddrArray *means = after->arrays->pdata[i];
+    if (!g_str_has_prefix (means->name, "nddr.") || !g_str_has_suffix (means->name, ".running_mean"))
+      continue;
+    g_autofree char *layer = g_strndup (means->name, strlen (means->name) - strlen ("running_mean")), *var_name = g_strconcat (layer, "running_var", NULL);
+    const NddrArray *vars = nddr_tensors_find (after, var_name), *got_means = find (made, means->name), *got_vars = find (made, var_name);
+    double relative = g_str_has_prefix (layer, "nddr.1.") ? 1e-4 : 0.2; /* most in channels that are hardly ever above 0 */
+    for (gsize c = 0; c < means->n_elements; c++) {
+      g_assert_cmpfloat_with_epsilon (got_means->data[c], means->data[c], relative * sqrt (vars->data[c]) + 1e-7);
+      g_assert_cmpfloat_with_epsilon (got_vars->data[c], vars->data[c], relative * vars->data[c] + 1e-9);
+    }
+    compared++;
+  }
+  g_assert_cmpuint (compared, ==, 10); /* five fusion layers of two tasks */
+}
+
+/* Pictures that are no whole batch are left out, as if they were not there. */
+static void
+test_fusion_norm_rest (void)
+{
+  g_autoptr (GError) error = NULL;
+  const char *const sets[] = { MOBILENET, "train.batch=4", NULL };
+  NddrStart *made[2];
+  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  for (guint i = 0; i < 2; i++) {
+    g_autoptr (NddrDataset) dataset = make_pictures (i ? "nine" : "eight", 8 + i);
+    made[i] = start (recipe, 3, NULL);
+    nddr_fusion_norm_measure (device, made[i], recipe, recipe->batch, dataset, &error);
+    g_assert_no_error (error);
+  }
+  expect_all_same (made[0], made[1]);
+  nddr_start_free (made[0]);
+  nddr_start_free (made[1]);
 }
 
 /* What fills up a batch that is larger than the data set is no picture. */
@@ -657,6 +739,8 @@ main (int argc, char **argv)
   g_test_add_data_func ("/start/widen/vgg16", "vgg16", test_widen);
   g_test_add_data_func ("/start/fusion-norm/mobilenet_v2", "mobilenet_v2", test_fusion_norm);
   g_test_add_data_func ("/start/fusion-norm/vgg16", "vgg16", test_fusion_norm);
+  g_test_add_func ("/start/fusion-norm/step", test_fusion_norm_step);
+  g_test_add_func ("/start/fusion-norm/rest", test_fusion_norm_rest);
   g_test_add_func ("/start/fusion-norm/few", test_fusion_norm_few);
   g_test_add_func ("/start/fusion-norm/refused", test_fusion_norm_refused);
   g_test_add_data_func ("/start/fusion-norm/resnet18", "resnet18", test_fusion_norm);
