@@ -307,10 +307,49 @@ test_files (void)
   g_assert_nonnull (strstr (error->message, "have the classes of the training data changed?"));
   g_clear_error (&error);
   fixture_write_classes (folder, 13);
-  g_autofree char *next = fixture_path (folder, "next");
+  g_autofree char *next = fixture_path (folder, "next"), *next_path = g_build_filename (next, "model.safetensors", NULL);
   g_autoptr (NddrRecipe) from = make_recipe ("train.steps=1", "train.val_every=0", NULL);
-  train (from, next, FALSE, path, NULL, &finished, &error);
+  const volatile sig_atomic_t stop = 1; /* before the first step */
+  train (from, next, FALSE, path, &stop, &finished, &error);
   g_assert_no_error (error);
+  g_assert_false (finished);
+  g_autofree char *next_config = read_file (next, "config.ini", NULL);
+  g_assert_nonnull (strstr (next_config, "fusion_norm_init=data"));
+  g_autoptr (NddrModel) next_model = nddr_model_load (next_path, &error);
+  g_assert_no_error (error);
+  const NddrTensors *before = nddr_model_get_tensors (model), *after = nddr_model_get_tensors (next_model);
+  g_assert_cmpuint (after->arrays->len, ==, before->arrays->len);
+  for (guint i = 0; i < before->arrays->len; i++) {
+    const NddrArray *a = before->arrays->pdata[i], *b = nddr_tensors_find (after, a->name);
+    g_assert_cmpmem (a->data, a->n_elements * sizeof (float), b->data, b->n_elements * sizeof (float));
+  }
+}
+
+/* What a killed run left beside its files goes, by the names that it would have; what only looks like it is somebody's. */
+static void
+test_leftovers (void)
+{
+  static const char *const names[] = { "log.jsonl.ABC123", "model.safetensors.x4Yz0q", "report.html.aaaaaa", /* these three go */
+    "model.safetensors.backup1", "model.safetensors.old", "log.jsonl.", "best.safetensors", "notes.ABC123" };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = fixture_path (folder, "leftovers");
+  gboolean finished = FALSE;
+  for (gboolean resume = FALSE; resume <= TRUE; resume++) {
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+      g_autofree char *path = fixture_path (folder, "leftovers/%s", names[i]);
+      fixture_write (path, names[i], strlen (names[i]));
+    }
+    g_autoptr (NddrRecipe) recipe = make_recipe ("train.steps=1", "train.val_every=0", NULL);
+    train (recipe, run, resume, NULL, NULL, &finished, &error);
+    g_assert_no_error (error);
+    g_assert_true (finished);
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+      g_autofree char *path = g_build_filename (run, names[i], NULL);
+      gboolean is_there = g_file_test (path, G_FILE_TEST_EXISTS);
+      if (is_there != (i >= 3))
+        g_error ("%s is %s", names[i], is_there ? "still there" : "gone");
+    }
+  }
 }
 
 static void
@@ -439,6 +478,21 @@ test_patience (void)
     g_assert_true (finished);
     g_assert_cmpint (checkpoint_step (run), ==, patience + 1);
   }
+
+  /* had all before been worse, the fifth would be the best, and the sixth the first one since */
+  g_autofree char *path = g_build_filename (run, "checkpoint.safetensors", NULL);
+  g_autoptr (NddrTensors) tensors = nddr_safetensors_read (path, TRUE, &error);
+  g_assert_no_error (error);
+  g_hash_table_replace (tensors->metadata, g_strdup ("best"), g_strdup ("1000"));
+  nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrRecipe) patient = make_recipe (STILL, "train.patience=4", NULL);
+  train (patient, run, TRUE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrCheckpoint) checkpoint = nddr_checkpoint_load (path, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (checkpoint->step, ==, STEPS);
+  g_assert_cmpuint (checkpoint->stale, ==, 1);
 }
 
 /* Scores of another kind start anew, with what patience there is for them. */
@@ -585,6 +639,10 @@ test_best (void)
   }
   g_assert_cmpint (validations, ==, STEPS);
   g_test_message ("the best is step %d", step);
+  g_autofree char *path = g_build_filename (run, "checkpoint.safetensors", NULL);
+  g_autoptr (NddrCheckpoint) checkpoint = nddr_checkpoint_load (path, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (checkpoint->stale, ==, STEPS - step);
   g_autofree char *steps = g_strdup_printf ("train.steps=%d", step);
   g_autoptr (NddrRecipe) same = make_recipe ("train.lr=0.003", "train.schedule=constant", "train.val_every=0", steps, NULL);
   train (same, shorter, FALSE, NULL, NULL, &finished, &error);
@@ -607,6 +665,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/resume/adamw", test_resume_adamw);
   g_test_add_func ("/trainer/resume/broken", test_resume_broken);
   g_test_add_func ("/trainer/files", test_files);
+  g_test_add_func ("/trainer/leftovers", test_leftovers);
   g_test_add_func ("/trainer/failures", test_failures);
   g_test_add_func ("/trainer/divergence", test_divergence);
   g_test_add_func ("/trainer/penalty", test_penalty);
