@@ -17,7 +17,8 @@ static NddrDevice *device;
 static NddrModel *model;
 static char *folder;
 static NddrSample *samples[N_PICTURES];
-static const guint sizes[N_PICTURES][2] = { { 60, 44 }, { 60, 44 }, { 38, 52 }, { 60, 44 }, { 60, 44 } };
+/* of which one changes nothing, one the height alone, one the width, and one both */
+static const guint sizes[N_PICTURES][2] = { { 60, 44 }, { 60, 44 }, { 60, 52 }, { 38, 52 }, { 60, 44 } };
 static const double weights[] = { 1, 20, 0.5 };
 
 static NddrModel *
