@@ -239,7 +239,8 @@ output_event (GstNddrCnn *self, GstEvent *event)
   for (guint i = 0; i < pads->len; i++) {
     GstNddrPad *pad = pads->pdata[i];
 
-    if (!pad->started && GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+    /* a pad that is not linked would keep them, and caps that come yet would stand behind its segment */
+    if (!pad->started && GST_EVENT_TYPE (event) == GST_EVENT_EOS && gst_pad_is_linked (GST_PAD (pad)))
       gst_nddr_output_push_sticky (self, pad);
     if (pad->started || GST_EVENT_TYPE (event) == GST_EVENT_EOS)
       gst_pad_push_event (GST_PAD (pad), gst_event_ref (event));

@@ -180,7 +180,7 @@ static void
 test_nothing_but_events (void)
 {
   Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
-  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_segmentation");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_segmentation"), unlinked = gst_element_request_pad_simple (rig->element, "src_normal");
   GstSegment segment;
   Order order = { g_string_new (NULL) };
 
@@ -193,6 +193,10 @@ test_nothing_but_events (void)
   gst_harness_push_event (rig->in, gst_event_new_eos ());
   gst_event_unref (rig_pull_event (rig, 0, GST_EVENT_EOS));
   g_assert_cmpstr (order.log->str, ==, " stream-start segment tag eos");
+  for (g_autoptr (GstEvent) eos = NULL; eos == NULL; g_usleep (1000)) /* as far as that pad, too */
+    eos = gst_pad_get_sticky_event (unlinked, GST_EVENT_EOS, 0);
+  g_assert_null (gst_pad_get_sticky_event (unlinked, GST_EVENT_SEGMENT, 0)); /* which would stay, before the caps of a stream behind this one */
+  gst_element_release_request_pad (rig->element, unlinked);
   g_string_free (order.log, TRUE);
   rig_free (rig);
 }
