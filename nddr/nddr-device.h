@@ -44,7 +44,7 @@ NDDR_API GPtrArray *nddr_device_list (GError **error);
  * nddr_device_open:
  * @which: (nullable): "auto" or NULL (the environment's NDDR_DEVICE, else discrete,
  *   integrated, virtual, CPU, in this order), an index, or a part of the name; a number
- *   that is no device's index is looked for in names
+ *   that is no device's index is looked for in names, as a whole number
  *
  * Returns: (transfer full): the device, or NULL with @error NDDR_ERROR_NO_DEVICE,
  * listing what there is, NDDR_ERROR_UNSUPPORTED, NDDR_ERROR_NO_MEMORY, or

@@ -380,6 +380,18 @@ match_best (const GPtrArray *list, GArray *matches)
   }
 }
 
+/* Whether @name has @part; where that is a number, as one: 15 is no part of 1504. */
+static gboolean
+has_part (const char *name, const char *part)
+{
+  gboolean is_number = strspn (part, "0123456789") == strlen (part);
+
+  for (const char *at = strstr (name, part); at; at = strstr (at + 1, part))
+    if (!is_number || !((at > name && g_ascii_isdigit (at[-1])) || g_ascii_isdigit (at[strlen (part)])))
+      return TRUE;
+  return FALSE;
+}
+
 static void
 match_name (const GPtrArray *list, const char *which, GArray *matches)
 {
@@ -388,7 +400,7 @@ match_name (const GPtrArray *list, const char *which, GArray *matches)
   for (guint i = 0; i < list->len; i++) {
     g_autofree char *name = g_utf8_casefold (((NddrDeviceInfo *) g_ptr_array_index (list, i))->name, -1);
 
-    if (strstr (name, wanted))
+    if (has_part (name, wanted))
       g_array_append_val (matches, i);
   }
 }

@@ -559,6 +559,14 @@ test_device_name (void)
     g_assert_no_error (error);
     g_assert_nonnull (strstr (nddr_device_get_info (same)->name, parts[i]));
   }
+  for (guint i = 0; parts[i]; i++) /* but not by some of a number's */
+    if (strlen (parts[i]) > 1) {
+      g_autofree char *longer = g_strconcat (parts[i], "7", NULL), *shorter = g_strndup (parts[i], strlen (parts[i]) - 1);
+
+      expect (nddr_device_open (longer, &error) != NULL, &error, NDDR_ERROR_NO_DEVICE, longer);
+      if (strlen (shorter) > 1 && !g_strv_contains ((const char *const *) parts, shorter))
+        expect (nddr_device_open (shorter, &error) != NULL, &error, NDDR_ERROR_NO_DEVICE, shorter);
+    }
   expect (nddr_device_open ("987654321", &error) != NULL, &error, NDDR_ERROR_NO_DEVICE, "987654321");
 }
 
