@@ -11,6 +11,8 @@ _nddr ()
   # bash takes --option=value for three words
   [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD - 2]}
   [[ $cur == = ]] && cur=
+  # a file's name as it was typed: a\ b
+  local file=${cur//\\/}
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "devices infer train eval report compare average synth import export info bench --help --version" -- "$cur"))
     return
@@ -27,11 +29,11 @@ _nddr ()
     --split) COMPREPLY=($(compgen -W "train val" -- "$cur")); return ;;
     -o | --output)
       case $verb in
-        average | import | export | report) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-        *) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+        average | import | export | report) mapfile -t COMPREPLY < <(compgen -f -- "$file") ;;
+        *) mapfile -t COMPREPLY < <(compgen -d -- "$file") ;;
       esac
       return ;;
-    --classes) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --classes) mapfile -t COMPREPLY < <(compgen -f -- "$file"); return ;;
     --set | --tasks | --input | --batch | --count | --size | --seed | --device | --threads) return ;;
   esac
   if [[ $cur == -* ]]; then
@@ -53,6 +55,6 @@ _nddr ()
     COMPREPLY=($(compgen -W "$options" -- "$cur"))
     return
   fi
-  mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+  mapfile -t COMPREPLY < <(compgen -f -- "$file")
 }
 complete -o filenames -F _nddr nddr

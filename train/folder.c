@@ -34,11 +34,11 @@ stem (const char *file)
   return g_strndup (file, dot ? dot - file : strlen (file));
 }
 
-static gboolean
-is_picture (const char *file)
+gboolean
+nddr_folder_is_picture (const char *file)
 {
   g_autofree char *lower = g_ascii_strdown (file, -1);
-  return g_str_has_suffix (lower, ".png") || g_str_has_suffix (lower, ".jpg") || g_str_has_suffix (lower, ".jpeg");
+  return file[0] != '.' && (g_str_has_suffix (lower, ".png") || g_str_has_suffix (lower, ".jpg") || g_str_has_suffix (lower, ".jpeg"));
 }
 
 static char *
@@ -128,7 +128,7 @@ list_pictures (NddrFolder *folder, GError **error)
 
   const char *name;
   while ((name = g_dir_read_name (listing)))
-    if (name[0] != '.' && is_picture (name))
+    if (nddr_folder_is_picture (name))
       g_ptr_array_add (folder->files, g_strdup (name));
   g_ptr_array_sort (folder->files, compare_names);
   folder->base.size = folder->files->len;

@@ -24,6 +24,8 @@ struct _NddrSource
 
 /** Whether @split can name a folder in a data set's: one level down, and not the data set's own. */
 gboolean nddr_folder_is_split (const char *split);
+/** Whether a file of that name in image/ is one of its pictures. */
+gboolean nddr_folder_is_picture (const char *file);
 
 /** "DIR" or "DIR,SPLIT". */
 NddrSource *nddr_folder_open (const char *where, const char *default_split, GError **error);

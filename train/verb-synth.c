@@ -91,7 +91,7 @@ check_folder (const Job *job, GError **error)
   g_autofree char *path = g_build_filename (job->dir, job->split, "image", NULL);
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   for (const char *file = dir ? g_dir_read_name (dir) : NULL; file; file = g_dir_read_name (dir))
-    if (!is_ours (job, file)) {
+    if (nddr_folder_is_picture (file) && !is_ours (job, file)) {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s has %s, which would be part of this data set: remove what is there, or give another folder or --split",
           path, file);
       return FALSE;
@@ -138,7 +138,7 @@ nddr_verb_synth (int argc, char **argv)
   job.walk = walk;
   for (job.digits = 4, count = (count - 1) / 10000; count > 0; count /= 10)
     job.digits++;
-  if (!nddr_export_begin (job.dir, job.split, nddr_synth_classes, N_CLASSES, &error) || !check_folder (&job, &error))
+  if (!check_folder (&job, &error) || !nddr_export_begin (job.dir, job.split, nddr_synth_classes, N_CLASSES, &error))
     return nddr_verb_fail ("synth", error);
   g_mutex_init (&job.lock);
   g_cond_init (&job.changed);

@@ -151,7 +151,7 @@ test_completion (void)
   g_autofree char *blank = in_folder ("a blank.png");
   g_assert_true (g_file_set_contents (blank, "", 0, NULL));
   expect_completion ("nddr rep", "[report]");
-  expect_completion ("nddr infer m a\\ b", "[a blank.png]"); /* names with blanks are one word */
+  expect_completion ("nddr infer m 'a\\ b'", "[a blank.png]"); /* names with blanks are one word, which bash hands over as it was typed */
   expect_completion ("nddr infer m --precision = fp1", "[fp16]"); /* --precision=fp1, as bash takes it apart */
   expect_completion ("nddr infer m --precision =", "[auto][fp32][fp16]");
   expect_completion ("nddr info m --plan s", "[software]");
@@ -404,7 +404,16 @@ test_synth (void)
   expect ("synth rooms --size 8x8", 2, "each from 32");
   expect ("synth rooms --size 48", 2, "48 is no size");
   expect ("synth picture.png --count 1", 1, "picture.png");
-  expect ("synth data --count 1 --size 48x32", 1, "names other classes");
+  expect ("synth data --count 1 --size 48x32 --split other", 1, "names other classes");
+  /* a folder with other pictures stays as it was; what is no picture is nobody's */
+  g_autofree char *image = in_folder ("normals/train/image"), *room = g_build_filename (image, "room.png", NULL), *hidden = g_build_filename (image, ".DS_Store", NULL);
+  g_autofree char *half = g_build_filename (image, "0000.png.A1B2C3", NULL), *classes = in_folder ("normals/classes.txt");
+  g_assert_cmpint (g_mkdir_with_parents (image, 0777), ==, 0);
+  g_assert_true (g_file_set_contents (room, "", 0, NULL) && g_file_set_contents (hidden, "", 0, NULL) && g_file_set_contents (half, "", 0, NULL));
+  expect ("synth normals --count 1 --size 48x32", 1, "room.png, which would be part");
+  g_assert_false (g_file_test (classes, G_FILE_TEST_EXISTS));
+  g_assert_cmpint (g_unlink (room), ==, 0);
+  expect ("synth normals --count 1 --size 48x32", 0, "");
 }
 
 /* Layers' operations are the network's. */
