@@ -8,6 +8,8 @@
 #include <string.h>
 #include <train/metrics.h>
 
+const char *const nddr_run_files[] = { "config.ini", "log.jsonl", "checkpoint.safetensors", "model.safetensors", "best.safetensors", "report.html", NULL };
+
 static void
 series_free (gpointer data)
 {

@@ -33,6 +33,9 @@ typedef struct
   GPtrArray *validations; /* of NddrValidation, in the order of the log */
 } NddrRun;
 
+/** The names of the files that a run consists of, its report last; NULL-terminated. */
+extern const char *const nddr_run_files[];
+
 /** Reads @folder/config.ini and @folder/log.jsonl.  A last line without its end, as in a run that goes on or was killed, is left out. */
 NddrRun *nddr_run_read (const char *folder, GError **error);
 void nddr_run_free (NddrRun *run);

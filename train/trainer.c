@@ -13,6 +13,7 @@
 #include <train/learner.h>
 #include <train/progress.h>
 #include <train/report.h>
+#include <train/run.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -407,15 +408,15 @@ make_learner (Trainer *t, GError **error)
 static void
 remove_leftovers (const Trainer *t)
 {
-  static const char *const names[] = { "config.ini.", "log.jsonl.", "checkpoint.safetensors.", "model.safetensors.", "best.safetensors.",
-    "report.html." };
   g_autoptr (GDir) dir = g_dir_open (t->options->run, 0, NULL);
   for (const char *name = dir ? g_dir_read_name (dir) : NULL; name; name = g_dir_read_name (dir))
-    for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-      if (g_str_has_prefix (name, names[i]) && strlen (name) == strlen (names[i]) + 6) { /* mkstemp()'s letters */
+    for (guint i = 0; nddr_run_files[i]; i++) {
+      gsize length = strlen (nddr_run_files[i]);
+      if (g_str_has_prefix (name, nddr_run_files[i]) && name[length] == '.' && strlen (name) == length + 1 + 6) { /* mkstemp()'s letters */
         g_autofree char *path = in_run (t, name);
         g_unlink (path);
       }
+    }
 }
 
 /* Two that write one run would spoil it; where the file system knows no locks, nothing is known. */

@@ -3,10 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/progress.h>
 #include <train/report.h>
+#include <train/run.h>
 #include <train/verb.h>
-
-/* of a run, which its report must not replace */
-static const char *const run_files[] = { "log.jsonl", "model.safetensors", "best.safetensors", "checkpoint.safetensors", "config.ini" };
 
 static void
 show (guint done, guint total, gpointer user_data)
@@ -32,8 +30,8 @@ nddr_verb_report (int argc, char **argv)
     return NDDR_EXIT_USAGE;
   if (!path)
     path = g_build_filename (argv[1], "report.html", NULL);
-  for (int i = 0; i < (int) G_N_ELEMENTS (run_files); i++) {
-    g_autofree char *file = g_build_filename (argv[1], run_files[i], NULL);
+  for (int i = 0; nddr_run_files[i + 1]; i++) { /* all but its report */
+    g_autofree char *file = g_build_filename (argv[1], nddr_run_files[i], NULL);
     if (!nddr_verb_check_distinct ("report", "-o", path, file))
       return NDDR_EXIT_USAGE;
   }

@@ -257,6 +257,15 @@ rig_pull (Rig *rig, int pad)
   return buffer;
 }
 
+void
+rig_expect_picture (Rig *rig, int pad, guint n)
+{
+  g_autoptr (GstBuffer) picture = rig_pull (rig, pad);
+
+  g_assert_cmpuint (GST_BUFFER_PTS (picture), ==, n * 40 * GST_MSECOND);
+  g_assert_cmpuint (GST_BUFFER_DURATION (picture), ==, 40 * GST_MSECOND);
+}
+
 GstBuffer *
 rig_try_pull (Rig *rig, int pad, guint ms)
 {

@@ -58,6 +58,8 @@ void rig_set_caps (Rig *rig, const char *caps);
 GstBuffer *rig_frame (guint n);
 GstFlowReturn rig_push (Rig *rig, GstBuffer *frame);
 GstBuffer *rig_pull (Rig *rig, int pad);
+/** Pulls a picture of @pad, which must be that of rig_frame (@n). */
+void rig_expect_picture (Rig *rig, int pad, guint n);
 /** What GstHarness would wait a minute for: NULL if nothing came within @ms. */
 GstBuffer *rig_try_pull (Rig *rig, int pad, guint ms);
 /** The next event of @type, others thrown away; (transfer full). */

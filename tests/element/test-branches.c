@@ -5,14 +5,6 @@
 
 #include <dlfcn.h>
 
-static void
-expect_picture (Rig *rig, int pad, guint n)
-{
-  g_autoptr (GstBuffer) picture = rig_pull (rig, pad);
-
-  g_assert_cmpuint (GST_BUFFER_PTS (picture), ==, n * 40 * GST_MSECOND);
-}
-
 /* a pad is added where none took frames: it gets those that follow */
 static void
 test_added_after_not_linked (void)
@@ -25,7 +17,7 @@ test_added_after_not_linked (void)
   int added = rig_add_pad (rig, "segmentation", "raw");
   for (guint n = 1; n < 4; n++) {
     g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
-    expect_picture (rig, added, n);
+    rig_expect_picture (rig, added, n);
   }
   rig_free (rig);
 }
@@ -39,14 +31,14 @@ test_released_the_only_linked (void)
 
   rig_set_caps (rig, RIG_CAPS);
   g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
-  expect_picture (rig, 0, 0);
+  rig_expect_picture (rig, 0, 0);
   g_autoptr (GstPad) linked = gst_element_get_static_pad (rig->element, "src_segmentation");
   gst_element_release_request_pad (rig->element, linked);
   for (guint n = 1; n < 3; n++)
     g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_NOT_LINKED);
   int added = rig_add_pad (rig, "depth", "raw");
   g_assert_cmpint (rig_push (rig, rig_frame (3)), ==, GST_FLOW_OK);
-  expect_picture (rig, added, 3);
+  rig_expect_picture (rig, added, 3);
   rig_free (rig);
 }
 
@@ -123,8 +115,8 @@ test_released_while_settling (void)
   gst_element_release_request_pad (rig->element, pad);
   open_gate ();
   g_assert_cmpint (GPOINTER_TO_INT (g_thread_join (thread)), ==, GST_FLOW_OK);
-  expect_picture (rig, 0, 0);
-  expect_picture (rig, 0, 1);
+  rig_expect_picture (rig, 0, 0);
+  rig_expect_picture (rig, 0, 1);
   rig_free (rig);
 }
 
@@ -157,8 +149,8 @@ test_flush_from_a_push (void)
   gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
   for (guint n = 1; n < 3; n++) {
     g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
-    expect_picture (rig, 0, n);
-    expect_picture (rig, 1, n);
+    rig_expect_picture (rig, 0, n);
+    rig_expect_picture (rig, 1, n);
   }
   rig_free (rig);
 }
@@ -243,7 +235,7 @@ check_answer (GstFlowReturn said, GstEvent *upstream, GstEvent *downstream)
     gst_harness_push_event (rig->in, downstream);
   for (guint n = 1001; n < 1004; n++) {
     g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
-    expect_picture (rig, 0, n);
+    rig_expect_picture (rig, 0, n);
   }
   rig_free (rig);
 }
@@ -304,7 +296,7 @@ test_segment_before_eos (void)
   gst_event_unref (rig_pull_event (rig, 0, GST_EVENT_TAG)); /* the frame's answer has been noted */
   for (guint n = 1; n < 4; n++) {
     g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
-    expect_picture (rig, 0, n);
+    rig_expect_picture (rig, 0, n);
   }
   rig_free (rig);
 }
@@ -358,7 +350,7 @@ test_linked_meanwhile (void)
   g_atomic_pointer_set (&link_late, added);
   for (guint n = 0; n < 5; n++) {
     g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
-    expect_picture (rig, 0, n);
+    rig_expect_picture (rig, 0, n);
   }
   g_assert_null (link_late);
   g_assert_true (gst_harness_push_event (rig->in, gst_event_new_eos ())); /* behind all frames */

@@ -145,17 +145,27 @@ count_calls (void)
     all_calls[i] = faults_count (faults_names[i]);
 }
 
+/* One that takes both outputs' frames. */
+static NddrSession *
+make_session (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
+  NddrSession *session = device ? nddr_session_new (device, model, NULL, &error) : NULL;
+
+  g_assert_no_error (error);
+  nddr_session_set_frames (session, &input, outputs, 2, &error);
+  g_assert_no_error (error);
+  return session;
+}
+
 /* The memory for other frames is not there: the session keeps what it had. */
 static void
 test_set_frames_keeps (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
-  g_autoptr (NddrSession) session = device ? nddr_session_new (device, model, NULL, &error) : NULL;
+  g_autoptr (NddrSession) session = make_session ();
 
-  g_assert_no_error (error);
-  nddr_session_set_frames (session, &input, outputs, 2, &error);
-  g_assert_no_error (error);
   /* the same frames need none */
   faults_set ("vkAllocateMemory", 1, VK_ERROR_OUT_OF_DEVICE_MEMORY);
   nddr_session_set_frames (session, &input, outputs, 2, &error);
@@ -176,12 +186,8 @@ static void
 test_failure_stays (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
-  g_autoptr (NddrSession) session = device ? nddr_session_new (device, model, NULL, &error) : NULL;
+  g_autoptr (NddrSession) session = make_session ();
 
-  g_assert_no_error (error);
-  nddr_session_set_frames (session, &input, outputs, 2, &error);
-  g_assert_no_error (error);
   faults_set ("vkWaitForFences", 1, VK_ERROR_OUT_OF_HOST_MEMORY);
   g_assert_false (show_frames (session, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY);
