@@ -62,7 +62,7 @@ new_event (gint64 step)
 
 /* ---- files */
 
-/* Event { SessionLog session_log = 7 }, SessionLog { SessionStatus status = 1 }, START = 1: what is in other files from @step on does not count. */
+/* Event { SessionLog session_log = 7 }, SessionLog { SessionStatus status = 1 }, START = 1: what earlier files have from @step on does not count. */
 static gboolean
 write_start (NddrEvents *events, gint64 step, GError **error)
 {
@@ -87,7 +87,7 @@ nddr_events_open (const char *folder, gint64 last_step, GError **error)
   }
   g_autoptr (GByteArray) event = new_event (0);
   nddr_protobuf_put_string (event, 3, version);
-  if (!write_record (events, event, error) || (last_step > 0 && !write_start (events, last_step + 1, error)))
+  if (!write_record (events, event, error) || !write_start (events, last_step + 1, error))
     return NULL;
   return g_steal_pointer (&events);
 }

@@ -102,6 +102,23 @@ test_encoding (void)
   fixture_remove (folder);
 }
 
+/* What earlier files have of a run that was killed before its first checkpoint does not count, either. */
+static void
+test_from_start (void)
+{
+  g_autoptr (GError) error = NULL;
+  char *folder = fixture_folder ();
+  NddrEvents *events = nddr_events_open (folder, 0, &error);
+  g_assert_no_error (error);
+  nddr_events_close (events);
+  g_autoptr (GPtrArray) values = event_read_folder (folder);
+  g_assert_cmpuint (values->len, ==, 2);
+  const EventValue *start = values->pdata[1];
+  g_assert_true (start->is_start);
+  g_assert_cmpint (start->step, ==, 1);
+  fixture_remove (folder);
+}
+
 static void
 test_errors (void)
 {
@@ -116,6 +133,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/events/records", test_records);
+  g_test_add_func ("/events/from-start", test_from_start);
   g_test_add_func ("/events/torn-log", test_torn_log);
   g_test_add_func ("/events/encoding", test_encoding);
   g_test_add_func ("/events/errors", test_errors);
