@@ -425,6 +425,10 @@ nddr_start_new (NddrConfig *config, const NddrRecipe *recipe, const char *const 
         config->n_tasks);
     return NULL;
   }
+  if (n > 1 && config->fusion == NDDR_FUSION_SHARED) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--init was given %u times for one trunk, which all tasks share: give it once, for all", n);
+    return NULL;
+  }
   Starter s = { .config = config, .recipe = recipe, .sources = g_new0 (Source, n + 1), .warnings = g_string_new (NULL) };
   s.xavier = g_str_equal (recipe->fusion_init, "xavier");
   gboolean fine = s.xavier || nddr_recipe_get_fusion_init (recipe, &s.alpha, &s.beta);

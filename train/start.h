@@ -24,7 +24,7 @@ typedef struct
  * others); all from the recipe's seed and the tensor's name, so that a layer starts the same whatever else there is.
  *
  * @config: taken
- * @inits: (nullable): NULL-terminated: none; one model or backbone for all tasks; or one for each task
+ * @inits: (nullable): NULL-terminated: none; one model or backbone for all tasks; or one for each task, where each has a trunk
  */
 NddrStart *nddr_start_new (NddrConfig *config, const NddrRecipe *recipe, const char *const *inits, GError **error);
 void nddr_start_free (NddrStart *start);

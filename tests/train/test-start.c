@@ -417,6 +417,11 @@ test_mismatches (void)
   const char *const swapped[] = { n, s, NULL };
   expect_refused (recipe, swapped, "is a model of normal (normal), given with --init for the task segmentation (segmentation)");
 
+  /* one trunk for all tasks, which is neither's */
+  const char *const shared[] = { MOBILENET, "model.fusion=shared", NULL }, *const each[] = { s, n, NULL };
+  g_autoptr (NddrRecipe) multi = make_recipe (shared);
+  expect_refused (multi, each, "--init was given 2 times for one trunk, which all tasks share");
+
   /* another name for the task: its head is still the only one of that kind; where there are two, neither is it */
   const char *const inits[] = { s, n, NULL }, *const one[] = { s, NULL };
   g_autoptr (NddrStart) made = start (other_names, 3, inits);
