@@ -292,24 +292,28 @@ has_section (const char *section)
   return FALSE;
 }
 
-/* Names of the recipe's tasks, without their kinds. */
+/* Names of [model] @tasks, each once, without their kinds. */
+static char **
+names_of (const char *tasks)
+{
+  char **names = g_strsplit (tasks, ";", -1);
+  int n = 0;
+  for (int i = 0; names[i]; i++) {
+    g_autofree char *name = g_steal_pointer (&names[i]);
+    char *colon = strchr (name, ':');
+    if (colon)
+      *colon = '\0';
+    g_strstrip (name);
+    if (name[0] != '\0' && !g_strv_contains ((const char *const *) names, name)) /* "a;b;" has no third */
+      names[n++] = g_steal_pointer (&name);
+  }
+  return names;
+}
+
 static char **
 task_names (const NddrRecipe *recipe)
 {
-  char **names = g_strsplit (recipe->tasks, ";", -1);
-  int n = 0;
-  for (int i = 0; names[i]; i++) {
-    char *name = names[i], *colon = strchr (name, ':');
-    if (colon)
-      *colon = '\0';
-    names[n] = g_strstrip (name);
-    if (name[0] != '\0')
-      n++; /* "a;b;" has no third */
-    else
-      g_free (name);
-  }
-  names[n] = NULL;
-  return names;
+  return names_of (recipe->tasks);
 }
 
 /* Keeps the nearer to @name of *@nearest (NULL: none) and @candidate; what has little in common with it is not near. */
@@ -366,17 +370,17 @@ put_weight (NddrRecipe *recipe, const char *task, double weight)
   g_hash_table_replace (recipe->weights, g_strdup (task), g_memdup2 (&weight, sizeof weight));
 }
 
+/* @weighted: names of tasks that [loss] may have weights of: those of the file and of what replaces them */
 static gboolean
-set_by_name (NddrRecipe *recipe, const char *section, const char *name, const char *text, GError **error)
+set_by_name (NddrRecipe *recipe, const char *const *weighted, const char *section, const char *name, const char *text, GError **error)
 {
   const Key *key = find_key (section, name);
   if (key)
     return set_value (recipe, key, text, error);
-  g_auto (GStrv) tasks = task_names (recipe);
   gboolean usual = g_str_equal (name, "segmentation") || g_str_equal (name, "normal");
   if (!has_section (section))
     return fail_section (section, error);
-  if (!g_str_equal (section, "loss") || !(usual || g_strv_contains ((const char *const *) tasks, name)))
+  if (!g_str_equal (section, "loss") || !(usual || g_strv_contains (weighted, name)))
     return fail_key (recipe, section, name, error);
   double weight;
   if (!parse_number (text, &weight) || weight < 0)
@@ -388,12 +392,12 @@ set_by_name (NddrRecipe *recipe, const char *section, const char *name, const ch
 /* ---- reading */
 
 static gboolean
-apply_file (NddrRecipe *recipe, GKeyFile *file, GError **error)
+apply_file (NddrRecipe *recipe, const char *const *weighted, GKeyFile *file, GError **error)
 {
   g_auto (GStrv) sections = g_key_file_get_groups (file, NULL);
-  /* tasks first: the names of loss weights depend on them */
+  /* tasks first, so that errors name them */
   g_autofree char *tasks = g_key_file_get_string (file, "model", "tasks", NULL);
-  if (tasks && !set_by_name (recipe, "model", "tasks", tasks, error))
+  if (tasks && !set_by_name (recipe, weighted, "model", "tasks", tasks, error))
     return FALSE;
   for (int s = 0; sections[s]; s++) {
     if (!has_section (sections[s]))
@@ -403,7 +407,7 @@ apply_file (NddrRecipe *recipe, GKeyFile *file, GError **error)
       g_autofree char *value = g_key_file_get_string (file, sections[s], names[k], error);
       if (!value)
         return FALSE;
-      if (!set_by_name (recipe, sections[s], names[k], g_strstrip (value), error))
+      if (!set_by_name (recipe, weighted, sections[s], names[k], g_strstrip (value), error))
         return FALSE;
     }
   }
@@ -428,15 +432,16 @@ read_file (GKeyFile *file, const char *path, GError **error)
   return FALSE;
 }
 
-/* Whether @set gives model.tasks. */
-static gboolean
-sets_tasks (const char *set)
+/* The value where @set gives model.tasks; NULL. */
+static const char *
+tasks_set (const char *set)
 {
-  return g_str_has_prefix (set, "model.tasks=");
+  static const char prefix[] = "model.tasks=";
+  return g_str_has_prefix (set, prefix) ? set + strlen (prefix) : NULL;
 }
 
 static gboolean
-apply_set (NddrRecipe *recipe, const char *set, GError **error)
+apply_set (NddrRecipe *recipe, const char *const *weighted, const char *set, GError **error)
 {
   const char *dot = strchr (set, '.'), *equals = strchr (set, '=');
   if (!dot || !equals || dot > equals || dot == set || equals == dot + 1) {
@@ -444,7 +449,19 @@ apply_set (NddrRecipe *recipe, const char *set, GError **error)
     return FALSE;
   }
   g_autofree char *section = g_strndup (set, dot - set), *name = g_strndup (dot + 1, equals - dot - 1);
-  return set_by_name (recipe, section, name, equals + 1, error);
+  return set_by_name (recipe, weighted, section, name, equals + 1, error);
+}
+
+/* (transfer full): the names of all tasks that @recipe, @file or one of @sets has. */
+static char **
+all_task_names (const NddrRecipe *recipe, GKeyFile *file, const char *const *sets)
+{
+  g_autofree char *of_file = g_key_file_get_string (file, "model", "tasks", NULL);
+  g_autoptr (GString) tasks = g_string_new (of_file ? of_file : recipe->tasks);
+  for (int i = 0; sets && sets[i]; i++)
+    if (tasks_set (sets[i]))
+      g_string_append_printf (tasks, ";%s", tasks_set (sets[i]));
+  return names_of (tasks->str);
 }
 
 gboolean
@@ -508,17 +525,20 @@ NddrRecipe *
 nddr_recipe_load (const char *path, const char *const *sets, GError **error)
 {
   g_autoptr (NddrRecipe) recipe = new_recipe ();
-  if (path) {
-    g_autoptr (GKeyFile) file = g_key_file_new ();
-    if (!read_file (file, path, error) || !apply_file (recipe, file, error)) {
-      g_prefix_error (error, "%s: ", path);
-      return NULL;
-    }
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  if (path && !read_file (file, path, error)) {
+    g_prefix_error (error, "%s: ", path);
+    return NULL;
+  }
+  g_auto (GStrv) weighted = all_task_names (recipe, file, sets);
+  if (!apply_file (recipe, (const char *const *) weighted, file, error)) {
+    g_prefix_error (error, "%s: ", path);
+    return NULL;
   }
   /* tasks first here, too */
   for (int first = TRUE; first >= FALSE; first--)
     for (int i = 0; sets && sets[i]; i++)
-      if (sets_tasks (sets[i]) == first && !apply_set (recipe, sets[i], error))
+      if ((tasks_set (sets[i]) != NULL) == first && !apply_set (recipe, (const char *const *) weighted, sets[i], error))
         return NULL;
   if (!check (recipe, error))
     return NULL;
@@ -531,7 +551,10 @@ nddr_recipe_parse (const char *text, GError **error)
 {
   g_autoptr (NddrRecipe) recipe = new_recipe ();
   g_autoptr (GKeyFile) file = g_key_file_new ();
-  if (!g_key_file_load_from_data (file, text, -1, G_KEY_FILE_NONE, error) || !apply_file (recipe, file, error) || !check (recipe, error))
+  if (!g_key_file_load_from_data (file, text, -1, G_KEY_FILE_NONE, error))
+    return NULL;
+  g_auto (GStrv) weighted = all_task_names (recipe, file, NULL);
+  if (!apply_file (recipe, (const char *const *) weighted, file, error) || !check (recipe, error))
     return NULL;
   resolve (recipe);
   return g_steal_pointer (&recipe);

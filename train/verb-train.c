@@ -41,9 +41,9 @@ static int
 train (NddrRanks *ranks, const Order *order)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (NddrRecipe) as_written = nddr_recipe_load (order->config, NULL, &error);
-  g_autoptr (NddrRecipe) recipe = as_written ? nddr_recipe_load (order->config, order->sets, &error) : NULL;
-  gboolean misuse = as_written && !recipe, finished = FALSE;
+  g_autoptr (NddrRecipe) recipe = nddr_recipe_load (order->config, order->sets, &error);
+  g_autoptr (NddrRecipe) as_written = recipe ? NULL : nddr_recipe_load (order->config, NULL, NULL);
+  gboolean misuse = as_written != NULL, finished = FALSE; /* the file is right, what was set is not */
   g_autoptr (NddrDevice) device = recipe ? nddr_ranks_open_device (ranks, order->which, &error) : NULL;
   if (device)
     nddr_device_set_tuning (device, NULL); /* or validations could differ in a bit from those of a run that was not interrupted by tuning */

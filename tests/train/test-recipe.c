@@ -282,6 +282,23 @@ test_file (void)
   g_assert_cmpstr (what, ==, "[train] lr was 0.0003 and is 0.25");
 }
 
+/* A file that is only right with what is set, and one with a weight of a task that what is set takes away. */
+static void
+test_file_with_sets (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (g_get_tmp_dir (), "nddr-test-recipe-sets.ini", NULL);
+  const char *const sets[] = { "train.steps=1000", "model.tasks=segmentation;depth", NULL };
+  g_assert_true (g_file_set_contents (path, "[train]\nsteps = 100\nwarmup = 500\n[model]\ntasks = segmentation;edges:normal\n[loss]\ndepth = 2\nedges = 3\n", -1, NULL));
+  g_autoptr (NddrRecipe) recipe = nddr_recipe_load (path, sets, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (recipe->steps, ==, 1000);
+  g_assert_cmpint (recipe->warmup, ==, 500);
+  g_assert_cmpfloat (nddr_recipe_task_weight (recipe, "depth"), ==, 2);
+  g_autofree char *text = nddr_recipe_to_text (recipe);
+  g_assert_null (strstr (text, "edges"));
+}
+
 /* A weight of a task that is called otherwise does nothing, and that can be told; one that is what it always is was not set. */
 static void
 test_unused_weight (void)
@@ -385,6 +402,7 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/patience", test_patience);
   g_test_add_func ("/recipe/tasks", test_tasks);
   g_test_add_func ("/recipe/file", test_file);
+  g_test_add_func ("/recipe/file-with-sets", test_file_with_sets);
   g_test_add_func ("/recipe/order", test_order);
   g_test_add_func ("/recipe/file-errors", test_file_errors);
   g_test_add_func ("/recipe/unused-weight", test_unused_weight);
