@@ -131,6 +131,8 @@ check_events (const char *run)
     gint64 step = json_object_get_int_member (line, "step");
     if (json_object_has_member (line, "val"))
       continue;
+    g_assert_cmpfloat (json_object_get_double_member (line, "images_per_s"), >, 0); /* a figure for whether reading keeps up */
+    g_assert_cmpfloat (json_object_get_double_member (line, "data_wait_s"), >=, 0);
     for (guint k = 0; k < values->len; k++) {
       const EventValue *value = values->pdata[k];
       if (!value->has_number || value->step != step || !json_object_has_member (line, value->tag))
