@@ -524,6 +524,29 @@ test_train (void)
   expect ("train recipe.ini -o run2 --init model.safetensors", 1, "model.safetensors");
 }
 
+/* A run names what it leaves out, what it computes again, and why it ends early. */
+static void
+test_train_says (void)
+{
+  static const char *const parts[] = { "holed/train/image/1.png is not a sound PNG", "[data] train: skipped, 1 of 3 samples so far", "activations are computed again in the backward pass, in ",
+    "ended after step 2: in the last 1 validations loss did not get better than " };
+  g_autofree char *data = fixture_path (folder, "holed"), *torn = fixture_path (data, "train/image/1.png"), *out = NULL, *err = NULL;
+  for (guint i = 0; i < 4; i++) {
+    g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
+    g_autofree char *name = g_strdup_printf ("%u", i);
+    fixture_write_sample (data, i < 3 ? "train" : "val", name, sample, FALSE);
+  }
+  fixture_write (torn, "\x89PNG\r\n\x1a\n", 8); /* cut short */
+  int status = run ("train recipe.ini -o says " SMALL "--set data.train=folder:holed,train --set data.val=folder:holed,val --set model.tasks=normal "
+      "--set model.fusion=none --set train.steps=9 --set train.lr=1e-30 --set train.bn_momentum=0 --set train.val_every=1 --set train.patience=1 "
+      "--set train.activation_checkpointing=on", &out, &err);
+  if (status)
+    g_error ("status %d: %s", status, err);
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
+    if (!strstr (err, parts[i]))
+      g_error ("\"%s\" was not said, but:\n%s", parts[i], err);
+}
+
 /* A trunk by the names that torchvision has; the other files that can be imported are in tests/import. */
 static void
 make_backbone (const char *path)
@@ -687,6 +710,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/import", test_import);
   g_test_add_func ("/tool/export", test_export);
   g_test_add_func ("/tool/train", test_train);
+  g_test_add_func ("/tool/train-says", test_train_says);
   g_test_add_func ("/tool/interrupt", test_interrupt);
   int status = g_test_run ();
   fixture_remove (folder);
