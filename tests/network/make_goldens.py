@@ -85,6 +85,9 @@ def cases():
             i += 1
     yield "resnet101", config("resnet101", "nddr", True, "sn", (72, 56), 5, width=0.125), "norm"
     yield "resnet101-16", config("resnet101", "shared", False, "snd", (64, 80), 5, width=0.125, output_stride=16, resize="align-corners"), "norm"
+    yield ("resnet101-largefov", config("resnet101", "cross-stitch", True, "sn", (57, 49), 5, head="largefov", width=0.125, head_width=0.03125,
+                                        output_stride=16), "norm")
+    yield "resnet101-sluice", config("resnet101", "sluice", False, "nds", (64, 48), 5, width=0.125), "norm"
     # as wide as the group before, where not strided: no downsample
     yield "resnet18-narrow", config("resnet18", "none", False, "s", (57, 49), 5, width=0.02), "norm"
     yield "resnet18-four", config("resnet18", "sluice", False, "sndn", (50, 66), width=0.125), "norm"

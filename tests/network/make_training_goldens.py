@@ -77,6 +77,11 @@ def cases():
     yield "resnet18-cross-stitch", config("resnet18", "cross-stitch", True, "snd", (57, 43), 5, output_stride=16, **TINY_RESNET), "norm", "input"
     yield "resnet18-none", config("resnet18", "none", True, "sn", (64, 48), 5, head="largefov", **TINY_RESNET), "norm", "head"
     yield "resnet101-shared", config("resnet101", "shared", False, "sn", (56, 48), 5, **TINY_RESNET), "norm", "head"
+    # … and the paper's others on it
+    yield "resnet101-nddr", config("resnet101", "nddr", False, "sn", (56, 48), 5, **TINY_RESNET), "norm", "head"
+    yield "resnet101-cross-stitch", config("resnet101", "cross-stitch", True, "sn", (56, 48), 5, **TINY_RESNET), "norm", "input"
+    yield ("resnet101-sluice", config("resnet101", "sluice", False, "sn", (64, 48), 5, head="largefov", output_stride=16, **TINY_RESNET), "norm",
+           "head")
 
 
 def is_buffer(name):
