@@ -25,11 +25,12 @@ train (const Golden *golden)
   return after;
 }
 
+/* @more: (nullable): a key that is set besides */
 static void
-check_case (const char *name, NddrFamily family)
+check_case (const char *name, NddrFamily family, const char *more)
 {
-  static const char *const kept[] = { "train.dropout=0.5", "train.activation_checkpointing=off", NULL };
-  static const char *const again[] = { "train.dropout=0.5", "train.activation_checkpointing=on", NULL };
+  const char *const kept[] = { "train.dropout=0.5", "train.activation_checkpointing=off", more, NULL };
+  const char *const again[] = { "train.dropout=0.5", "train.activation_checkpointing=on", more, NULL };
   g_autoptr (Golden) a = golden_load_with (name, family, kept, 0);
   g_autoptr (Golden) b = golden_load_with (name, family, again, 0);
   const NddrFootprint *most = nddr_learner_get_footprint (a->learner), *least = nddr_learner_get_footprint (b->learner);
@@ -51,13 +52,31 @@ check_case (const char *name, NddrFamily family)
 static void
 test_software (gconstpointer name)
 {
-  check_case (name, NDDR_FAMILY_SOFTWARE);
+  check_case (name, NDDR_FAMILY_SOFTWARE, NULL);
 }
 
 static void
 test_gpu (gconstpointer name)
 {
-  check_case (name, NDDR_FAMILY_GPU);
+  check_case (name, NDDR_FAMILY_GPU, NULL);
+}
+
+/* Gradients of several batches, of which each drops and computes its own again. */
+static void
+test_accumulate (gconstpointer name)
+{
+  check_case (name, NDDR_FAMILY_SOFTWARE, "train.accumulate=2");
+}
+
+static void
+test_mixed (gconstpointer name)
+{
+  static const char *const mixed[] = { "train.precision=mixed", NULL };
+  g_autoptr (Golden) golden = golden_load_with (name, NDDR_FAMILY_GPU, mixed, 0);
+  if (nddr_learner_get_scaler (golden->learner))
+    check_case (name, NDDR_FAMILY_GPU, mixed[0]);
+  else
+    g_test_skip ("the device stores no 16-bit floats");
 }
 
 /* A heap with room for all activations, one with a little less, one with hardly any. */
@@ -125,12 +144,15 @@ int
 main (int argc, char **argv)
 {
   static const char *const names[] = { "vgg16-nddr-three", "vgg16-sluice", "mobilenet_v2-nddr" };
+  static const struct { const char *name; GTestDataFunc test; } variants[] = {
+    { "software", test_software }, { "gpu", test_gpu }, { "accumulate", test_accumulate }, { "mixed", test_mixed },
+  };
   golden_init (&argc, &argv);
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
-    g_autofree char *software = g_strconcat ("/recompute/software/", names[i], NULL), *gpu = g_strconcat ("/recompute/gpu/", names[i], NULL);
-    g_test_add_data_func (software, names[i], test_software);
-    g_test_add_data_func (gpu, names[i], test_gpu);
-  }
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    for (guint v = 0; v < G_N_ELEMENTS (variants); v++) {
+      g_autofree char *path = g_strdup_printf ("/recompute/%s/%s", variants[v].name, names[i]);
+      g_test_add_data_func (path, names[i], variants[v].test);
+    }
   g_test_add_func ("/recompute/auto", test_auto);
   g_test_add_func ("/recompute/refused", test_refused);
   return golden_run ();
