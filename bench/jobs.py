@@ -51,7 +51,8 @@ JOBS = [
     Job("base", "nddr-base's network, 320x240", BASE),
     Job("small-480", "nddr-small's network on 640x480 video through the element, both streams", SMALL, element=(640, 480)),
     Job("small-1080", "the same on 1920x1080", SMALL, element=(1920, 1080)),
-    Job("base-1080", "nddr-base's network on 1920x1080 video through the element, both streams", BASE, element=(1920, 1080)),
+    Job("base-480", "nddr-base's network on 640x480 video through the element, both streams", BASE, element=(640, 480)),
+    Job("base-1080", "the same on 1920x1080", BASE, element=(1920, 1080)),
 ]
 USUAL = ["compact", "compact-train", "small", "small-train", "small-480"]
 
