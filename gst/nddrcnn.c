@@ -432,7 +432,7 @@ gst_nddr_cnn_init (GstNddrCnn *self)
   g_cond_init (&self->cond);
   g_queue_init (&self->items);
   self->flushing = TRUE;
-  self->combiner = gst_flow_combiner_new ();
+  self->branches = g_ptr_array_new_with_free_func (gst_object_unref);
   self->outputs = g_ptr_array_new_with_free_func (gst_object_unref);
   self->results = g_ptr_array_new_with_free_func (result_free);
   self->prepared_outputs = g_array_new (FALSE, FALSE, sizeof (NddrOutput));
@@ -456,7 +456,7 @@ gst_nddr_cnn_finalize (GObject *object)
   g_ptr_array_unref (self->outputs);
   g_ptr_array_unref (self->results);
   g_array_unref (self->prepared_outputs);
-  gst_flow_combiner_free (self->combiner);
+  g_ptr_array_unref (self->branches);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->cond);
   g_free (self->settings.model);

@@ -19,8 +19,6 @@
 #include "gst/nddrpad.h"
 #include "gst/nddrstats.h"
 
-#include <gst/base/gstflowcombiner.h>
-
 G_BEGIN_DECLS
 
 /** A session, and what it was made with. */
@@ -96,7 +94,7 @@ struct _GstNddrCnn
   gboolean stopping;    /* the output thread ends once the queue is empty */
   gboolean broken;      /* the session failed: a new one is needed, and perhaps a new device */
   GstFlowReturn flow;   /* what all pads together say of what was pushed last */
-  GstFlowCombiner *combiner;
+  GPtrArray *branches;  /* of GstNddrPad, owned: those that have a say in it */
   GstNddrStats stats;
   NddrFrameFormat prepared; /* the input that the session was last prepared for */
   GArray *prepared_outputs; /* and its outputs, of NddrOutput, their tasks interned; empty: it was not yet */

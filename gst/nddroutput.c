@@ -44,15 +44,46 @@ was_flushed (GstNddrCnn *self, guint flushes)
   return flushed;
 }
 
+/* With the lock: what all pads together say, as GstFlowCombiner has it.  That one goes by what GstPad notes of each push without our lock: of a push
+ * from before a flush, too. */
+static GstFlowReturn
+combine_flows (const GstNddrCnn *self)
+{
+  gboolean none_linked = TRUE, all_ended = TRUE;
+
+  for (guint i = 0; i < self->branches->len; i++) {
+    GstFlowReturn flow = GST_NDDR_PAD (self->branches->pdata[i])->flow;
+
+    if (flow <= GST_FLOW_NOT_NEGOTIATED || flow == GST_FLOW_FLUSHING)
+      return flow;
+    none_linked &= flow == GST_FLOW_NOT_LINKED;
+    all_ended &= flow == GST_FLOW_NOT_LINKED || flow == GST_FLOW_EOS;
+  }
+  return none_linked ? GST_FLOW_NOT_LINKED : all_ended ? GST_FLOW_EOS : GST_FLOW_OK;
+}
+
+/* With the lock; what was an error of the whole stays one. */
+static void
+update_flow (GstNddrCnn *self)
+{
+  if (!self->broken)
+    self->flow = combine_flows (self);
+}
+
+void
+gst_nddr_output_set_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn flow)
+{
+  pad->flow = flow;
+  update_flow (self);
+}
+
 /* Notes what a push returned.  A pad that was released meanwhile has no say any more, nor has what was pushed before a flush. */
 static void
 note_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn flow, guint flushes)
 {
   g_mutex_lock (&self->lock);
-  if (!pad->released && self->flushes == flushes) {
-    pad->flow = flow;
-    self->flow = gst_flow_combiner_update_pad_flow (self->combiner, GST_PAD (pad), flow);
-  }
+  if (!pad->released && self->flushes == flushes)
+    gst_nddr_output_set_flow (self, pad, flow);
   g_mutex_unlock (&self->lock);
 }
 
@@ -295,22 +326,19 @@ run (gpointer data)
 
 /* With the lock: what the pads said is forgotten. */
 static void
-reset_flow (GstNddrCnn *self, GPtrArray *pads)
+reset_flow (GstNddrCnn *self)
 {
-  gst_flow_combiner_reset (self->combiner);
   self->flow = GST_FLOW_OK;
-  for (guint i = 0; i < pads->len; i++)
-    GST_NDDR_PAD (pads->pdata[i])->flow = GST_FLOW_OK;
+  for (guint i = 0; i < self->branches->len; i++)
+    GST_NDDR_PAD (self->branches->pdata[i])->flow = GST_FLOW_OK;
 }
 
 void
 gst_nddr_output_start (GstNddrCnn *self)
 {
-  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
-
   g_mutex_lock (&self->lock);
   self->flushing = self->stopping = self->broken = FALSE;
-  reset_flow (self, pads);
+  reset_flow (self);
   g_mutex_unlock (&self->lock);
   self->thread = g_thread_new ("nddrcnn", run, self);
 }
@@ -351,7 +379,7 @@ gst_nddr_output_resume (GstNddrCnn *self)
   self->flushing = FALSE;
   /* an error stays one */
   if (!self->broken)
-    reset_flow (self, pads);
+    reset_flow (self);
   g_mutex_unlock (&self->lock);
   for (guint i = 0; i < pads->len; i++)
     gst_nddr_pad_set_flushing (pads->pdata[i], FALSE);
@@ -436,10 +464,9 @@ void
 gst_nddr_output_add_pad (GstNddrCnn *self, GstNddrPad *pad)
 {
   g_mutex_lock (&self->lock);
-  gst_flow_combiner_add_pad (self->combiner, GST_PAD (pad));
+  g_ptr_array_add (self->branches, gst_object_ref (pad));
   /* until somebody looks whether it is linked: where no other pad takes frames, this one may */
-  if (!self->broken && (self->flow == GST_FLOW_NOT_LINKED || self->flow == GST_FLOW_EOS))
-    self->flow = gst_flow_combiner_update_pad_flow (self->combiner, GST_PAD (pad), GST_FLOW_OK);
+  update_flow (self);
   g_mutex_unlock (&self->lock);
 }
 
@@ -448,10 +475,8 @@ gst_nddr_output_remove_pad (GstNddrCnn *self, GstNddrPad *pad)
 {
   g_mutex_lock (&self->lock);
   pad->released = TRUE;
-  gst_flow_combiner_remove_pad (self->combiner, GST_PAD (pad));
-  /* the others decide now, which the combiner looks at when it is told of a change alone; what was an error of the whole stays one */
-  if (!self->broken)
-    self->flow = gst_flow_combiner_update_flow (self->combiner, self->flow == GST_FLOW_OK ? GST_FLOW_NOT_LINKED : GST_FLOW_OK);
+  g_ptr_array_remove (self->branches, pad); /* the caller still has it */
+  update_flow (self); /* the others decide now */
   g_mutex_unlock (&self->lock);
   gst_nddr_pad_set_flushing (pad, TRUE);
 }

@@ -41,6 +41,9 @@ gboolean gst_nddr_output_drain (GstNddrCnn *self);
 /** Posts @error, as gst_nddr_cnn_post_error(); from now on the flow is an error until READY, where all is closed. */
 void gst_nddr_output_fail (GstNddrCnn *self, const GError *error, const char *doing);
 
+/** With the lock: @pad now says @flow. */
+void gst_nddr_output_set_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn flow);
+
 /** What the pads together say. */
 GstFlowReturn gst_nddr_output_get_flow (GstNddrCnn *self);
 

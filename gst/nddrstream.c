@@ -63,10 +63,7 @@ wants_frames (GstNddrCnn *self, GstNddrPad *pad)
       flow = GST_FLOW_NOT_LINKED;
     else if ((flow == GST_FLOW_NOT_LINKED || flow == GST_FLOW_EOS) && relinked)
       flow = GST_FLOW_OK; /* perhaps another peer, that has not had enough */
-    if (flow != pad->flow) {
-      pad->flow = flow;
-      self->flow = gst_flow_combiner_update_pad_flow (self->combiner, GST_PAD (pad), flow);
-    }
+    gst_nddr_output_set_flow (self, pad, flow);
   }
   gboolean wants = linked && !pad->released && pad->flow != GST_FLOW_NOT_LINKED && pad->flow != GST_FLOW_EOS;
   g_mutex_unlock (&self->lock);
@@ -87,10 +84,8 @@ static void
 forget_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn flow)
 {
   g_mutex_lock (&self->lock);
-  if (!pad->released && !self->broken && pad->flow == flow) {
-    pad->flow = GST_FLOW_OK;
-    self->flow = gst_flow_combiner_update_pad_flow (self->combiner, GST_PAD (pad), GST_FLOW_OK);
-  }
+  if (!pad->released && !self->broken && pad->flow == flow)
+    gst_nddr_output_set_flow (self, pad, GST_FLOW_OK);
   g_mutex_unlock (&self->lock);
 }
 

@@ -134,10 +134,12 @@ flush_once (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   return GST_FLOW_FLUSHING;
 }
 
+/* @beside: (nullable): a pad that nothing is linked to, of which the element finds so after the flush */
 static void
-test_flush_from_a_push (void)
+test_flush_from_a_push (gconstpointer beside)
 {
   Rig *rig = flushed_rig = rig_new (NULL, "segmentation", "raw", "normal", "raw", NULL);
+  g_autoptr (GstPad) unlinked = beside ? gst_element_request_pad_simple (rig->element, beside) : NULL;
   GstSegment segment;
 
   rig_set_caps (rig, RIG_CAPS);
@@ -368,7 +370,8 @@ main (int argc, char **argv)
   g_test_add_func ("/element/branches/added-after-not-linked", test_added_after_not_linked);
   g_test_add_func ("/element/branches/released-the-only-linked", test_released_the_only_linked);
   g_test_add_func ("/element/branches/released-while-settling", test_released_while_settling);
-  g_test_add_func ("/element/branches/flush-from-a-push", test_flush_from_a_push);
+  g_test_add_data_func ("/element/branches/flush-from-a-push", NULL, test_flush_from_a_push);
+  g_test_add_data_func ("/element/branches/flush-from-a-push-beside-unlinked", "src_depth", test_flush_from_a_push);
   g_test_add_func ("/element/branches/same-pool", test_same_pool);
   g_test_add_func ("/element/branches/not-negotiated", test_not_negotiated);
   g_test_add_func ("/element/branches/segment-after-eos", test_segment_after_eos);
