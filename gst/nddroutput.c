@@ -260,14 +260,15 @@ gst_nddr_output_push_sticky (GstNddrCnn *self, GstNddrPad *pad)
   gst_pad_sticky_events_foreach (self->sinkpad, push_sticky, pad);
 }
 
-/* A pad that is still to get the sticky events in their order gets none out of turn; at the end, of a stream without frames, all. */
+/* A pad that is still to get the sticky events in their order gets none out of turn; at the end, of a stream without frames, all.  A flush may come
+ * from within here, too: who loops seeks where the end arrives. */
 static void
-output_event (GstNddrCnn *self, GstEvent *event)
+output_event (GstNddrCnn *self, GstEvent *event, guint flushes)
 {
   g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
 
   GST_DEBUG_OBJECT (self, "pushes %" GST_PTR_FORMAT, event);
-  for (guint i = 0; i < pads->len; i++) {
+  for (guint i = 0; i < pads->len && !was_flushed (self, flushes); i++) {
     GstNddrPad *pad = pads->pdata[i];
 
     /* a pad that is not linked would keep them, and caps that come yet would stand behind its segment */
@@ -311,7 +312,7 @@ run (gpointer data)
     if (useless)
       discard (self, item);
     else if (item->event)
-      output_event (self, item->event);
+      output_event (self, item->event, flushes);
     else
       output_frame (self, item, flushes);
     item_free (item);

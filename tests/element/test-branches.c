@@ -157,6 +157,44 @@ test_flush_from_a_push (gconstpointer beside)
   rig_free (rig);
 }
 
+/* ---- a flush from within the end of the stream, of which the others then hear nothing */
+
+static GstPadProbeReturn
+flush_at_eos (GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+  if (GST_EVENT_TYPE (info->data) != GST_EVENT_EOS)
+    return GST_PAD_PROBE_OK;
+  pass_gate (); /* until the push of the end upstream has returned, as a seek waits for */
+  gst_harness_push_event (flushed_rig->in, gst_event_new_flush_start ());
+  gst_harness_push_event (flushed_rig->in, gst_event_new_flush_stop (TRUE));
+  return GST_PAD_PROBE_DROP;
+}
+
+static void
+test_flush_from_eos (void)
+{
+  Rig *rig = flushed_rig = rig_new (NULL, "segmentation", "raw", "normal", "raw", NULL);
+  GstSegment segment;
+
+  rig_set_caps (rig, RIG_CAPS);
+  gst_pad_add_probe (rig->out[0]->sinkpad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, flush_at_eos, NULL, NULL);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
+  rig_expect_picture (rig, 0, 0);
+  rig_expect_picture (rig, 1, 0);
+  gate.blocked = gate.go = FALSE;
+  gst_harness_push_event (rig->in, gst_event_new_eos ());
+  open_gate ();
+  gst_event_unref (rig_pull_event (rig, 1, GST_EVENT_FLUSH_STOP));
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
+  for (guint n = 1; n < 3; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    rig_expect_picture (rig, 0, n);
+    rig_expect_picture (rig, 1, n);
+  }
+  rig_free (rig);
+}
+
 /* ---- a peer that offers the same pool whenever it is asked */
 
 static GstPadQueryFunction harness_query;
@@ -372,6 +410,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/branches/released-while-settling", test_released_while_settling);
   g_test_add_data_func ("/element/branches/flush-from-a-push", NULL, test_flush_from_a_push);
   g_test_add_data_func ("/element/branches/flush-from-a-push-beside-unlinked", "src_depth", test_flush_from_a_push);
+  g_test_add_func ("/element/branches/flush-from-eos", test_flush_from_eos);
   g_test_add_func ("/element/branches/same-pool", test_same_pool);
   g_test_add_func ("/element/branches/not-negotiated", test_not_negotiated);
   g_test_add_func ("/element/branches/segment-after-eos", test_segment_after_eos);
