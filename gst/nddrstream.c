@@ -234,11 +234,12 @@ try_settle (GstNddrCnn *self)
   for (guint i = 0; i < pads->len; i++) {
     GstNddrPad *pad = pads->pdata[i];
 
-    if (wants_frames (self, pad)) {
+    gboolean wants = wants_frames (self, pad);
+    if (wants) {
       g_ptr_array_add (wanted, gst_object_ref (pad));
       changed |= pad->renegotiate;
     }
-    if (gst_pad_is_linked (GST_PAD (pad)))
+    if (wants || gst_pad_is_linked (GST_PAD (pad))) /* it may be unlinked since: what is wanted has a task in the session */
       g_ptr_array_add (linked, pad);
   }
   gboolean has_format = GST_VIDEO_INFO_FORMAT (&self->info) != GST_VIDEO_FORMAT_UNKNOWN;

@@ -341,9 +341,9 @@ test_segment_before_eos (void)
   rig_free (rig);
 }
 
-/* ---- a pad that is linked while the element looks whether it is: the program exports this, so that it stands before GStreamer's */
+/* ---- a pad that is linked, or unlinked, while the element looks whether it is: the program exports this, so that it stands before GStreamer's */
 
-static GstPad *link_late, *link_to;
+static GstPad *link_late, *link_to, *unlink_late;
 
 gboolean
 gst_pad_is_linked (GstPad *pad)
@@ -354,6 +354,10 @@ gst_pad_is_linked (GstPad *pad)
   if (pad == link_late && !linked) {
     link_late = NULL;
     g_assert_cmpint (gst_pad_link (pad, link_to), ==, GST_PAD_LINK_OK);
+  }
+  if (pad == unlink_late && linked) {
+    unlink_late = NULL;
+    g_assert_true (gst_pad_unlink (pad, link_to));
   }
   return linked;
 }
@@ -401,6 +405,27 @@ test_linked_meanwhile (void)
   rig_free (rig);
 }
 
+/* … which is no matter of the others, whatever else changes for the same frame */
+static void
+test_unlinked_meanwhile (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", "normal", "raw", NULL);
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_normal");
+
+  rig_set_caps (rig, RIG_CAPS);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
+  rig_expect_picture (rig, 0, 0);
+  g_object_set (rig->element, "max-in-flight", 3, NULL);
+  link_to = rig->out[1]->sinkpad;
+  g_atomic_pointer_set (&unlink_late, pad);
+  for (guint n = 1; n < 4; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    rig_expect_picture (rig, 0, n);
+  }
+  g_assert_null (unlink_late);
+  rig_free (rig);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -416,5 +441,6 @@ main (int argc, char **argv)
   g_test_add_func ("/element/branches/segment-after-eos", test_segment_after_eos);
   g_test_add_func ("/element/branches/segment-before-eos", test_segment_before_eos);
   g_test_add_func ("/element/branches/linked-meanwhile", test_linked_meanwhile);
+  g_test_add_func ("/element/branches/unlinked-meanwhile", test_unlinked_meanwhile);
   return fixture_run ();
 }
