@@ -479,5 +479,5 @@ gst_nddr_output_remove_pad (GstNddrCnn *self, GstNddrPad *pad)
   g_ptr_array_remove (self->branches, pad); /* the caller still has it */
   update_flow (self); /* the others decide now */
   g_mutex_unlock (&self->lock);
-  gst_nddr_pad_set_flushing (pad, TRUE);
+  gst_nddr_pad_drop_pool (pad);
 }

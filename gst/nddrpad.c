@@ -209,13 +209,14 @@ gst_nddr_pad_view_caps (GstNddrPad *pad)
   return gst_nddr_view_caps (view, has_kind ? &kind : NULL);
 }
 
-/* Takes @pool, which may be NULL, as the one that gst_nddr_pad_acquire() uses. */
+/* Takes @pool, agreed on with @peer, as the one that gst_nddr_pad_acquire() uses; both may be NULL. */
 static void
-take_pool (GstNddrPad *pad, GstBufferPool *pool)
+take_pool (GstNddrPad *pad, GstBufferPool *pool, gconstpointer peer)
 {
   GST_OBJECT_LOCK (pad);
   GstBufferPool *old = pad->pool;
   pad->pool = pool;
+  pad->pool_peer = peer;
   GST_OBJECT_UNLOCK (pad);
 
   /* peers may offer the same one again */
@@ -250,6 +251,7 @@ configure_pool (GstBufferPool *pool, GstCaps *caps, guint size, guint min, guint
 static gboolean
 negotiate_pool (GstNddrPad *pad, GstCaps *caps)
 {
+  g_autoptr (GstPad) peer = gst_pad_get_peer (GST_PAD (pad));
   GstQuery *query = gst_query_new_allocation (caps, TRUE);
   GstBufferPool *pool = NULL;
   GstAllocator *allocator = NULL;
@@ -284,7 +286,7 @@ negotiate_pool (GstNddrPad *pad, GstCaps *caps)
         && gst_buffer_pool_set_active (pool, TRUE);
   }
   if (ok)
-    take_pool (pad, g_steal_pointer (&pool));
+    take_pool (pad, g_steal_pointer (&pool), peer);
   gst_clear_object (&pool);
   gst_clear_object (&allocator);
   gst_query_unref (query);
@@ -369,10 +371,35 @@ gst_nddr_pad_set_flushing (GstNddrPad *pad, gboolean flushing)
     gst_buffer_pool_set_flushing (pool, flushing);
 }
 
+gboolean
+gst_nddr_pad_has_pool (GstNddrPad *pad)
+{
+  g_autoptr (GstBufferPool) pool = get_pool (pad);
+
+  return !pad->task || (pool && gst_buffer_pool_is_active (pool));
+}
+
+gboolean
+gst_nddr_pad_has_anothers_pool (GstNddrPad *pad)
+{
+  g_autoptr (GstPad) peer = gst_pad_get_peer (GST_PAD (pad));
+
+  GST_OBJECT_LOCK (pad);
+  gboolean anothers = pad->pool && pad->pool_peer != peer;
+  GST_OBJECT_UNLOCK (pad);
+  return anothers;
+}
+
+void
+gst_nddr_pad_drop_pool (GstNddrPad *pad)
+{
+  take_pool (pad, NULL, NULL);
+}
+
 void
 gst_nddr_pad_reset (GstNddrPad *pad)
 {
-  take_pool (pad, NULL);
+  gst_nddr_pad_drop_pool (pad);
   gst_video_info_init (&pad->info);
   pad->started = pad->disagrees = FALSE;
   pad->flow = GST_FLOW_OK;

@@ -29,6 +29,7 @@ struct _GstNddrPad
   GstClockTime earliest; /* QoS: frames that end before this running time come too late */
   double proportion;
   GstBufferPool *pool;
+  gconstpointer pool_peer; /* whom it was agreed on with: to compare with alone */
 
   /* the streaming thread, while nothing is in flight; then anybody may read */
   GstVideoInfo info;
@@ -67,6 +68,13 @@ gboolean gst_nddr_pad_pass_caps (GstNddrPad *pad, GstCaps *caps, const GstVideoI
 /** A buffer for one picture.  Blocks while the pool is empty, until gst_nddr_pad_set_flushing(). */
 GstFlowReturn gst_nddr_pad_acquire (GstNddrPad *pad, GstBuffer **buffer);
 void gst_nddr_pad_set_flushing (GstNddrPad *pad, gboolean flushing);
+
+/** Whether it can acquire: there is a pool, and nobody has deactivated it; or it needs none, for it is the frame's own. */
+gboolean gst_nddr_pad_has_pool (GstNddrPad *pad);
+/** Whether its pool was agreed on with another peer than it has now. */
+gboolean gst_nddr_pad_has_anothers_pool (GstNddrPad *pad);
+/** Gives its pool up, and ends waiting for it. */
+void gst_nddr_pad_drop_pool (GstNddrPad *pad);
 
 /** Forgets what was negotiated. */
 void gst_nddr_pad_reset (GstNddrPad *pad);

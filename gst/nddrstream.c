@@ -76,7 +76,7 @@ same_pads (GPtrArray *a, GPtrArray *b)
   return a->len == b->len && (a->len == 0 || memcmp (a->pdata, b->pdata, a->len * sizeof *a->pdata) == 0);
 }
 
-/* settle(): a pad that was wanted is none of ours any more, or the model is another, and all is to be looked at anew. */
+/* settle(): a pad that was wanted is none of ours any more, or has lost its pool, or the model is another, and all is to be looked at anew. */
 #define FLOW_AGAIN GST_FLOW_CUSTOM_SUCCESS
 
 /* @flow, where that is the last that @pad's peer said, holds no more.  With nothing in flight: what is pushed still could say it again. */
@@ -217,6 +217,33 @@ flow_without_outputs (GstNddrCnn *self, GPtrArray *pads)
   return pads->len > 0 ? gst_nddr_output_get_flow (self) : GST_FLOW_NOT_LINKED;
 }
 
+/* A peer may offer one pool to whoever it is linked to, and to deactivate that takes it from all who have it: pads that do not need theirs any more
+ * give them up before others agree. */
+static void
+give_up_pools (GPtrArray *pads, GPtrArray *wanted)
+{
+  for (guint i = 0; i < pads->len; i++) {
+    GstNddrPad *pad = pads->pdata[i];
+
+    if (!g_ptr_array_find (wanted, pad, NULL) || gst_nddr_pad_has_anothers_pool (pad)) {
+      gst_nddr_pad_drop_pool (pad);
+      pad->renegotiate = TRUE;
+    }
+  }
+}
+
+/* Whether all of @wanted can get buffers: one may have had the pool that another has just left.  Those that cannot will agree anew. */
+static gboolean
+have_pools (GPtrArray *wanted)
+{
+  gboolean all = TRUE;
+
+  for (guint i = 0; i < wanted->len; i++)
+    if (!gst_nddr_pad_has_pool (wanted->pdata[i]))
+      GST_NDDR_PAD (wanted->pdata[i])->renegotiate = TRUE, all = FALSE;
+  return all;
+}
+
 static GstFlowReturn
 try_settle (GstNddrCnn *self)
 {
@@ -260,6 +287,7 @@ try_settle (GstNddrCnn *self)
   }
   if (!has_format)
     return GST_FLOW_OK;
+  give_up_pools (pads, wanted);
   if (wanted->len == 0)
     return flow_without_outputs (self, pads);
 
@@ -268,6 +296,8 @@ try_settle (GstNddrCnn *self)
     if (pad->renegotiate || pad->disagrees || !pad->started)
       flow = negotiate_pad (self, pad);
   }
+  if (flow == GST_FLOW_OK && !have_pools (wanted))
+    return FLOW_AGAIN;
   if (flow == GST_FLOW_OK)
     flow = set_frames (self, wanted, linked);
   if (flow == GST_FLOW_OK)

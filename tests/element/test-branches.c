@@ -198,7 +198,6 @@ test_flush_from_eos (void)
 /* ---- a peer that offers the same pool whenever it is asked */
 
 static GstPadQueryFunction harness_query;
-static GstBufferPool *kept_pool;
 
 static gboolean
 offer_kept_pool (GstPad *pad, GstObject *parent, GstQuery *query)
@@ -210,18 +209,28 @@ offer_kept_pool (GstPad *pad, GstObject *parent, GstQuery *query)
     return harness_query (pad, parent, query);
   gst_query_parse_allocation (query, &caps, NULL);
   gst_video_info_from_caps (&info, caps);
-  gst_query_add_allocation_pool (query, kept_pool, info.size, 2, 0);
+  gst_query_add_allocation_pool (query, g_object_get_data (G_OBJECT (pad), "kept-pool"), info.size, 2, 0);
   return TRUE;
+}
+
+/* Makes @sink offer a pool of its own, which is the return value, owned by @sink. */
+static GstBufferPool *
+keep_pool (GstPad *sink)
+{
+  GstBufferPool *pool = gst_video_buffer_pool_new ();
+
+  g_object_set_data_full (G_OBJECT (sink), "kept-pool", pool, gst_object_unref);
+  harness_query = GST_PAD_QUERYFUNC (sink);
+  gst_pad_set_query_function (sink, offer_kept_pool);
+  return pool;
 }
 
 static void
 test_same_pool (void)
 {
   Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  GstBufferPool *kept_pool = keep_pool (rig->out[0]->sinkpad);
 
-  kept_pool = gst_video_buffer_pool_new ();
-  harness_query = GST_PAD_QUERYFUNC (rig->out[0]->sinkpad);
-  gst_pad_set_query_function (rig->out[0]->sinkpad, offer_kept_pool);
   rig_set_caps (rig, RIG_CAPS);
   for (guint n = 0; n < 4; n++) {
     g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
@@ -230,7 +239,87 @@ test_same_pool (void)
     gst_harness_push_upstream_event (rig->out[0], gst_event_new_reconfigure ());
   }
   rig_free (rig);
-  gst_clear_object (&kept_pool);
+}
+
+/* Two such peers change places: what one pad leaves is what the other agrees on. */
+static void
+test_swapped_pools (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "map", "normal", "map", NULL); /* of the same caps */
+  g_autoptr (GstPad) segmentation = gst_element_get_static_pad (rig->element, "src_segmentation");
+  g_autoptr (GstPad) normal = gst_element_get_static_pad (rig->element, "src_normal");
+  GstPad *sinks[] = { rig->out[0]->sinkpad, rig->out[1]->sinkpad };
+  GstBufferPool *pools[] = { keep_pool (sinks[0]), keep_pool (sinks[1]) };
+
+  rig_set_caps (rig, RIG_CAPS);
+  for (guint n = 0; n < 6; n++) {
+    if (n == 2 || n == 4) { /* there, and back */
+      gst_pad_unlink (segmentation, sinks[n == 4]);
+      gst_pad_unlink (normal, sinks[n == 2]);
+      g_assert_cmpint (gst_pad_link (segmentation, sinks[n == 2]), ==, GST_PAD_LINK_OK);
+      g_assert_cmpint (gst_pad_link (normal, sinks[n == 4]), ==, GST_PAD_LINK_OK);
+    }
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    for (int i = 0; i < 2; i++) {
+      g_autoptr (GstBuffer) picture = rig_pull (rig, i);
+      g_assert_true (picture->pool == pools[i]);
+    }
+  }
+  rig_free (rig);
+}
+
+/* A pad without its peer goes, whose pool another pad has now. */
+static void
+test_inherited_pool (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "map", "normal", "map", NULL);
+  g_autoptr (GstPad) segmentation = gst_element_get_static_pad (rig->element, "src_segmentation");
+  g_autoptr (GstPad) normal = gst_element_get_static_pad (rig->element, "src_normal");
+  GstPad *sink = rig->out[0]->sinkpad;
+  GstBufferPool *pool = keep_pool (sink);
+
+  rig_set_caps (rig, RIG_CAPS);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
+  rig_expect_picture (rig, 0, 0);
+  rig_expect_picture (rig, 1, 0);
+  gst_pad_unlink (segmentation, sink);
+  gst_pad_unlink (normal, rig->out[1]->sinkpad);
+  g_assert_cmpint (gst_pad_link (normal, sink), ==, GST_PAD_LINK_OK);
+  for (guint n = 1; n < 5; n++) {
+    if (n == 3) {
+      gst_element_release_request_pad (rig->element, segmentation);
+      g_clear_pointer (&segmentation, gst_object_unref);
+    }
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    g_autoptr (GstBuffer) picture = rig_pull (rig, 0);
+    g_assert_true (picture->pool == pool);
+  }
+  rig_free (rig);
+}
+
+/* Two peers that offer one pool between them, of which one then offers another. */
+static void
+test_shared_pool (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "map", "normal", "map", NULL);
+  GstPad *sinks[] = { rig->out[0]->sinkpad, rig->out[1]->sinkpad };
+  GstBufferPool *pool = keep_pool (sinks[0]), *another = NULL;
+
+  keep_pool (sinks[1]);
+  g_object_set_data_full (G_OBJECT (sinks[1]), "kept-pool", gst_object_ref (pool), gst_object_unref);
+  rig_set_caps (rig, RIG_CAPS);
+  for (guint n = 0; n < 4; n++) {
+    if (n == 2) {
+      another = gst_video_buffer_pool_new ();
+      g_object_set_data_full (G_OBJECT (sinks[0]), "kept-pool", another, gst_object_unref);
+      gst_harness_push_upstream_event (rig->out[0], gst_event_new_reconfigure ());
+    }
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    g_autoptr (GstBuffer) first = rig_pull (rig, 0), second = rig_pull (rig, 1);
+    g_assert_true (first->pool == (another ? another : pool));
+    g_assert_true (second->pool == pool);
+  }
+  rig_free (rig);
 }
 
 /* ---- what a branch said, and does not hold any more */
@@ -437,6 +526,9 @@ main (int argc, char **argv)
   g_test_add_data_func ("/element/branches/flush-from-a-push-beside-unlinked", "src_depth", test_flush_from_a_push);
   g_test_add_func ("/element/branches/flush-from-eos", test_flush_from_eos);
   g_test_add_func ("/element/branches/same-pool", test_same_pool);
+  g_test_add_func ("/element/branches/swapped-pools", test_swapped_pools);
+  g_test_add_func ("/element/branches/inherited-pool", test_inherited_pool);
+  g_test_add_func ("/element/branches/shared-pool", test_shared_pool);
   g_test_add_func ("/element/branches/not-negotiated", test_not_negotiated);
   g_test_add_func ("/element/branches/segment-after-eos", test_segment_after_eos);
   g_test_add_func ("/element/branches/segment-before-eos", test_segment_before_eos);
