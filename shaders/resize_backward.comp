@@ -37,15 +37,13 @@ main ()
     o = i == 0 ? 0 : clamp (o, 0, outputs - 1);
     last = i >= samples - 1 ? outputs - 1 : clamp (last, o, outputs - 1);
     vec4 sum = vec4 (0);
-    do {
+    for (; o <= last; o++) {
       float high;
       int at = source (o, first, step, den, inv_den, high);
       float low = at == samples - 1 ? 1.0 : 1.0 - high;
       float weight = at == i ? low : at == i - 1 ? high : 0.0;
-      // Mesa 22.3's llvmpipe lets a lane that has left the inner of two loops take part in it once more
-      sum += LOAD (dy, from + o * inner) * (o <= last ? weight : 0.0);
-      o++;
-    } while (o <= last);
+      sum += LOAD (dy, from + o * inner) * weight;
+    }
     if (ACCUMULATE != 0)
       sum += LOAD (before, before_base + (i < end ? to : c));
     if (i < end)
