@@ -153,7 +153,8 @@ golden_load_with (const char *name, NddrFamily family, const char *const *sets, 
   g_assert_no_error (error);
   golden->recipe = make_recipe (golden->start->config, training, sets);
   NddrTraits traits = *nddr_device_get_traits (device);
-  traits.family = family;
+  if (family == NDDR_FAMILY_GPU)
+    traits.family = family;
   traits.memory = memory ? memory : traits.memory;
   golden->learner = nddr_learner_new (device, &traits, ranks, golden->start, golden->recipe, &error);
   g_assert_no_error (error);

@@ -27,6 +27,7 @@ gboolean golden_has (const char *name);
 /** Adds "/PREFIX/CASE" for each case of the file, with the case's name as data. */
 void golden_add_tests (const char *prefix, GTestDataFunc func);
 
+/** @family: NDDR_FAMILY_SOFTWARE: the device's own, which on a GPU is the other */
 Golden *golden_load (const char *name, NddrFamily family);
 /** @sets: what else the recipe says, NULL-terminated. @memory: of the device that is planned for; 0: its own */
 Golden *golden_load_with (const char *name, NddrFamily family, const char *const *sets, guint64 memory);
