@@ -676,7 +676,11 @@ check (const Builder *b, GError **error)
   for (guint i = 0; i < b->network->layers->len; i++) {
     const NddrLayer *layer = nddr_network_layer (b->network, i);
     gboolean pools = layer->kind == NDDR_LAYER_MAX_POOL || layer->kind == NDDR_LAYER_AVERAGE_POOL || layer->kind == NDDR_LAYER_RESIZE;
-    gboolean fine = layer->branches <= MAX_BRANCHES && layer->residual.step <= 1;
+    gboolean fine = layer->residual.step <= 1;
+    if (layer->branches > MAX_BRANCHES) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%d tasks cannot be trained together: expected at most %d", layer->branches, MAX_BRANCHES);
+      return FALSE;
+    }
     for (int k = 0; k < layer->n_inputs; k++)
       fine &= layer->inputs[k].step == 0 || layer->inputs[k].step == 1;
     if (pools)

@@ -524,6 +524,17 @@ test_train (void)
   expect ("train recipe.ini -o run2 --init model.safetensors", 1, "model.safetensors");
 }
 
+/* More tasks than can be trained. */
+static void
+test_many_tasks (void)
+{
+  g_autoptr (GString) line = g_string_new ("train recipe.ini -o never " SMALL "--set model.fusion=none --set model.tasks='t0:normal");
+  for (int t = 1; t < 65; t++)
+    g_string_append_printf (line, ";t%d:normal", t);
+  g_string_append_c (line, '\'');
+  expect (line->str, 1, "65 tasks cannot be trained together: expected at most 64");
+}
+
 /* A run names what it leaves out, what it computes again, and why it ends early. */
 static void
 test_train_says (void)
@@ -710,6 +721,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/import", test_import);
   g_test_add_func ("/tool/export", test_export);
   g_test_add_func ("/tool/train", test_train);
+  g_test_add_func ("/tool/many-tasks", test_many_tasks);
   g_test_add_func ("/tool/train-says", test_train_says);
   g_test_add_func ("/tool/interrupt", test_interrupt);
   int status = g_test_run ();
