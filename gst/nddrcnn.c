@@ -480,7 +480,8 @@ gst_nddr_cnn_class_init (GstNddrCnnClass *klass)
    *
    * The path of a model file.  By default the model that comes with the plugin: `nddr-base.safetensors` on a GPU,
    * `nddr-small.safetensors` on a software driver, looked for in the folder that the environment variable
-   * `NDDR_MODELS` names, then where they are installed.
+   * `NDDR_MODELS` names, then where they are installed, then, of a build that is not installed, in its source tree; where it is in none of
+   * these, the other one.
    *
    * Set while playing, the new model loads beside the old and takes over at a boundary between frames.  Where it cannot, as it lacks a task
    * that has a pad, say, the old one goes on, the property is what it was, and a warning is posted.  Once it runs, #GstNddrCnn:stats is notified.

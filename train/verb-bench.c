@@ -412,7 +412,8 @@ nddr_verb_bench (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   Bench bench = { 0 };
   NddrPrecision precision;
-  if (!nddr_verb_parse (&argc, &argv, "MODEL", "Times a model: median of at least " G_STRINGIFY (MIN_RUNS) " runs.", entries, 1, 1)
+  static const char summary[] = "Times a model: median of at least " G_STRINGIFY (MIN_RUNS) " runs, of " G_STRINGIFY (MIN_STEPS) " training steps.";
+  if (!nddr_verb_parse (&argc, &argv, "MODEL", summary, entries, 1, 1)
       || !nddr_verb_parse_size ("bench", input, &bench.width, &bench.height)
       || !nddr_verb_parse_precision ("bench", (bench.mixed = train && g_strcmp0 (precision_name, "mixed") == 0) ? NULL : precision_name, &precision))
     return NDDR_EXIT_USAGE;
