@@ -197,8 +197,10 @@ static gboolean
 find_queue_family (VkPhysicalDevice physical, guint32 first, guint32 last, guint32 *family, guint32 *timestamp_bits)
 {
   VkQueueFamilyProperties families[32];
-  guint32 n = G_N_ELEMENTS (families);
+  guint32 n;
 
+  vkGetPhysicalDeviceQueueFamilyProperties (physical, &n, NULL); /* or SwiftShader fills as many as there is room for */
+  n = MIN (n, G_N_ELEMENTS (families));
   vkGetPhysicalDeviceQueueFamilyProperties (physical, &n, families);
   for (guint32 i = first; i < n && i <= last; i++)
     if (families[i].queueFlags & VK_QUEUE_COMPUTE_BIT) {
