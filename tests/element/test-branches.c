@@ -146,6 +146,7 @@ test_flush_from_a_push (gconstpointer beside)
   harness_chain = GST_PAD_CHAINFUNC (rig->out[0]->sinkpad);
   gst_pad_set_chain_function (rig->out[0]->sinkpad, flush_once);
   rig_push (rig, rig_frame (0));
+  gst_event_unref (rig_pull_event (rig, 1, GST_EVENT_FLUSH_STOP));
   g_assert_null (rig_try_pull (rig, 1, 300)); /* what was before the flush */
   gst_segment_init (&segment, GST_FORMAT_TIME);
   gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
