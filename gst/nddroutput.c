@@ -147,6 +147,16 @@ check_pictures (GstNddrCnn *self, GstNddrPad *pad, const Picture *pictures)
   return flow;
 }
 
+/* Where nobody flushes and yet the pool of @pad does: its peer, or another pad that had the same one, has deactivated it.  The next frame finds that
+ * there is another to be agreed on; this one goes on without the picture. */
+static void
+lose_picture (GstNddrPad *pad)
+{
+  GST_INFO_OBJECT (pad, "has lost its pool, and a picture");
+  gst_pad_mark_reconfigure (GST_PAD (pad));
+  pad->discont = TRUE;
+}
+
 /* Takes the frame of @item; with the results in @pictures as metadata. */
 static GstBuffer *
 add_results (GstNddrCnn *self, Item *item, const Picture *pictures)
@@ -229,10 +239,16 @@ output_frame (GstNddrCnn *self, Item *item, guint flushes)
       GstBuffer *buffer = flow == GST_FLOW_OK ? close_pictures (self, pad, item, &pictures[first]) : NULL;
 
       if (buffer) {
+        if (pad->discont)
+          GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
+        pad->discont = FALSE;
         GST_LOG_OBJECT (pad, "pushes %" GST_PTR_FORMAT, buffer);
         flow = gst_pad_push (GST_PAD (pad), buffer);
       }
-      note_flow (self, pad, flow, flushes);
+      if (!buffer && flow == GST_FLOW_FLUSHING)
+        lose_picture (pad);
+      else
+        note_flow (self, pad, flow, flushes);
     }
     first += pad->task ? 1 : self->results->len;
   }

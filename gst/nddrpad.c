@@ -401,7 +401,7 @@ gst_nddr_pad_reset (GstNddrPad *pad)
 {
   gst_nddr_pad_drop_pool (pad);
   gst_video_info_init (&pad->info);
-  pad->started = pad->disagrees = FALSE;
+  pad->started = pad->disagrees = pad->discont = FALSE;
   pad->flow = GST_FLOW_OK;
   gst_nddr_pad_reset_qos (pad);
 }

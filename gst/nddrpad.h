@@ -38,6 +38,9 @@ struct _GstNddrPad
   gboolean renegotiate; /* the peer, the view or the input is another since */
   gboolean disagrees;   /* it was tried, and an error told */
 
+  /* the output thread */
+  gboolean discont; /* the picture before was lost */
+
   /* the element's lock */
   GstFlowReturn flow;
   gboolean released;

@@ -76,7 +76,7 @@ same_pads (GPtrArray *a, GPtrArray *b)
   return a->len == b->len && (a->len == 0 || memcmp (a->pdata, b->pdata, a->len * sizeof *a->pdata) == 0);
 }
 
-/* settle(): a pad that was wanted is none of ours any more, or has lost its pool, or the model is another, and all is to be looked at anew. */
+/* settle(): a pad that was wanted is none of ours any more, or the model is another, and all is to be looked at anew. */
 #define FLOW_AGAIN GST_FLOW_CUSTOM_SUCCESS
 
 /* @flow, where that is the last that @pad's peer said, holds no more.  With nothing in flight: what is pushed still could say it again. */
@@ -87,6 +87,15 @@ forget_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn flow)
   if (!pad->released && !self->broken && pad->flow == flow)
     gst_nddr_output_set_flow (self, pad, GST_FLOW_OK);
   g_mutex_unlock (&self->lock);
+}
+
+static gboolean
+is_released (GstNddrCnn *self, GstNddrPad *pad)
+{
+  g_mutex_lock (&self->lock);
+  gboolean released = pad->released;
+  g_mutex_unlock (&self->lock);
+  return released;
 }
 
 /* What it means that @pad agrees with nothing: it was released or unlinked under our hands, which is no matter of the others; or what follows is
@@ -131,6 +140,10 @@ negotiate_pad (GstNddrCnn *self, GstNddrPad *pad)
          "property view to what is wanted there.", GST_PAD_NAME (pad)),
         ("%s", error->message));
     return GST_FLOW_NOT_NEGOTIATED;
+  }
+  if (is_released (self, pad)) {
+    gst_nddr_pad_drop_pool (pad); /* which it got since it was released */
+    return FLOW_AGAIN;
   }
   if (!pad->started) {
     gst_nddr_output_push_sticky (self, pad);
@@ -232,16 +245,19 @@ give_up_pools (GPtrArray *pads, GPtrArray *wanted)
   }
 }
 
-/* Whether all of @wanted can get buffers: one may have had the pool that another has just left.  Those that cannot will agree anew. */
-static gboolean
-have_pools (GPtrArray *wanted)
+static GstFlowReturn
+negotiate_pads (GstNddrCnn *self, GPtrArray *wanted)
 {
-  gboolean all = TRUE;
+  GstFlowReturn flow = GST_FLOW_OK;
 
-  for (guint i = 0; i < wanted->len; i++)
-    if (!gst_nddr_pad_has_pool (wanted->pdata[i]))
-      GST_NDDR_PAD (wanted->pdata[i])->renegotiate = TRUE, all = FALSE;
-  return all;
+  /* once more for those that had a pool which another has just left for its new one */
+  for (int round = 0; round < 2; round++)
+    for (guint i = 0; i < wanted->len && flow == GST_FLOW_OK; i++) {
+      GstNddrPad *pad = wanted->pdata[i];
+      if (pad->renegotiate || pad->disagrees || !pad->started || !gst_nddr_pad_has_pool (pad))
+        flow = negotiate_pad (self, pad);
+    }
+  return flow;
 }
 
 static GstFlowReturn
@@ -250,7 +266,6 @@ try_settle (GstNddrCnn *self)
   g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
   g_autoptr (GPtrArray) linked = g_ptr_array_new ();
   g_autoptr (GPtrArray) wanted = g_ptr_array_new_with_free_func (gst_object_unref);
-  GstFlowReturn flow = GST_FLOW_OK;
 
   if (gst_nddr_output_get_flow (self) == GST_FLOW_ERROR)
     return GST_FLOW_ERROR;
@@ -291,13 +306,7 @@ try_settle (GstNddrCnn *self)
   if (wanted->len == 0)
     return flow_without_outputs (self, pads);
 
-  for (guint i = 0; i < wanted->len && flow == GST_FLOW_OK; i++) {
-    GstNddrPad *pad = wanted->pdata[i];
-    if (pad->renegotiate || pad->disagrees || !pad->started)
-      flow = negotiate_pad (self, pad);
-  }
-  if (flow == GST_FLOW_OK && !have_pools (wanted))
-    return FLOW_AGAIN;
+  GstFlowReturn flow = negotiate_pads (self, wanted);
   if (flow == GST_FLOW_OK)
     flow = set_frames (self, wanted, linked);
   if (flow == GST_FLOW_OK)

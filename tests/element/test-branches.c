@@ -298,6 +298,37 @@ test_inherited_pool (void)
   rig_free (rig);
 }
 
+/* Two peers that offer one pool between them, of which one goes while the other is given a picture: that one loses the next at most. */
+static void
+test_shared_pool_released (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "map", "normal", "map", NULL);
+  GstPad *sinks[] = { rig->out[0]->sinkpad, rig->out[1]->sinkpad };
+  GstBufferPool *pool = keep_pool (sinks[0]);
+
+  keep_pool (sinks[1]);
+  g_object_set_data_full (G_OBJECT (sinks[1]), "kept-pool", gst_object_ref (pool), gst_object_unref);
+  rig_set_caps (rig, RIG_CAPS);
+  gate.blocked = gate.go = FALSE;
+  harness_chain = GST_PAD_CHAINFUNC (sinks[1]);
+  gst_pad_set_chain_function (sinks[1], wait_then_chain);
+  for (guint n = 0; n < 2; n++)
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+  wait_for_gate ();
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_segmentation");
+  gst_element_release_request_pad (rig->element, pad);
+  open_gate ();
+  rig_expect_picture (rig, 1, 0);
+  for (guint n = 2; n < 5; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    g_autoptr (GstBuffer) picture = rig_pull (rig, 1);
+    g_assert_cmpuint (GST_BUFFER_PTS (picture), ==, n * 40 * GST_MSECOND);
+    g_assert_true (GST_BUFFER_FLAG_IS_SET (picture, GST_BUFFER_FLAG_DISCONT) == (n == 2));
+    g_assert_true (picture->pool == pool);
+  }
+  rig_free (rig);
+}
+
 /* Two peers that offer one pool between them, of which one then offers another. */
 static void
 test_shared_pool (void)
@@ -530,6 +561,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/branches/swapped-pools", test_swapped_pools);
   g_test_add_func ("/element/branches/inherited-pool", test_inherited_pool);
   g_test_add_func ("/element/branches/shared-pool", test_shared_pool);
+  g_test_add_func ("/element/branches/shared-pool-released", test_shared_pool_released);
   g_test_add_func ("/element/branches/not-negotiated", test_not_negotiated);
   g_test_add_func ("/element/branches/segment-after-eos", test_segment_after_eos);
   g_test_add_func ("/element/branches/segment-before-eos", test_segment_before_eos);
