@@ -339,9 +339,8 @@ fail_section (const char *section, GError **error)
 
 /* Of a key that its section lacks: where another has it, or what it may be meant for. */
 static gboolean
-fail_key (const NddrRecipe *recipe, const char *section, const char *name, GError **error)
+fail_key (const char *const *tasks, const char *section, const char *name, GError **error)
 {
-  g_auto (GStrv) tasks = task_names (recipe);
   gboolean is_loss = g_str_equal (section, "loss");
   const char *nearest = NULL;
   g_autoptr (GString) text = g_string_new (NULL);
@@ -357,7 +356,7 @@ fail_key (const NddrRecipe *recipe, const char *section, const char *name, GErro
   if (nearest)
     g_string_append_printf (text, "; the nearest is %s", nearest);
   if (is_loss) {
-    g_autofree char *all = g_strjoinv (", ", tasks);
+    g_autofree char *all = g_strjoinv (", ", (char **) tasks);
     g_string_append_printf (text, "; a task's weight is a key of the task's name, and the tasks are %s", all);
   }
   g_set_error_literal (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, text->str);
@@ -370,7 +369,7 @@ put_weight (NddrRecipe *recipe, const char *task, double weight)
   g_hash_table_replace (recipe->weights, g_strdup (task), g_memdup2 (&weight, sizeof weight));
 }
 
-/* @weighted: names of tasks that [loss] may have weights of: those of the file and of what replaces them */
+/* @weighted: names of tasks that [loss] may have weights of: in a file its own and those that replace them */
 static gboolean
 set_by_name (NddrRecipe *recipe, const char *const *weighted, const char *section, const char *name, const char *text, GError **error)
 {
@@ -381,7 +380,7 @@ set_by_name (NddrRecipe *recipe, const char *const *weighted, const char *sectio
   if (!has_section (section))
     return fail_section (section, error);
   if (!g_str_equal (section, "loss") || !(usual || g_strv_contains (weighted, name)))
-    return fail_key (recipe, section, name, error);
+    return fail_key (weighted, section, name, error);
   double weight;
   if (!parse_number (text, &weight) || weight < 0)
     return fail (error, section, name, text, "the weight of that task's loss, 0 or more");
@@ -395,10 +394,6 @@ static gboolean
 apply_file (NddrRecipe *recipe, const char *const *weighted, GKeyFile *file, GError **error)
 {
   g_auto (GStrv) sections = g_key_file_get_groups (file, NULL);
-  /* tasks first, so that errors name them */
-  g_autofree char *tasks = g_key_file_get_string (file, "model", "tasks", NULL);
-  if (tasks && !set_by_name (recipe, weighted, "model", "tasks", tasks, error))
-    return FALSE;
   for (int s = 0; sections[s]; s++) {
     if (!has_section (sections[s]))
       return fail_section (sections[s], error);
@@ -452,7 +447,7 @@ apply_set (NddrRecipe *recipe, const char *const *weighted, const char *set, GEr
   return set_by_name (recipe, weighted, section, name, equals + 1, error);
 }
 
-/* (transfer full): the names of all tasks that @recipe, @file or one of @sets has. */
+/* (transfer full): the names of all tasks that @file, else @recipe, or one of @sets has. */
 static char **
 all_task_names (const NddrRecipe *recipe, GKeyFile *file, const char *const *sets)
 {
@@ -535,11 +530,14 @@ nddr_recipe_load (const char *path, const char *const *sets, GError **error)
     g_prefix_error (error, "%s: ", path);
     return NULL;
   }
-  /* tasks first here, too */
-  for (int first = TRUE; first >= FALSE; first--)
-    for (int i = 0; sets && sets[i]; i++)
-      if ((tasks_set (sets[i]) != NULL) == first && !apply_set (recipe, (const char *const *) weighted, sets[i], error))
-        return NULL;
+  /* tasks first: the weights of others are a mistake here */
+  for (int i = 0; sets && sets[i]; i++)
+    if (tasks_set (sets[i]) && !apply_set (recipe, NULL, sets[i], error))
+      return NULL;
+  g_auto (GStrv) tasks = task_names (recipe);
+  for (int i = 0; sets && sets[i]; i++)
+    if (!tasks_set (sets[i]) && !apply_set (recipe, (const char *const *) tasks, sets[i], error))
+      return NULL;
   if (!check (recipe, error))
     return NULL;
   resolve (recipe);

@@ -297,6 +297,11 @@ test_file_with_sets (void)
   g_assert_cmpfloat (nddr_recipe_task_weight (recipe, "depth"), ==, 2);
   g_autofree char *text = nddr_recipe_to_text (recipe);
   g_assert_null (strstr (text, "edges"));
+  /* what is set has no such excuse */
+  const char *const idle[] = { "model.tasks=segmentation;depth", "loss.edges=3", "train.steps=1000", NULL };
+  g_assert_null (nddr_recipe_load (path, idle, &error));
+  g_assert_nonnull (strstr (error->message, "no key edges in section [loss]"));
+  g_assert_nonnull (strstr (error->message, "the tasks are segmentation, depth"));
 }
 
 /* A weight of a task that is called otherwise does nothing, and that can be told; one that is what it always is was not set. */
