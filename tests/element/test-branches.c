@@ -214,23 +214,35 @@ offer_kept_pool (GstPad *pad, GstObject *parent, GstQuery *query)
   return TRUE;
 }
 
-/* Makes @sink offer a pool of its own, which is the return value, owned by @sink. */
+/* Makes @sink offer @pool, or one of its own (NULL); returns it, owned by @sink. */
 static GstBufferPool *
-keep_pool (GstPad *sink)
+keep_pool (GstPad *sink, GstBufferPool *pool)
 {
-  GstBufferPool *pool = gst_video_buffer_pool_new ();
-
+  pool = pool ? gst_object_ref (pool) : gst_video_buffer_pool_new ();
   g_object_set_data_full (G_OBJECT (sink), "kept-pool", pool, gst_object_unref);
-  harness_query = GST_PAD_QUERYFUNC (sink);
+  if (GST_PAD_QUERYFUNC (sink) != offer_kept_pool)
+    harness_query = GST_PAD_QUERYFUNC (sink);
   gst_pad_set_query_function (sink, offer_kept_pool);
   return pool;
+}
+
+/* Two branches of the same caps whose peers offer one pool between them, *pool. */
+static Rig *
+rig_with_one_pool (GstBufferPool **pool)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "map", "normal", "map", NULL);
+
+  *pool = keep_pool (rig->out[0]->sinkpad, NULL);
+  keep_pool (rig->out[1]->sinkpad, *pool);
+  rig_set_caps (rig, RIG_CAPS);
+  return rig;
 }
 
 static void
 test_same_pool (void)
 {
   Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
-  GstBufferPool *kept_pool = keep_pool (rig->out[0]->sinkpad);
+  GstBufferPool *kept_pool = keep_pool (rig->out[0]->sinkpad, NULL);
 
   rig_set_caps (rig, RIG_CAPS);
   for (guint n = 0; n < 4; n++) {
@@ -250,7 +262,7 @@ test_swapped_pools (void)
   g_autoptr (GstPad) segmentation = gst_element_get_static_pad (rig->element, "src_segmentation");
   g_autoptr (GstPad) normal = gst_element_get_static_pad (rig->element, "src_normal");
   GstPad *sinks[] = { rig->out[0]->sinkpad, rig->out[1]->sinkpad };
-  GstBufferPool *pools[] = { keep_pool (sinks[0]), keep_pool (sinks[1]) };
+  GstBufferPool *pools[] = { keep_pool (sinks[0], NULL), keep_pool (sinks[1], NULL) };
 
   rig_set_caps (rig, RIG_CAPS);
   for (guint n = 0; n < 6; n++) {
@@ -277,7 +289,7 @@ test_inherited_pool (void)
   g_autoptr (GstPad) segmentation = gst_element_get_static_pad (rig->element, "src_segmentation");
   g_autoptr (GstPad) normal = gst_element_get_static_pad (rig->element, "src_normal");
   GstPad *sink = rig->out[0]->sinkpad;
-  GstBufferPool *pool = keep_pool (sink);
+  GstBufferPool *pool = keep_pool (sink, NULL);
 
   rig_set_caps (rig, RIG_CAPS);
   g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
@@ -298,20 +310,16 @@ test_inherited_pool (void)
   rig_free (rig);
 }
 
-/* Two peers that offer one pool between them, of which one goes while the other is given a picture: that one loses the next at most. */
+/* One of two peers with one pool goes while the other is given a picture: that one loses the next at most. */
 static void
 test_shared_pool_released (void)
 {
-  Rig *rig = rig_new (NULL, "segmentation", "map", "normal", "map", NULL);
-  GstPad *sinks[] = { rig->out[0]->sinkpad, rig->out[1]->sinkpad };
-  GstBufferPool *pool = keep_pool (sinks[0]);
+  GstBufferPool *pool;
+  Rig *rig = rig_with_one_pool (&pool);
 
-  keep_pool (sinks[1]);
-  g_object_set_data_full (G_OBJECT (sinks[1]), "kept-pool", gst_object_ref (pool), gst_object_unref);
-  rig_set_caps (rig, RIG_CAPS);
   gate.blocked = gate.go = FALSE;
-  harness_chain = GST_PAD_CHAINFUNC (sinks[1]);
-  gst_pad_set_chain_function (sinks[1], wait_then_chain);
+  harness_chain = GST_PAD_CHAINFUNC (rig->out[1]->sinkpad);
+  gst_pad_set_chain_function (rig->out[1]->sinkpad, wait_then_chain);
   for (guint n = 0; n < 2; n++)
     g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
   wait_for_gate ();
@@ -329,21 +337,16 @@ test_shared_pool_released (void)
   rig_free (rig);
 }
 
-/* Two peers that offer one pool between them, of which one then offers another. */
+/* One of two peers with one pool then offers another. */
 static void
 test_shared_pool (void)
 {
-  Rig *rig = rig_new (NULL, "segmentation", "map", "normal", "map", NULL);
-  GstPad *sinks[] = { rig->out[0]->sinkpad, rig->out[1]->sinkpad };
-  GstBufferPool *pool = keep_pool (sinks[0]), *another = NULL;
+  GstBufferPool *pool, *another = NULL;
+  Rig *rig = rig_with_one_pool (&pool);
 
-  keep_pool (sinks[1]);
-  g_object_set_data_full (G_OBJECT (sinks[1]), "kept-pool", gst_object_ref (pool), gst_object_unref);
-  rig_set_caps (rig, RIG_CAPS);
   for (guint n = 0; n < 4; n++) {
     if (n == 2) {
-      another = gst_video_buffer_pool_new ();
-      g_object_set_data_full (G_OBJECT (sinks[0]), "kept-pool", another, gst_object_unref);
+      another = keep_pool (rig->out[0]->sinkpad, NULL);
       gst_harness_push_upstream_event (rig->out[0], gst_event_new_reconfigure ());
     }
     g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
