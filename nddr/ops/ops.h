@@ -212,6 +212,23 @@ typedef struct
 /** Softmax cross-entropy; 1 - cos (the prediction's length clamped below at 1e-8, PyTorch's cosine_similarity); absolute error. */
 void nddr_loss (NddrPlan *plan, const NddrLoss *op);
 
+/* ---- distillation.c: what a teacher gives, as a loss besides that of a task's labels (Hinton et al., 2015) */
+
+typedef struct
+{
+  NddrTaskKind kind;
+  NddrBranches prediction; /* [1][batch][h][w][channels], as NddrLoss has it */
+  NddrBranches gradient;   /* added to: d (weight * loss) / d prediction; what it holds was written before */
+  NddrTensor *teacher;     /* [1][batch][h][w][channels]: the same of the teacher */
+  NddrTensor *shown;       /* INPUT, int [batch][2]: width and height of each picture's upper left part that counts; the rest is padding */
+  NddrTensor *scale;       /* INPUT, float [2]: 1 / (number of pixels of the whole batch that count), weight */
+  NddrTensor *loss;        /* OUTPUT, float [1]: the mean, before its weight */
+  double temperature;      /* of segmentation: scores are divided by it */
+} NddrDistillation;
+/** T² times the Kullback-Leibler divergence of softmax (prediction / T) from softmax (teacher / T), T the temperature; 1 - cos (lengths clamped below at
+ * 1e-8); absolute difference. */
+void nddr_distillation (NddrPlan *plan, const NddrDistillation *op);
+
 /* ---- overlap.c: a penalty on a convolution's weights */
 
 /** The squared Frobenius norm of A B^T, summed over branches: A and B are the first and the second half of a branch's filters, a row
