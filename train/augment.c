@@ -252,6 +252,13 @@ label_source (const NddrAugment *augment, const NddrSample *sample, const Chance
   return TRUE;
 }
 
+/** Of @labels pixels along a line, those whose place in a crop of @crop lies in its first @shown: as label_source() has it. */
+static gint32
+labels_shown (guint labels, guint crop, guint shown)
+{
+  return ((guint64) shown * labels + crop - 1) / crop;
+}
+
 static void
 apply_labels (const NddrAugment *augment, const NddrSample *sample, const Chance *chance, const NddrSlice *slice,
     guint valid[3])
@@ -297,6 +304,10 @@ nddr_augment_apply (const NddrAugment *augment, const NddrSample *sample, guint6
   normalise (augment, &chance, slice->image, stride);
   memset (valid, 0, 3 * sizeof *valid);
   apply_labels (augment, sample, &chance, slice, valid);
+  if (slice->shown) {
+    slice->shown[0] = labels_shown (augment->label_width, augment->width, chance.shown_width);
+    slice->shown[1] = labels_shown (augment->label_height, augment->height, chance.shown_height);
+  }
 }
 
 void

@@ -32,6 +32,7 @@ typedef struct
   guint8 *segmentation; /* [label_height][label_width], 255 ignored */
   float *normal;        /* [label_height][label_width][4]: x, y, z of unit length, 1; or zeros */
   float *depth;         /* [label_height][label_width]: metres, 0 ignored */
+  gint32 *shown;        /* [2]: width and height of the upper left part of the labels that shows the picture: the rest is padding */
 } NddrSlice;
 
 /** Makes @slice from @sample; labels that the sample lacks come out ignored.  The same @seed, @epoch and @index make the same bytes.

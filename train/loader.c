@@ -78,6 +78,7 @@ batch_new (const NddrLoader *loader)
   batch->base.segmentation = wants (loader, NDDR_TASK_SEGMENTATION) ? g_new (guint8, n * pixels) : NULL;
   batch->base.normal = wants (loader, NDDR_TASK_NORMAL) ? g_new (float, n * pixels * 4) : NULL;
   batch->base.depth = wants (loader, NDDR_TASK_DEPTH) ? g_new (float, n * pixels) : NULL;
+  batch->base.shown = g_malloc0 (n * sizeof *batch->base.shown);
   return batch;
 }
 
@@ -92,6 +93,7 @@ batch_free (gpointer data)
   g_free (batch->base.segmentation);
   g_free (batch->base.normal);
   g_free (batch->base.depth);
+  g_free (batch->base.shown);
   g_free (batch);
 }
 
@@ -105,6 +107,7 @@ batch_slice (const NddrLoader *loader, const Batch *batch, guint slot)
     .segmentation = base->segmentation ? base->segmentation + pixels : NULL,
     .normal = base->normal ? base->normal + 4 * pixels : NULL,
     .depth = base->depth ? base->depth + pixels : NULL,
+    .shown = base->shown[slot],
   };
 }
 
@@ -121,6 +124,7 @@ fill_blank (const NddrLoader *loader, Batch *batch, guint slot)
     memset (slice.normal, 0, 4 * pixels * sizeof (float));
   if (slice.depth)
     memset (slice.depth, 0, pixels * sizeof (float));
+  slice.shown[0] = slice.shown[1] = 0;
 }
 
 /** Runs on a thread of the pool. */

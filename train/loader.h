@@ -44,6 +44,7 @@ typedef struct
   guint8 *segmentation; /* [batch][label_height][label_width]; NULL where not wanted, as the next two */
   float *normal;        /* [batch][label_height][label_width][4] */
   float *depth;         /* [batch][label_height][label_width] */
+  gint32 (*shown)[2];   /* [batch]: width and height of what of each picture's labels is no padding; 0, 0 where there is no picture */
   guint64 valid[3];     /* for each NddrTaskKind: pixels of the whole batch that are not ignored */
 } NddrBatch;
 

@@ -12,6 +12,7 @@ typedef struct
   float *image, *normal, *depth;
   guint8 *segmentation;
   guint valid[3];
+  gint32 shown[2];
 } Result;
 
 static const double mean[3] = { 0.485, 0.456, 0.406 }, std[3] = { 0.229, 0.224, 0.225 };
@@ -21,7 +22,7 @@ apply (const NddrAugment *augment, const NddrSample *sample, guint64 seed, guint
 {
   gsize pixels = augment->width * augment->height, labels = augment->label_width * augment->label_height;
   Result result = { g_new (float, 4 * pixels), g_new (float, 4 * labels), g_new (float, labels), g_new (guint8, labels) };
-  NddrSlice slice = { result.image, result.segmentation, result.normal, result.depth };
+  NddrSlice slice = { result.image, result.segmentation, result.normal, result.depth, result.shown };
   memset (result.image, 0x55, 4 * pixels * sizeof (float));
   nddr_augment_apply (augment, sample, seed, epoch, 7, &slice, result.valid);
   return result;
@@ -67,6 +68,8 @@ matches (const NddrAugment *a, const NddrSample *sample, const Result *result, i
       gboolean inside = x < w && y < h;
       int u = (mirror ? w - 1 - x : x) * (int) sample->width / w, v = y * (int) sample->height / h;
       guint at = inside ? v * sample->width + u : 0;
+      if (inside != (lx < (guint) result->shown[0] && ly < (guint) result->shown[1]))
+        return FALSE;
       double n[3] = { 0 };
       gboolean known = inside && nddr_normal_decode (sample->normal + 3 * at, n);
       if (fabs (result->depth[i] - (inside ? sample->depth[at] / 1000.0 / factor : 0)) > 1e-6)
