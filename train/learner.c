@@ -14,6 +14,8 @@ struct _NddrLearner
   const NddrStart *start;
   const NddrRecipe *recipe;
   NddrRanks *ranks; /* NULL: there is one */
+  NddrTeacher *teacher; /* NULL: there is none */
+  double *distilled;    /* [tasks]: its losses of the last step */
   NddrTraining *training;
   NddrProgram *program;
   NddrBalance *balance;
@@ -32,7 +34,8 @@ training_options (const NddrLearner *learner)
   NddrShare share = learner->ranks ? (NddrShare){ learner->ranks->index, learner->ranks->count } : (NddrShare){ 0, 1 };
   return (NddrTrainingOptions){
     .batch = recipe->batch / share.count, .share = share, .width = recipe->crop.width, .height = recipe->crop.height, .learn = TRUE,
-    .input_resolution = recipe->resolution == NDDR_RESOLUTION_INPUT, .class_weights = recipe->class_balance > 0, .penalty = recipe->sluice_penalty > 0,
+    .input_resolution = recipe->resolution == NDDR_RESOLUTION_INPUT, .class_weights = recipe->class_balance > 0,
+    .teacher = learner->teacher ? nddr_teacher_get_outputs (learner->teacher) : NULL, .temperature = recipe->temperature, .penalty = recipe->sluice_penalty > 0,
     .dropout = recipe->dropout, .bn_momentum = recipe->bn_momentum,
     .bn_running = recipe->bn_mode != NDDR_NORM_TRAIN, .bn_fixed = recipe->bn_mode == NDDR_NORM_FROZEN,
     .bn_trunk = recipe->bn_scope == NDDR_NORM_SCOPE_TRUNK, .bn_synchronised = recipe->sync_bn, .accumulate = recipe->accumulate > 1, .clip_norm = recipe->clip_norm,
@@ -162,6 +165,25 @@ make_class_weights (NddrLearner *learner)
     learner->class_weights[c] = 1;
 }
 
+/* What the teacher takes of the device's memory, *traits has less. */
+static gboolean
+make_teacher (NddrLearner *learner, NddrDevice *device, NddrTraits *traits, GError **error)
+{
+  const NddrRecipe *recipe = learner->recipe;
+  if (recipe->teacher[0] == '\0')
+    return TRUE;
+  learner->distilled = g_new0 (double, learner->start->config->n_tasks);
+  learner->teacher = nddr_teacher_new (device, traits, recipe->teacher, learner->start->config, training_options (learner).batch, recipe->crop.width,
+      recipe->crop.height, learner->mixed, error);
+  if (!learner->teacher) {
+    g_prefix_error (error, "[distillation] teacher: ");
+    return FALSE;
+  }
+  if (traits->memory > 0)
+    traits->memory -= MIN (traits->memory - 1, nddr_teacher_get_bytes (learner->teacher));
+  return TRUE;
+}
+
 NddrLearner *
 nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks, const NddrStart *start, const NddrRecipe *recipe, GError **error)
 {
@@ -171,10 +193,12 @@ nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks
   learner->ranks = nddr_ranks_are_several (ranks) ? ranks : NULL;
   g_assert (!learner->ranks || recipe->batch % ranks->count == 0);
   learner->balance = nddr_balance_new (recipe, start->config->tasks, start->config->n_tasks);
-  if (!traits)
-    traits = nddr_device_get_traits (device);
+  NddrTraits left = traits ? *traits : *nddr_device_get_traits (device);
+  traits = &left;
   learner->mixed = recipe->precision == NDDR_LEARN_MIXED && traits->family == NDDR_FAMILY_GPU && traits->fp16;
   learner->scaler = nddr_scaler_new ();
+  if (!make_teacher (learner, device, &left, error))
+    return NULL;
   g_autoptr (GError) problem = NULL;
   if (!make_program (learner, device, traits, &problem)) {
     if (g_error_matches (problem, NDDR_ERROR, NDDR_ERROR_NO_MEMORY) || g_error_matches (problem, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED))
@@ -199,7 +223,9 @@ nddr_learner_free (NddrLearner *learner)
     return;
   g_clear_pointer (&learner->program, nddr_program_free);
   g_clear_pointer (&learner->training, nddr_training_free);
+  g_clear_pointer (&learner->teacher, nddr_teacher_free);
   g_clear_pointer (&learner->balance, nddr_balance_free);
+  g_free (learner->distilled);
   g_free (learner->class_weights);
   g_free (learner);
 }
@@ -305,6 +331,22 @@ write_class_weights (const NddrLearner *learner)
     to[c] = learner->class_weights[c];
 }
 
+/* How much of what task @t learns is the teacher's. */
+static double
+taught_share (const NddrLearner *learner, int t)
+{
+  return learner->training->tasks[t].teacher ? learner->recipe->teacher_weight : 0;
+}
+
+/* Of a mean over @count pixels, 0 where there are none. */
+static void
+write_scale (const NddrLearner *learner, const NddrTensor *tensor, double count, double weight)
+{
+  float *scale = nddr_program_map (learner->program, tensor, 0);
+  scale[0] = count > 0 ? 1 / count : 0;
+  scale[1] = weight * loss_scale (learner);
+}
+
 /* The pictures and labels of batch @m of the step; the means are over all of the step's pixels, which count @valid together. */
 static void
 write_batch (const NddrLearner *learner, const NddrBatch *batch, const double *valid, gint64 m)
@@ -323,10 +365,30 @@ write_batch (const NddrLearner *learner, const NddrBatch *batch, const double *v
       memcpy (label, batch->normal + m * pixels * 4, pixels * 4 * sizeof (float));
     else
       memcpy (label, batch->depth + m * pixels, pixels * sizeof (float));
-    float *scale = nddr_program_map (learner->program, task->scale, 0);
-    scale[0] = valid[t] > 0 ? 1 / valid[t] : 0;
-    scale[1] = nddr_balance_get_weights (learner->balance)[t] * loss_scale (learner);
+    write_scale (learner, task->scale, valid[t], nddr_balance_get_weights (learner->balance)[t] * (1 - taught_share (learner, t)));
   }
+}
+
+/* What the teacher gives for batch @m of the step, whose pictures show @shown pixels together. */
+static gboolean
+write_teaching (const NddrLearner *learner, const NddrBatch *batch, double shown, gint64 m, GError **error)
+{
+  const NddrTraining *training = learner->training;
+  int n = training->image->batch;
+  if (!training->shown)
+    return TRUE;
+  memcpy (nddr_program_map (learner->program, training->shown, 0), batch->shown + m * n, n * sizeof *batch->shown);
+  if (!nddr_teacher_run (learner->teacher, batch->image + m * (training->image->bytes / sizeof (float)), error))
+    return FALSE;
+  for (int t = 0; t < training->n_tasks; t++) {
+    const NddrTrainingTask *task = &training->tasks[t];
+    if (!task->teacher)
+      continue;
+    if (!nddr_teacher_read (learner->teacher, t, nddr_program_map (learner->program, task->teacher, 0), error))
+      return FALSE;
+    write_scale (learner, task->teacher_scale, shown, nddr_balance_get_weights (learner->balance)[t] * taught_share (learner, t));
+  }
+  return TRUE;
 }
 
 /* Each batch of a step adds its gradient, on each rank. */
@@ -453,6 +515,20 @@ weigh_step (const NddrLearner *learner, const NddrBatch *batch, double *valid)
   nddr_ranks_sum (learner->ranks, valid, learner->training->n_tasks);
 }
 
+/* The pixels that the step's pictures show, on all ranks. */
+static double
+count_shown (const NddrLearner *learner, const NddrBatch *batch)
+{
+  gsize n = learner->training->image->batch * learner->recipe->accumulate;
+  double sum = 0;
+  if (!learner->training->shown)
+    return 0;
+  for (gsize i = 0; i < n; i++)
+    sum += (double) batch->shown[i][0] * batch->shown[i][1];
+  nddr_ranks_sum (learner->ranks, &sum, 1);
+  return sum;
+}
+
 /* ---- a step */
 
 static float
@@ -471,6 +547,39 @@ read_outcome (NddrLearner *learner, const double *losses)
   outcome->loss_scale = loss_scale (learner);
   outcome->gradient_norm = sqrt (outcome->sums[NDDR_SUM_GRADIENTS]) / outcome->loss_scale;
   outcome->skipped = learner->mixed && !isfinite (outcome->gradient_norm) && nddr_scaler_can_back_off (&learner->scaler);
+}
+
+/* Adds to what the step has of each task. */
+static void
+add_losses (NddrLearner *learner, double *losses)
+{
+  for (int k = 0; k < learner->training->n_tasks; k++) {
+    const NddrTrainingTask *task = &learner->training->tasks[k];
+    losses[k] += read_output (learner, task->loss);
+    if (task->teacher)
+      learner->distilled[k] += read_output (learner, task->teacher_loss);
+  }
+}
+
+/* Of all ranks; and of what is taught both losses as one. */
+static void
+join_losses (NddrLearner *learner, double *losses)
+{
+  int n = learner->training->n_tasks;
+  nddr_ranks_sum (learner->ranks, losses, n);
+  if (learner->distilled)
+    nddr_ranks_sum (learner->ranks, learner->distilled, n);
+  for (int k = 0; k < n; k++) {
+    double share = taught_share (learner, k);
+    if (share > 0)
+      losses[k] = (1 - share) * losses[k] + share * learner->distilled[k];
+  }
+}
+
+double
+nddr_learner_get_distillation (const NddrLearner *learner, guint k)
+{
+  return learner->training->tasks[k].teacher ? learner->distilled[k] : NAN;
 }
 
 /* What the host learns from a step. */
@@ -495,17 +604,19 @@ nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint
   write_class_weights (learner);
   nddr_balance_begin (learner->balance, t);
   weigh_step (learner, batch, valid);
+  double shown = count_shown (learner, batch);
   for (int k = 0; k < learner->training->n_tasks; k++)
     losses[k] = 0;
+  for (int k = 0; learner->distilled && k < learner->training->n_tasks; k++)
+    learner->distilled[k] = 0;
   for (gint64 m = 0; m < n; m++) {
     write_batch (learner, batch, valid, m);
     write_random (learner, t * n + m);
-    if (!run (learner, batch_phases (learner, phases, m), error))
+    if (!write_teaching (learner, batch, shown, m, error) || !run (learner, batch_phases (learner, phases, m), error))
       return FALSE;
-    for (int k = 0; k < learner->training->n_tasks; k++)
-      losses[k] += read_output (learner, learner->training->tasks[k].loss);
+    add_losses (learner, losses);
   }
-  nddr_ranks_sum (learner->ranks, losses, learner->training->n_tasks);
+  join_losses (learner, losses);
   read_outcome (learner, losses);
   if (phases & 1u << NDDR_TRAINING_UPDATE)
     end_step (learner, t, losses, valid);

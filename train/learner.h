@@ -20,7 +20,7 @@ G_BEGIN_DECLS
 typedef struct _NddrLearner NddrLearner;
 
 /** Uploads @start's tensors.  @start and @recipe must outlive the learner.  Where keeping all activations would take more than the device's heap
- * has, or than can be addressed, some are computed again in the backward pass, to the same bits, as the recipe allows.
+ * has, or than can be addressed, some are computed again in the backward pass, to the same bits, as the recipe allows.  Reads the recipe's teacher.
  * @traits: (nullable): what to plan for, where that is not what the device has
  * @ranks: (nullable): that the recipe's batch is shared out among, which must come out even; outlives the learner */
 NddrLearner *nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks, const NddrStart *start, const NddrRecipe *recipe, GError **error);
@@ -56,6 +56,9 @@ double *nddr_learner_get_class_weights (NddrLearner *learner, guint *n);
 void nddr_learner_get_label_size (const NddrLearner *learner, guint *width, guint *height);
 NddrLabels nddr_learner_get_labels (const NddrLearner *learner);
 
+/** What the last step's gradients had of task @k's teacher: the loss before the task's weight and the recipe's; NAN where it has none. */
+double nddr_learner_get_distillation (const NddrLearner *learner, guint k);
+
 /** What the last step came to. */
 typedef struct
 {
@@ -72,7 +75,8 @@ const NddrOutcome *nddr_learner_get_outcome (const NddrLearner *learner);
  * One step, t = 0, 1, …: losses, gradients and update.  Waits for the device.
  * @batch: the pictures of all the recipe's `accumulate` batches, one after the other; the rank's share of each
  * @phases: bits of NDDR_TRAINING_*; NDDR_TRAINING_STEP: all
- * @losses: (out): each task's over all of @batch and of the other ranks', before its weight
+ * @losses: (out): each task's over all of @batch and of the other ranks', before its weight; of what is taught the recipe's share of the teacher's and of
+ *   the labels'
  * Returns: FALSE with @error where the device fails, after which ranks have nothing to say to each other; a loss that is not finite is no error here
  */
 gboolean nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint phases, double *losses, GError **error);

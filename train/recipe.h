@@ -56,6 +56,9 @@ typedef struct
   GHashTable *weights; /* char* -> double*: by task; read with nddr_recipe_task_weight() */
   int weighting, resolution; /* NddrWeighting, NddrResolution */
   double dwa_temperature, class_balance, sluice_penalty; /* class_balance: an exponent, see class-balance.h */
+  /* [distillation] */
+  char *teacher; /* a model's path; "": none */
+  double teacher_weight, temperature;
   /* [about]: free text for the model file */
   char *license, *description, *trained_on;
 } NddrRecipe;

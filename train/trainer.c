@@ -312,6 +312,16 @@ say_footprint (const Trainer *t)
         "[data] crop\n", f->bytes / gib, device, f->most / gib);
 }
 
+/* Says which tasks a teacher does not have. */
+static void
+say_untaught (const Trainer *t)
+{
+  const NddrConfig *config = t->start->config;
+  for (guint k = 0; t->recipe->teacher[0] != '\0' && k < config->n_tasks; k++)
+    if (isnan (nddr_learner_get_distillation (t->learner, k)))
+      g_printerr ("nddr train: [distillation] %s has no task %s, which learns from its labels alone\n", t->recipe->teacher, config->tasks[k].name);
+}
+
 /* Ranks of one device share its memory. */
 static NddrLearner *
 new_learner (const Trainer *t, GError **error)
@@ -378,8 +388,10 @@ make_learner (Trainer *t, GError **error)
   t->learner = new_learner (t, error);
   if (!t->learner || (t->checkpoint && !nddr_learner_restore (t->learner, t->start->tensors, error)))
     return FALSE;
-  if (nddr_ranks_is_first (t->ranks))
+  if (nddr_ranks_is_first (t->ranks)) {
     say_footprint (t);
+    say_untaught (t);
+  }
   if (!set_weights (t, error) || !restore_scaler (t, error))
     return FALSE;
   const NddrRecipe *r = t->recipe;
@@ -726,6 +738,9 @@ log_step (const Trainer *t, const double *losses, double rate, double images_per
     add_figure (names, more, g_strdup ("loss_scale"), outcome->loss_scale);
     add_figure (names, more, g_strdup ("overflows"), nddr_learner_get_scaler (t->learner)->overflows);
   }
+  for (guint k = 0; k < config->n_tasks; k++)
+    if (!isnan (nddr_learner_get_distillation (t->learner, k)))
+      add_figure (names, more, g_strconcat ("distillation.", config->tasks[k].name, NULL), nddr_learner_get_distillation (t->learner, k));
   for (guint k = 0; t->recipe->weighting != NDDR_WEIGHTING_FIXED && k < config->n_tasks; k++)
     add_figure (names, more, g_strconcat ("weight.", config->tasks[k].name, NULL), weights[k]);
   for (guint k = 0; log_variances && k < config->n_tasks; k++)

@@ -369,6 +369,29 @@ class_weights (Builder *b, const NddrTask *task)
   return b->training->class_weights;
 }
 
+/* The labels' loss has written @gradient, which this adds to. */
+static void
+append_distillation (Builder *b, const NddrTask *task, int t, NddrBranches prediction, NddrBranches gradient)
+{
+  const NddrTrainingOptions *o = b->options;
+  const NddrTensor *x = prediction.tensor;
+  NddrTrainingTask *out = &b->training->tasks[t];
+  g_autofree char *label = g_strconcat ("distillation.", task->name, NULL), *scale = g_strconcat (task->name, ".teacher_scale", NULL);
+  if (!o->teacher || o->teacher[t].width == 0)
+    return;
+  b->plan->label = g_intern_string (label);
+  if (!b->training->shown)
+    b->training->shown = nddr_plan_flat (b->plan, "shown", NDDR_SPACE_INPUT, NDDR_F32, 2 * o->batch);
+  out->teacher = nddr_plan_tensor (b->plan, "teacher", NDDR_SPACE_INPUT, NDDR_F32, 1, o->batch, o->teacher[t].height, o->teacher[t].width, x->channels);
+  out->teacher_scale = nddr_plan_flat (b->plan, scale, NDDR_SPACE_INPUT, NDDR_F32, 2);
+  out->teacher_loss = nddr_plan_flat (b->plan, label, NDDR_SPACE_OUTPUT, NDDR_F32, 1);
+  NddrTensor *resized = nddr_plan_map (b->plan, "teacher.resized", 1, o->batch, x->height, x->width, x->channels);
+  nddr_resize_forward (b->plan, &(NddrResize){ .output = resized, .input = out->teacher, .mode = o->teacher[t].resize });
+  nddr_distillation (b->plan, &(NddrDistillation){
+      .kind = task->kind, .prediction = prediction, .gradient = gradient, .teacher = resized, .shown = b->training->shown, .scale = out->teacher_scale,
+      .loss = out->teacher_loss, .temperature = o->temperature });
+}
+
 static void
 append_loss (Builder *b, const NddrConfig *config, int t)
 {
@@ -395,6 +418,7 @@ append_loss (Builder *b, const NddrConfig *config, int t)
     loss.prediction = (NddrBranches){ value, head->first, 1 };
     loss.gradient = (NddrBranches){ gradient, head->first, 1 };
     nddr_loss (b->plan, &loss);
+    append_distillation (b, task, t, loss.prediction, loss.gradient);
     return;
   }
   NddrTensor *large = nddr_plan_map (b->plan, "upsampled", value->branches, value->batch, out->height, out->width, value->channels);
@@ -404,6 +428,8 @@ append_loss (Builder *b, const NddrConfig *config, int t)
   loss.prediction = NDDR_BRANCHES (large);
   loss.gradient = NDDR_BRANCHES (dlarge);
   nddr_loss (b->plan, &loss);
+  append_distillation (b, task, t, loss.prediction, loss.gradient);
+  b->plan->label = g_intern_string (label);
   b->plan->phase = NDDR_TRAINING_BACKWARD;
   NddrTensor *gradient = gradient_of (b, head->value, 0, value->branches, &accumulate);
   nddr_resize_backward (b->plan, &resize, gradient, dlarge, accumulate);

@@ -4,6 +4,8 @@
  *   image ─► layers ─► heads ─► losses ─► gradients of values, back to the first layer
  *                                            └─► gradients of parameters ─► (their total) ─► their norm ─► parameters
  *
+ * Where a teacher's outputs are given, they are learnt besides the labels: a second loss of a task, whose gradient is added to the first one's.
+ *
  * Without learning it is the forward pass alone, which is what measuring activations needs.
  *
  * Where several ranks train together, each has such a plan for its share of the batch, with marks (see nddr_plan_mark()) at which they exchange what
@@ -14,6 +16,7 @@
 #pragma once
 
 #include <train/parameters.h>
+#include <train/teacher.h>
 
 #include <nddr/config.h>
 #include <nddr/ops/ops.h>
@@ -35,6 +38,8 @@ typedef struct
   gboolean learn;            /* else the forward pass alone */
   gboolean input_resolution; /* losses at the image's size, heads' outputs upsampled; else at the heads' size */
   gboolean class_weights;    /* classes of segmentation count with weights */
+  const NddrTeacherOutput *teacher; /* of each task; NULL: none is taught */
+  double temperature;        /* see NddrDistillation */
   double dropout, bn_momentum;
   gboolean penalty;          /* what the network penalises is part of the loss */
   gboolean bn_running;       /* normalisations use running statistics and keep them */
@@ -55,6 +60,9 @@ typedef struct
   NddrTensor *scale;  /* INPUT: 1 / valid pixels, weight */
   NddrTensor *loss;   /* OUTPUT, one float */
   int width, height;  /* of the labels */
+  NddrTensor *teacher;       /* INPUT, [1][batch][height][width][channels]: what the teacher gives, at its own size; NULL: nothing */
+  NddrTensor *teacher_scale; /* INPUT: 1 / shown pixels, weight; */
+  NddrTensor *teacher_loss;  /* OUTPUT, one float; both NULL where `teacher` is */
 } NddrTrainingTask;
 
 /* What UPDATE leaves the sum of squares of: of gradients as they are, scaled or not. */
@@ -88,6 +96,7 @@ typedef struct
   NddrTensor *unscale;     /* INPUT, one float: 1 / what losses' and penalties' scales are multiplied by; NULL where those are not scaled */
   NddrTensor **raw;        /* for each layer: what its convolution gives, before normalisation and activation; fusion layers' are kept where !learn */
   NddrTensor *class_weights; /* INPUT, [classes]: see NddrLoss; NULL: all alike */
+  NddrTensor *shown;       /* INPUT, [batch][2]: see NddrDistillation; NULL: no task is taught */
   NddrTensor *penalty_scale; /* INPUT: 1, the penalty's factor; NULL where nothing is penalised */
   NddrTensor **penalties;  /* for each layer: OUTPUT, one float: its overlap before the factor, see NddrOverlap; NULL: none */
   int n_layers, n_tasks;

@@ -11,8 +11,12 @@
 #   C/norms               [steps]: of all gradients, before clipping
 #   C/weights             [steps, tasks]: what each loss counts with in that step
 #
+# "C.teacher" is the config of the network that teaches, where there is one, its tensors generated, and not calm: calm
+# ones would give the same whatever it sees.
+#
 # A step sees picture "C.t" and labels "C.t.TASK", batch * accumulate of them; batch m are those from m * batch on.  The means of losses are over
-# all valid pixels of a step.
+# all valid pixels of a step.  Of picture i of a step all but the last i % 3 columns and i % 2 rows of labels are shown, which is where a teacher counts;
+# and where there is one, the first 24 columns of all pictures are 0, as of what has the colour of the mean.
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import json
@@ -34,9 +38,13 @@ PATH = pathlib.Path(__file__).parent / "golden" / "options.safetensors"
 NETWORK = config("vgg16", "nddr", True, "sn", (48, 40), 5, width=0.03125, head_width=0.015625)
 DEFAULTS = {"batch": 2, "accumulate": 1, "steps": 10, "optimizer": "sgd", "lr": 3e-4, "momentum": 0.9, "beta1": 0.9, "beta2": 0.999, "adam_eps": 1e-8,
             "bn_momentum": 0.05, "weight_decay": 2.5e-4, "lr_fusion": 100, "lr_head_weight": 10, "lr_head_bias": 20, "clip_norm": 0,
-            "bn_mode": "train", "bn_scope": "all", "weighting": "fixed", "lr_weighting": 1, "dwa_temperature": 2}
+            "bn_mode": "train", "bn_scope": "all", "weighting": "fixed", "lr_weighting": 1, "dwa_temperature": 2, "resolution": "head",
+            "distillation_weight": 0.5, "temperature": 1}
 SLUICE = config("vgg16", "sluice", False, "sd", (48, 40), 5, width=0.03125, head_width=0.015625)
 CLASS_WEIGHTS = [0.5, 2.5, 1, 0, 4]
+# what it sees is not normalised as what the learner sees
+TEACHER = config("mobilenet_v2", "shared", False, "sn", (48, 40), 5, width=0.25, head_width=0.03125, output_stride=16, resize="align-corners")
+TEACHER["input"].update(mean=[0.1, -0.2, 0.05], std=[1.5, 0.8, 1.2])
 ADAMW = {"optimizer": "adamw", "lr": 1e-3, "lr_fusion": 2, "lr_head_weight": 1, "lr_head_bias": 1, "weight_decay": 0.01}
 
 
@@ -59,6 +67,11 @@ def cases():
     yield "class-weights-accumulate", {**ADAMW, "accumulate": 2, "class_weights": CLASS_WEIGHTS}
     # the penalty is no loss of pixels: it counts once a step, however many batches that has
     yield "accumulate-sluice", {"network": SLUICE, "accumulate": 3, "sluice_penalty": 0.5, "lr_fusion": 10}
+    yield "distillation-clip", {"teacher": TEACHER, "distillation_weight": 0.7, "temperature": 2, "clip_norm": 20}
+    # a teacher of segmentation alone, at the input's resolution; both losses of a task are weighed as one
+    yield "distillation-accumulate-uncertainty", {**ADAMW, "accumulate": 2, "weighting": "uncertainty", "lr_weighting": 50, "resolution": "input",
+                                                  "teacher": {**NETWORK, "tasks": NETWORK["tasks"][:1], "width": 0.0625}}
+    yield "distillation-depth", {"network": SLUICE, "sluice_penalty": 0.5, "lr_fusion": 10, "teacher": {**SLUICE, "width": 0.0625}, "distillation_weight": 1}
 
 
 class Network(reference.Network):
@@ -105,6 +118,29 @@ def loss_sum(task, output, label, class_weights):
     return (1 - F.cosine_similarity(output, label[..., :3].permute(0, 3, 1, 2), dim=1, eps=1e-8))[valid].sum()
 
 
+def distillation_sum(task, output, taught, shown, temperature):
+    """The loss of what a teacher gives, summed over the pixels of a mask."""
+    if task["kind"] == "segmentation":
+        divergence = F.kl_div(F.log_softmax(output / temperature, 1), F.log_softmax(taught / temperature, 1), log_target=True, reduction="none")
+        return temperature**2 * divergence.sum(1)[shown].sum()
+    if task["kind"] == "depth":
+        return (output - taught).abs()[:, 0][shown].sum()
+    return (1 - F.cosine_similarity(output, taught, dim=1, eps=1e-8))[shown].sum()
+
+
+def shown_pixels(n, height, width):
+    """A mask, [n, height, width]."""
+    mask = torch.zeros(n, height, width, dtype=torch.bool)
+    for i in range(n):
+        mask[i, :height - i % 2, :width - i % 3] = True
+    return mask
+
+
+def bring(x, size, mode):
+    """x resized as the network's `resize` says."""
+    return x if x.shape[2:] == size else F.interpolate(x, size=size, mode="bilinear", align_corners=mode == "align-corners")
+
+
 class Run:
     def __init__(self, name, options, dtype):
         self.name, self.options, self.dtype = name, {**DEFAULTS, **options}, dtype
@@ -116,6 +152,8 @@ class Run:
         self.tensors = {name: self.new(name, tuple(tensor.shape)) for name, tensor in self.tensors.items()}
         self.log_variances = [torch.tensor(-0.5, dtype=dtype, requires_grad=True) for _ in self.tasks]
         self.optimizer = self.make_optimizer()
+        self.teacher = self.options.get("teacher")
+        self.teacher_tensors = {}
         weights = self.options.get("class_weights")
         self.class_weights = torch.tensor(weights, dtype=dtype) if weights else None
         self.epochs = []  # of each, the steps' losses
@@ -128,6 +166,21 @@ class Run:
         if name not in self.tensors:
             self.tensors[name] = self.new(name, shape)
         return self.tensors[name]
+
+    def teach(self, picture):
+        """What the teacher gives for each task that it knows."""
+        if not self.teacher:
+            return {}
+
+        def get(name, shape):
+            if name not in self.teacher_tensors:
+                self.teacher_tensors[name] = torch.from_numpy(generator.parameter(name, shape)).to(self.dtype)
+            return self.teacher_tensors[name]
+
+        own, ours = self.teacher["input"], self.config["input"]
+        column = [torch.tensor(values, dtype=self.dtype).reshape(1, 3, 1, 1) for values in (own["mean"], own["std"], ours["mean"], ours["std"])]
+        with torch.no_grad():
+            return reference.Network(self.teacher, get)((picture * column[3] + column[2] - column[0]) / column[1])
 
     def multiplier(self, name):
         if name.startswith(("nddr.", "sluice.", "shortcut.")):
@@ -168,18 +221,29 @@ class Run:
         o, size = self.options, self.config["input"]
         n = o["batch"] * o["accumulate"]
         picture = torch.from_numpy(generator.picture(f"{self.name}.{t}", n, size["height"], size["width"])).to(self.dtype)
+        if self.teacher:
+            picture[:, :, :, :24] = 0
         losses = [0.0] * len(self.tasks)
         labels = None
         self.optimizer.zero_grad()
         used = [weight.item() for weight in self.weigh(t)]
         for batch in picture.split(o["batch"]):
             heads = self.network(batch)
+            if o["resolution"] == "input":
+                heads = {name: bring(head, batch.shape[2:], self.config.get("resize")) for name, head in heads.items()}
+            taught = {name: bring(head, heads[name].shape[2:], self.teacher.get("resize")) for name, head in self.teach(batch).items()}
             if labels is None:
                 labels = [generator.label(f"{self.name}.{t}.{task['name']}", task, n, *heads[task["name"]].shape[2:]) for task in self.tasks]
                 counts = [count(task, label, self.class_weights) for task, label in zip(self.tasks, labels)]
+                shown = shown_pixels(n, *heads[self.tasks[0]["name"]].shape[2:])
                 done = 0
             parts = [loss_sum(task, heads[task["name"]], label[done:done + o["batch"]], self.class_weights) / n_valid
                      for task, label, n_valid in zip(self.tasks, labels, counts)]
+            for k, task in enumerate(self.tasks):
+                if task["name"] in taught:
+                    mask, share = shown[done:done + o["batch"]], o["distillation_weight"]
+                    extra = distillation_sum(task, heads[task["name"]], taught[task["name"]], mask, o["temperature"]) / shown.sum()
+                    parts[k] = (1 - share) * parts[k] + share * extra
             done += o["batch"]
             sum(weight * part for weight, part in zip(self.weigh(t), parts)).backward()
             losses = [loss + part.item() for loss, part in zip(losses, parts)]
@@ -225,10 +289,13 @@ def make():
         sets = [f"train.{key}={numbers[key]:g}" for key in ("accumulate", "clip_norm", "beta1", "beta2", "adam_eps")]
         sets += [f"train.{key}={run.options[key]}" for key in ("optimizer", "bn_mode", "bn_scope", "lr_weighting")]
         sets += [f"loss.{key}={run.options[key]}" for key in ("weighting", "dwa_temperature")]
+        if run.teacher:
+            metadata[name + ".teacher"] = json.dumps(run.teacher, separators=(",", ":"))
+            sets += [f"distillation.weight={numbers['distillation_weight']:g}", f"distillation.temperature={numbers['temperature']:g}"]
         if "class_weights" in run.options:
             sets.append("loss.class_balance=0.5")
             numbers["class_weights"] = run.options["class_weights"]
-        metadata[name + ".training"] = json.dumps({**numbers, "resolution": "head", "weights": [training.WEIGHTS[t["kind"]] for t in run.tasks],
+        metadata[name + ".training"] = json.dumps({**numbers, "resolution": run.options["resolution"], "weights": [training.WEIGHTS[t["kind"]] for t in run.tasks],
                                                    "sets": sets, "gradient_exponent": 0, "movement_exponent": exponent})
         print(f"{name}: PyTorch's float32: {', '.join(f'{key} {np.abs(coarse_rows[key] / row - 1).max():.0e}' for key, row in rows.items())}; "
               f"{len(movements)} of {len(coarse)} movements resolved; norms {rows['norms'].round(1)}; weights {rows['weights'][-1].round(3)}", file=sys.stderr)

@@ -558,6 +558,23 @@ test_train_says (void)
       g_error ("\"%s\" was not said, but:\n%s", parts[i], err);
 }
 
+/* A run names what its teacher does not teach, and what of the teacher keeps it from starting. */
+static void
+test_train_teacher (void)
+{
+  g_autofree char *out = NULL, *err = NULL;
+  int status = run ("train recipe.ini -o taught " SMALL "--set data.train=folder:holed,train --set data.val=folder:holed,val --set 'model.tasks=normal;depth' "
+      "--set model.fusion=none --set train.steps=1 --set train.val_every=0 --set distillation.teacher=model.safetensors", &out, &err);
+  if (status || !strstr (err, "[distillation] model.safetensors has no task depth, which learns from its labels alone") || strstr (err, "no task normal"))
+    g_error ("status %d: %s", status, err);
+  g_clear_pointer (&out, g_free);
+  g_clear_pointer (&err, g_free);
+  status = run ("train recipe.ini -o untaught " SMALL "--set data.train=folder:holed,train --set data.val=folder:holed,val --set model.tasks=depth --set model.fusion=none "
+      "--set distillation.teacher=model.safetensors", &out, &err);
+  if (status != 1 || !strstr (err, "[distillation] teacher: model.safetensors: it has none of this network's tasks"))
+    g_error ("status %d: %s", status, err);
+}
+
 /* A trunk by the names that torchvision has; the other files that can be imported are in tests/import. */
 static void
 make_backbone (const char *path)
@@ -723,6 +740,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/train", test_train);
   g_test_add_func ("/tool/many-tasks", test_many_tasks);
   g_test_add_func ("/tool/train-says", test_train_says);
+  g_test_add_func ("/tool/train-teacher", test_train_teacher);
   g_test_add_func ("/tool/interrupt", test_interrupt);
   int status = g_test_run ();
   fixture_remove (folder);

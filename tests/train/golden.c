@@ -5,10 +5,13 @@
 
 #include "../network/generator.h"
 
+#include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 #include <math.h>
+#include <nddr/model.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static NddrTensors *file;
 static NddrDevice *device;
@@ -78,9 +81,30 @@ add_set (GPtrArray *sets, JsonObject *training, const char *member, const char *
   g_ptr_array_add (sets, g_strdup_printf ("%s=%s", key, g_ascii_dtostr (number, sizeof number, json_object_get_double_member (training, member))));
 }
 
+/* (transfer full) (nullable): a file with the case's teacher. */
+static char *
+write_teacher (const char *name)
+{
+  g_autofree char *key = g_strconcat (name, ".teacher", NULL), *path = NULL;
+  const char *json = g_hash_table_lookup (file->metadata, key);
+  g_autoptr (GError) error = NULL;
+  if (!json)
+    return NULL;
+  NddrConfig *config = nddr_config_parse (json, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrModel) model = nddr_model_new (config, generate_model (config, TRUNK_NORM, FALSE), &error);
+  g_assert_no_error (error);
+  int fd = g_file_open_tmp ("nddr-teacher-XXXXXX.safetensors", &path, &error);
+  g_assert_no_error (error);
+  close (fd);
+  nddr_model_save (model, path, NDDR_STORE_F32, &error);
+  g_assert_no_error (error);
+  return g_steal_pointer (&path);
+}
+
 /* What trained in PyTorch, as a recipe. */
 static NddrRecipe *
-make_recipe (const NddrConfig *config, JsonObject *training, const char *const *last_sets)
+make_recipe (const NddrConfig *config, JsonObject *training, const char *teacher, const char *const *last_sets)
 {
   static const char *const same[] = { "batch", "steps", "lr", "momentum", "bn_momentum", "weight_decay", "lr_fusion", "lr_head_weight",
     "lr_head_bias" };
@@ -108,6 +132,8 @@ make_recipe (const NddrConfig *config, JsonObject *training, const char *const *
   JsonArray *more = json_object_has_member (training, "sets") ? json_object_get_array_member (training, "sets") : NULL;
   for (guint i = 0; more && i < json_array_get_length (more); i++)
     g_ptr_array_add (sets, g_strdup (json_array_get_string_element (more, i)));
+  if (teacher)
+    g_ptr_array_add (sets, g_strconcat ("distillation.teacher=", teacher, NULL));
   for (int i = 0; last_sets && last_sets[i]; i++)
     g_ptr_array_add (sets, g_strdup (last_sets[i]));
   if (nddr_ranks_are_several (ranks))
@@ -151,13 +177,16 @@ golden_load_with (const char *name, NddrFamily family, const char *const *sets, 
   golden->start->tensors = generate_model (golden->start->config, trunk_affine_from_name (metadata (name, ".affine")), TRUE);
   golden->start->network = nddr_network_new (golden->start->config, golden->start->tensors, NULL, &error);
   g_assert_no_error (error);
-  golden->recipe = make_recipe (golden->start->config, training, sets);
+  g_autofree char *teacher = write_teacher (name);
+  golden->recipe = make_recipe (golden->start->config, training, teacher, sets);
   NddrTraits traits = *nddr_device_get_traits (device);
   if (family == NDDR_FAMILY_GPU)
     traits.family = family;
   traits.memory = memory ? memory : traits.memory;
   golden->learner = nddr_learner_new (device, &traits, ranks, golden->start, golden->recipe, &error);
   g_assert_no_error (error);
+  if (teacher)
+    g_unlink (teacher);
   nddr_learner_share (golden->learner, &error);
   g_assert_no_error (error);
   if (json_object_has_member (training, "epoch"))
@@ -230,6 +259,14 @@ count_valid (const NddrTask *task, gconstpointer label, gsize n)
   return valid;
 }
 
+/* What has the colour of the mean is not what is padding: see make_option_goldens.py. */
+static void
+blank_columns (float *pictures, guint n, int width, int height)
+{
+  for (gsize row = 0; row < (gsize) n * height; row++)
+    memset (pictures + row * width * 4, 0, 24 * 4 * sizeof *pictures);
+}
+
 NddrBatch *
 golden_batch (const Golden *golden, int t)
 {
@@ -241,7 +278,16 @@ golden_batch (const Golden *golden, int t)
   nddr_learner_get_label_size (golden->learner, &width, &height);
   guint share = n / ranks->count;
   batch->n_samples = share;
-  batch->image = take_share (generate_picture (name, n, recipe->crop.height, recipe->crop.width, 4), n, recipe->accumulate,
+  gint32 (*shown)[2] = g_malloc (n * sizeof *shown);
+  for (guint i = 0; i < n; i++) {
+    shown[i][0] = width - i % 3;
+    shown[i][1] = height - i % 2;
+  }
+  batch->shown = take_share (shown, n, recipe->accumulate, sizeof *shown);
+  float *pictures = generate_picture (name, n, recipe->crop.height, recipe->crop.width, 4);
+  if (recipe->teacher[0] != '\0')
+    blank_columns (pictures, n, recipe->crop.width, recipe->crop.height);
+  batch->image = take_share (pictures, n, recipe->accumulate,
       (gsize) recipe->crop.height * recipe->crop.width * 16);
   for (guint k = 0; k < config->n_tasks; k++) {
     const NddrTask *task = &config->tasks[k];
@@ -269,6 +315,7 @@ golden_batch_free (NddrBatch *batch)
   g_free (batch->segmentation);
   g_free (batch->normal);
   g_free (batch->depth);
+  g_free (batch->shown);
   g_free (batch);
 }
 

@@ -126,6 +126,9 @@ static const struct { const char *section, *name, *initial, *other; } keys[] = {
   { "loss", "resolution", "head", "input" },
   { "loss", "segmentation", "1", "2" },
   { "loss", "normal", "20", "10" },
+  { "distillation", "teacher", "", "teacher.safetensors" },
+  { "distillation", "weight", "0.5", "1" },
+  { "distillation", "temperature", "1", "4" },
   { "about", "license", "", "none" },
   { "about", "description", "", "none" },
   { "about", "trained_on", "", "none" },
@@ -205,6 +208,8 @@ test_errors (void)
   expect_error ("loss.weighting=gradnorm", "one of fixed,uncertainty,dwa");
   expect_error ("loss.dwa_temperature=0", "from 0.001");
   expect_error ("loss.class_balance=1.5", "from 0 to 1");
+  expect_error ("distillation.weight=1.1", "from 0 to 1");
+  expect_error ("distillation.temperature=0", "from 0.01");
   expect_error ("model.fusion_init=1", "xavier");
   expect_error ("model.mean=0.5", "three numbers");
   expect_error ("model.backbone=vgg19", "backbone");

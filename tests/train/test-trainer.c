@@ -393,6 +393,67 @@ test_failures (void)
   expect_failure ("width", "model.width=0.125", model, "width");
 }
 
+/* (transfer full): "distillation.teacher=" and the model of a run of one step. */
+static char *
+make_teacher (const char *name, const char *set)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = fixture_path (folder, "teacher-%s", name);
+  g_autoptr (NddrRecipe) recipe = make_recipe ("train.steps=1", "train.val_every=0", set, NULL);
+  gboolean finished;
+  train (recipe, run, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  return g_strdup_printf ("distillation.teacher=%s/model.safetensors", run);
+}
+
+/* What a teacher gives is in the log, and a run that was stopped goes on with it. */
+static void
+test_teacher (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *teacher = make_teacher ("of-segmentation", "model.tasks=segmentation"), *run = fixture_path (folder, "taught");
+  g_autoptr (NddrRecipe) recipe = make_recipe (teacher, "distillation.weight=0.25", NULL);
+  gboolean finished;
+  check_resume ("teacher", teacher, "train.accumulate=2", "distillation.temperature=2");
+  train (recipe, run, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_autofree char *log = read_log (run);
+  g_assert_cmpuint (count_lines (log, "\"distillation.segmentation\":"), ==, STEPS);
+  g_assert_cmpuint (count_lines (log, "\"distillation.normal\":"), ==, 0);
+}
+
+/* The file of make_teacher(), its third class renamed. */
+static void
+rename_class (const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrModel) model = nddr_model_load (path, &error);
+  g_assert_no_error (error);
+  NddrConfig *config = nddr_config_copy (nddr_model_get_config (model));
+  NddrTensors *tensors = nddr_safetensors_read (path, FALSE, &error);
+  g_assert_no_error (error);
+  g_free (config->tasks[0].classes[2].name);
+  config->tasks[0].classes[2].name = g_strdup ("ocean");
+  g_autoptr (NddrModel) renamed = nddr_model_new (config, tensors, &error);
+  g_assert_no_error (error);
+  nddr_model_save (renamed, path, NDDR_STORE_F32, &error);
+  g_assert_no_error (error);
+}
+
+static void
+test_no_teacher (void)
+{
+  g_autofree char *kind = make_teacher ("of-another-kind", "model.tasks=normal:depth"), *other = make_teacher ("of-another-task", "model.tasks=faces:normal");
+  g_autofree char *ocean = make_teacher ("of-other-classes", "model.tasks=segmentation"), *checkpoint = NULL;
+  rename_class (strchr (ocean, '=') + 1);
+  checkpoint = g_strdup_printf ("distillation.teacher=%s/teacher-of-another-kind/checkpoint.safetensors", folder);
+  expect_failure ("teacher", "distillation.teacher=no-such-teacher.safetensors", NULL, "no-such-teacher.safetensors");
+  expect_failure ("teacher-checkpoint", checkpoint, NULL, "model.safetensors beside its checkpoint");
+  expect_failure ("teacher-kind", kind, NULL, "its task normal is of kind depth, and this network's of kind normal");
+  expect_failure ("teacher-task", other, NULL, "its are faces, and this network's segmentation, normal");
+  expect_failure ("teacher-classes", ocean, NULL, "class 2 of its task segmentation is \"ocean\"");
+}
+
 /* The step that a checkpoint holds. */
 static gint64
 checkpoint_step (const char *run)
@@ -669,6 +730,8 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/files", test_files);
   g_test_add_func ("/trainer/leftovers", test_leftovers);
   g_test_add_func ("/trainer/failures", test_failures);
+  g_test_add_func ("/trainer/teacher", test_teacher);
+  g_test_add_func ("/trainer/teacher/failures", test_no_teacher);
   g_test_add_func ("/trainer/divergence", test_divergence);
   g_test_add_func ("/trainer/penalty", test_penalty);
   g_test_add_func ("/trainer/patience", test_patience);
