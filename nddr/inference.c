@@ -246,3 +246,12 @@ nddr_inference_upload (const NddrInference *inference, const NddrNetwork *networ
   }
   return TRUE;
 }
+
+gboolean
+nddr_inference_prepare (const NddrInference *inference, const NddrNetwork *network, const NddrTensors *tensors, NddrProgram *program, GError **error)
+{
+  if (!nddr_inference_upload (inference, network, tensors, program, error) || !nddr_program_run (program, 1u << NDDR_PHASE_PACK, error))
+    return FALSE;
+  nddr_program_release (program, NDDR_SPACE_PARAMS);
+  return TRUE;
+}

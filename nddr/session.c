@@ -198,11 +198,8 @@ make_program (NddrSession *session, const Request *request, guint slots, GError 
     append_render (session, plan, inference, request);
   if (nddr_plan_finish (plan, error))
     program = nddr_program_new (session->device, g_steal_pointer (&plan), slots, error);
-  if (program && !(nddr_inference_upload (inference, session->network, nddr_model_get_tensors (session->model), program, error) &&
-                   nddr_program_run (program, 1u << NDDR_PHASE_PACK, error)))
+  if (program && !nddr_inference_prepare (inference, session->network, nddr_model_get_tensors (session->model), program, error))
     g_clear_pointer (&program, nddr_program_free);
-  if (program)
-    nddr_program_release (program, NDDR_SPACE_PARAMS);
   nddr_inference_free (inference);
   if (!program && request)
     g_prefix_error (error, "for frames of %dx%d: ", request->input->width, request->input->height);

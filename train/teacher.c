@@ -107,11 +107,7 @@ make_program (NddrTeacher *teacher, NddrDevice *device, const NddrTraits *traits
   for (int s = 0; s < NDDR_N_SPACES; s++)
     teacher->bytes += s == NDDR_SPACE_PARAMS ? 0 : plan->space_bytes[s];
   teacher->program = nddr_program_new (device, g_steal_pointer (&plan), 1, error);
-  if (!teacher->program || !nddr_inference_upload (teacher->inference, teacher->network, nddr_model_get_tensors (teacher->model), teacher->program, error)
-      || !nddr_program_run (teacher->program, 1u << NDDR_PHASE_PACK, error))
-    return FALSE;
-  nddr_program_release (teacher->program, NDDR_SPACE_PARAMS);
-  return TRUE;
+  return teacher->program && nddr_inference_prepare (teacher->inference, teacher->network, nddr_model_get_tensors (teacher->model), teacher->program, error);
 }
 
 static const NddrTensor *
