@@ -195,7 +195,7 @@ void nddr_blend_forward (NddrPlan *plan, const NddrBlend *op);
 void nddr_blend_backward_data (NddrPlan *plan, const NddrBlend *op, int i, NddrBranches dx, NddrBranches dy, gboolean accumulate);
 void nddr_blend_backward_weight (NddrPlan *plan, const NddrBlend *op, NddrBranches dy, NddrTensor *dw);
 
-/* ---- loss.c: a task's loss and its gradient.  Outputs and labels have one size here; see resize for input resolution */
+/* ---- loss.c: a task's losses and their gradients.  Outputs and labels have one size here; see resize for input resolution */
 
 typedef struct
 {
@@ -212,8 +212,7 @@ typedef struct
 /** Softmax cross-entropy; 1 - cos (the prediction's length clamped below at 1e-8, PyTorch's cosine_similarity); absolute error. */
 void nddr_loss (NddrPlan *plan, const NddrLoss *op);
 
-/* ---- distillation.c: what a teacher gives, as a loss besides that of a task's labels (Hinton et al., 2015) */
-
+/* What a teacher gives, as a loss besides that of a task's labels (Hinton et al., 2015). */
 typedef struct
 {
   NddrTaskKind kind;
