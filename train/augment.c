@@ -252,13 +252,6 @@ label_source (const NddrAugment *augment, const NddrSample *sample, const Chance
   return TRUE;
 }
 
-/** Of @labels pixels along a line, those whose place in a crop of @crop lies in its first @shown: as label_source() has it. */
-static gint32
-labels_shown (guint labels, guint crop, guint shown)
-{
-  return ((guint64) shown * labels + crop - 1) / crop;
-}
-
 static void
 apply_labels (const NddrAugment *augment, const NddrSample *sample, const Chance *chance, const NddrSlice *slice,
     guint valid[3])
@@ -305,9 +298,16 @@ nddr_augment_apply (const NddrAugment *augment, const NddrSample *sample, guint6
   memset (valid, 0, 3 * sizeof *valid);
   apply_labels (augment, sample, &chance, slice, valid);
   if (slice->shown) {
-    slice->shown[0] = labels_shown (augment->label_width, augment->width, chance.shown_width);
-    slice->shown[1] = labels_shown (augment->label_height, augment->height, chance.shown_height);
+    slice->shown[0] = chance.shown_width;
+    slice->shown[1] = chance.shown_height;
   }
+}
+
+void
+nddr_augment_shown_labels (const NddrAugment *augment, const gint32 shown[2], gint32 labels[2])
+{
+  labels[0] = ((guint64) shown[0] * augment->label_width + augment->width - 1) / augment->width;
+  labels[1] = ((guint64) shown[1] * augment->label_height + augment->height - 1) / augment->height;
 }
 
 void

@@ -32,12 +32,16 @@ typedef struct
   guint8 *segmentation; /* [label_height][label_width], 255 ignored */
   float *normal;        /* [label_height][label_width][4]: x, y, z of unit length, 1; or zeros */
   float *depth;         /* [label_height][label_width]: metres, 0 ignored */
-  gint32 *shown;        /* [2]: width and height of the upper left part of the labels that shows the picture: the rest is padding */
+  gint32 *shown;        /* [2]: width and height of the upper left part of the crop that shows the picture: the rest is padding */
 } NddrSlice;
 
 /** Makes @slice from @sample; labels that the sample lacks come out ignored.  The same @seed, @epoch and @index make the same bytes.
  * @valid: (out): for each NddrTaskKind the number of pixels that are not ignored; 0 where not wanted */
 void nddr_augment_apply (const NddrAugment *augment, const NddrSample *sample, guint64 seed, guint64 epoch, guint64 index,
     const NddrSlice *slice, guint valid[3]);
+
+/** What of the labels shows the picture, where @shown of the crop does: those whose place in the crop lies in it.
+ * @labels: (out): width and height */
+void nddr_augment_shown_labels (const NddrAugment *augment, const gint32 shown[2], gint32 labels[2]);
 
 G_END_DECLS

@@ -107,7 +107,6 @@ batch_slice (const NddrLoader *loader, const Batch *batch, guint slot)
     .segmentation = base->segmentation ? base->segmentation + pixels : NULL,
     .normal = base->normal ? base->normal + 4 * pixels : NULL,
     .depth = base->depth ? base->depth + pixels : NULL,
-    .shown = base->shown[slot],
   };
 }
 
@@ -124,7 +123,7 @@ fill_blank (const NddrLoader *loader, Batch *batch, guint slot)
     memset (slice.normal, 0, 4 * pixels * sizeof (float));
   if (slice.depth)
     memset (slice.depth, 0, pixels * sizeof (float));
-  slice.shown[0] = slice.shown[1] = 0;
+  memset (batch->base.shown[slot], 0, sizeof batch->base.shown[slot]);
 }
 
 /** Runs on a thread of the pool. */
@@ -139,9 +138,12 @@ do_job (gpointer data, gpointer user_data)
   g_autoptr (NddrSample) sample
       = nddr_dataset_load_sound (loader->dataset, &batch->base.indices[job->slot], loader->options.labels, &error);
   if (sample) {
-    job->skipped = batch->base.indices[job->slot] != index;
+    gint32 shown[2];
     NddrSlice slice = batch_slice (loader, batch, job->slot);
+    slice.shown = shown;
+    job->skipped = batch->base.indices[job->slot] != index;
     nddr_augment_apply (&loader->options.augment, sample, loader->options.seed, job->epoch, index, &slice, job->valid);
+    nddr_augment_shown_labels (&loader->options.augment, shown, batch->base.shown[job->slot]);
   }
 
   g_mutex_lock (&loader->lock);

@@ -61,6 +61,8 @@ matches (const NddrAugment *a, const NddrSample *sample, const Result *result, i
     int left, int top)
 {
   guint valid[3] = { 0 };
+  gint32 shown[2];
+  nddr_augment_shown_labels (a, result->shown, shown);
   for (guint ly = 0; ly < a->label_height; ly++)
     for (guint lx = 0; lx < a->label_width; lx++) {
       guint i = ly * a->label_width + lx;
@@ -68,7 +70,7 @@ matches (const NddrAugment *a, const NddrSample *sample, const Result *result, i
       gboolean inside = x < w && y < h;
       int u = (mirror ? w - 1 - x : x) * (int) sample->width / w, v = y * (int) sample->height / h;
       guint at = inside ? v * sample->width + u : 0;
-      if (inside != (lx < (guint) result->shown[0] && ly < (guint) result->shown[1]))
+      if (inside != (lx < (guint) shown[0] && ly < (guint) shown[1]))
         return FALSE;
       double n[3] = { 0 };
       gboolean known = inside && nddr_normal_decode (sample->normal + 3 * at, n);
@@ -90,6 +92,8 @@ matches (const NddrAugment *a, const NddrSample *sample, const Result *result, i
       int px = x + left, py = y + top;
       double rgb[3];
       const float *pixel = result->image + 4 * (y * a->width + x);
+      if ((px < w && py < h) != (x < (guint) result->shown[0] && y < (guint) result->shown[1]))
+        return FALSE;
       g_assert_cmpfloat (pixel[3], ==, 0);
       if (px < w && py < h)
         resized (sample, w, h, mirror ? w - 1 - px : px, py, rgb);
