@@ -256,7 +256,7 @@ nddr_dataset_threads (NddrDataset *dataset)
   g_mutex_lock (&dataset->lock);
   guint threads = dataset->threads;
   g_mutex_unlock (&dataset->lock);
-  return threads ? threads : MIN (16, g_get_num_processors ());
+  return threads ? threads : MIN (NDDR_DATASET_MOST_THREADS, g_get_num_processors ());
 }
 
 /* ---- broken samples */

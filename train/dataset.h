@@ -36,7 +36,8 @@ char *nddr_dataset_name (const NddrDataset *dataset, guint index);
  * freed, or until the same sample comes with more labels. */
 void nddr_dataset_set_cache (NddrDataset *dataset, gsize bytes);
 
-/** How many threads read where their maker does not say, from now on; 0, the start: one for each processor, at most 16. */
+#define NDDR_DATASET_MOST_THREADS 16
+/** How many threads read where their maker does not say, from now on; 0, the start: one for each processor, at most the above. */
 void nddr_dataset_set_threads (NddrDataset *dataset, guint threads);
 guint nddr_dataset_threads (NddrDataset *dataset);
 

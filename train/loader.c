@@ -5,10 +5,13 @@
 
 #include <string.h>
 
+#include "train/cutmix.h"
 #include "train/random.h"
 
-/* Chance for the order of an epoch comes from a stream that no sample's augmentation uses. */
+/* Chance for the order of an epoch and for boxes comes from streams that no sample's augmentation uses: the epochs'. */
 #define SHUFFLE_STREAM G_MAXUINT64
+#define CUTMIX_STREAM(epoch) (G_GUINT64_CONSTANT (1) << 63 | (epoch))
+#define BOX_STREAM(epoch) (G_GUINT64_CONSTANT (1) << 62 | (epoch))
 
 typedef struct _Batch Batch;
 
@@ -18,7 +21,7 @@ typedef struct
   guint slot;
   guint64 epoch;
   guint valid[3];
-  gboolean skipped; /* another sample took the place of a broken one */
+  guint skipped; /* of its samples: another took the place of a broken one */
 } Job;
 
 struct _Batch
@@ -126,6 +129,45 @@ fill_blank (const NddrLoader *loader, Batch *batch, guint slot)
   memset (batch->base.shown[slot], 0, sizeof batch->base.shown[slot]);
 }
 
+static void
+slice_free (NddrSlice *slice)
+{
+  g_free (slice->image);
+  g_free (slice->segmentation);
+  g_free (slice->normal);
+  g_free (slice->depth);
+}
+
+/** Puts a box of another sample, which is drawn from all, over @slice: by the chance of the sample's number and epoch.  Leaves it as it is, with
+ * @error, where that other cannot be read. */
+static void
+cutmix (const NddrLoader *loader, Job *job, guint index, const NddrSlice *slice, GError **error)
+{
+  const NddrLoaderOptions *o = &loader->options;
+  NddrRandom random = nddr_random_init (o->seed, CUTMIX_STREAM (job->epoch), index);
+  if (nddr_random_unit (&random) >= o->cutmix)
+    return;
+  guint wanted = nddr_random_below (&random, nddr_dataset_size (loader->dataset)), got = wanted, valid[3];
+  NddrBox box = nddr_cutmix_draw (&random, o->augment.width, o->augment.height);
+  g_autoptr (NddrSample) sample = nddr_dataset_load_sound (loader->dataset, &got, o->labels, error);
+  if (!sample)
+    return;
+  job->skipped += got != wanted;
+
+  gint32 shown[2];
+  gsize pixels = label_pixels (loader);
+  NddrSlice other = {
+    .image = g_new (float, image_floats (loader)),
+    .segmentation = slice->segmentation ? g_new (guint8, pixels) : NULL,
+    .normal = slice->normal ? g_new (float, 4 * pixels) : NULL,
+    .depth = slice->depth ? g_new (float, pixels) : NULL,
+    .shown = shown,
+  };
+  nddr_augment_apply (&o->augment, sample, o->seed, BOX_STREAM (job->epoch), index, &other, valid);
+  nddr_cutmix_paste (&o->augment, &box, &other, slice, job->valid);
+  slice_free (&other);
+}
+
 /** Runs on a thread of the pool. */
 static void
 do_job (gpointer data, gpointer user_data)
@@ -144,6 +186,7 @@ do_job (gpointer data, gpointer user_data)
     job->skipped = batch->base.indices[job->slot] != index;
     nddr_augment_apply (&loader->options.augment, sample, loader->options.seed, job->epoch, index, &slice, job->valid);
     nddr_augment_shown_labels (&loader->options.augment, shown, batch->base.shown[job->slot]);
+    cutmix (loader, job, index, &slice, &error);
   }
 
   g_mutex_lock (&loader->lock);
@@ -235,7 +278,9 @@ nddr_loader_bytes (const NddrLoaderOptions *o)
     sample += pixels * 4 * sizeof (float);
   if (o->labels & NDDR_LABEL (NDDR_TASK_DEPTH))
     sample += pixels * sizeof (float);
-  return sample * (o->batch / MAX (o->shares, 1)) * ((o->prefetch ? o->prefetch : DEFAULT_PREFETCH) + 1);
+  guint64 slots = o->batch / MAX (o->shares, 1), ahead = o->prefetch ? o->prefetch : DEFAULT_PREFETCH;
+  guint64 boxes = o->cutmix > 0 ? MIN (slots * ahead, o->threads ? o->threads : NDDR_DATASET_MOST_THREADS) : 0;
+  return sample * (slots * (ahead + 1) + boxes);
 }
 
 NddrLoader *

@@ -22,6 +22,7 @@ typedef struct
   NddrLabels labels; /* wanted */
   gboolean repeat;   /* epoch after epoch without end; else one pass in the data set's order */
   gboolean shuffle;  /* a new order each epoch */
+  double cutmix;     /* how many of the samples, 0 to 1, get a box of another over them: see cutmix.h */
   guint64 seed;
   guint64 first;     /* the batch to start with, from 0 */
   guint threads;     /* 0: as nddr_dataset_threads() says */
@@ -39,7 +40,7 @@ typedef struct
       n_samples; /* as many as asked for, but in the last batch of a single pass; then the slices behind them are the mean's
                          * colour, their labels ignored */
   guint *indices;       /* [batch]: of the samples; as all below, of the loader's share of the batch */
-  guint n_skipped;      /* samples that were broken, in whose place others are: see nddr_dataset_load_sound() */
+  guint n_skipped;      /* samples, boxes' too, that were broken, in whose place others are: see nddr_dataset_load_sound() */
   float *image;         /* [batch][height][width][4] */
   guint8 *segmentation; /* [batch][label_height][label_width]; NULL where not wanted, as the next two */
   float *normal;        /* [batch][label_height][label_width][4] */

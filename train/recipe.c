@@ -48,6 +48,7 @@ static const Key keys[] = {
   { "data", "brightness", REAL, AT (brightness), "0", 0, 1 },
   { "data", "contrast", REAL, AT (contrast), "0", 0, 1 },
   { "data", "saturation", REAL, AT (saturation), "0", 0, 1 },
+  { "data", "cutmix", REAL, AT (cutmix), "0", 0, 1 },
   { "data", "shuffle", FLAG, AT (shuffle), "true" },
   { "data", "seed", INTEGER, AT (seed), "1234", 0, 9e15 },
   { "data", "broken", CHOICE, AT (broken), "skip", 0, 0, "skip,stop", TRUE },

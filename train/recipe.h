@@ -37,7 +37,7 @@ typedef struct
   double scale[2];
   gboolean mirror, shuffle;
   NddrSize crop;
-  double brightness, contrast, saturation;
+  double brightness, contrast, saturation, cutmix;
   gint64 seed;
   int broken; /* NddrBroken */
   gint64 threads, prefetch, cache; /* 0: see nddr_loader_new(); MiB */

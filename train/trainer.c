@@ -400,7 +400,8 @@ make_learner (Trainer *t, GError **error)
       .input_width = r->input.width, .input_height = r->input.height, .scale_min = r->scale[0], .scale_max = r->scale[1], .mirror = r->mirror,
       .width = r->crop.width, .height = r->crop.height, .brightness = r->brightness, .contrast = r->contrast, .saturation = r->saturation,
     },
-    .batch = r->batch * r->accumulate, .labels = nddr_learner_get_labels (t->learner), .repeat = TRUE, .shuffle = r->shuffle, .seed = r->seed,
+    .batch = r->batch * r->accumulate, .labels = nddr_learner_get_labels (t->learner), .repeat = TRUE, .shuffle = r->shuffle, .cutmix = r->cutmix,
+    .seed = r->seed,
     .first = t->step,
     .prefetch = r->prefetch ? r->prefetch : r->accumulate > 1 ? 1 : 0, /* of larger batches fewer */
     .parts = r->accumulate, .share = t->ranks ? t->ranks->index : 0, .shares = t->ranks ? t->ranks->count : 1,

@@ -60,6 +60,7 @@ test_order (void)
   NddrLoaderOptions o = options (3);
   o.threads = 1;
   o.prefetch = 1;
+  o.cutmix = 0.5;
   g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
   g_autoptr (GPtrArray) sums = g_ptr_array_new_with_free_func (g_free);
   guint seen[SAMPLES] = { 0 }, order[3 * SAMPLES];
@@ -138,6 +139,7 @@ test_shares (void)
   g_autoptr (NddrDataset) dataset = open_dataset ();
   NddrLoaderOptions o = options (12);
   o.first = 1;
+  o.cutmix = 0.5;
   g_autoptr (NddrLoader) whole = nddr_loader_new (dataset, &o);
   NddrLoader *shares[3];
   o.parts = 2;
@@ -455,6 +457,7 @@ bench (const char *spec, const char *config, guint threads)
   o.augment.brightness = r->brightness;
   o.augment.contrast = r->contrast;
   o.augment.saturation = r->saturation;
+  o.cutmix = r->cutmix;
   g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &o);
   for (int i = 0; i < 4; i++)
     time_pass (loader, nddr_dataset_size (dataset), r->batch, i ? "cached" : "read");

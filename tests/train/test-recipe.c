@@ -82,6 +82,7 @@ static const struct { const char *section, *name, *initial, *other; } keys[] = {
   { "data", "brightness", "0", "0.5" },
   { "data", "contrast", "0", "0.5" },
   { "data", "saturation", "0", "0.5" },
+  { "data", "cutmix", "0", "0.5" },
   { "data", "shuffle", "true", "false" },
   { "data", "seed", "1234", "1235" },
   { "data", "broken", "skip", "stop" },
