@@ -1,7 +1,7 @@
 /* classes.txt: a line a class, `name #rrggbb`; the first is class 0.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "train/source.h"
+#include "train/classes.h"
 
 #include <string.h>
 
@@ -11,6 +11,17 @@ nddr_classes_free (NddrClass *classes, guint n)
   for (guint i = 0; i < n; i++)
     g_free (classes[i].name);
   g_free (classes);
+}
+
+char *
+nddr_classes_difference (const NddrClass *a, guint n_a, const char *a_owner, const NddrClass *b, guint n_b, const char *b_owner)
+{
+  if (n_a != n_b)
+    return g_strdup_printf ("%s has %u classes, and %s %u", a_owner, n_a, b_owner, n_b);
+  for (guint i = 0; i < n_a; i++)
+    if (!g_str_equal (a[i].name, b[i].name))
+      return g_strdup_printf ("class %u of %s is \"%s\", and of %s \"%s\"", i, a_owner, a[i].name, b_owner, b[i].name);
+  return NULL;
 }
 
 static gboolean

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "train/classes.h"
 #include "train/source.h"
 #include "train/synth/synth.h"
 
@@ -89,23 +90,20 @@ split_spec (const char *spec)
   return parts;
 }
 
+/** @before: the source before it that has classes */
 static gboolean
-same_classes (const NddrSource *a, const NddrSource *b, const char *spec, GError **error)
+same_classes (const NddrSource *before, const NddrSource *source, const char *spec, GError **error)
 {
-  if (a->n_classes != b->n_classes) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
-        "%s has %u classes, but the data sets before it have %u: joined data sets must agree", spec, b->n_classes,
-        a->n_classes);
-    return FALSE;
-  }
-  for (guint i = 0; i < a->n_classes; i++)
-    if (strcmp (a->classes[i].name, b->classes[i].name) || a->classes[i].color != b->classes[i].color) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
-          "%s calls class %u \"%s #%06x\", but the data sets before it \"%s #%06x\": joined data sets must agree", spec, i,
-          b->classes[i].name, b->classes[i].color, a->classes[i].name, a->classes[i].color);
-      return FALSE;
-    }
-  return TRUE;
+  guint n = source->n_classes;
+  g_autofree char *difference
+      = nddr_classes_difference (source->classes, n, spec, before->classes, before->n_classes, "the data sets before it");
+  for (guint i = 0; i < n && !difference; i++)
+    if (source->classes[i].color != before->classes[i].color)
+      difference = g_strdup_printf ("%s shows class %u as #%06x, and the data sets before it as #%06x", spec, i, source->classes[i].color,
+          before->classes[i].color);
+  if (difference)
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: joined data sets must agree", difference);
+  return !difference;
 }
 
 static void

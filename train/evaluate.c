@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/evaluate.h>
+#include <train/classes.h>
 #include <train/reader.h>
 #include <train/upsample.h>
 
@@ -207,18 +208,12 @@ check_classes (const NddrConfig *config, const NddrDataset *dataset, GError **er
     const NddrTask *task = &config->tasks[t];
     if (task->kind != NDDR_TASK_SEGMENTATION)
       continue;
-    if (task->n_classes != n) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "the model's task %s knows %u classes, but the data set has %u: scores need the same classes",
-          task->name, task->n_classes, n);
+    g_autofree char *owner = g_strdup_printf ("the model's task %s", task->name);
+    g_autofree char *difference = nddr_classes_difference (task->classes, task->n_classes, owner, classes, n, "the data set");
+    if (difference) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s: scores need the same classes in the same order", difference);
       return FALSE;
     }
-    for (guint c = 0; c < n; c++)
-      if (!g_str_equal (task->classes[c].name, classes[c].name)) {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
-            "class %u of the model's task %s is \"%s\", but \"%s\" in the data set: scores need the same classes in the same order", c, task->name,
-            task->classes[c].name, classes[c].name);
-        return FALSE;
-      }
   }
   return TRUE;
 }

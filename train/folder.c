@@ -7,6 +7,7 @@
  * A kind of labels whose folder is absent is unknown; where the folder is there, each picture must have its label.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "train/classes.h"
 #include "train/image.h"
 #include "train/label.h"
 #include "train/source.h"

@@ -1,7 +1,7 @@
 /* The 40 classes of NYU Depth v2 that papers score, in their published order and spelling, and the 13 that they are brought to.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "train/source.h"
+#include "train/classes.h"
 #include "train/synth/synth.h"
 
 /* Colours are ours: hues a golden section apart, so that neighbours in the list are easily told apart. */

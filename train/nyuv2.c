@@ -8,6 +8,7 @@
  * The axes are MATLAB's, the other way round.  Normals are computed from those depths that were measured.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "train/classes.h"
 #include "train/depth-normals.h"
 #include "train/hdf5-file.h"
 #include "train/mat5.h"

@@ -11,7 +11,8 @@
 #include <nddr/network.h>
 #include <stdio.h>
 #include <string.h>
-#include <train/source.h>
+#include <train/classes.h>
+#include <train/sample.h>
 
 #define MAX_NETS 2
 #define STAGES 5

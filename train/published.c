@@ -10,6 +10,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "train/classes.h"
 #include "train/image.h"
 #include "train/label.h"
 #include "train/published-normals.h"

@@ -36,17 +36,4 @@ NddrSource *nddr_published_open (const char *where, GError **error);
 /** "FILE.mat[,SPLIT][,CLASSES]": NYU Depth v2, described in nyuv2.c. */
 NddrSource *nddr_nyuv2_open (const char *where, const char *default_split, GError **error);
 
-/** Frees @n classes and their names. */
-void nddr_classes_free (NddrClass *classes, guint n);
-/** (nullable): classes from a file with lines `name #rrggbb`. */
-NddrClass *nddr_classes_read (const char *path, guint *n, GError **error);
-/** (transfer full): the 40 classes of NYU Depth v2. */
-NddrClass *nddr_classes_nyu40 (guint *n);
-/** (transfer full): the 13 that they are often brought to (Couprie et al., ICLR 2013). */
-NddrClass *nddr_classes_nyu13 (guint *n);
-
-#define NDDR_NYU40_CLASSES 40
-/** For each of the 40 that of the 13; all from 0. */
-extern const guint8 nddr_nyu13_of_nyu40[NDDR_NYU40_CLASSES];
-
 G_END_DECLS

@@ -6,6 +6,7 @@
 #include <nddr/half.h>
 #include <nddr/inference.h>
 #include <nddr/model.h>
+#include <train/classes.h>
 
 #include <math.h>
 #include <string.h>
@@ -34,18 +35,11 @@ check_task (const NddrTask *own, const NddrTask *wanted, GError **error)
         nddr_task_kind_name (wanted->kind));
     return FALSE;
   }
-  if (own->n_classes != wanted->n_classes) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "its task %s has %u classes, and this network's %u: expected a model of the same classes", own->name,
-        own->n_classes, wanted->n_classes);
-    return FALSE;
-  }
-  for (guint c = 0; c < own->n_classes; c++)
-    if (!g_str_equal (own->classes[c].name, wanted->classes[c].name)) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "class %u of its task %s is \"%s\", and of this network's \"%s\": expected a model of the same classes",
-          c, own->name, own->classes[c].name, wanted->classes[c].name);
-      return FALSE;
-    }
-  return TRUE;
+  g_autofree char *owner = g_strdup_printf ("its task %s", own->name);
+  g_autofree char *difference = nddr_classes_difference (own->classes, own->n_classes, owner, wanted->classes, wanted->n_classes, "this network's");
+  if (difference)
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: expected a model of the same classes", difference);
+  return !difference;
 }
 
 /* (transfer full): the names of a config's tasks. */

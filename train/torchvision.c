@@ -5,7 +5,7 @@
 
 #include <nddr/network.h>
 #include <string.h>
-#include <train/source.h>
+#include <train/classes.h>
 #include <train/start.h>
 
 #define MAX_WIDTHS 8

@@ -5,6 +5,7 @@
 
 #include <train/checkpoint.h>
 #include <train/class-balance.h>
+#include <train/classes.h>
 #include <train/divergence.h>
 #include <train/difference.h>
 #include <train/evaluate.h>
@@ -157,16 +158,12 @@ make_config (const Trainer *t, GError **error)
   guint n_classes = 0, n_others = 0;
   const NddrClass *classes = nddr_dataset_classes (t->pictures, &n_classes);
   const NddrClass *others = t->validation ? nddr_dataset_classes (t->validation, &n_others) : NULL;
-  if (classes && others && n_classes != n_others) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "[data] train has %u classes, but val %u: their classes.txt must agree", n_classes, n_others);
+  g_autofree char *difference
+      = classes && others ? nddr_classes_difference (classes, n_classes, "[data] train", others, n_others, "val") : NULL;
+  if (difference) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: their classes.txt must agree", difference);
     return NULL;
   }
-  for (guint i = 0; classes && others && i < n_classes; i++)
-    if (!g_str_equal (classes[i].name, others[i].name)) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "class %u of [data] train is \"%s\", but \"%s\" in val: their classes.txt must agree", i,
-          classes[i].name, others[i].name);
-      return NULL;
-    }
   g_autoptr (NddrConfig) config = nddr_recipe_make_config (t->recipe, classes, n_classes, error);
   if (!config)
     return NULL;

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/import.h>
-#include <train/source.h>
+#include <train/classes.h>
 #include <train/verb.h>
 
 #include <string.h>

@@ -10,7 +10,7 @@
 #include "fixture.h"
 #include "train/dataset.h"
 #include "train/image.h"
-#include "train/source.h"
+#include "train/classes.h"
 
 static NddrDataset *
 open_folder (const char *folder, const char *rest, GError **error)
@@ -346,6 +346,28 @@ test_broken_files (void)
 }
 
 static void
+expect_unjoined (const char *spec, const char *part)
+{
+  g_autoptr (GError) error = NULL;
+  g_assert_null (nddr_dataset_open (spec, "train", &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
+  if (!strstr (error->message, part))
+    g_error ("\"%s\" does not say \"%s\"", error->message, part);
+}
+
+/** Puts @with in @what's place in classes.txt. */
+static void
+change_class (const char *folder, const char *what, const char *with)
+{
+  g_autofree char *path = fixture_path (folder, "classes.txt"), *text = NULL;
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  char *at = strstr (text, what);
+  g_assert_nonnull (at);
+  g_autofree char *changed = g_strdup_printf ("%.*s%s%s", (int) (at - text), text, with, at + strlen (what));
+  fixture_write (path, changed, strlen (changed));
+}
+
+static void
 test_joined (void)
 {
   char *one = fixture_folder (), *two = fixture_folder ();
@@ -364,11 +386,15 @@ test_joined (void)
   g_assert_no_error (error);
   g_assert_cmpuint (sample->width, ==, 9);
 
+  /* classes that are fewer, called otherwise, of another colour */
   fixture_write_classes (two, 12);
-  g_autoptr (NddrDataset) other = nddr_dataset_open (spec, "train", &error);
-  g_assert_null (other);
-  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
-  g_assert_nonnull (strstr (error->message, "12 classes"));
+  expect_unjoined (spec, "train has 12 classes, and the data sets before it 13");
+  fixture_write_classes (two, 13);
+  change_class (two, "class 4 #4488cc", "lamp #4488cc");
+  expect_unjoined (spec, "train is \"lamp\", and of the data sets before it \"class 4\"");
+  fixture_write_classes (two, 13);
+  change_class (two, "class 4 #4488cc", "class 4 #4488cd");
+  expect_unjoined (spec, "train shows class 4 as #4488cd, and the data sets before it as #4488cc");
   fixture_remove (one);
   fixture_remove (two);
 }

@@ -186,10 +186,10 @@ test_classes (void)
   g_autoptr (NddrModel) fewer = make_model (12, "class"), other = make_model (N_CLASSES, "glass");
   NddrEvaluateOptions options = { 0 };
   g_assert_null (nddr_evaluate (device, fewer, dataset, &options, NULL, &error));
-  g_assert_nonnull (strstr (error->message, "segmentation knows 12 classes, but the data set has 13"));
+  g_assert_nonnull (strstr (error->message, "segmentation has 12 classes, and the data set 13"));
   g_clear_error (&error);
   g_assert_null (nddr_evaluate (device, other, dataset, &options, NULL, &error));
-  g_assert_nonnull (strstr (error->message, "class 12 of the model's task segmentation is \"glass 12\", but \"class 12\" in the data set"));
+  g_assert_nonnull (strstr (error->message, "class 12 of the model's task segmentation is \"glass 12\", and of the data set \"class 12\""));
 }
 
 /* ---- pictures, by hand */

@@ -383,6 +383,10 @@ test_failures (void)
   const guint8 grey[32 * 32] = { 0 };
   fixture_write_png (bare, 32, 32, 1, 8, grey);
   expect_failure ("unlabelled", val, NULL, "has no labels to tell it by");
+  g_autofree char *others = g_build_filename (folder, "others", NULL), *val_others = g_strdup_printf ("data.val=folder:%s,val", others);
+  fixture_write_splits (others, 1, 1);
+  fixture_write_classes (others, 12);
+  expect_failure ("classes", val_others, NULL, "[data] train has 13 classes, and val 12: their classes.txt must agree");
   expect_failure ("resume", "train.steps=7", NULL, "checkpoint.safetensors");
   g_autofree char *nowhere = g_build_filename (folder, "fails-resume", NULL);
   g_assert_false (g_file_test (nowhere, G_FILE_TEST_EXISTS));
