@@ -74,12 +74,15 @@ add_map (Statistics *s, NddrProgram *program, const NddrTensor *map, guint n_sam
   return TRUE;
 }
 
+/* Of the branches that started anew: the others' normalisations are what they were trained to be. */
 static void
 set_norm (const Statistics *s, NddrStart *start)
 {
   const NddrLayer *layer = nddr_network_layer (start->network, s->layer);
   int channels = nddr_network_value (start->network, layer->output)->channels;
   for (int b = 0; b < layer->branches; b++) {
+    if (!(start->fresh[s->layer] & 1u << b))
+      continue;
     g_autofree char *scale_name = g_strconcat (layer->norms[b], ".weight", NULL), *shift_name = g_strconcat (layer->norms[b], ".bias", NULL);
     g_autofree char *mean_name = g_strconcat (layer->norms[b], ".running_mean", NULL);
     g_autofree char *var_name = g_strconcat (layer->norms[b], ".running_var", NULL);

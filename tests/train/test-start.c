@@ -250,7 +250,7 @@ test_backbone (void)
   for (guint i = 0; i < made->network->layers->len; i++) {
     const NddrLayer *layer = nddr_network_layer (made->network, i);
     if (layer->names)
-      g_assert_cmpint (made->fresh[i], ==, layer->role != NDDR_ROLE_TRUNK);
+      g_assert_cmpuint (made->fresh[i], ==, layer->role != NDDR_ROLE_TRUNK ? (1u << layer->branches) - 1 : 0);
   }
 
   g_autoptr (GError) error = NULL;
@@ -288,7 +288,7 @@ test_resnet (gconstpointer backbone)
     }
   for (guint i = 0; i < made->network->layers->len; i++)
     if (nddr_network_layer (made->network, i)->names)
-      g_assert_cmpint (made->fresh[i], ==, nddr_network_layer (made->network, i)->role != NDDR_ROLE_TRUNK);
+      g_assert_cmpint (made->fresh[i] != 0, ==, nddr_network_layer (made->network, i)->role != NDDR_ROLE_TRUNK);
   const NddrArray *w = find (made, "depth.aspp.2.weight"), *b = find (made, "depth.aspp.2.bias");
   g_assert_true (differ (w, find (made, "depth.aspp.3.weight")));
   for (gsize i = 0; i < w->n_elements; i++)
@@ -595,6 +595,36 @@ test_fusion_norm (gconstpointer backbone)
   expect_all_same (made, again);
 }
 
+/* Of a layer that is new for one task alone, the other's normalisation stays what it was trained to be. */
+static void
+test_fusion_norm_part (void)
+{
+  static const char *const parts[] = { "weight", "bias", "running_mean", "running_var" };
+  g_autoptr (GError) error = NULL;
+  const char *const first_sets[] = { MOBILENET, NULL }, *const sets[] = { MOBILENET, "model.tasks=segmentation;depth", "data.seed=17", NULL };
+  g_autoptr (NddrDataset) dataset = make_pictures ("part", 5);
+  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrRecipe) first_recipe = make_recipe (first_sets);
+  g_autoptr (NddrStart) first = start (first_recipe, 3, NULL);
+  nddr_fusion_norm_measure (device, first, first_recipe, first_recipe->batch, dataset, &error);
+  g_assert_no_error (error);
+  g_autofree char *path = save (first, "part-both.safetensors", NULL), *path_depth = save_alone ("depth", "data.seed=13", "part-depth.safetensors");
+  const char *const inits[] = { path, path_depth, NULL };
+
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  g_autoptr (NddrStart) made = start (recipe, 3, inits);
+  nddr_fusion_norm_measure (device, made, recipe, recipe->batch, dataset, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++) {
+    g_autofree char *trained = g_strconcat ("nddr.3.segmentation.bn.", parts[i], NULL);
+    expect_same (find (made, trained), find (first, trained));
+  }
+  const NddrArray *scale = find (made, "nddr.3.depth.bn.weight"), *var = find (made, "nddr.3.depth.bn.running_var");
+  g_assert_cmpfloat_with_epsilon (scale->data[0] * scale->data[0], var->data[0] + 1e-5, 1e-4 * var->data[0] + 1e-6);
+  g_assert_cmpfloat (scale->data[0], !=, 1);
+}
+
 /* The statistics of each channel are those that a step of training finds, whose running ones are wholly the batch's: of all pictures, and of trunks that
  * run as they infer.  A step divides by the deviation of the batch, not by the estimate that is kept, so what deeper layers see is a little larger. */
 static void
@@ -745,6 +775,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/start/fusion-norm/mobilenet_v2", "mobilenet_v2", test_fusion_norm);
   g_test_add_data_func ("/start/fusion-norm/vgg16", "vgg16", test_fusion_norm);
   g_test_add_func ("/start/fusion-norm/step", test_fusion_norm_step);
+  g_test_add_func ("/start/fusion-norm/part", test_fusion_norm_part);
   g_test_add_func ("/start/fusion-norm/rest", test_fusion_norm_rest);
   g_test_add_func ("/start/fusion-norm/few", test_fusion_norm_few);
   g_test_add_func ("/start/fusion-norm/refused", test_fusion_norm_refused);
