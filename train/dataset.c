@@ -202,8 +202,8 @@ nddr_dataset_set_cache (NddrDataset *dataset, gsize bytes)
   g_mutex_unlock (&dataset->lock);
 }
 
-/** Every epoch reads every sample once: to throw one out for another would gain nothing, so the first ones stay, but for one that has fewer
- * labels: what is measured before training leaves those. */
+/** Every epoch reads every sample once: to throw one out for another would gain nothing, so the first ones stay, but for those with fewer labels than are
+ * wanted now, which what is measured before training leaves: they make room, if not for their own sample, then for one that comes later. */
 static void
 cache_add (NddrDataset *dataset, guint index, NddrSample *sample, NddrLabels labels)
 {
@@ -212,10 +212,14 @@ cache_add (NddrDataset *dataset, guint index, NddrSample *sample, NddrLabels lab
   g_mutex_lock (&dataset->lock);
   gsize before = entry->sample ? nddr_sample_bytes (entry->sample) : 0;
   gboolean richer = labels != entry->labels && (entry->labels & ~labels) == 0;
-  if ((!entry->sample || richer) && bytes <= dataset->cache_room + before) {
+  if (entry->sample && richer) {
     nddr_sample_unref (entry->sample);
+    *entry = (CacheEntry) { NULL };
+    dataset->cache_room += before;
+  }
+  if (!entry->sample && bytes <= dataset->cache_room) {
     *entry = (CacheEntry) { nddr_sample_ref (sample), labels };
-    dataset->cache_room = dataset->cache_room + before - bytes;
+    dataset->cache_room -= bytes;
   }
   g_mutex_unlock (&dataset->lock);
 }
