@@ -76,10 +76,22 @@ close_stdout (void)
   _exit (NDDR_EXIT_FAILED);
 }
 
+/* What g_printerr() says, which may be a file's own words, be it a name: as text alone. */
+static void
+print_error (const char *text)
+{
+  const char *charset;
+  g_autofree char *printable = nddr_verb_printable (text);
+  g_autofree char *converted = g_get_console_charset (&charset) ? NULL : g_convert_with_fallback (printable, -1, charset, "UTF-8", "?", NULL, NULL, NULL);
+  fputs (converted ? converted : printable, stderr);
+  fflush (stderr);
+}
+
 int
 main (int argc, char **argv)
 {
   setlocale (LC_ALL, "");
+  g_set_printerr_handler (print_error);
   atexit (close_stdout);
   return run (argc, argv);
 }

@@ -22,6 +22,9 @@ nddr_verb_average (int argc, char **argv)
           entries, 2, -1)
       || !nddr_verb_check_output ("average", output, "MODEL", argv[1]))
     return NDDR_EXIT_USAGE;
+  for (int i = 2; i < argc; i++)
+    if (!nddr_verb_check_distinct ("average", "-o", output, argv[i]))
+      return NDDR_EXIT_USAGE;
   g_autoptr (GPtrArray) models = g_ptr_array_new_with_free_func ((GDestroyNotify) nddr_model_unref);
   for (int i = 1; i < argc; i++) {
     NddrModel *model = nddr_model_load (argv[i], &error);

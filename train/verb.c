@@ -55,8 +55,7 @@ nddr_verb_printable (const char *text)
 int
 nddr_verb_fail (const char *verb, const GError *error)
 {
-  g_autofree char *message = nddr_verb_printable (error->message);
-  g_printerr ("nddr %s: %s\n", verb, message);
+  g_printerr ("nddr %s: %s\n", verb, error->message);
   return NDDR_EXIT_FAILED;
 }
 

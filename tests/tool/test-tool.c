@@ -213,7 +213,7 @@ test_info (void)
   expect ("info --plan vulkan model.safetensors", 2, "expected gpu or software");
   expect ("info --input 16x16 model.safetensors", 2, "each from 32");
   expect ("info no-such.safetensors", 1, "no-such.safetensors");
-  /* what a file says of itself reaches the terminal as text alone: here an escape sequence that names the window */
+  /* what a file says of itself reaches the terminal as text alone: here an escape sequence that names the window; so does a file's name */
   save_telling_model ("told.safetensors", "\033]0;mine\a");
   expect ("info told.safetensors", 0, "description   \xef\xbf\xbd]0;mine\xef\xbf\xbd");
   expect ("info picture.png", 1, "picture.png");
@@ -598,6 +598,35 @@ make_backbone (const char *path)
 }
 
 static void
+test_average (void)
+{
+  expect ("average model.safetensors model.safetensors -o mean.safetensors --half", 0, "");
+  expect ("info mean.safetensors", 0, "backbone      mobilenet_v2, width 0.25");
+  expect ("average model.safetensors", 2, "something is missing");
+  expect ("average model.safetensors mean.safetensors", 2, "-o MODEL is missing");
+  expect ("average model.safetensors mean.safetensors -o model.safetensors", 2, "would be replaced");
+  expect ("average model.safetensors mean.safetensors -o ./mean.safetensors", 2, "would be replaced");
+  expect ("average model.safetensors no-such.safetensors -o again.safetensors", 1, "no-such.safetensors");
+}
+
+/* The name of a broken picture reaches the terminal as text alone. */
+static void
+test_broken_name (void)
+{
+  g_autofree char *data = fixture_path (folder, "named"), *torn = fixture_path (data, "val/image/\033]0;mine\a.png"), *out = NULL, *err = NULL;
+  g_autofree char *labels = fixture_path (data, "val/segmentation"), *classes = fixture_path (data, "classes.txt");
+  g_autoptr (NddrSample) sample = fixture_sample (60, 44, 2);
+  fixture_write_splits (data, 0, 2);
+  fixture_write_sample (data, "val", "\033]0;mine\a", sample, FALSE);
+  fixture_remove (g_steal_pointer (&labels)); /* whose classes are not the model's */
+  g_unlink (classes);
+  fixture_write (torn, "\x89PNG\r\n\x1a\n", 8); /* cut short */
+  int status = run ("eval model.safetensors folder:named --skip-broken", &out, &err);
+  if (status || !strstr (err, "\xef\xbf\xbd]0;mine\xef\xbf\xbd.png") || !strstr (err, "skipped 1 of 3 samples"))
+    g_error ("status %d: %s", status, err);
+}
+
+static void
 test_import (void)
 {
   static const char classes[] = "wall #102030\nfloor #f0e0d0\n";
@@ -617,6 +646,7 @@ test_import (void)
   expect ("import no-such.safetensors -o again.safetensors", 1, "no-such.safetensors");
   expect ("import backbone.safetensors", 2, "-o MODEL is missing");
   expect ("import backbone.safetensors -o backbone.safetensors", 2, "would be replaced");
+  expect ("import backbone.safetensors -o two.txt --classes two.txt", 2, "would be replaced");
   expect ("import backbone.safetensors -o again.safetensors --set train.lr=1", 2, "expected model.KEY=VALUE");
   expect ("import backbone.safetensors -o again.safetensors --input 96x64 --set model.input=64x64", 2, "an option says that already");
   expect ("import backbone.safetensors -o again.safetensors --set model.head_width=0.015625 --tasks normal --classes two.txt", 2, "no task of the model is a segmentation");
@@ -735,6 +765,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/synth", test_synth);
   g_test_add_func ("/tool/bench", test_bench);
   g_test_add_func ("/tool/tune", test_tune);
+  g_test_add_func ("/tool/average", test_average);
+  g_test_add_func ("/tool/broken-name", test_broken_name);
   g_test_add_func ("/tool/import", test_import);
   g_test_add_func ("/tool/export", test_export);
   g_test_add_func ("/tool/train", test_train);
