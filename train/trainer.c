@@ -414,6 +414,20 @@ make_learner (Trainer *t, GError **error)
   return TRUE;
 }
 
+/* Whether @suffix is what mkstemp() makes of XXXXXX, six letters and digits by chance.  A word or a date, which somebody gave a copy, is not: there all that follows
+ * the first are of a kind, as by chance in three of a hundred. */
+static gboolean
+is_by_chance (const char *suffix)
+{
+  guint n = 0, digits = 0, lower = 0, upper = 0;
+  for (; g_ascii_isalnum (suffix[n]); n++) {
+    digits += n > 0 && g_ascii_isdigit (suffix[n]);
+    lower += n > 0 && g_ascii_islower (suffix[n]);
+    upper += n > 0 && g_ascii_isupper (suffix[n]);
+  }
+  return n == 6 && suffix[n] == '\0' && digits < 5 && lower < 5 && upper < 5;
+}
+
 /* A run that was killed may have left a file beside its name. */
 static void
 remove_leftovers (const Trainer *t)
@@ -422,7 +436,7 @@ remove_leftovers (const Trainer *t)
   for (const char *name = dir ? g_dir_read_name (dir) : NULL; name; name = g_dir_read_name (dir))
     for (guint i = 0; nddr_run_files[i]; i++) {
       gsize length = strlen (nddr_run_files[i]);
-      if (g_str_has_prefix (name, nddr_run_files[i]) && name[length] == '.' && strlen (name) == length + 1 + 6) { /* mkstemp()'s letters */
+      if (g_str_has_prefix (name, nddr_run_files[i]) && name[length] == '.' && is_by_chance (name + length + 1)) {
         g_autofree char *path = in_run (t, name);
         g_unlink (path);
       }
@@ -632,6 +646,18 @@ show_validation (guint done, guint total, gpointer user_data)
   nddr_progress_update (&t->progress, done, total, "validating");
 }
 
+/* The device's memory is planned for a step alone, and what a validation needs comes on top. */
+static void
+explain_no_memory (GError **error)
+{
+  if (!error || !g_error_matches (*error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY))
+    return;
+  g_autofree char *message = g_strdup ((*error)->message);
+  g_clear_error (error);
+  g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY, "the device has no room for a validation beside the step: %s; --resume with [train] "
+      "activation_checkpointing = on makes some, and with val_every = 0 there is none", message);
+}
+
 /* Told to stop in the middle, it goes on to its end: a run that is resumed must not lack it. */
 static gboolean
 validate (Trainer *t, GError **error)
@@ -651,20 +677,21 @@ validate (Trainer *t, GError **error)
   g_autoptr (NddrMetrics) metrics = nddr_evaluate (t->device, model, t->validation, &options, &loss, error);
   t->progress = training;
   report_broken (t, t->validation, "val");
-  if (!metrics)
+  if (!metrics) {
+    explain_no_memory (error);
     return FALSE;
+  }
   g_autoptr (JsonNode) json = nddr_metrics_to_json (metrics);
   double score = g_str_equal (t->recipe->best, "loss") ? loss : nddr_metrics_get (metrics, t->recipe->best);
   gboolean better = isfinite (score) && (!isfinite (t->best) || (t->more_is_better ? score > t->best : score < t->best));
   if (better && !save_model (t, model, "best.safetensors", error))
     return FALSE;
-  if (!nddr_journal_validation (t->journal, t->step, loss, json, better ? t->recipe->best : NULL, error)
-      || !nddr_journal_pictures (t->journal, t->step, config->tasks, config->n_tasks, gallery, error))
+  if (!nddr_journal_validation (t->journal, t->step, loss, json, better ? t->recipe->best : NULL, error))
     return FALSE;
   t->stale = better ? 0 : t->stale + 1;
   if (better)
     t->best = score;
-  return TRUE;
+  return nddr_journal_pictures (t->journal, t->step, config->tasks, config->n_tasks, gallery, error);
 }
 
 /* ---- the run */
@@ -763,15 +790,18 @@ say_patience (const Trainer *t)
 }
 
 static gboolean
-is_checkpoint_due (const Trainer *t)
-{
-  return t->step == t->recipe->steps || t->step % t->recipe->checkpoint_every == 0;
-}
-
-static gboolean
 is_validation_due (const Trainer *t)
 {
   return t->validation && (t->step == t->recipe->steps || t->step % t->recipe->val_every == 0);
+}
+
+/* After the step's validation: one that was the best so far is due, too, as best.safetensors and the checkpoint that says what it is are of one run then,
+ * whatever becomes of this one. */
+static gboolean
+is_checkpoint_due (const Trainer *t)
+{
+  gboolean is_best = is_validation_due (t) && t->stale == 0;
+  return is_best || t->step == t->recipe->steps || t->step % t->recipe->checkpoint_every == 0;
 }
 
 /* The validation of the checkpoint's step, where it failed: by the first rank alone. */

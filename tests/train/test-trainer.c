@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "event-reader.h"
+#include "../session/faults.h"
 #include "fixture.h"
 
 #include <train/checkpoint.h>
@@ -331,8 +332,9 @@ test_files (void)
 static void
 test_leftovers (void)
 {
-  static const char *const names[] = { "log.jsonl.ABC123", "model.safetensors.x4Yz0q", "report.html.aaaaaa", /* these three go */
-    "model.safetensors.backup1", "model.safetensors.old", "log.jsonl.", "best.safetensors", "notes.ABC123" };
+  static const char *const names[] = { "log.jsonl.ABC123", "model.safetensors.x4Yz0q", "report.html.aaaaZa", /* these three go */
+    "model.safetensors.backup", "config.ini.Before", "best.safetensors.BACKUP", "checkpoint.safetensors.261127", "model.safetensors.backup1",
+    "model.safetensors.a-copy", "model.safetensors.old", "log.jsonl.", "best.safetensors", "notes.ABC123" };
   g_autoptr (GError) error = NULL;
   g_autofree char *run = fixture_path (folder, "leftovers");
   gboolean finished = FALSE;
@@ -585,6 +587,49 @@ test_other_best (void)
   g_assert_cmpint (nddr_run_best (log)->step, ==, 4);
 }
 
+/* What best.safetensors is of is in a checkpoint at once: a run that ends before the next one that is due goes on from there. */
+static void
+test_best_is_kept (void)
+{
+  char *good = NULL;
+  gsize bytes;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = fixture_path (folder, "best-is-kept"), *path = g_build_filename (run, "checkpoint.safetensors", NULL);
+  gboolean finished;
+  spoil ("train/image/4.png", &good, &bytes); /* of the third step */
+  g_autoptr (NddrRecipe) recipe = make_recipe ("data.broken=stop", "data.shuffle=false", "train.val_every=2", "train.checkpoint_every=100", NULL);
+  g_assert_false (train (recipe, run, FALSE, NULL, NULL, &finished, &error));
+  g_assert_nonnull (strstr (error->message, "4.png"));
+  g_clear_error (&error);
+  g_assert_cmpint (checkpoint_step (run), ==, 2);
+  g_autoptr (NddrCheckpoint) checkpoint = nddr_checkpoint_load (path, &error);
+  g_assert_no_error (error);
+  g_assert_true (isfinite (checkpoint->best));
+  spoil ("train/image/4.png", &good, &bytes);
+  g_free (good);
+}
+
+/* A device that has room for a step, but for no validation beside it: the checkpoint is there, and the message says what helps. */
+static void
+test_no_room_to_validate (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run = fixture_path (folder, "no-room"), *other = fixture_path (folder, "room");
+  gboolean finished = FALSE;
+  g_autoptr (NddrRecipe) blind = make_recipe ("train.steps=1", "train.val_every=0", NULL);
+  faults_set (NULL, 0, VK_SUCCESS);
+  train (blind, other, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  guint allocations = faults_count ("vkAllocateMemory");
+  g_autoptr (NddrRecipe) recipe = make_recipe ("train.steps=1", "train.val_every=1", NULL);
+  faults_set ("vkAllocateMemory", allocations + 1, VK_ERROR_OUT_OF_DEVICE_MEMORY);
+  g_assert_false (train (recipe, run, FALSE, NULL, NULL, &finished, &error));
+  faults_set (NULL, 0, VK_SUCCESS);
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY);
+  g_assert_nonnull (strstr (error->message, "activation_checkpointing = on"));
+  g_assert_cmpint (checkpoint_step (run), ==, 1);
+}
+
 /* A run that is being written is left alone. */
 static void
 test_locked (void)
@@ -741,7 +786,9 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/patience", test_patience);
   g_test_add_func ("/trainer/best", test_best);
   g_test_add_func ("/trainer/best/other", test_other_best);
+  g_test_add_func ("/trainer/best/kept", test_best_is_kept);
   g_test_add_func ("/trainer/resume/edited", test_edited);
+  g_test_add_func ("/trainer/no-room-to-validate", test_no_room_to_validate);
   g_test_add_func ("/trainer/locked", test_locked);
   g_test_add_func ("/trainer/beyond-half", test_beyond_half);
   int status = g_test_run ();
