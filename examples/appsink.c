@@ -7,15 +7,33 @@
 #include <gst/app/app.h>
 #include <gst/video/video.h>
 
-/* (transfer full): the next picture of @sink, mapped into @frame; NULL at the end of the video */
-static GstSample *
-next_picture (GstElement *sink, GstVideoFrame *frame)
+/* Says what failed; 1 where something did. */
+static int
+report_errors (GstBus *bus)
 {
-  GstSample *sample = gst_app_sink_pull_sample (GST_APP_SINK (sink));
+  g_autoptr (GstMessage) message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+  g_autoptr (GError) error = NULL;
+
+  if (!message)
+    return 0;
+  gst_message_parse_error (message, &error, NULL);
+  g_printerr ("%s\n", error->message);
+  return 1;
+}
+
+/* (transfer full): the next picture of @sink, mapped into @frame; NULL at the end of the video, or once something failed: then no end need
+ * ever come */
+static GstSample *
+next_picture (GstElement *sink, GstVideoFrame *frame, GstBus *bus, int *status)
+{
+  GstSample *sample;
   GstVideoInfo info;
 
-  if (!sample)
-    return NULL;
+  while (!(sample = gst_app_sink_try_pull_sample (GST_APP_SINK (sink), 100 * GST_MSECOND))) {
+    *status |= report_errors (bus);
+    if (*status || gst_app_sink_is_eos (GST_APP_SINK (sink)))
+      return NULL;
+  }
   gst_video_info_from_caps (&info, gst_sample_get_caps (sample));
   if (!gst_video_frame_map (frame, &info, gst_sample_get_buffer (sample), GST_MAP_READ))
     g_clear_pointer (&sample, gst_sample_unref);
@@ -53,26 +71,13 @@ describe (const GstVideoFrame *classes, const GstVideoFrame *normals)
       most, 100.0 * counts[most] / (width * height), 100.0 * up / (width * height));
 }
 
-static int
-report_errors (GstElement *pipeline)
-{
-  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
-  g_autoptr (GstMessage) message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
-  g_autoptr (GError) error = NULL;
-
-  if (!message)
-    return 0;
-  gst_message_parse_error (message, &error, NULL);
-  g_printerr ("%s\n", error->message);
-  return 1;
-}
-
 int
 main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
   GstSample *segmentation, *normal;
   GstVideoFrame classes, normals;
+  int status = 0;
 
   gst_init (&argc, &argv);
   if (argc < 2 || argc > 3) {
@@ -96,17 +101,18 @@ main (int argc, char **argv)
   if (argc == 3)
     g_object_set (network, "model", argv[2], NULL);
 
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   /* both pads show every frame: the pictures come in pairs */
-  while ((segmentation = next_picture (first, &classes))) {
-    normal = next_picture (second, &normals);
+  while ((segmentation = next_picture (first, &classes, bus, &status))) {
+    normal = next_picture (second, &normals, bus, &status);
     if (normal) {
       describe (&classes, &normals);
       finish_picture (normal, &normals);
     }
     finish_picture (segmentation, &classes);
   }
-  int status = report_errors (pipeline);
+  status |= report_errors (bus);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   return status;
 }

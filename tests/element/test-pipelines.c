@@ -3,8 +3,11 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fixture.h"
 
+#include <glib/gstdio.h>
 #include <gst/app/app.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* (transfer full): @format with the model's path in place of its one %s */
 static GstElement *
@@ -259,6 +262,48 @@ test_leaks (void)
   g_test_trap_assert_stderr (ALIVE);
 }
 
+/* Runs the example on @video, in at most a minute; its exit status. */
+static int
+run_example (const char *video, char **out, char **err)
+{
+  const char *program = g_getenv ("NDDR_EXAMPLE");
+  int status;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_nonnull (program);
+  const char *const line[] = { "timeout", "60", program, video, fixture_model (), NULL };
+  g_spawn_sync (NULL, (char **) line, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, out, err, &status, &error);
+  g_assert_no_error (error);
+  return WIFEXITED (status) ? WEXITSTATUS (status) : -1;
+}
+
+/* The program that others start from: a line a frame; and what is no video, or what nothing here decodes, which never reaches the network, ends it with a message. */
+static void
+test_example (void)
+{
+  g_autofree char *video = g_build_filename (g_get_tmp_dir (), "nddr-example-XXXXXX.avi", NULL), *out = NULL, *err = NULL, *nothing = NULL, *why = NULL;
+  int file = g_mkstemp (video);
+  g_autofree char *line = g_strdup_printf ("videotestsrc num-buffers=5 ! video/x-raw,width=32,height=24 ! jpegenc ! avimux ! filesink location=%s", video);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (file, >=, 0);
+  close (file);
+  GstElement *writer = gst_parse_launch (line, &error);
+  g_assert_no_error (error);
+  play_to_the_end (writer);
+  int status = run_example (video, &out, &err);
+  g_unlink (video);
+  g_assert_cmpint (status, ==, 0);
+  g_auto (GStrv) lines = g_strsplit (g_strchomp (out), "\n", -1);
+  g_assert_cmpuint (g_strv_length (lines), ==, 5);
+  for (int i = 0; i < 5; i++)
+    g_assert_nonnull (strstr (lines[i], "% faces up"));
+
+  g_assert_cmpint (run_example (fixture_model (), &nothing, &why), ==, 1);
+  g_assert_cmpstr (nothing, ==, "");
+  g_assert_cmpstr (why, !=, "");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -272,6 +317,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/pipelines/leaks", test_leaks);
   g_test_add_func ("/element/pipelines/leaks/subprocess/everything-once", test_leaks_everything_once);
   g_test_add_func ("/element/pipelines/leaks/subprocess/one-element", test_leaks_one_element);
+  g_test_add_func ("/element/pipelines/example", test_example);
   g_test_add_func ("/element/pipelines/hundred-rounds", test_hundred_rounds);
   return fixture_run ();
 }
