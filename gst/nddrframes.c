@@ -69,6 +69,40 @@ gst_nddr_frame_planes (const GstVideoFrame *mapped, NddrFrame *frame)
   }
 }
 
+/* The bytes of a row of @plane, and its rows: of interlaced 4:2:0 an even number, as each field has chroma rows of its own. */
+static void
+plane_extent (const GstVideoFrame *mapped, guint plane, gint64 *row_bytes, gint64 *rows)
+{
+  *row_bytes = *rows = 0;
+  for (guint c = 0; c < GST_VIDEO_FRAME_N_COMPONENTS (mapped); c++) {
+    if (GST_VIDEO_FRAME_COMP_PLANE (mapped, c) != (gint) plane)
+      continue;
+    *row_bytes = MAX (*row_bytes, (gint64) GST_VIDEO_FRAME_COMP_WIDTH (mapped, c) * GST_VIDEO_FRAME_COMP_PSTRIDE (mapped, c));
+    *rows = GST_VIDEO_FRAME_COMP_HEIGHT (mapped, c);
+    if (GST_VIDEO_FORMAT_INFO_H_SUB (mapped->info.finfo, c) && GST_VIDEO_INFO_INTERLACE_MODE (&mapped->info) == GST_VIDEO_INTERLACE_MODE_INTERLEAVED)
+      *rows = GST_ROUND_UP_2 (*rows);
+  }
+}
+
+gboolean
+gst_nddr_frame_is_whole (const GstVideoFrame *mapped)
+{
+  for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES (mapped); i++) {
+    /* one mapping of all, or with a meta one of each plane's memory */
+    const GstMapInfo *map = &mapped->map[mapped->meta ? i : 0];
+    const guint8 *data = GST_VIDEO_FRAME_PLANE_DATA (mapped, i);
+    gint64 row_bytes, rows, start = data - map->data;
+
+    if (!map->data || start < 0 || start >= (gint64) map->size)
+      continue; /* a meta that maps in its own way, and knows what it does */
+    plane_extent (mapped, i, &row_bytes, &rows);
+    gint64 last = (rows - 1) * GST_VIDEO_FRAME_PLANE_STRIDE (mapped, i);
+    if (start + MIN (last, 0) < 0 || start + MAX (last, 0) + row_bytes > (gint64) map->size)
+      return FALSE;
+  }
+  return TRUE;
+}
+
 static const GstVideoFormat *
 view_formats (NddrView view, NddrTaskKind kind)
 {

@@ -31,6 +31,9 @@ void gst_nddr_frame_format (const GstVideoInfo *info, NddrFrameFormat *format);
 /** Points @frame at a mapped frame's planes; valid as long as the mapping. */
 void gst_nddr_frame_planes (const GstVideoFrame *mapped, NddrFrame *frame);
 
+/** Whether all that libnddr reads of @mapped lies in its memory: gst_video_frame_map() asks that of a buffer only where it has no GstVideoMeta. */
+gboolean gst_nddr_frame_is_whole (const GstVideoFrame *mapped);
+
 /** (transfer full): the raw video formats that a view can have, of any size.  With @kind NULL, all
  * that any task could have. */
 GstCaps *gst_nddr_view_caps (NddrView view, const NddrTaskKind *kind);

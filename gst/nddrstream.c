@@ -19,7 +19,7 @@ start_stream (GstNddrCnn *self, GstNddrPad *pad)
 
   if (!from)
     return;
-  g_autofree char *id = gst_pad_create_stream_id (GST_PAD (pad), GST_ELEMENT (self), pad->task ? pad->task : "frame");
+  g_autofree char *id = gst_pad_create_stream_id (GST_PAD (pad), GST_ELEMENT (self), GST_PAD_NAME (pad));
   GstEvent *event = gst_event_new_stream_start (id);
 
   gst_event_set_seqnum (event, gst_event_get_seqnum (from));
@@ -447,6 +447,22 @@ get_opacities (GstNddrCnn *self, GstBuffer *buffer)
   return opacities;
 }
 
+/* A decoder's buffer may be larger than its picture, as its GstVideoMeta then says; a smaller one is not mapped. */
+static gboolean
+map_frame (GstNddrCnn *self, GstBuffer *buffer, GstVideoFrame *mapped)
+{
+  if (gst_video_frame_map (mapped, &self->info, buffer, GST_MAP_READ)) {
+    if (gst_nddr_frame_is_whole (mapped))
+      return TRUE;
+    gst_video_frame_unmap (mapped);
+  }
+  GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+      ("A buffer does not hold the %d x %d picture that its caps promise. The element before %s is at fault.",
+          self->info.width, self->info.height, GST_ELEMENT_NAME (self)),
+      ("%" GST_PTR_FORMAT, buffer));
+  return FALSE;
+}
+
 static GstFlowReturn
 submit (GstNddrCnn *self, GstBuffer *buffer)
 {
@@ -455,14 +471,8 @@ submit (GstNddrCnn *self, GstBuffer *buffer)
   GstVideoFrame mapped = GST_VIDEO_FRAME_INIT;
   NddrFrame frame;
 
-  /* a decoder's buffer may be larger than its picture, as its GstVideoMeta then says; a smaller one is not mapped */
-  if (!gst_video_frame_map (&mapped, &self->info, buffer, GST_MAP_READ)) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-        ("A buffer does not hold the %d x %d picture that its caps promise. The element before %s is at fault.",
-            self->info.width, self->info.height, GST_ELEMENT_NAME (self)),
-        ("%" GST_PTR_FORMAT, buffer));
+  if (!map_frame (self, buffer, &mapped))
     return GST_FLOW_ERROR;
-  }
   GST_OBJECT_LOCK (self);
   gboolean reuse = self->since_inference < self->settings.interval;
   GST_OBJECT_UNLOCK (self);

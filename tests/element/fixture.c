@@ -133,7 +133,11 @@ fixture_frame (const GstVideoInfo *info, guint32 seed, int padding)
     gst_video_format_info_component (info->finfo, p, component);
     strides[p] = GST_VIDEO_INFO_PLANE_STRIDE (info, p) + MAX (padding, 0);
     offsets[p] = size;
-    size += strides[p] * (GST_VIDEO_INFO_COMP_HEIGHT (info, component[0]) + MAX (padding, 0));
+    guint rows = GST_VIDEO_INFO_COMP_HEIGHT (info, component[0]);
+    /* each field has chroma rows of its own */
+    if (p > 0 && GST_VIDEO_INFO_INTERLACE_MODE (info) == GST_VIDEO_INTERLACE_MODE_INTERLEAVED)
+      rows = GST_ROUND_UP_2 (rows);
+    size += strides[p] * (rows + MAX (padding, 0));
   }
   if (padding < 0)
     size = GST_VIDEO_INFO_SIZE (info);

@@ -257,6 +257,45 @@ test_short_buffer (void)
   rig_free (rig);
 }
 
+/* ... nor are those whose GstVideoMeta promises more than they have, at their end or, upside down, at their start */
+static void
+test_short_meta (void)
+{
+  static const struct { const char *format; gsize size, offsets[3]; gint strides[3]; gboolean fits; } cases[] = {
+    { "RGBA", 24 * 16 * 4, { 0 }, { 24 * 4 }, TRUE },
+    { "RGBA", 24 * 16 * 4 - 1, { 0 }, { 24 * 4 }, FALSE },
+    { "RGBA", 100, { 0 }, { 24 * 4 }, FALSE },
+    { "RGBA", 15 * 128 + 24 * 4, { 0 }, { 128 }, TRUE }, /* the last row has no padding behind it */
+    { "RGBA", 15 * 128 + 24 * 4 - 1, { 0 }, { 128 }, FALSE },
+    { "RGBA", 24 * 16 * 4, { 24 * 15 * 4 }, { -24 * 4 }, TRUE },
+    { "RGBA", 24 * 16 * 4, { 24 * 14 * 4 }, { -24 * 4 }, FALSE },
+    { "NV12", 24 * 24, { 0, 24 * 16 }, { 24, 24 }, TRUE },
+    { "NV12", 24 * 24 - 1, { 0, 24 * 16 }, { 24, 24 }, FALSE },
+    { "I420", 24 * 16 + 2 * 12 * 8, { 0, 24 * 16, 24 * 16 + 12 * 8 }, { 24, 12, 12 }, TRUE },
+    { "I420", 24 * 16 + 2 * 12 * 8 - 1, { 0, 24 * 16, 24 * 16 + 12 * 8 }, { 24, 12, 12 }, FALSE },
+    { "YUY2", 15 * 64 + 48, { 0 }, { 64 }, TRUE },
+    { "YUY2", 15 * 64 + 47, { 0 }, { 64 }, FALSE },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    Rig *rig = rig_new (NULL, "normal", "raw", NULL);
+    GstBuffer *frame = gst_buffer_new_allocate (NULL, cases[i].size, NULL);
+    g_autofree char *caps = g_strdup_printf ("video/x-raw,format=%s,width=24,height=16,framerate=25/1", cases[i].format);
+    GstVideoFormat format = gst_video_format_from_string (cases[i].format);
+    gsize offsets[GST_VIDEO_MAX_PLANES] = { 0 };
+    gint strides[GST_VIDEO_MAX_PLANES] = { 0 };
+
+    memcpy (offsets, cases[i].offsets, sizeof cases[i].offsets);
+    memcpy (strides, cases[i].strides, sizeof cases[i].strides);
+    gst_buffer_memset (frame, 0, 0, -1);
+    gst_buffer_add_video_meta_full (frame, GST_VIDEO_FRAME_FLAG_NONE, format, 24, 16, gst_video_format_get_info (format)->n_planes, offsets, strides);
+    rig_set_caps (rig, caps);
+    g_assert_cmpint (rig_push (rig, frame), ==, cases[i].fits ? GST_FLOW_OK : GST_FLOW_ERROR);
+    if (!cases[i].fits)
+      fixture_expect_error (rig->bus, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, "24 x 16");
+    rig_free (rig);
+  }
+}
+
 /* decoders' buffers may be larger than their pictures */
 static void
 test_padded_buffer (void)
@@ -298,6 +337,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/buffers/failing-pool", test_failing_pool);
   g_test_add_func ("/element/buffers/empty-pool", test_empty_pool);
   g_test_add_func ("/element/buffers/short-buffer", test_short_buffer);
+  g_test_add_func ("/element/buffers/short-meta", test_short_meta);
   g_test_add_func ("/element/buffers/padded-buffer", test_padded_buffer);
   return fixture_run ();
 }
