@@ -411,19 +411,29 @@ gst_nddr_pad_update_qos (GstNddrPad *pad, GstEvent *event)
 {
   GstClockTimeDiff jitter;
   GstClockTime timestamp;
+  GstQOSType type;
   double proportion;
 
-  gst_event_parse_qos (event, NULL, &proportion, &jitter, &timestamp);
+  gst_event_parse_qos (event, &type, &proportion, &jitter, &timestamp);
   GST_OBJECT_LOCK (pad);
   pad->proportion = proportion;
   if (!GST_CLOCK_TIME_IS_VALID (timestamp))
     pad->earliest = GST_CLOCK_TIME_NONE;
-  else if (jitter > 0)
+  else if (jitter > 0 && type != GST_QOS_TYPE_THROTTLE)
     /* late, and going to be later: catch up at once */
     pad->earliest = timestamp + 2 * jitter;
   else
     pad->earliest = (GstClockTimeDiff) timestamp + jitter > 0 ? timestamp + jitter : 0;
   GST_OBJECT_UNLOCK (pad);
+}
+
+GstClockTime
+gst_nddr_pad_get_earliest (GstNddrPad *pad)
+{
+  GST_OBJECT_LOCK (pad);
+  GstClockTime earliest = pad->earliest;
+  GST_OBJECT_UNLOCK (pad);
+  return earliest;
 }
 
 void

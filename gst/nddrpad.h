@@ -85,5 +85,7 @@ void gst_nddr_pad_reset (GstNddrPad *pad);
 /** Notes what a sink says of its lateness; gst_nddr_pad_reset_qos() forgets it. */
 void gst_nddr_pad_update_qos (GstNddrPad *pad, GstEvent *event);
 void gst_nddr_pad_reset_qos (GstNddrPad *pad);
+/** The running time before which frames come too late for it; GST_CLOCK_TIME_NONE: none does. */
+GstClockTime gst_nddr_pad_get_earliest (GstNddrPad *pad);
 
 G_END_DECLS

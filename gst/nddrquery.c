@@ -104,29 +104,63 @@ answer_latency (GstNddrCnn *self, GstQuery *query)
   return TRUE;
 }
 
-/* Whether what follows the pad `src`, which gets the very frames, knows other layouts of them than the usual. */
-static gboolean
-frames_may_have_meta (GstNddrCnn *self, GstCaps *caps)
+/* What follows the pad `src` gets the very frames, so what it says of them is passed on: whether it knows other layouts than the usual, how it wants them aligned,
+ * and how many it keeps, to which come those in flight here and the one that waits. */
+static void
+pass_allocation (GstNddrCnn *self, GstPad *pad, GstCaps *caps, GstQuery *query)
 {
-  g_autoptr (GstPad) pad = gst_element_get_static_pad (GST_ELEMENT (self), "src");
+  GstQuery *asked = gst_query_new_allocation (caps, FALSE);
+  gboolean answered = gst_pad_peer_query (pad, asked);
 
-  if (!pad || !gst_pad_is_linked (pad) || !caps)
-    return TRUE;
-  GstQuery *query = gst_query_new_allocation (caps, FALSE);
-  gboolean known = gst_pad_peer_query (pad, query) && gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
-  gst_query_unref (query);
-  return known;
+  if (answered && gst_query_find_allocation_meta (asked, GST_VIDEO_META_API_TYPE, NULL))
+    gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+  if (answered && gst_query_get_n_allocation_params (asked) > 0) {
+    GstAllocationParams params;
+
+    /* an allocator may give what the device before cannot fill: upstream's own does, aligned as is wanted here */
+    gst_query_parse_nth_allocation_param (asked, 0, NULL, &params);
+    gst_query_add_allocation_param (query, NULL, &params);
+  }
+  if (answered && gst_query_get_n_allocation_pools (asked) > 0) {
+    guint size, min;
+
+    gst_query_parse_nth_allocation_pool (asked, 0, NULL, &size, &min, NULL);
+    GST_OBJECT_LOCK (self);
+    guint own = self->settings.max_in_flight + 1;
+    GST_OBJECT_UNLOCK (self);
+    gst_query_add_allocation_pool (query, NULL, size, min + own, 0);
+  }
+  gst_query_unref (asked);
 }
 
 static void
 answer_allocation (GstNddrCnn *self, GstQuery *query)
 {
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (GST_ELEMENT (self), "src");
   GstCaps *caps;
 
   gst_query_parse_allocation (query, &caps, NULL);
-  /* frames are copied to the device from wherever they lie; branches get buffers of their own */
-  if (frames_may_have_meta (self, caps))
+  if (!pad || !gst_pad_is_linked (pad) || !caps) {
+    /* frames are copied to the device from wherever they lie; branches get buffers of their own */
     gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+    return;
+  }
+  /* behind the frames in flight, as in the stream: whoever asks may want its buffers back */
+  gst_nddr_output_drain (self);
+  pass_allocation (self, pad, caps, query);
+}
+
+/* Once all frames have left, every branch is to have let go of what it has of them. */
+static gboolean
+answer_drain (GstNddrCnn *self, GstQuery *query)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+  gboolean drained = gst_nddr_output_drain (self);
+
+  for (guint i = 0; drained && i < pads->len; i++)
+    if (gst_pad_is_linked (pads->pdata[i]))
+      drained = gst_pad_peer_query (pads->pdata[i], query);
+  return drained;
 }
 
 gboolean
@@ -141,9 +175,7 @@ gst_nddr_cnn_sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
       answer_allocation (self, query);
       return TRUE;
     case GST_QUERY_DRAIN:
-      if (!gst_nddr_output_drain (self))
-        return FALSE;
-      return gst_pad_query_default (pad, parent, query);
+      return answer_drain (self, query);
     default:
       return gst_pad_query_default (pad, parent, query);
   }
@@ -164,11 +196,37 @@ gst_nddr_cnn_src_query (GstPad *pad, GstObject *parent, GstQuery *query)
   }
 }
 
+/* Whether upstream may act on what @pad says of lateness: not where a branch has said nothing, as it wants all frames, or is less late. */
+static gboolean
+speaks_for_all (GstNddrCnn *self, GstNddrPad *pad)
+{
+  g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
+  GstClockTime own = gst_nddr_pad_get_earliest (pad);
+  gboolean speaks = TRUE;
+
+  for (guint i = 0; speaks && i < pads->len; i++) {
+    GstNddrPad *other = pads->pdata[i];
+
+    g_mutex_lock (&self->lock);
+    gboolean ended = other->flow == GST_FLOW_EOS;
+    g_mutex_unlock (&self->lock);
+    if (other == pad || ended || !gst_pad_is_linked (GST_PAD (other)))
+      continue;
+    GstClockTime its = gst_nddr_pad_get_earliest (other);
+    speaks = GST_CLOCK_TIME_IS_VALID (its) && GST_CLOCK_TIME_IS_VALID (own) && own <= its;
+  }
+  return speaks;
+}
+
 gboolean
 gst_nddr_cnn_src_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
-  /* upstream may have a use for it, too */
-  if (GST_EVENT_TYPE (event) == GST_EVENT_QOS)
+  if (GST_EVENT_TYPE (event) == GST_EVENT_QOS) {
     gst_nddr_pad_update_qos (GST_NDDR_PAD (pad), event);
+    if (!speaks_for_all (GST_NDDR_CNN (parent), GST_NDDR_PAD (pad))) {
+      gst_event_unref (event);
+      return TRUE;
+    }
+  }
   return gst_pad_event_default (pad, parent, event);
 }

@@ -177,6 +177,93 @@ test_layout (void)
   rig_free (rig);
 }
 
+/* ---- a peer that wants frames as it says, and what it is asked */
+
+static GstPadQueryFunction usual_query;
+static GstHarness *passes;   /* on the pad src */
+static guint had_when_asked; /* the frames that it had when it was asked for an allocation */
+static guint drained;        /* bits of those that were told to drain: 1 the pad src's, 2 another's */
+
+static gboolean
+particular_query (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  GstAllocationParams params = { .align = 63, .padding = 17 };
+
+  switch (GST_QUERY_TYPE (query)) {
+    case GST_QUERY_ALLOCATION:
+      had_when_asked = gst_harness_buffers_received (passes);
+      gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+      gst_query_add_allocation_param (query, NULL, &params);
+      gst_query_add_allocation_pool (query, NULL, 5000, 40, 0);
+      return TRUE;
+    case GST_QUERY_DRAIN:
+      drained |= pad == passes->sinkpad ? 1 : 2;
+      return TRUE;
+    default:
+      return usual_query (pad, parent, query);
+  }
+}
+
+/* What follows the pad src says how many frames it keeps and how they are to be aligned: upstream hears of it, those that are kept here added; and not before the
+ * frames that are on their way are there. */
+static void
+test_particular (void)
+{
+  Rig *rig = rig_new ("max-in-flight=8", NULL);
+  int src = add_frame_pad (rig, NULL);
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (rig->element, "sink");
+  g_autoptr (GstCaps) caps = gst_caps_from_string (RIG_CAPS);
+  GstAllocationParams params;
+  guint size, min, max;
+
+  passes = rig->out[src];
+  usual_query = GST_PAD_QUERYFUNC (passes->sinkpad);
+  gst_pad_set_query_function (passes->sinkpad, particular_query);
+  rig_set_caps (rig, RIG_CAPS);
+  for (guint n = 0; n < 6; n++)
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+  had_when_asked = 0;
+  GstQuery *query = gst_query_new_allocation (caps, FALSE);
+  g_assert_true (gst_pad_query (sink, query));
+  g_assert_cmpuint (had_when_asked, ==, 6);
+  g_assert_true (gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL));
+  g_assert_cmpuint (gst_query_get_n_allocation_params (query), ==, 1);
+  gst_query_parse_nth_allocation_param (query, 0, NULL, &params);
+  g_assert_cmpuint (params.align, ==, 63);
+  g_assert_cmpuint (params.padding, ==, 17);
+  g_assert_cmpuint (gst_query_get_n_allocation_pools (query), ==, 1);
+  gst_query_parse_nth_allocation_pool (query, 0, NULL, &size, &min, &max);
+  g_assert_cmpuint (size, ==, 5000);
+  g_assert_cmpuint (min, >=, 40 + 8);
+  g_assert_cmpuint (max, ==, 0);
+  gst_query_unref (query);
+  rig_free (rig);
+}
+
+/* Upstream's buffers are free once all branches say so. */
+static void
+test_drain (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (rig->element, "sink");
+
+  passes = rig->out[add_frame_pad (rig, NULL)];
+  for (int i = 0; i < rig->n_out; i++) {
+    usual_query = GST_PAD_QUERYFUNC (rig->out[i]->sinkpad);
+    gst_pad_set_query_function (rig->out[i]->sinkpad, particular_query);
+  }
+  rig_set_caps (rig, RIG_CAPS);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
+  drained = 0;
+  GstQuery *query = gst_query_new_drain ();
+  g_assert_true (gst_pad_query (sink, query));
+  g_assert_cmpuint (drained, ==, 3);
+  for (int i = 0; i < rig->n_out; i++)
+    g_assert_cmpuint (gst_harness_buffers_received (rig->out[i]), ==, 1);
+  gst_query_unref (query);
+  rig_free (rig);
+}
+
 /* Of two such elements one after the other the last one's results are found. */
 static void
 test_again (void)
@@ -261,6 +348,8 @@ main (int argc, char **argv)
   g_test_add_func ("/element/frame/late", test_late);
   g_test_add_func ("/element/frame/formats", test_formats);
   g_test_add_func ("/element/frame/layout", test_layout);
+  g_test_add_func ("/element/frame/particular", test_particular);
+  g_test_add_func ("/element/frame/drain", test_drain);
   g_test_add_func ("/element/frame/again", test_again);
   g_test_add_func ("/element/frame/request", test_request);
   g_test_add_func ("/element/frame/swap", test_swap);

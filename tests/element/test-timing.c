@@ -147,6 +147,65 @@ test_least_late_decides (void)
   rig_free (rig);
 }
 
+/* a sink that wants a frame in a while says for how long it wants none: those that end by 300 ms, where it takes one every 100 ms and had that at 200 ms */
+static void
+test_throttle (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+
+  rig_set_caps (rig, RIG_CAPS);
+  g_assert_true (gst_harness_push_upstream_event (rig->out[0], gst_event_new_qos (GST_QOS_TYPE_THROTTLE, 1.5, 100 * GST_MSECOND, 200 * GST_MSECOND)));
+  push_frames (rig, 0, 9);
+  expect_frames (rig, 0, 7, 9);
+  g_assert_cmpuint (get_dropped (rig), ==, 7);
+  rig_free (rig);
+}
+
+/* the jitter of the QoS events that upstream got since the last call, in ms and added up; each is taken off */
+static gint64
+forwarded_jitter (Rig *rig)
+{
+  GstClockTimeDiff jitter;
+  gint64 sum = 0;
+  GstEvent *event;
+
+  while ((event = gst_harness_try_pull_upstream_event (rig->in))) {
+    if (GST_EVENT_TYPE (event) == GST_EVENT_QOS) {
+      gst_event_parse_qos (event, NULL, NULL, &jitter, NULL);
+      sum += jitter / (gint64) GST_MSECOND;
+    }
+    gst_event_unref (event);
+  }
+  return sum;
+}
+
+/* upstream, which may skip frames for all, hears of lateness when all branches are late, and then of the least */
+static void
+test_forwarded (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", "normal", "raw", NULL);
+
+  rig_set_caps (rig, RIG_CAPS);
+  tell_jitter (rig, 0, 100 * GST_MSECOND);
+  g_assert_cmpint (forwarded_jitter (rig), ==, 0);
+  tell_jitter (rig, 1, 20 * GST_MSECOND);
+  g_assert_cmpint (forwarded_jitter (rig), ==, 20);
+  tell_jitter (rig, 0, 90 * GST_MSECOND);
+  g_assert_cmpint (forwarded_jitter (rig), ==, 0);
+  tell_jitter (rig, 0, -40 * GST_MSECOND);
+  g_assert_cmpint (forwarded_jitter (rig), ==, -40);
+  /* one that nobody listens to any more has no say */
+  gst_harness_push_event (rig->in, gst_event_new_flush_start ());
+  gst_harness_push_event (rig->in, gst_event_new_flush_stop (TRUE));
+  tell_jitter (rig, 1, 50 * GST_MSECOND);
+  g_assert_cmpint (forwarded_jitter (rig), ==, 0);
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_segmentation"), peer = gst_pad_get_peer (pad);
+  g_assert_true (gst_pad_unlink (pad, peer));
+  tell_jitter (rig, 1, 60 * GST_MSECOND);
+  g_assert_cmpint (forwarded_jitter (rig), ==, 60);
+  rig_free (rig);
+}
+
 static void
 test_qos_off (void)
 {
@@ -355,6 +414,8 @@ main (int argc, char **argv)
   g_test_add_func ("/element/timing/frames-that-one-branch-wants", test_frames_that_one_branch_wants);
   g_test_add_func ("/element/timing/early", test_early);
   g_test_add_func ("/element/timing/least-late-decides", test_least_late_decides);
+  g_test_add_func ("/element/timing/throttle", test_throttle);
+  g_test_add_func ("/element/timing/forwarded", test_forwarded);
   g_test_add_func ("/element/timing/qos-off", test_qos_off);
   g_test_add_func ("/element/timing/latency", test_latency);
   g_test_add_func ("/element/timing/live-latency", test_live_latency);
