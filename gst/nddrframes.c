@@ -50,6 +50,7 @@ gst_nddr_frame_format (const GstVideoInfo *info, NddrFrameFormat *format)
     .chroma_cosited_x = (info->chroma_site & GST_VIDEO_CHROMA_SITE_H_COSITED) != 0,
     .chroma_cosited_y = (info->chroma_site & GST_VIDEO_CHROMA_SITE_V_COSITED) != 0,
     .interlaced = GST_VIDEO_INFO_INTERLACE_MODE (info) == GST_VIDEO_INTERLACE_MODE_INTERLEAVED,
+    .mixed = GST_VIDEO_INFO_INTERLACE_MODE (info) == GST_VIDEO_INTERLACE_MODE_MIXED,
   };
   /* a matrix without coefficients (unknown, or R'G'B' named on Y'CbCr) leaves both 0: BT.601 */
   if (GST_VIDEO_INFO_IS_YUV (info))
@@ -62,7 +63,7 @@ gst_nddr_frame_format (const GstVideoInfo *info, NddrFrameFormat *format)
 void
 gst_nddr_frame_planes (const GstVideoFrame *mapped, NddrFrame *frame)
 {
-  *frame = (NddrFrame) { 0 };
+  *frame = (NddrFrame) { .interlaced = GST_VIDEO_FRAME_IS_INTERLACED (mapped) };
   for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES (mapped) && i < G_N_ELEMENTS (frame->planes); i++) {
     frame->planes[i] = GST_VIDEO_FRAME_PLANE_DATA (mapped, i);
     frame->strides[i] = GST_VIDEO_FRAME_PLANE_STRIDE (mapped, i);
@@ -79,7 +80,7 @@ plane_extent (const GstVideoFrame *mapped, guint plane, gint64 *row_bytes, gint6
       continue;
     *row_bytes = MAX (*row_bytes, (gint64) GST_VIDEO_FRAME_COMP_WIDTH (mapped, c) * GST_VIDEO_FRAME_COMP_PSTRIDE (mapped, c));
     *rows = GST_VIDEO_FRAME_COMP_HEIGHT (mapped, c);
-    if (GST_VIDEO_FORMAT_INFO_H_SUB (mapped->info.finfo, c) && GST_VIDEO_INFO_INTERLACE_MODE (&mapped->info) == GST_VIDEO_INTERLACE_MODE_INTERLEAVED)
+    if (GST_VIDEO_FORMAT_INFO_H_SUB (mapped->info.finfo, c) && GST_VIDEO_FRAME_IS_INTERLACED (mapped))
       *rows = GST_ROUND_UP_2 (*rows);
   }
 }

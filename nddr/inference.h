@@ -11,7 +11,8 @@
 
 G_BEGIN_DECLS
 
-enum { NDDR_PHASE_PACK, NDDR_PHASE_INGEST, NDDR_PHASE_NETWORK, NDDR_PHASE_RENDER };
+/* Frames of a mixed format are ingested and rendered by one or the other phase, as they are interlaced or not. */
+enum { NDDR_PHASE_PACK, NDDR_PHASE_INGEST, NDDR_PHASE_INGEST_FIELDS, NDDR_PHASE_NETWORK, NDDR_PHASE_RENDER, NDDR_PHASE_RENDER_FIELDS };
 
 typedef struct
 {

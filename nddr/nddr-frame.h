@@ -39,6 +39,9 @@ typedef struct
   /* NV12, I420: rows are of two fields in turn, and so are chroma rows, of which there is an even number; a
    * field's luma takes its own field's chroma, which lies at its own rows as in ITU-T H.262, 6.1.1.8 */
   gboolean interlaced;
+  /* NV12, I420: each frame says whether it is interlaced, and has chroma rows accordingly; `interlaced`
+   * above is not looked at */
+  gboolean mixed;
 } NddrFrameFormat;
 
 /** A frame in host memory: up to three planes, each with its stride in bytes.  Since: 0.1 */
@@ -46,6 +49,7 @@ typedef struct
 {
   guint8 *planes[3];
   gint strides[3];
+  gboolean interlaced; /* as NddrFrameFormat's, of a frame whose format is mixed */
 } NddrFrame;
 
 /** What an output shows; see docs/element.md for each kind of task.  Since: 0.1 */

@@ -8,7 +8,7 @@
 #include <nddr/inference.h>
 #include <nddr/model.h>
 #include <nddr/nddr-session.h>
-#include <nddr/ops/ops.h>
+#include <nddr/ops/pixels.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +19,15 @@
 #define DEFAULT_SLOTS 2
 #define DEFAULT_OPACITY .5f
 
-enum
+/* What is run for a frame: with @infer the network, too; @fields: it is an interlaced one of a mixed format. */
+static guint
+phases_for (gboolean infer, gboolean fields)
 {
-  SHOW = 1u << NDDR_PHASE_RENDER,
-  INFER_AND_SHOW = 1u << NDDR_PHASE_INGEST | 1u << NDDR_PHASE_NETWORK | SHOW,
-};
+  guint ingest = 1u << (fields ? NDDR_PHASE_INGEST_FIELDS : NDDR_PHASE_INGEST);
+  guint render = 1u << (fields ? NDDR_PHASE_RENDER_FIELDS : NDDR_PHASE_RENDER);
+
+  return infer ? ingest | 1u << NDDR_PHASE_NETWORK | render : render;
+}
 
 /* one output: where its picture lies, and how */
 typedef struct
@@ -106,18 +110,33 @@ typedef struct
   Scene *scene;
 } Request;
 
+/* How frames are read: of a mixed format those that are interlaced, with @fields, or those that are not. */
+static NddrFrameFormat
+format_for (const NddrFrameFormat *input, gboolean fields)
+{
+  NddrFrameFormat format = *input;
+
+  if (nddr_pixels_are_mixed (input))
+    format.interlaced = fields;
+  return format;
+}
+
 static void
 append_ingest (NddrSession *session, NddrPlan *plan, NddrTensor *input, const Request *request)
 {
   const NddrConfig *config = nddr_model_get_config (session->model);
   Scene *scene = request->scene;
 
-  plan->phase = NDDR_PHASE_INGEST;
   plan->label = "ingest";
   nddr_packing (request->input, &scene->packing);
   scene->frame = nddr_plan_flat (plan, "frame", NDDR_SPACE_INPUT, NDDR_BYTES, scene->packing.bytes);
   scene->opacities = nddr_plan_flat (plan, "opacities", NDDR_SPACE_INPUT, NDDR_F32, MAX (request->n_outputs, 1));
-  nddr_ingest (plan, input, scene->frame, request->input, config->mean, config->std);
+  for (gboolean fields = FALSE; fields <= nddr_pixels_are_mixed (request->input); fields++) {
+    NddrFrameFormat format = format_for (request->input, fields);
+
+    plan->phase = fields ? NDDR_PHASE_INGEST_FIELDS : NDDR_PHASE_INGEST;
+    nddr_ingest (plan, input, scene->frame, &format, config->mean, config->std);
+  }
 }
 
 static int
@@ -131,19 +150,47 @@ find_task (NddrSession *session, const char *name)
   return -1;
 }
 
+/* Draws all pictures, over frames of @format. */
+static void
+append_pictures (NddrSession *session, NddrPlan *plan, const NddrInference *inference, const Request *request, const NddrFrameFormat *format)
+{
+  const NddrConfig *config = nddr_model_get_config (session->model);
+  const Scene *scene = request->scene;
+
+  for (guint i = 0; i < request->n_outputs; i++) {
+    const NddrOutput *output = &request->outputs[i];
+    int t = find_task (session, output->task);
+    const NddrTask *task = &config->tasks[t];
+
+    plan->label = g_intern_string (task->name);
+    nddr_render (plan, &(NddrRender){
+      .picture = scene->pictures[i].tensor,
+      .frame = scene->frame,
+      .input = *format,
+      .head = inference->heads[t],
+      .kind = task->kind,
+      .view = output->view,
+      .format = output->format,
+      .resize = config->resize,
+      .classes = task->classes,
+      .n_classes = task->n_classes,
+      .opacities = scene->opacities,
+      .index = i,
+    });
+  }
+}
+
 static void
 append_render (NddrSession *session, NddrPlan *plan, const NddrInference *inference, const Request *request)
 {
   const NddrConfig *config = nddr_model_get_config (session->model);
   Scene *scene = request->scene;
 
-  plan->phase = NDDR_PHASE_RENDER;
   scene->n_pictures = request->n_outputs;
   scene->pictures = g_new0 (Picture, request->n_outputs);
   for (guint i = 0; i < request->n_outputs; i++) {
     const NddrOutput *output = &request->outputs[i];
     int t = find_task (session, output->task);
-    const NddrTask *task = &config->tasks[t];
     NddrBranches head = inference->heads[t];
     Picture *picture = &scene->pictures[i];
     gsize bytes;
@@ -161,22 +208,13 @@ append_render (NddrSession *session, NddrPlan *plan, const NddrInference *infere
       picture->rows = packing.rows[0];
       bytes = packing.bytes;
     }
-    plan->label = g_intern_string (task->name);
-    picture->tensor = nddr_plan_flat (plan, task->name, NDDR_SPACE_OUTPUT, NDDR_BYTES, bytes);
-    nddr_render (plan, &(NddrRender){
-      .picture = picture->tensor,
-      .frame = scene->frame,
-      .input = *request->input,
-      .head = head,
-      .kind = task->kind,
-      .view = output->view,
-      .format = output->format,
-      .resize = config->resize,
-      .classes = task->classes,
-      .n_classes = task->n_classes,
-      .opacities = scene->opacities,
-      .index = i,
-    });
+    picture->tensor = nddr_plan_flat (plan, config->tasks[t].name, NDDR_SPACE_OUTPUT, NDDR_BYTES, bytes);
+  }
+  for (gboolean fields = FALSE; fields <= nddr_pixels_are_mixed (request->input); fields++) {
+    NddrFrameFormat format = format_for (request->input, fields);
+
+    plan->phase = fields ? NDDR_PHASE_RENDER_FIELDS : NDDR_PHASE_RENDER;
+    append_pictures (session, plan, inference, request, &format);
   }
 }
 
@@ -406,7 +444,7 @@ same_format (const NddrFrameFormat *a, const NddrFrameFormat *b)
 {
   return a->format == b->format && a->width == b->width && a->height == b->height && a->kr == b->kr && a->kb == b->kb &&
       a->full_range == b->full_range && a->chroma_cosited_x == b->chroma_cosited_x && a->chroma_cosited_y == b->chroma_cosited_y &&
-      a->interlaced == b->interlaced;
+      a->interlaced == b->interlaced && a->mixed == b->mixed;
 }
 
 static gboolean
@@ -453,7 +491,8 @@ nddr_session_set_frames (NddrSession *session, const NddrFrameFormat *input, con
   scene = request.scene = g_new0 (Scene, 1);
   note_request (session, scene, &request);
   scene->program = make_program (session, &request, session->slots, error);
-  if (!scene->program || !nddr_program_run (scene->program, INFER_AND_SHOW, error)) {
+  if (!scene->program || !nddr_program_run (scene->program, phases_for (TRUE, FALSE), error) ||
+      (nddr_pixels_are_mixed (input) && !nddr_program_run (scene->program, phases_for (TRUE, TRUE), error))) {
     scene_free (scene);
     return FALSE;
   }
@@ -505,6 +544,13 @@ check_frame (const NddrPacking *packing, const NddrFrame *frame, GError **error)
   return TRUE;
 }
 
+/* The rows that @frame has of a plane: of a mixed format interlaced ones may have a chroma row more. */
+static gsize
+frame_rows (const Scene *scene, const NddrFrame *frame, int plane)
+{
+  return plane > 0 && nddr_pixels_are_mixed (&scene->input) ? nddr_pixels_chroma_rows (&scene->input, frame->interlaced) : scene->packing.rows[plane];
+}
+
 static void
 upload (NddrSession *session, guint slot, const NddrFrame *frame, const double *opacities)
 {
@@ -514,7 +560,7 @@ upload (NddrSession *session, guint slot, const NddrFrame *frame, const double *
 
   for (int p = 0; p < scene->packing.n_planes; p++)
     copy_rows (to + scene->packing.offset[p], scene->packing.pitch[p], frame->planes[p], frame->strides[p], scene->packing.row_bytes[p],
-        scene->packing.rows[p]);
+        frame_rows (scene, frame, p));
   for (guint i = 0; i < scene->n_pictures; i++)
     shown[i] = opacities ? CLAMP (opacities[i], 0, 1) : DEFAULT_OPACITY;
 }
@@ -546,7 +592,7 @@ nddr_session_submit (NddrSession *session, const NddrFrame *frame, const double 
   upload (session, slot, frame, opacities);
   session->uploads[slot] = g_get_monotonic_time () - session->uploads[slot];
   if (session->scene->n_pictures) /* with nothing to show there is nothing to compute */
-    phases = reuse && session->has_result ? SHOW : INFER_AND_SHOW;
+    phases = phases_for (!reuse || !session->has_result, nddr_pixels_are_mixed (&session->scene->input) && frame->interlaced);
   if (!nddr_program_submit (session->scene->program, slot, phases, error))
     return 0;
   session->has_result = TRUE;

@@ -23,10 +23,30 @@ add_plane (NddrPacking *packing, int row_bytes, int room, int rows)
   packing->bytes += (gsize) packing->pitch[i] * rows;
 }
 
+/* 4:2:0: what rows chroma has, and where they lie, is not that of luma */
+static gboolean
+has_fewer_rows (const NddrFrameFormat *format)
+{
+  return format->format == NDDR_PIXEL_NV12 || format->format == NDDR_PIXEL_I420;
+}
+
 static gboolean
 has_fields (const NddrFrameFormat *format)
 {
-  return format->interlaced && (format->format == NDDR_PIXEL_NV12 || format->format == NDDR_PIXEL_I420);
+  return format->interlaced && has_fewer_rows (format);
+}
+
+gboolean
+nddr_pixels_are_mixed (const NddrFrameFormat *format)
+{
+  return format->mixed && has_fewer_rows (format);
+}
+
+int
+nddr_pixels_chroma_rows (const NddrFrameFormat *format, gboolean interlaced)
+{
+  int rows = (format->height + 1) / 2;
+  return interlaced ? (rows + 1) & ~1 : rows;
 }
 
 void
@@ -35,7 +55,7 @@ nddr_packing (const NddrFrameFormat *format, NddrPacking *packing)
   int width = format->width, height = format->height, room = 4 * nddr_pixel_groups (width);
   int chroma_width = (width + 1) / 2, chroma_height = (height + 1) / 2;
 
-  if (has_fields (format))
+  if (has_fields (format) || nddr_pixels_are_mixed (format)) /* room for both kinds */
     chroma_height = (chroma_height + 1) & ~1;
   *packing = (NddrPacking){ 0 };
   switch (format->format) {
@@ -119,7 +139,7 @@ nddr_pixels_source (NddrStep *step, NddrTensor *frame, const NddrFrameFormat *fo
   nddr_step_push_i (step, packing.offset[1] / 4);
   nddr_step_push_i (step, packing.offset[2] / 4);
   nddr_step_push_i (step, (int) (format->width + 1) / 2 - 1);
-  nddr_step_push_i (step, packing.rows[1] - 1);
+  nddr_step_push_i (step, (has_fewer_rows (format) ? nddr_pixels_chroma_rows (format, format->interlaced) : packing.rows[1]) - 1);
   nddr_step_push_i (step, 0);
   /* within a field, chroma lies an eighth from the even row of the top one and of the odd row of the bottom one, and three from the other */
   gboolean fields = has_fields (format);

@@ -7,7 +7,13 @@
 
 G_BEGIN_DECLS
 
-/** Specialization constants 0 and 1, and the first 20 push words, of a kernel that reads @frame, packed as nddr_packing() says.
+/** Whether frames of @format each say if they are interlaced. */
+gboolean nddr_pixels_are_mixed (const NddrFrameFormat *format);
+/** The chroma rows of a 4:2:0 frame. */
+int nddr_pixels_chroma_rows (const NddrFrameFormat *format, gboolean interlaced);
+
+/** Specialization constants 0 and 1, and the first 20 push words, of a kernel that reads @frame, packed as nddr_packing() says.  Of a mixed format
+ * it reads such frames as @format's `interlaced` says.
  * @frame: (nullable): NULL where the kernel, as specialised, reads none: then only the places are taken. */
 void nddr_pixels_source (NddrStep *step, NddrTensor *frame, const NddrFrameFormat *format);
 

@@ -135,7 +135,7 @@ fixture_frame (const GstVideoInfo *info, guint32 seed, int padding)
     offsets[p] = size;
     guint rows = GST_VIDEO_INFO_COMP_HEIGHT (info, component[0]);
     /* each field has chroma rows of its own */
-    if (p > 0 && GST_VIDEO_INFO_INTERLACE_MODE (info) == GST_VIDEO_INTERLACE_MODE_INTERLEAVED)
+    if (p > 0 && GST_VIDEO_INFO_IS_INTERLACED (info))
       rows = GST_ROUND_UP_2 (rows);
     size += strides[p] * (rows + MAX (padding, 0));
   }

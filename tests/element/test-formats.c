@@ -163,9 +163,9 @@ check_picture (GstHarness *out, GstBuffer *picture, const Output *output, const 
   gst_video_frame_unmap (&mapped);
 }
 
-/* Pushes a frame of @input, @width x @height, and checks what all pads show of it. */
+/* Pushes a frame of @input, @width x @height and with @flags, and checks what all pads show of it. */
 static void
-check_frame (Rig *rig, const Output *const *shown, const Input *input, int width, int height, int padding)
+check_flagged (Rig *rig, const Output *const *shown, const Input *input, int width, int height, int padding, guint flags)
 {
   g_autofree char *what = g_strdup_printf ("video/x-raw,format=%s,width=%d,height=%d,framerate=25/1%s", input->format,
       width, height, input->rest);
@@ -180,6 +180,7 @@ check_frame (Rig *rig, const Output *const *shown, const Input *input, int width
   meaning.height = height;
   g_assert_true (gst_video_info_from_caps (&info, caps));
   g_autoptr (GstBuffer) buffer = fixture_frame (&info, width * 1000 + height, padding);
+  GST_BUFFER_FLAG_SET (buffer, flags);
   rig_set_caps (rig, what);
   g_assert_cmpint (rig_push (rig, gst_buffer_ref (buffer)), ==, GST_FLOW_OK);
 
@@ -196,6 +197,12 @@ check_frame (Rig *rig, const Output *const *shown, const Input *input, int width
   gst_video_frame_unmap (&mapped);
   for (guint t = 0; t < N_TASKS; t++)
     g_free (heads.head[t]);
+}
+
+static void
+check_frame (Rig *rig, const Output *const *shown, const Input *input, int width, int height, int padding)
+{
+  check_flagged (rig, shown, input, width, height, padding, 0);
 }
 
 static void
@@ -229,6 +236,35 @@ test_inputs (void)
   for (guint i = 0; i < G_N_ELEMENTS (inputs); i++)
     for (guint s = 0; s < G_N_ELEMENTS (shapes); s++)
       check_frame (rig, shown, &inputs[i], shapes[s].width, shapes[s].height, shapes[s].padding);
+  rig_free (rig);
+}
+
+/* decoders say of each frame whether it is interlaced, and may say otherwise of the next: luma takes its own field's chroma, or all */
+static void
+test_mixed (void)
+{
+  static const struct { int width, height, padding; } shapes[] = { { 15, 10, -1 }, { 15, 10, 0 }, { 15, 10, 13 }, { 1, 1, 0 }, { 349, 287, 7 } };
+  static const guint flags[] = { 0, GST_VIDEO_BUFFER_FLAG_INTERLACED, GST_VIDEO_BUFFER_FLAG_INTERLACED, 0, GST_VIDEO_BUFFER_FLAG_INTERLACED };
+  static const Input mixed[] = {
+    { "NV12", ",colorimetry=bt601,chroma-site=mpeg2,interlace-mode=mixed", { NDDR_PIXEL_NV12, BT601, .chroma_cosited_x = TRUE } },
+    { "I420", ",colorimetry=bt709,chroma-site=jpeg,interlace-mode=mixed", { NDDR_PIXEL_I420, BT709 } },
+    { "RGBA", ",interlace-mode=mixed", { NDDR_PIXEL_RGBA, .full_range = TRUE } },
+  };
+  const Output *shown[G_N_ELEMENTS (looks)];
+  Rig *rig = rig_new (NULL, looks[0].task, looks[0].view, looks[1].task, looks[1].view, looks[2].task, looks[2].view, NULL);
+
+  for (guint o = 0; o < G_N_ELEMENTS (looks); o++) {
+    shown[o] = &looks[o];
+    ask (rig, o, &looks[o]);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (mixed); i++)
+    for (guint s = 0; s < G_N_ELEMENTS (shapes); s++)
+      for (guint f = 0; f < G_N_ELEMENTS (flags); f++) {
+        Input input = mixed[i];
+
+        input.meaning.interlaced = flags[f] != 0; /* of this frame */
+        check_flagged (rig, shown, &input, shapes[s].width, shapes[s].height, shapes[s].padding, flags[f]);
+      }
   rig_free (rig);
 }
 
@@ -311,6 +347,7 @@ main (int argc, char **argv)
   g_assert_no_error (error);
 
   g_test_add_func ("/element/formats/inputs", test_inputs);
+  g_test_add_func ("/element/formats/mixed", test_mixed);
   g_test_add_func ("/element/formats/outputs", test_outputs);
   g_test_add_func ("/element/formats/padded-pool", test_padded_pool);
   int status = fixture_run ();

@@ -433,6 +433,39 @@ test_format_changes (void)
   picture_clear (&frame);
 }
 
+/* Of a mixed format each frame is what it says, also where the last result is shown again; here it is not shown at all. */
+static void
+test_mixed (void)
+{
+  static const gboolean kinds[] = { FALSE, TRUE, TRUE, FALSE };
+  enum { WIDTH = 40, HEIGHT = 30 }; /* 15 chroma rows, or 16 */
+  g_autoptr (NddrModel) model = make_model ("half-pixel");
+  g_autoptr (NddrSession) session = make_session (model, NULL), plain = make_session (model, NULL);
+  NddrOutput output = { "normal", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBA };
+  const double none = 0;
+  NddrFrameFormat format = { NDDR_PIXEL_I420, WIDTH, HEIGHT, .299, .114, .interlaced = TRUE };
+  Picture frame = make_picture (NDDR_PIXEL_I420, WIDTH, HEIGHT + 2, 5);
+  g_autofree guint8 *interlaced = overlay_of (plain, &format, &frame.frame, &none), *progressive = NULL;
+
+  format.interlaced = FALSE;
+  progressive = overlay_of (plain, &format, &frame.frame, &none);
+  g_assert_cmpint (memcmp (interlaced, progressive, 4 * WIDTH * HEIGHT), !=, 0);
+  for (int other = 0; other < 2; other++) {
+    format.mixed = TRUE;
+    format.interlaced = other; /* says nothing then */
+    set_frames (session, &format, &output, 1);
+    for (guint i = 0; i < G_N_ELEMENTS (kinds); i++) {
+      g_autofree guint8 *pixels = g_malloc (4 * WIDTH * HEIGHT);
+      NddrFrame result = { { pixels }, { 4 * WIDTH } };
+
+      frame.frame.interlaced = kinds[i];
+      wait_for (session, submit (session, &frame, &none, i % 2), &result, NULL);
+      g_assert_cmpmem (pixels, 4 * WIDTH * HEIGHT, kinds[i] ? interlaced : progressive, 4 * WIDTH * HEIGHT);
+    }
+  }
+  picture_clear (&frame);
+}
+
 /* Opacities end at 0 and 1, and are 0.5 where none are given; rows may lie from the bottom up. */
 static void
 test_frame_values (void)
@@ -752,6 +785,7 @@ main (int argc, char **argv)
   g_test_add_func ("/session/reuse", test_reuse);
   g_test_add_func ("/session/reuse-keeps", test_reuse_keeps);
   g_test_add_func ("/session/format-changes", test_format_changes);
+  g_test_add_func ("/session/mixed", test_mixed);
   g_test_add_func ("/session/frame-values", test_frame_values);
   g_test_add_func ("/session/upload-time", test_upload_time);
   g_test_add_func ("/session/threads", test_threads);
