@@ -135,7 +135,9 @@ open_device (GstNddrCnn *self)
 NddrModel *
 gst_nddr_cnn_load_model (GstNddrCnn *self, const char *setting, char **path, GError **error)
 {
-  *path = setting ? g_strdup (setting) : gst_nddr_default_model (GST_ELEMENT (self), nddr_device_get_info (self->device)->software, error);
+  gboolean is_processor = nddr_device_get_info (self->device)->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+
+  *path = setting ? g_strdup (setting) : gst_nddr_default_model (GST_ELEMENT (self), is_processor, error);
   return *path ? nddr_model_load (*path, error) : NULL;
 }
 

@@ -263,7 +263,9 @@ choose_precision (NddrSession *session, NddrPrecision precision, GError **error)
         nddr_device_get_info (session->device)->name);
     return FALSE;
   }
-  if (precision == NDDR_PRECISION_FP16 || (precision == NDDR_PRECISION_AUTO && session->traits.fp16 && session->traits.family == NDDR_FAMILY_GPU)) {
+  /* a processor has no halves that were as good as free, whichever kernels it runs */
+  gboolean is_processor = nddr_device_get_info (session->device)->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+  if (precision == NDDR_PRECISION_FP16 || (precision == NDDR_PRECISION_AUTO && session->traits.fp16 && !is_processor)) {
     session->type = NDDR_F16;
     session->traits.family = NDDR_FAMILY_GPU; /* those for software drivers have no fp16: halves would gain nothing there */
   }
@@ -532,23 +534,25 @@ copy_rows (guint8 *to, gssize to_stride, const guint8 *from, gssize from_stride,
     memcpy (to + (gssize) y * to_stride, from + (gssize) y * from_stride, row_bytes);
 }
 
-static gboolean
-check_frame (const NddrPacking *packing, const NddrFrame *frame, GError **error)
-{
-  for (int p = 0; p < packing->n_planes; p++) {
-    if (!frame->planes[p])
-      return wrong (error, "plane %d of the frame is missing: its format has %d", p, packing->n_planes);
-    if (packing->rows[p] > 1 && ABS ((gint64) frame->strides[p]) < packing->row_bytes[p])
-      return wrong (error, "plane %d of the frame has a stride of %d bytes, but rows of %d", p, frame->strides[p], packing->row_bytes[p]);
-  }
-  return TRUE;
-}
-
 /* The rows that @frame has of a plane: of a mixed format interlaced ones may have a chroma row more. */
 static gsize
 frame_rows (const Scene *scene, const NddrFrame *frame, int plane)
 {
   return plane > 0 && nddr_pixels_are_mixed (&scene->input) ? nddr_pixels_chroma_rows (&scene->input, frame->interlaced) : scene->packing.rows[plane];
+}
+
+static gboolean
+check_frame (const Scene *scene, const NddrFrame *frame, GError **error)
+{
+  const NddrPacking *packing = &scene->packing;
+
+  for (int p = 0; p < packing->n_planes; p++) {
+    if (!frame->planes[p])
+      return wrong (error, "plane %d of the frame is missing: its format has %d", p, packing->n_planes);
+    if (frame_rows (scene, frame, p) > 1 && ABS ((gint64) frame->strides[p]) < packing->row_bytes[p])
+      return wrong (error, "plane %d of the frame has a stride of %d bytes, but rows of %d", p, frame->strides[p], packing->row_bytes[p]);
+  }
+  return TRUE;
 }
 
 static void
@@ -577,7 +581,7 @@ nddr_session_submit (NddrSession *session, const NddrFrame *frame, const double 
     wrong (error, "nothing is known of the frames yet: call nddr_session_set_frames() first");
     return 0;
   }
-  if (!check_frame (&session->scene->packing, frame, error))
+  if (!check_frame (session->scene, frame, error))
     return 0;
   g_mutex_lock (&session->mutex);
   ticket = session->submitted + 1;

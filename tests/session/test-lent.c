@@ -66,8 +66,9 @@ create_instance (Owner *owner)
   }
 }
 
+/* @halves: 16-bit storage is enabled, and lent. */
 static void
-create_device (Owner *owner)
+create_device (Owner *owner, gboolean halves)
 {
   NddrDeviceImport *import = &owner->import;
   VkQueueFamilyProperties families[16];
@@ -86,7 +87,9 @@ create_device (Owner *owner)
     .queueCount = 1,
     .pQueuePriorities = &priority,
   };
-  VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, .queueCreateInfoCount = 1, .pQueueCreateInfos = &queue };
+  VkPhysicalDevice16BitStorageFeatures storage = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES, .storageBuffer16BitAccess = halves };
+  VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, .pNext = &storage, .queueCreateInfoCount = 1, .pQueueCreateInfos = &queue };
+  import->storage_16bit = halves;
   g_assert_cmpint (vkCreateDevice (import->physical_device, &info, NULL, &import->device), ==, VK_SUCCESS);
   vkGetDeviceQueue (import->device, import->queue_family, 0, &import->queue);
 }
@@ -107,12 +110,12 @@ unlock (gpointer user_data)
 }
 
 static void
-owner_init (Owner *owner)
+owner_init (Owner *owner, gboolean halves)
 {
   *owner = (Owner) { .import = { .lock_queue = lock, .unlock_queue = unlock, .user_data = owner } };
   g_mutex_init (&owner->mutex);
   create_instance (owner);
-  create_device (owner);
+  create_device (owner, halves);
 }
 
 /* All that it lent must still be there, and nothing else: the validation layers count. */
@@ -136,14 +139,14 @@ owner_clear (Owner *owner)
 
 /* The normals' head for a frame, and an overlay over it. */
 static void
-infer (NddrDevice *device, float *head, guint8 *overlay)
+infer (NddrDevice *device, NddrPrecision precision, float *head, guint8 *overlay)
 {
   static const NddrFrameFormat input = { NDDR_PIXEL_RGB, WIDTH, HEIGHT, .full_range = TRUE };
   static const NddrOutput outputs[] = {
     { "normal", NDDR_VIEW_HEAD, NDDR_PIXEL_FLOAT },
     { "normal", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBA },
   };
-  NddrSessionOptions options = { .precision = NDDR_PRECISION_FP32 };
+  NddrSessionOptions options = { .precision = precision };
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrSession) session = nddr_session_new (device, model, &options, &error);
   guint8 pixels[WIDTH * HEIGHT * 3];
@@ -173,11 +176,11 @@ test_results (void)
   double difference = 0, norm = 0;
 
   g_assert_no_error (error);
-  infer (own, own_head, own_overlay);
-  owner_init (&owner);
+  infer (own, NDDR_PRECISION_FP32, own_head, own_overlay);
+  owner_init (&owner, FALSE);
   NddrDevice *lent = nddr_device_import (&owner.import, &error);
   g_assert_no_error (error);
-  infer (lent, lent_head, lent_overlay);
+  infer (lent, NDDR_PRECISION_FP32, lent_head, lent_overlay);
   nddr_device_unref (lent);
   g_assert_cmpint (owner.locked, >, 0);
   owner_clear (&owner);
@@ -200,7 +203,7 @@ test_missing_features (void)
   g_autoptr (GError) error = NULL;
   NddrSessionOptions half = { .precision = NDDR_PRECISION_FP16 };
 
-  owner_init (&owner);
+  owner_init (&owner, FALSE);
   NddrDevice *lent = nddr_device_import (&owner.import, &error);
   g_assert_no_error (error);
   g_assert_false (nddr_device_get_info (lent)->fp16);
@@ -211,13 +214,35 @@ test_missing_features (void)
   owner_clear (&owner);
 }
 
+/* Halves are not chosen for a processor because it runs the kernels for GPUs. */
+static void
+test_auto (void)
+{
+  Owner owner;
+  g_autoptr (GError) error = NULL;
+  float heads[3][N_NORMALS];
+  guint8 overlay[WIDTH * HEIGHT * 4];
+
+  owner_init (&owner, TRUE);
+  NddrDevice *lent = nddr_device_import (&owner.import, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (nddr_device_get_info (lent)->type, ==, VK_PHYSICAL_DEVICE_TYPE_CPU);
+  g_assert_true (nddr_device_get_info (lent)->fp16);
+  for (int precision = 0; precision < 3; precision++)
+    infer (lent, precision, heads[precision], overlay);
+  g_assert_cmpmem (heads[NDDR_PRECISION_AUTO], sizeof *heads, heads[NDDR_PRECISION_FP32], sizeof *heads);
+  g_assert_cmpint (memcmp (heads[NDDR_PRECISION_AUTO], heads[NDDR_PRECISION_FP16], sizeof *heads), !=, 0);
+  nddr_device_unref (lent);
+  owner_clear (&owner);
+}
+
 static void
 test_wrong_family (void)
 {
   Owner owner;
   g_autoptr (GError) error = NULL;
 
-  owner_init (&owner);
+  owner_init (&owner, FALSE);
   owner.import.queue_family = 31;
   g_assert_null (nddr_device_import (&owner.import, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED);
@@ -237,6 +262,7 @@ main (int argc, char **argv)
   g_assert_no_error (error);
   g_test_add_func ("/lent/results", test_results);
   g_test_add_func ("/lent/missing-features", test_missing_features);
+  g_test_add_func ("/lent/auto", test_auto);
   g_test_add_func ("/lent/wrong-family", test_wrong_family);
   int status = g_test_run ();
   nddr_model_unref (model);

@@ -464,6 +464,13 @@ test_mixed (void)
     }
   }
   picture_clear (&frame);
+
+  /* as in a frame that is not mixed, where there is one row no stride is looked at */
+  format = (NddrFrameFormat) { NDDR_PIXEL_NV12, 16, 2, .299, .114, .mixed = TRUE };
+  frame = make_picture (NDDR_PIXEL_NV12, 16, 4, 5);
+  frame.frame.strides[1] = 0;
+  g_free (overlay_of (session, &format, &frame.frame, NULL));
+  picture_clear (&frame);
 }
 
 /* Opacities end at 0 and 1, and are 0.5 where none are given; rows may lie from the bottom up. */
