@@ -14,7 +14,7 @@
 #define MAX_TASKS 256
 #define MAX_CLASSES 255
 #define SMALLEST_INPUT 32
-#define LARGEST_INPUT 32768
+#define LARGEST_INPUT 16384
 
 static const char *const backbone_names[] = { "vgg16", "mobilenet_v2", "resnet18", "resnet50", "resnet101", NULL };
 static const char *const fusion_names[] = { "none", "shared", "cross-stitch", "sluice", "nddr", NULL };
@@ -273,9 +273,9 @@ get_size (JsonObject *object, const char *where, const char *key, guint *value, 
 
   if (node == NULL)
     return TRUE;
-  if (!is_value (node, G_TYPE_INT64) || json_node_get_int (node) < 0 || json_node_get_int (node) > G_MAXINT)
+  if (!is_value (node, G_TYPE_INT64) || json_node_get_int (node) < 0)
     return bad (error, "%s\"%s\" must be a whole number that is not negative", where, key);
-  *value = (guint) json_node_get_int (node);
+  *value = (guint) MIN (json_node_get_int (node), G_MAXINT); /* whoever asked knows a smaller limit */
   return TRUE;
 }
 

@@ -403,6 +403,21 @@ place_by_liveness (NddrPlan *plan)
   return best;
 }
 
+/* What makes tensors of @space smaller. */
+static const char *
+way_out (NddrSpace space)
+{
+  switch (space) {
+    case NDDR_SPACE_ARENA:
+      return "a smaller input or batch";
+    case NDDR_SPACE_INPUT:
+    case NDDR_SPACE_OUTPUT:
+      return "smaller frames, or a smaller input or batch";
+    default:
+      return "a narrower network, or one of fewer tasks, or another device";
+  }
+}
+
 static gboolean
 check_limits (NddrPlan *plan, GError **error)
 {
@@ -428,7 +443,7 @@ check_limits (NddrPlan *plan, GError **error)
             "%s: tensor \"%s\" has %" G_GSIZE_FORMAT " MiB; the device's storage buffers span %" G_GUINT64_FORMAT
             " MiB: use %s",
             step->label, binding->tensor->name, range >> 20, plan->traits.max_storage_range >> 20,
-            binding->tensor->space == NDDR_SPACE_ARENA ? "a smaller input or batch" : "smaller frames, or a smaller input or batch");
+            way_out (binding->tensor->space));
         return FALSE;
       }
     }
@@ -438,8 +453,8 @@ check_limits (NddrPlan *plan, GError **error)
       if (plan->space_bytes[s] / 16 >= MIN (plan->traits.max_texel_elements, (guint64) G_MAXINT32 / 16)) {
         g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED,
             "needs %" G_GSIZE_FORMAT " MiB in one buffer; this device's texel buffers span %" G_GUINT64_FORMAT
-            " MiB: use a smaller input or batch",
-            plan->space_bytes[s] >> 20, MIN (plan->traits.max_texel_elements * 16, (guint64) G_MAXINT32) >> 20);
+            " MiB: use %s",
+            plan->space_bytes[s] >> 20, MIN (plan->traits.max_texel_elements * 16, (guint64) G_MAXINT32) >> 20, way_out (s));
         return FALSE;
       }
   return TRUE;

@@ -111,6 +111,29 @@ test_limits (void)
   g_assert_false (nddr_plan_finish (plan, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED);
   g_assert_nonnull (strstr (error->message, "huge"));
+  g_assert_nonnull (strstr (error->message, "a smaller input or batch"));
+}
+
+/* The way out of weights that are too large is no smaller input: of one tensor on a GPU, of all together on a software driver. */
+static void
+test_large_weights (void)
+{
+  static const NddrTraits *const all_traits[] = { &nddr_traits_gpu, &nddr_traits_software };
+
+  for (guint i = 0; i < G_N_ELEMENTS (all_traits); i++) {
+    g_autoptr (NddrPlan) plan = nddr_plan_new (all_traits[i]);
+    g_autoptr (GError) error = NULL;
+    int channels = i ? 4096 : 2048; /* 144 MiB; 2.3 GiB */
+    NddrBranches x = NDDR_BRANCHES (nddr_plan_map (plan, "x", 1, 1, 8, 8, channels));
+    NddrConvolution convolution = { .output = NDDR_BRANCHES (nddr_plan_map (plan, "y", 1, 1, 8, 8, i ? 4 * channels : channels)), .branches = 1, .inputs = &x, .n_inputs = 1,
+      .kernel = 3, .stride = 1, .dilation = 1, .low = 0, .high = INFINITY,
+      .weight = nddr_plan_flat (plan, "weight", NDDR_SPACE_PARAMS, NDDR_F32, (gsize) (i ? 4 : 1) * channels * channels * 9) };
+
+    nddr_convolution_forward (plan, &convolution);
+    g_assert_false (nddr_plan_finish (plan, &error));
+    g_assert_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED);
+    g_assert_nonnull (strstr (error->message, "a narrower network"));
+  }
 }
 
 /* The published network's largest weights, on a device with as few workgroups along an axis as Vulkan allows. */
@@ -296,6 +319,7 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/recompute", test_recompute);
   g_test_add_func ("/plan/barriers", test_barriers);
   g_test_add_func ("/plan/limits", test_limits);
+  g_test_add_func ("/plan/large-weights", test_large_weights);
   g_test_add_func ("/plan/many-groups", test_many_groups);
   g_test_add_func ("/plan/matrix-tiles", test_matrix_tiles);
   return g_test_run ();
