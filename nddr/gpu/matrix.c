@@ -5,6 +5,8 @@
 
 #include <nddr/gpu/device.h>
 
+#define VENDOR_INTEL 0x8086
+
 /* Shaders with cooperative matrices are written for Vulkan's memory model, and a matrix is spread over a subgroup: its size must be
  * known, and no invocation may be missing. */
 const char *const nddr_matrix_extensions[NDDR_N_MATRIX_EXTENSIONS] = {
@@ -82,29 +84,44 @@ is_usable (const VkCooperativeMatrixPropertiesKHR *p)
       p->scope == VK_SCOPE_SUBGROUP_KHR && p->MSize <= 16 && (p->NSize == 8 || p->NSize == 16) && (p->KSize == 8 || p->KSize == 16);
 }
 
+/* Before Xe2, whose matrices have 16 columns, Mesa computes Intel's by other instructions, whose 16 products are summed in 16 bits first
+ * (brw_lower_dpas.cpp); where such hardware has its own, they are slower than without, as others found. */
+static gboolean
+is_real (const VkPhysicalDeviceProperties *device, const VkCooperativeMatrixPropertiesKHR *p)
+{
+  return device->vendorID != VENDOR_INTEL || p->NSize > 8;
+}
+
+NddrMatrixSize
+nddr_matrix_choose (const VkPhysicalDeviceProperties *device, const VkCooperativeMatrixPropertiesKHR *all, guint32 n)
+{
+  NddrMatrixSize best = { 0 };
+
+  for (guint32 i = 0; i < n; i++) {
+    const VkCooperativeMatrixPropertiesKHR *p = &all[i];
+
+    if (is_usable (p) && is_real (device, p) && p->MSize * p->NSize * p->KSize > best.m * best.n * best.k)
+      best = (NddrMatrixSize){ p->MSize, p->NSize, p->KSize, device->deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU };
+  }
+  return best;
+}
+
 NddrMatrixSize
 nddr_matrix_query (VkInstance instance, VkPhysicalDevice physical)
 {
   PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR get = (PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)
       vkGetInstanceProcAddr (instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
   g_autofree VkCooperativeMatrixPropertiesKHR *all = NULL;
-  NddrMatrixSize best = { 0 };
   VkPhysicalDeviceProperties properties;
   guint32 n = 0;
 
   if (!get || !has_extensions (physical) || !has_features (physical) || !has_subgroups (physical) || get (physical, &n, NULL) != VK_SUCCESS)
-    return best;
+    return (NddrMatrixSize){ 0 };
   all = g_new0 (VkCooperativeMatrixPropertiesKHR, n + 1);
   vkGetPhysicalDeviceProperties (physical, &properties);
   for (guint32 i = 0; i < n; i++)
     all[i].sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR;
   if (get (physical, &n, all) != VK_SUCCESS)
-    return best;
-  for (guint32 i = 0; i < n; i++) {
-    const VkCooperativeMatrixPropertiesKHR *p = &all[i];
-
-    if (is_usable (p) && p->MSize * p->NSize * p->KSize > best.m * best.n * best.k)
-      best = (NddrMatrixSize){ p->MSize, p->NSize, p->KSize, properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU };
-  }
-  return best;
+    return (NddrMatrixSize){ 0 };
+  return nddr_matrix_choose (&properties, all, n);
 }

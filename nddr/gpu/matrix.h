@@ -52,6 +52,8 @@ extern const char *const nddr_matrix_extensions[NDDR_N_MATRIX_EXTENSIONS];
 void *nddr_matrix_features_chain (NddrMatrixFeatures *features, void *next);
 /** Sets what is needed, to be enabled. */
 void nddr_matrix_features_enable (NddrMatrixFeatures *features);
+/** Of the @n sizes that a driver lists the largest that the kernels can use; all 0: none.  @device: vendor and type count. */
+NddrMatrixSize nddr_matrix_choose (const VkPhysicalDeviceProperties *device, const VkCooperativeMatrixPropertiesKHR *all, guint32 n);
 /** The device's sizes for the kernels (NddrTraits.matrix); all 0 where it lacks anything that they need. @physical offers Vulkan 1.1. */
 NddrMatrixSize nddr_matrix_query (VkInstance instance, VkPhysicalDevice physical);
 
