@@ -19,6 +19,7 @@ const NddrTraits nddr_traits_software = {
   .max_groups = { 65535, 65535, 65535 },
   .max_shared = 32 << 10,
   .max_invocations = 1024,
+  .max_work = NDDR_MAX_WORK,
 };
 
 const NddrTraits nddr_traits_gpu = {
@@ -30,6 +31,7 @@ const NddrTraits nddr_traits_gpu = {
   .max_groups = { 65535, 65535, 65535 },
   .max_shared = 32 << 10,
   .max_invocations = 256,
+  .max_work = NDDR_MAX_WORK,
 };
 
 static void

@@ -8,12 +8,14 @@
 #include <string.h>
 
 #define MAX_SLOTS 8
+#define BRIEF_US 100000 /* what took less need not be cut */
 
 /* commands recorded once for a set of phases, and replayed */
 typedef struct
 {
   guint phase_mask;
-  VkCommandBuffer commands;
+  gboolean whole;   /* all in one, however much it is */
+  GArray *commands; /* of VkCommandBuffer: each submitted by itself */
 } Recording;
 
 /* steps up to a mark, or to the end, with commands and a fence of their own */
@@ -39,7 +41,10 @@ typedef struct
   VkDescriptorSet *sets; /* one a step; those that touch no INPUT or OUTPUT are slot 0's */
   GArray *recordings;    /* of Recording */
   VkFence fence;
-  VkQueryPool queries;   /* two: before the first step, after the last */
+  VkQueryPool queries;   /* two: before the first step, after the last; none: the device has no timestamps */
+  gint64 submitted;      /* by the host's clock */
+  guint phase_mask;      /* what was */
+  gboolean in_parts;     /* with several submissions */
   gboolean in_flight;
 } Slot;
 
@@ -56,6 +61,8 @@ struct _NddrProgram
   guint n_slots;
   Slot slots[MAX_SLOTS];
   GArray *sequences; /* of Sequence, with slot 0's buffers */
+  gint64 ended;      /* when a slot was last found to be finished, by the host's clock */
+  gint brief;        /* atomic: phases that ran in parts, and took so little that they need not */
 };
 
 static const VkFormat view_formats[2] = { VK_FORMAT_R32G32B32A32_SFLOAT, VK_FORMAT_R32G32B32A32_UINT };
@@ -96,6 +103,12 @@ create_buffers (NddrProgram *program, GError **error)
   return TRUE;
 }
 
+static void
+recording_clear (gpointer recording)
+{
+  g_array_unref (((Recording *) recording)->commands);
+}
+
 static gboolean
 create_slot_objects (NddrProgram *program, Slot *slot, GError **error)
 {
@@ -107,6 +120,7 @@ create_slot_objects (NddrProgram *program, Slot *slot, GError **error)
   };
 
   slot->recordings = g_array_new (FALSE, TRUE, sizeof (Recording));
+  g_array_set_clear_func (slot->recordings, recording_clear);
   if (!nddr_vk_check (vkCreateFence (program->device->device, &fence, NULL, &slot->fence), "creating a fence", error))
     return FALSE;
   return program->device->timestamp_bits == 0 ||
@@ -485,7 +499,7 @@ copy (NddrProgram *program, const NddrTensor *tensor, gsize offset, gpointer dat
     return TRUE;
   if (!wait_all (program, error))
     return FALSE;
-  if (!buffer->map)
+  if (!buffer->map || (!upload && !buffer->cached))
     return copy_staged (program, buffer, tensor->offset + offset, data, bytes, upload, error);
   place = (guint8 *) buffer->map + tensor->offset + offset;
   memcpy (upload ? place : data, upload ? data : place, bytes);
@@ -571,32 +585,71 @@ record_steps (NddrProgram *program, const Slot *slot, guint phase_mask, guint fi
   last_barrier (commands);
 }
 
+/* The end of a part that begins with step @first: behind the step that makes it as much as is submitted at once, unless all that follows is nothing. */
+static guint
+part_end (const NddrPlan *plan, guint phase_mask, guint first)
+{
+  double work = 0;
+  guint end = 0;
+
+  for (guint i = first; i < plan->steps->len; i++) {
+    const NddrStep *step = g_ptr_array_index (plan->steps, i);
+
+    if (!(phase_mask & (1u << step->phase)))
+      continue;
+    if (end > 0)
+      return end;
+    work += step->work;
+    if (work >= plan->traits.max_work)
+      end = i + 1;
+  }
+  return plan->steps->len;
+}
+
+/* Steps @first … @end - 1, with what of the slot's timestamps goes with them. */
 static gboolean
-record (NddrProgram *program, Slot *slot, guint phase_mask, VkCommandBuffer *commands, GError **error)
+record (NddrProgram *program, Slot *slot, guint phase_mask, guint first, guint end, VkCommandBuffer *commands, GError **error)
 {
   if (!begin (program, commands, 0, error))
     return FALSE;
-  if (slot->queries) {
+  if (slot->queries && first == 0) {
     vkCmdResetQueryPool (*commands, slot->queries, 0, 2);
     /* when what was submitted before has ended, which the first barrier waits for: with TOP_OF_PIPE a frame's time would hold that of the frame before */
     vkCmdWriteTimestamp (*commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, slot->queries, 0);
   }
-  record_steps (program, slot, phase_mask, 0, program->plan->steps->len, *commands);
-  if (slot->queries)
+  record_steps (program, slot, phase_mask, first, end, *commands);
+  if (slot->queries && end == program->plan->steps->len)
     vkCmdWriteTimestamp (*commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, slot->queries, 1);
   return nddr_vk_check (vkEndCommandBuffer (*commands), "recording commands", error);
 }
 
-static VkCommandBuffer
+/* NULL with @error */
+static GArray *
 get_recording (NddrProgram *program, Slot *slot, guint phase_mask, GError **error)
 {
-  Recording recording = { .phase_mask = phase_mask };
+  gboolean whole = (g_atomic_int_get (&program->brief) & phase_mask) == phase_mask;
+  Recording recording = { phase_mask, whole, g_array_new (FALSE, FALSE, sizeof (VkCommandBuffer)) };
+  guint first = 0, end, n = program->plan->steps->len;
 
-  for (guint i = 0; i < slot->recordings->len; i++)
-    if (g_array_index (slot->recordings, Recording, i).phase_mask == phase_mask)
-      return g_array_index (slot->recordings, Recording, i).commands;
-  if (!record (program, slot, phase_mask, &recording.commands, error))
-    return VK_NULL_HANDLE;
+  for (guint i = 0; i < slot->recordings->len; i++) {
+    const Recording *made = &g_array_index (slot->recordings, Recording, i);
+
+    if (made->phase_mask == phase_mask && made->whole == whole) {
+      g_array_unref (recording.commands);
+      return made->commands;
+    }
+  }
+  do {
+    VkCommandBuffer commands;
+
+    end = whole ? n : part_end (program->plan, phase_mask, first);
+    if (!record (program, slot, phase_mask, first, end, &commands, error)) {
+      g_array_unref (recording.commands);
+      return NULL;
+    }
+    g_array_append_val (recording.commands, commands);
+    first = end;
+  } while (first < n);
   g_array_append_val (slot->recordings, recording);
   return recording.commands;
 }
@@ -605,14 +658,25 @@ gboolean
 nddr_program_submit (NddrProgram *program, guint index, guint phase_mask, GError **error)
 {
   Slot *slot = &program->slots[index];
-  VkCommandBuffer commands;
-  VkSubmitInfo submit = { .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &commands };
+  GArray *commands;
 
   g_assert (index < program->n_slots && !slot->in_flight);
   commands = get_recording (program, slot, phase_mask, error);
-  if (!commands || !nddr_vk_check (vkResetFences (program->device->device, 1, &slot->fence), "resetting a fence", error) ||
-      !nddr_device_submit (program->device, &submit, slot->fence, error))
+  if (!commands || !nddr_vk_check (vkResetFences (program->device->device, 1, &slot->fence), "resetting a fence", error))
     return FALSE;
+  for (guint i = 0; i < commands->len; i++) {
+    VkSubmitInfo submit = { .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1,
+      .pCommandBuffers = &g_array_index (commands, VkCommandBuffer, i) };
+
+    if (!nddr_device_submit (program->device, &submit, i + 1 == commands->len ? slot->fence : VK_NULL_HANDLE, error)) {
+      if (i > 0) /* nobody would wait for the parts before it */
+        nddr_device_wait_idle (program->device);
+      return FALSE;
+    }
+  }
+  slot->phase_mask = phase_mask;
+  slot->in_parts = commands->len > 1;
+  slot->submitted = g_get_monotonic_time ();
   slot->in_flight = TRUE;
   return TRUE;
 }
@@ -635,11 +699,17 @@ nddr_program_wait (NddrProgram *program, guint index, guint64 *ns, GError **erro
   if (!nddr_vk_check (vkWaitForFences (program->device->device, 1, &slot->fence, VK_TRUE, G_MAXUINT64), "waiting for the device", error))
     return FALSE;
   slot->in_flight = FALSE;
-  if (!ns)
+  /* what came before it in the queue is not its own */
+  gint64 began = MAX (slot->submitted, program->ended);
+  program->ended = g_get_monotonic_time ();
+  if (slot->in_parts && program->ended - began < BRIEF_US)
+    g_atomic_int_or (&program->brief, slot->phase_mask);
+  if (ns && !slot->queries)
+    *ns = 1000 * MAX (program->ended - began, 1);
+  if (!ns || !slot->queries)
     return TRUE;
-  *ns = 0;
-  if (slot->queries &&
-      !nddr_vk_check (vkGetQueryPoolResults (program->device->device, slot->queries, 0, 2, sizeof ticks, ticks, 8, VK_QUERY_RESULT_64_BIT), "reading timestamps", error))
+  if (!nddr_vk_check (vkGetQueryPoolResults (program->device->device, slot->queries, 0, 2, sizeof ticks, ticks, 8, VK_QUERY_RESULT_64_BIT),
+          "reading timestamps", error))
     return FALSE;
   *ns = ticks_to_ns (program->device, ticks[0], ticks[1]);
   return TRUE;
@@ -655,18 +725,20 @@ nddr_program_run (NddrProgram *program, guint phase_mask, GError **error)
 
 #define IDLE_NS 100000 /* between calls of a handler's idle */
 
-/* The parts of @phase_mask's steps; the last has no mark, and may be empty. */
+/* The parts of @phase_mask's steps, which end with marks or where they are as much as is submitted at once; the last has no mark, and may be empty. */
 static GArray *
 cut (const NddrPlan *plan, guint phase_mask)
 {
   GArray *parts = g_array_new (FALSE, TRUE, sizeof (Part));
   Part part = { 0 };
 
-  for (guint i = 0; i < plan->steps->len; i++) {
+  for (guint i = 0, end = part_end (plan, phase_mask, 0); i < plan->steps->len; i++) {
     const NddrStep *step = g_ptr_array_index (plan->steps, i);
 
-    if (!step->mark || !(phase_mask & (1u << step->phase)))
+    gboolean is_marked = step->mark && (phase_mask & (1u << step->phase)), is_full = i + 1 == end && end < plan->steps->len;
+    if (!is_marked && !is_full)
       continue;
+    end = part_end (plan, phase_mask, i + 1);
     part.end = i + 1;
     part.mark = step->mark;
     part.hold = step->hold;

@@ -47,7 +47,8 @@ gboolean nddr_program_read (NddrProgram *program, const NddrTensor *tensor, gsiz
 /** Submits the steps of @phase_mask's phases (bits 1 << phase), in order of appending, on @slot's buffers.  Recorded at its first use and
  * replayed after. The slot must not be in flight. */
 gboolean nddr_program_submit (NddrProgram *program, guint slot, guint phase_mask, GError **error);
-/** Waits for @slot's last submit. @ns: (nullable): device time from the first step to the last. */
+/** Waits for @slot's last submit. @ns: (nullable): time from the first step to the last by the device's clock, or where it has none by the host's: until
+ * this call returned. */
 gboolean nddr_program_wait (NddrProgram *program, guint slot, guint64 *ns, GError **error);
 /** Submit and wait, on slot 0. */
 gboolean nddr_program_run (NddrProgram *program, guint phase_mask, GError **error);

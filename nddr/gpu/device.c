@@ -8,7 +8,10 @@
 #include <nddr/gpu/tuning-cache.h>
 #include <nddr/program.h>
 
+#include <math.h>
 #include <string.h>
+
+#define PORTABILITY_SUBSET "VK_KHR_portability_subset" /* of a header of its own, for what is in beta */
 
 static const char *
 result_name (VkResult result)
@@ -90,11 +93,28 @@ static const VkDebugUtilsMessengerCreateInfoEXT messenger_info = {
 };
 
 static gboolean
+instance_has_extension (const char *name)
+{
+  guint32 n = 0;
+  g_autofree VkExtensionProperties *extensions = NULL;
+
+  if (vkEnumerateInstanceExtensionProperties (NULL, &n, NULL) != VK_SUCCESS)
+    return FALSE;
+  extensions = g_new0 (VkExtensionProperties, n + 1);
+  if (vkEnumerateInstanceExtensionProperties (NULL, &n, extensions) < VK_SUCCESS)
+    return FALSE;
+  for (guint32 i = 0; i < n; i++)
+    if (strcmp (extensions[i].extensionName, name) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
 create_instance (VkInstance *instance, GError **error)
 {
   static const VkValidationFeatureEnableEXT enables[] = { VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT };
   static const char *const layers[] = { "VK_LAYER_KHRONOS_validation" };
-  static const char *const extensions[] = { VK_EXT_DEBUG_UTILS_EXTENSION_NAME };
+  const char *extensions[2];
   VkValidationFeaturesEXT features = {
     .sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT,
     .pNext = &messenger_info,
@@ -106,7 +126,7 @@ create_instance (VkInstance *instance, GError **error)
     .pEngineName = "nddr",
     .apiVersion = VK_API_VERSION_1_1,
   };
-  VkInstanceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &application };
+  VkInstanceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &application, .ppEnabledExtensionNames = extensions };
   PFN_vkEnumerateInstanceVersion enumerate_version = (PFN_vkEnumerateInstanceVersion)
       vkGetInstanceProcAddr (NULL, "vkEnumerateInstanceVersion");
   VkResult result;
@@ -119,8 +139,12 @@ create_instance (VkInstance *instance, GError **error)
     info.pNext = &features;
     info.enabledLayerCount = 1;
     info.ppEnabledLayerNames = layers;
-    info.enabledExtensionCount = 1;
-    info.ppEnabledExtensionNames = extensions;
+    extensions[info.enabledExtensionCount++] = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
+  }
+  /* loaders hide drivers that stand on another interface, as MoltenVK does on Metal, from those who do not ask */
+  if (instance_has_extension (VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME)) {
+    info.flags |= VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR;
+    extensions[info.enabledExtensionCount++] = VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME;
   }
   result = vkCreateInstance (&info, NULL, instance);
   if (result == VK_ERROR_INCOMPATIBLE_DRIVER) {
@@ -288,6 +312,7 @@ query_capabilities (VkInstance instance, VkPhysicalDevice physical, Capabilities
         properties.limits.maxComputeWorkGroupCount[2] },
     .max_shared = properties.limits.maxComputeSharedMemorySize,
     .max_invocations = properties.limits.maxComputeWorkGroupInvocations,
+    .max_work = properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU ? INFINITY : NDDR_MAX_WORK, /* nobody waits for a processor */
     .matrix = nddr_matrix_query (instance, physical),
     .cores = count_cores (physical),
     .memory = c->info.memory,
@@ -499,6 +524,7 @@ create_device (NddrDevice *device, GError **error)
     .storageBuffer16BitAccess = device->info.fp16,
   };
   NddrMatrixFeatures matrix;
+  const char *extensions[NDDR_N_MATRIX_EXTENSIONS + 1];
   VkPhysicalDeviceFeatures supported;
   VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &half };
   VkDeviceQueueCreateInfo queue = {
@@ -512,6 +538,7 @@ create_device (NddrDevice *device, GError **error)
     .pNext = &features,
     .queueCreateInfoCount = 1,
     .pQueueCreateInfos = &queue,
+    .ppEnabledExtensionNames = extensions,
   };
 
   vkGetPhysicalDeviceFeatures (device->physical_device, &supported);
@@ -519,9 +546,11 @@ create_device (NddrDevice *device, GError **error)
   if (device->traits.matrix.m) {
     features.pNext = nddr_matrix_features_chain (&matrix, &half);
     nddr_matrix_features_enable (&matrix);
-    info.enabledExtensionCount = NDDR_N_MATRIX_EXTENSIONS;
-    info.ppEnabledExtensionNames = nddr_matrix_extensions;
+    for (guint i = 0; i < NDDR_N_MATRIX_EXTENSIONS; i++)
+      extensions[info.enabledExtensionCount++] = nddr_matrix_extensions[i];
   }
+  if (nddr_vk_has_extension (device->physical_device, PORTABILITY_SUBSET)) /* which then must be enabled */
+    extensions[info.enabledExtensionCount++] = PORTABILITY_SUBSET;
   if (!nddr_vk_check (vkCreateDevice (device->physical_device, &info, NULL, &device->device), "creating a Vulkan device", error))
     return FALSE;
   vkGetDeviceQueue (device->device, device->queue_family, 0, &device->queue);
@@ -621,14 +650,20 @@ unlock_queue (NddrDevice *device)
 }
 
 void
+nddr_device_wait_idle (NddrDevice *device)
+{
+  lock_queue (device);
+  vkQueueWaitIdle (device->queue);
+  unlock_queue (device);
+}
+
+void
 nddr_device_unref (NddrDevice *device)
 {
   if (!device || !g_atomic_ref_count_dec (&device->refs))
     return;
   if (device->device) {
-    lock_queue (device);
-    vkQueueWaitIdle (device->queue);
-    unlock_queue (device);
+    nddr_device_wait_idle (device);
     nddr_pipelines_clear (device);
   }
   if (!device->lent) {

@@ -50,5 +50,7 @@ gboolean nddr_vk_has_extension (VkPhysicalDevice physical, const char *name);
 
 /** Submits under the queue's lock, its owner's too where it is lent. */
 gboolean nddr_device_submit (NddrDevice *device, const VkSubmitInfo *submit, VkFence fence, GError **error);
+/** Likewise; waits for all that was submitted, or for the device to be lost. */
+void nddr_device_wait_idle (NddrDevice *device);
 
 G_END_DECLS

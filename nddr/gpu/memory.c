@@ -64,6 +64,7 @@ nddr_buffer_init (NddrDevice *device, NddrBuffer *buffer, gsize size, NddrMemory
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s: %s has no host-visible, coherent memory", doing, device->info.name);
     goto fail;
   }
+  buffer->cached = (device->memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_CACHED_BIT) != 0;
   allocate.allocationSize = needs.size;
   allocate.memoryTypeIndex = type;
   if (!nddr_vk_check (vkAllocateMemory (device->device, &allocate, NULL, &buffer->memory), doing, error) ||

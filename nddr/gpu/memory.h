@@ -21,6 +21,7 @@ typedef struct
   VkDeviceMemory memory;
   gsize size;
   guint8 *map; /* NULL where not host-visible */
+  gboolean cached; /* the host reads it as fast as its own memory; else some hundred times slower */
 } NddrBuffer;
 
 /** Storage, storage-texel and transfer use.  On error @buffer is zeroed. */

@@ -70,6 +70,26 @@ describe (const NddrPlan *plan, const NddrConvolution *op)
   return g_string_free (s, FALSE);
 }
 
+/* Shares the multiply-adds of @op, over @channels of its inputs, out among the steps from @first on, but for packing, which has a phase of its own. */
+static void
+note_work (NddrPlan *plan, const NddrConvolution *op, int channels, guint first)
+{
+  const NddrTensor *y = op->output.tensor;
+  double work = (double) op->branches * y->batch * y->height * y->width * y->channels * channels * op->kernel * op->kernel;
+
+  for (int pass = 0, n = 0; pass < 2; pass++)
+    for (guint i = first; i < plan->steps->len; i++) {
+      NddrStep *step = g_ptr_array_index (plan->steps, i);
+
+      if (step->phase != plan->phase)
+        continue;
+      if (pass)
+        step->work = work / n;
+      else
+        n++;
+    }
+}
+
 void
 nddr_convolution_forward (NddrPlan *plan, const NddrConvolution *op)
 {
@@ -90,12 +110,16 @@ nddr_convolution_forward (NddrPlan *plan, const NddrConvolution *op)
     step->shape = g_strdup (shape);
     step->algorithm = algorithm;
   }
+  note_work (plan, op, nddr_convolution_in_channels (op), first);
 }
 
 void
 nddr_convolution_backward_data (
     NddrPlan *plan, const NddrConvolution *op, int s, int count, NddrBranches dx, NddrBranches dy, gboolean accumulate)
 {
+  guint first = plan->steps->len;
+  int channels = 0;
+
   check (op);
   g_assert (s >= 0 && count > 0 && s + count <= op->n_inputs && same_map (op->inputs[s].tensor, dx.tensor)
             && same_map (op->output.tensor, dy.tensor) && view_fits (&dy, op->branches));
@@ -106,15 +130,21 @@ nddr_convolution_backward_data (
     nddr_convolution_software_backward_data (plan, op, s, count, dx, dy, accumulate);
   else
     nddr_convolution_gpu_backward_data (plan, op, s, count, dx, dy, accumulate);
+  for (int i = 0; i < count; i++)
+    channels += op->inputs[s + i].tensor->channels;
+  note_work (plan, op, channels, first);
 }
 
 void
 nddr_convolution_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db)
 {
+  guint first = plan->steps->len;
+
   check (op);
   g_assert (same_map (op->output.tensor, dy.tensor) && view_fits (&dy, op->branches) && dw->bytes >= op->weight->bytes);
   if (plan->traits.family == NDDR_FAMILY_SOFTWARE)
     nddr_convolution_software_backward_weight (plan, op, dy, dw, db);
   else
     nddr_convolution_gpu_backward_weight (plan, op, dy, dw, db);
+  note_work (plan, op, nddr_convolution_in_channels (op), first);
 }

@@ -41,10 +41,24 @@ reached (int mark, gpointer user_data, GError **error)
 }
 
 /* first = x, the host's turn, second = first, the host's turn while y = second; in phase 1 z = second + second. */
+typedef struct
+{
+  const char *name;
+  NddrFamily family;
+  gboolean in_parts; /* each step is as much as is submitted at once: marks or not, they are cut */
+} Case;
+
+static const Case cases[] = {
+  { "/marks/software", NDDR_FAMILY_SOFTWARE },
+  { "/marks/gpu", NDDR_FAMILY_GPU },
+  { "/marks/parts", NDDR_FAMILY_GPU, TRUE },
+};
+
 static void
 test_marks (gconstpointer data)
 {
-  NddrFamily family = GPOINTER_TO_INT (data);
+  const Case *this = data;
+  NddrFamily family = this->family;
   g_autoptr (GError) error = NULL;
   g_autofree double *x = check_random (N, 1, FALSE), *want = g_new (double, N);
   NddrPlan *plan;
@@ -71,6 +85,8 @@ test_marks (gconstpointer data)
   plan->phase = 1;
   nddr_gradients_add (plan, tz, host.second, FALSE);
   nddr_gradients_add (plan, tz, host.second, TRUE);
+  for (guint i = 0; this->in_parts && i < plan->steps->len; i++)
+    ((NddrStep *) g_ptr_array_index (plan->steps, i))->work = plan->traits.max_work;
   check_ready (c);
   check_fill (c, tx, x);
   for (int time = 0; time < 2; time++) { /* recorded, and replayed */
@@ -108,7 +124,7 @@ int
 main (int argc, char **argv)
 {
   check_init (&argc, &argv);
-  g_test_add_data_func ("/marks/software", GINT_TO_POINTER (NDDR_FAMILY_SOFTWARE), test_marks);
-  g_test_add_data_func ("/marks/gpu", GINT_TO_POINTER (NDDR_FAMILY_GPU), test_marks);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    g_test_add_data_func (cases[i].name, &cases[i], test_marks);
   return check_finish (g_test_run ());
 }

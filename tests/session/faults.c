@@ -19,6 +19,7 @@ static const char *chosen;
 static guint chosen_nth;
 static VkResult chosen_result;
 static gboolean happened; /* it failed */
+static guint slow_ms;
 
 guint
 faults_index (const char *name)
@@ -41,6 +42,12 @@ faults_set (const char *name, guint nth, VkResult result)
   chosen_nth = nth;
   chosen_result = result;
   happened = FALSE;
+}
+
+void
+faults_slow (guint ms)
+{
+  slow_ms = ms;
 }
 
 guint
@@ -235,6 +242,7 @@ vkWaitForFences (VkDevice device, uint32_t n, const VkFence *fences, VkBool32 al
 {
   VkResult result = ((PFN_vkWaitForFences) next (__func__)) (device, n, fences, all, timeout);
 
+  g_usleep (slow_ms * 1000);
   return fails_when_lost (__func__) ? chosen_result : result;
 }
 

@@ -15,6 +15,9 @@ void faults_set (const char *name, guint nth, VkResult result);
 /** How often @name was called since faults_set(). */
 guint faults_count (const char *name);
 
+/** From now on waiting for fences takes @ms longer. */
+void faults_slow (guint ms);
+
 /** The names of the calls that can fail. */
 #define FAULTS_N 27
 extern const char *const faults_names[FAULTS_N];
