@@ -18,11 +18,11 @@ typedef struct
   GArray *commands; /* of VkCommandBuffer: each submitted by itself */
 } Recording;
 
-/* steps up to a mark, or to the end, with commands and a fence of their own */
+/* steps up to a mark, to where they are as much as is submitted at once, or to the end, with commands and a fence of their own */
 typedef struct
 {
   guint first, end;
-  int mark; /* 0: the end */
+  int mark; /* 0: none */
   gboolean hold;
   VkCommandBuffer commands;
   VkFence fence;
@@ -664,6 +664,7 @@ nddr_program_submit (NddrProgram *program, guint index, guint phase_mask, GError
   commands = get_recording (program, slot, phase_mask, error);
   if (!commands || !nddr_vk_check (vkResetFences (program->device->device, 1, &slot->fence), "resetting a fence", error))
     return FALSE;
+  slot->submitted = g_get_monotonic_time ();
   for (guint i = 0; i < commands->len; i++) {
     VkSubmitInfo submit = { .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1,
       .pCommandBuffers = &g_array_index (commands, VkCommandBuffer, i) };
@@ -676,7 +677,6 @@ nddr_program_submit (NddrProgram *program, guint index, guint phase_mask, GError
   }
   slot->phase_mask = phase_mask;
   slot->in_parts = commands->len > 1;
-  slot->submitted = g_get_monotonic_time ();
   slot->in_flight = TRUE;
   return TRUE;
 }
@@ -702,7 +702,8 @@ nddr_program_wait (NddrProgram *program, guint index, guint64 *ns, GError **erro
   /* what came before it in the queue is not its own */
   gint64 began = MAX (slot->submitted, program->ended);
   program->ended = g_get_monotonic_time ();
-  if (slot->in_parts && program->ended - began < BRIEF_US)
+  /* with what it waited for others: the device may have been done with those long before anybody asked */
+  if (slot->in_parts && program->ended - slot->submitted < BRIEF_US)
     g_atomic_int_or (&program->brief, slot->phase_mask);
   if (ns && !slot->queries)
     *ns = 1000 * MAX (program->ended - began, 1);

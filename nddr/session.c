@@ -597,8 +597,10 @@ nddr_session_submit (NddrSession *session, const NddrFrame *frame, const double 
   session->uploads[slot] = g_get_monotonic_time () - session->uploads[slot];
   if (session->scene->n_pictures) /* with nothing to show there is nothing to compute */
     phases = phases_for (!reuse || !session->has_result, nddr_pixels_are_mixed (&session->scene->input) && frame->interlaced);
-  if (!nddr_program_submit (session->scene->program, slot, phases, error))
+  if (!nddr_program_submit (session->scene->program, slot, phases, error)) {
+    session->has_result = FALSE; /* a part of it may have run */
     return 0;
+  }
   session->has_result = TRUE;
   g_mutex_lock (&session->mutex);
   session->submitted = ticket;

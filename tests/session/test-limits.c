@@ -113,6 +113,34 @@ test_parts (void)
   }
 }
 
+/* A frame that was long done when somebody asked took no less for that: it stays in parts. */
+static void
+test_late_wait (void)
+{
+  guint8 pixels[PICTURE] = { 0 };
+  NddrFrame frame = { { pixels }, { WIDTH * 4 } };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrDevice) device = open_device ();
+  guint64 tickets[2];
+
+  device->traits.max_work = 1;
+  faults_slow (150);
+  g_autoptr (NddrSession) session = new_session (device);
+  for (int i = 0; i < 2; i++) {
+    tickets[i] = nddr_session_submit (session, &frame, NULL, FALSE, &error);
+    g_assert_no_error (error);
+  }
+  g_usleep (150000);
+  faults_slow (0);
+  for (int i = 0; i < 2; i++) {
+    nddr_session_wait (session, tickets[i], NULL, NULL, &error);
+    g_assert_no_error (error);
+  }
+  faults_set (NULL, 0, VK_SUCCESS);
+  show_frame (session, pixels, NULL);
+  g_assert_cmpuint (faults_count ("vkQueueSubmit"), >=, 15);
+}
+
 /* A part that cannot be submitted: those before it are waited for, and the next frame is right. */
 static void
 test_parts_fail (void)
@@ -139,7 +167,7 @@ test_parts_fail (void)
   faults_slow (0);
 }
 
-/* A device without timestamps is timed by the host's clock, and what a frame waited for the one before it is not its own. */
+/* A device without timestamps is timed by the host's clock. */
 static void
 test_no_clock (void)
 {
@@ -291,6 +319,7 @@ main (int argc, char **argv)
   model = nddr_model_new (config, generate_model (config, TRUNK_NORM, FALSE), &error);
   g_assert_no_error (error);
   g_test_add_func ("/limits/parts", test_parts);
+  g_test_add_func ("/limits/parts/late-wait", test_late_wait);
   g_test_add_func ("/limits/parts/fail", test_parts_fail);
   g_test_add_func ("/limits/no-clock", test_no_clock);
   g_test_add_func ("/limits/uncached", test_uncached);
