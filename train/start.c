@@ -362,7 +362,7 @@ source_for (const Starter *s, const NddrLayer *layer, int branch)
 }
 
 static gboolean
-start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, NddrTensors *out, guint *fresh, GError **error)
+start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, NddrTensors *out, guint64 *fresh, GError **error)
 {
   *fresh = 0;
   for (int b = 0; b < layer->branches && layer->names[b]; b++) {
@@ -384,7 +384,7 @@ start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, Ndd
     } else if (may_take && is_head (layer) && s->warnings->len == warned) {
       g_string_append_printf (s->warnings, "%s has no head that %s could start from: that layer starts anew\n", source->path, layer->names[b]);
     }
-    *fresh |= 1u << b;
+    *fresh |= G_GUINT64_CONSTANT (1) << MIN (b, 63);
     start_anew (s, network, layer, b, out);
   }
   return TRUE;
@@ -397,7 +397,7 @@ start_layers (Starter *s, NddrStart *start, GError **error)
   if (!usual)
     return FALSE;
   start->tensors = nddr_tensors_new ();
-  start->fresh = g_new0 (guint, usual->layers->len);
+  start->fresh = g_new0 (guint64, usual->layers->len);
   for (guint i = 0; i < usual->layers->len; i++) {
     const NddrLayer *layer = nddr_network_layer (usual, i);
     if (layer->names && !start_layer (s, usual, layer, start->tensors, &start->fresh[i], error))

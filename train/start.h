@@ -13,7 +13,7 @@ typedef struct
   NddrConfig *config;
   NddrNetwork *network;
   NddrTensors *tensors;  /* exactly what the network has */
-  guint *fresh;          /* for each layer the bits 1 << branch of what started anew, not from a file */
+  guint64 *fresh;        /* for each layer the bits 1 << branch, of 64 at most, of what started anew, not from a file */
   gboolean from_files;   /* the trunks' weights were given */
   char *warnings;        /* (nullable): lines to be shown: layers that started anew though a file was given */
 } NddrStart;

@@ -414,18 +414,15 @@ make_learner (Trainer *t, GError **error)
   return TRUE;
 }
 
-/* Whether @suffix is what mkstemp() makes of XXXXXX, six letters and digits by chance.  A word or a date, which somebody gave a copy, is not: there all that follows
- * the first are of a kind, as by chance in three of a hundred. */
+/* Whether @suffix is what mkstemp() makes of XXXXXX, six letters and digits by chance.  A word, a date or a word with a number, which somebody gave a copy, is
+ * not: those have no capital behind the first letter, or nothing but capitals, as one in thirteen has by chance. */
 static gboolean
 is_by_chance (const char *suffix)
 {
-  guint n = 0, digits = 0, lower = 0, upper = 0;
-  for (; g_ascii_isalnum (suffix[n]); n++) {
-    digits += n > 0 && g_ascii_isdigit (suffix[n]);
-    lower += n > 0 && g_ascii_islower (suffix[n]);
+  guint n = 0, upper = 0;
+  for (; g_ascii_isalnum (suffix[n]); n++)
     upper += n > 0 && g_ascii_isupper (suffix[n]);
-  }
-  return n == 6 && suffix[n] == '\0' && digits < 5 && lower < 5 && upper < 5;
+  return n == 6 && suffix[n] == '\0' && upper > 0 && upper < 5;
 }
 
 /* A run that was killed may have left a file beside its name. */

@@ -333,7 +333,8 @@ static void
 test_leftovers (void)
 {
   static const char *const names[] = { "log.jsonl.ABC123", "model.safetensors.x4Yz0q", "report.html.aaaaZa", /* these three go */
-    "model.safetensors.backup", "config.ini.Before", "best.safetensors.BACKUP", "checkpoint.safetensors.261127", "model.safetensors.backup1",
+    "model.safetensors.backup", "config.ini.Before", "best.safetensors.BACKUP", "checkpoint.safetensors.261127", "best.safetensors.epoch9",
+    "model.safetensors.run001", "model.safetensors.backup1",
     "model.safetensors.a-copy", "model.safetensors.old", "log.jsonl.", "best.safetensors", "notes.ABC123" };
   g_autoptr (GError) error = NULL;
   g_autofree char *run = fixture_path (folder, "leftovers");
