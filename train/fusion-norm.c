@@ -81,7 +81,7 @@ set_norm (const Statistics *s, NddrStart *start)
   const NddrLayer *layer = nddr_network_layer (start->network, s->layer);
   int channels = nddr_network_value (start->network, layer->output)->channels;
   for (int b = 0; b < layer->branches; b++) {
-    if (!(start->fresh[s->layer] & G_GUINT64_CONSTANT (1) << MIN (b, 63)))
+    if (!(start->fresh[s->layer] & nddr_start_bit (b)))
       continue;
     g_autofree char *scale_name = g_strconcat (layer->norms[b], ".weight", NULL), *shift_name = g_strconcat (layer->norms[b], ".bias", NULL);
     g_autofree char *mean_name = g_strconcat (layer->norms[b], ".running_mean", NULL);

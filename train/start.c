@@ -384,7 +384,7 @@ start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, Ndd
     } else if (may_take && is_head (layer) && s->warnings->len == warned) {
       g_string_append_printf (s->warnings, "%s has no head that %s could start from: that layer starts anew\n", source->path, layer->names[b]);
     }
-    *fresh |= G_GUINT64_CONSTANT (1) << MIN (b, 63);
+    *fresh |= nddr_start_bit (b);
     start_anew (s, network, layer, b, out);
   }
   return TRUE;

@@ -13,10 +13,17 @@ typedef struct
   NddrConfig *config;
   NddrNetwork *network;
   NddrTensors *tensors;  /* exactly what the network has */
-  guint64 *fresh;        /* for each layer the bits 1 << branch, of 64 at most, of what started anew, not from a file */
+  guint64 *fresh;        /* for each layer the bits, nddr_start_bit (), of the branches that started anew, not from a file */
   gboolean from_files;   /* the trunks' weights were given */
   char *warnings;        /* (nullable): lines to be shown: layers that started anew though a file was given */
 } NddrStart;
+
+/** The bit of NddrStart.fresh that is @branch's; networks that train have 64 at most. */
+static inline guint64
+nddr_start_bit (int branch)
+{
+  return G_GUINT64_CONSTANT (1) << MIN (branch, 63);
+}
 
 /**
  * New layers: convolutions as He et al. (normal, variance 2 / fan-in), a head's last layer, its bias too, uniform within 1 / sqrt (fan-in), fusion

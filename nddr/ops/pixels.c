@@ -53,10 +53,9 @@ void
 nddr_packing (const NddrFrameFormat *format, NddrPacking *packing)
 {
   int width = format->width, height = format->height, room = 4 * nddr_pixel_groups (width);
-  int chroma_width = (width + 1) / 2, chroma_height = (height + 1) / 2;
+  int chroma_width = (width + 1) / 2;
+  int chroma_height = nddr_pixels_chroma_rows (format, has_fields (format) || nddr_pixels_are_mixed (format)); /* mixed: room for both kinds */
 
-  if (has_fields (format) || nddr_pixels_are_mixed (format)) /* room for both kinds */
-    chroma_height = (chroma_height + 1) & ~1;
   *packing = (NddrPacking){ 0 };
   switch (format->format) {
     case NDDR_PIXEL_RGBA:

@@ -218,6 +218,19 @@ ask (Rig *rig, int pad, const Output *output)
   }
 }
 
+/* A pad for each of looks, which @shown then has. */
+static Rig *
+rig_of_looks (const Output **shown)
+{
+  Rig *rig = rig_new (NULL, looks[0].task, looks[0].view, looks[1].task, looks[1].view, looks[2].task, looks[2].view, NULL);
+
+  for (guint o = 0; o < G_N_ELEMENTS (looks); o++) {
+    shown[o] = &looks[o];
+    ask (rig, o, &looks[o]);
+  }
+  return rig;
+}
+
 /* every sink format, in caps that follow each other on one stream */
 static void
 test_inputs (void)
@@ -227,12 +240,8 @@ test_inputs (void)
     int width, height, padding;
   } shapes[] = { { 15, 10, -1 }, { 15, 10, 0 }, { 15, 10, 13 }, { 1, 1, 0 }, { 64, 48, -1 }, { 349, 287, 7 } };
   const Output *shown[G_N_ELEMENTS (looks)];
-  Rig *rig = rig_new (NULL, looks[0].task, looks[0].view, looks[1].task, looks[1].view, looks[2].task, looks[2].view, NULL);
+  Rig *rig = rig_of_looks (shown);
 
-  for (guint o = 0; o < G_N_ELEMENTS (looks); o++) {
-    shown[o] = &looks[o];
-    ask (rig, o, &looks[o]);
-  }
   for (guint i = 0; i < G_N_ELEMENTS (inputs); i++)
     for (guint s = 0; s < G_N_ELEMENTS (shapes); s++)
       check_frame (rig, shown, &inputs[i], shapes[s].width, shapes[s].height, shapes[s].padding);
@@ -251,12 +260,8 @@ test_mixed (void)
     { "RGBA", ",interlace-mode=mixed", { NDDR_PIXEL_RGBA, .full_range = TRUE } },
   };
   const Output *shown[G_N_ELEMENTS (looks)];
-  Rig *rig = rig_new (NULL, looks[0].task, looks[0].view, looks[1].task, looks[1].view, looks[2].task, looks[2].view, NULL);
+  Rig *rig = rig_of_looks (shown);
 
-  for (guint o = 0; o < G_N_ELEMENTS (looks); o++) {
-    shown[o] = &looks[o];
-    ask (rig, o, &looks[o]);
-  }
   for (guint i = 0; i < G_N_ELEMENTS (mixed); i++)
     for (guint s = 0; s < G_N_ELEMENTS (shapes); s++)
       for (guint f = 0; f < G_N_ELEMENTS (flags); f++) {

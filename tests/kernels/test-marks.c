@@ -40,7 +40,6 @@ reached (int mark, gpointer user_data, GError **error)
   return TRUE;
 }
 
-/* first = x, the host's turn, second = first, the host's turn while y = second; in phase 1 z = second + second. */
 typedef struct
 {
   const char *name;
@@ -54,6 +53,7 @@ static const Case cases[] = {
   { "/marks/parts", NDDR_FAMILY_GPU, TRUE },
 };
 
+/* first = x, the host's turn, second = first, the host's turn while y = second; in phase 1 z = second + second. */
 static void
 test_marks (gconstpointer data)
 {
