@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +26,31 @@ nddr_open_file (const char *path, GError **error)
   if (fd >= 0 && file == NULL)
     close (fd);
   return file;
+}
+
+char *
+nddr_read_text (const char *path, GError **error)
+{
+  static const char mark[] = "\xef\xbb\xbf";
+  g_autoptr (GString) text = g_string_new (NULL);
+  FILE *file = nddr_open_file (path, error);
+  char part[4096];
+  gsize n;
+
+  if (file == NULL)
+    return NULL;
+  while ((n = fread (part, 1, sizeof part, file)) > 0)
+    g_string_append_len (text, part, n);
+  gboolean whole = !ferror (file);
+  int number = errno;
+  fclose (file);
+  if (!whole) {
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror (number));
+    return NULL;
+  }
+  if (g_str_has_prefix (text->str, mark))
+    g_string_erase (text, 0, strlen (mark));
+  return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
 static gboolean

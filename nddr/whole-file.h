@@ -11,6 +11,9 @@ G_BEGIN_DECLS
 
 /** Opens a file to be read.  Anything else, such as a pipe, which would be waited for, is an error. */
 FILE *nddr_open_file (const char *path, GError **error);
+/** (transfer full) (nullable): all of a text file, opened as nddr_open_file() does, without the mark (U+FEFF) that some editors begin
+ * files with. */
+char *nddr_read_text (const char *path, GError **error);
 
 typedef struct
 {

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/classes.h"
 
+#include <nddr/whole-file.h>
+
 #include <string.h>
 
 void
@@ -45,17 +47,17 @@ parse_line (const char *line, NddrClass *class)
 NddrClass *
 nddr_classes_read (const char *path, guint *n, GError **error)
 {
-  g_autofree char *text = NULL;
   g_autoptr (GError) file_error = NULL;
-  if (!g_file_get_contents (path, &text, NULL, &file_error)) {
+  g_autofree char *text = nddr_read_text (path, &file_error);
+  *n = 0;
+  if (!text) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
         "%s: a data set with segmentation needs its classes there, a line `name #rrggbb` for each id from 0",
         file_error->message);
     return NULL;
   }
 
-  const char *first = g_str_has_prefix (text, "\xef\xbb\xbf") ? text + 3 : text; /* behind the mark that some editors begin files with */
-  g_auto (GStrv) lines = g_strsplit (first, "\n", -1);
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
   g_autoptr (GArray) classes = g_array_new (FALSE, TRUE, sizeof (NddrClass));
   const char *wrong = NULL;
   guint number = 0;
@@ -77,10 +79,13 @@ nddr_classes_read (const char *path, guint *n, GError **error)
     wrong = "there is no class";
   if (!wrong && classes->len > 255)
     wrong = "there are more than 255 classes";
-  *n = classes->len;
-  if (!wrong)
-    return (NddrClass *) g_array_free (g_steal_pointer (&classes), FALSE);
+  guint n_read = classes->len;
+  NddrClass *read = (NddrClass *) g_array_free (g_steal_pointer (&classes), FALSE);
+  if (!wrong) {
+    *n = n_read;
+    return read;
+  }
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s, line %u: %s", path, number, wrong);
-  nddr_classes_free ((NddrClass *) g_array_free (g_steal_pointer (&classes), FALSE), *n);
+  nddr_classes_free (read, n_read);
   return NULL;
 }

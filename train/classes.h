@@ -12,7 +12,7 @@ void nddr_classes_free (NddrClass *classes, guint n);
 /** (transfer full) (nullable): in words, where @a's classes are called otherwise than @b's; NULL: nowhere.
  * @a_owner, @b_owner: who has them, to be read behind "of" */
 char *nddr_classes_difference (const NddrClass *a, guint n_a, const char *a_owner, const NddrClass *b, guint n_b, const char *b_owner);
-/** (nullable): classes from a file with lines `name #rrggbb`. */
+/** (nullable): classes from a file with lines `name #rrggbb`.  On error *@n is 0. */
 NddrClass *nddr_classes_read (const char *path, guint *n, GError **error);
 /** (transfer full): the 40 classes of NYU Depth v2. */
 NddrClass *nddr_classes_nyu40 (guint *n);

@@ -8,6 +8,7 @@
  * to the right, green away from the camera, blue up; (255, 255, 255) is unknown, and so in truth is (127, 127, 127), the zero vector.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/whole-file.h>
 #include <string.h>
 
 #include "train/classes.h"
@@ -146,14 +147,11 @@ parse_line (const char *dir, const char *line, Entry *e)
 static gboolean
 read_list (const char *dir, List *list, GError **error)
 {
-  g_autofree char *text = NULL;
-  g_autoptr (GError) file_error = NULL;
-  if (!g_file_get_contents (list->path, &text, NULL, &file_error)) {
-    if (g_error_matches (file_error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-      return TRUE;
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be read: %s", list->path, file_error->message);
+  if (!g_file_test (list->path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_autofree char *text = nddr_read_text (list->path, error);
+  if (!text)
     return FALSE;
-  }
   list->entries = g_array_new (FALSE, TRUE, sizeof (Entry));
   g_array_set_clear_func (list->entries, clear_entry);
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
+#include <sys/stat.h>
 
 #include <glib/gstdio.h>
 
@@ -133,6 +134,38 @@ test_parts (void)
   fixture_remove (folder);
 }
 
+/** A list may begin with the mark that some editors write. */
+static void
+test_mark (void)
+{
+  char *folder = make ();
+  g_autoptr (GError) error = NULL;
+  write_text (folder, "list/training_seg.txt", "\xef\xbb\xbf/img/0001.png /seg/0001.png\n");
+  g_autoptr (NddrDataset) dataset = open_list (folder, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (nddr_dataset_labels (dataset) & NDDR_LABEL (NDDR_TASK_SEGMENTATION), !=, 0);
+  fixture_remove (folder);
+}
+
+/** Pipes are not waited for. */
+static void
+test_pipes (void)
+{
+  static const char *const files[] = { "list/training_seg.txt", "classes.txt" };
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++) {
+    char *folder = make ();
+    g_autofree char *path = fixture_path (folder, "%s", files[i]);
+    g_autoptr (GError) error = NULL;
+    g_unlink (path);
+    g_assert_cmpint (mkfifo (path, 0600), ==, 0);
+    g_autoptr (NddrDataset) dataset = open_list (folder, &error);
+    g_assert_null (dataset);
+    g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FILE);
+    g_assert_nonnull (strstr (error->message, files[i]));
+    fixture_remove (folder);
+  }
+}
+
 static void
 test_errors (void)
 {
@@ -153,6 +186,7 @@ test_errors (void)
     { "img/0001.png", "no picture", "training_seg.txt, line 1: " },
     { "classes.txt", "wall #000000\n", "has class 1 at (1, 0), but its data set has 1 classes" },
     { "classes.txt", "wall\n", "classes.txt, line 1" },
+    { "classes.txt", "wall #000000\nfloor\n", "classes.txt, line 2" },
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     char *folder = make ();
@@ -183,6 +217,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/published/reading", test_reading);
   g_test_add_func ("/published/parts", test_parts);
+  g_test_add_func ("/published/mark", test_mark);
+  g_test_add_func ("/published/pipes", test_pipes);
   g_test_add_func ("/published/errors", test_errors);
   return g_test_run ();
 }
