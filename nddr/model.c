@@ -60,8 +60,8 @@ check_tensor (const NddrLayer *layer, int branch, const char *name, guint n_dims
       }
 }
 
-static gboolean
-check_tensors (const NddrConfig *config, const NddrTensors *tensors, GError **error)
+gboolean
+nddr_model_check_tensors (const NddrConfig *config, const NddrTensors *tensors, GError **error)
 {
   g_autoptr (NddrNetwork) network = nddr_network_new (config, tensors, NULL, error);
   g_autoptr (GHashTable) needed = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -96,7 +96,7 @@ nddr_model_new (NddrConfig *config, NddrTensors *tensors, GError **error)
   g_autoptr (NddrTensors) owned_tensors = tensors;
   NddrModel *model;
 
-  if (!nddr_config_validate (config, error) || !check_tensors (config, tensors, error))
+  if (!nddr_config_validate (config, error) || !nddr_model_check_tensors (config, tensors, error))
     return NULL;
   g_hash_table_replace (tensors->metadata, g_strdup ("format"), g_strdup ("nddr"));
   g_hash_table_replace (tensors->metadata, g_strdup ("version"), g_strdup ("1"));

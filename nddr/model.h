@@ -13,6 +13,8 @@ G_BEGIN_DECLS
  * wrongly shaped and non-finite ones are errors that name the tensor, what was expected and what was
  * found.  On error both are freed. */
 NddrModel *nddr_model_new (NddrConfig *config, NddrTensors *tensors, GError **error);
+/** Whether @tensors are those of a model of @config, as nddr_model_new() asks. */
+gboolean nddr_model_check_tensors (const NddrConfig *config, const NddrTensors *tensors, GError **error);
 const NddrConfig *nddr_model_get_config (const NddrModel *model);
 const NddrTensors *nddr_model_get_tensors (const NddrModel *model);
 /** Sets "format", "version" and "config"; keeps the other metadata.  Written beside, then renamed. */

@@ -409,6 +409,10 @@ start_layers (Starter *s, NddrStart *start, GError **error)
           "torchvision's names", s->sources[k].path, nddr_backbone_name (s->config->backbone));
       return FALSE;
     }
+  if (!nddr_model_check_tensors (s->config, start->tensors, error)) {
+    g_prefix_error (error, "%s%sthe weights to start from are not whole: ", s->n_sources == 1 ? s->sources[0].path : "", s->n_sources == 1 ? ": " : "");
+    return FALSE;
+  }
   /* the same layers in the same order, now with the files' biases and normalisations */
   start->network = nddr_network_new (s->config, start->tensors, NULL, error);
   return start->network != NULL;

@@ -73,6 +73,16 @@ expect_all_same (const NddrStart *a, const NddrStart *b)
   }
 }
 
+static void
+expect_refused (const NddrRecipe *recipe, const char *const *inits, const char *why)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrStart) none = try_start (recipe, 3, inits, &error);
+  g_assert_null (none);
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, why));
+}
+
 static gboolean
 differ (const NddrArray *a, const NddrArray *b)
 {
@@ -296,6 +306,38 @@ test_resnet (gconstpointer backbone)
   g_assert_cmpfloat (b->data[0], !=, 0);
 }
 
+/* A ResNet whose file lacks a normalisation, or has a bias that no ResNet has, says which tensor it is. */
+static void
+test_resnet_not_whole (void)
+{
+  static const char *const set = "model.backbone=resnet18";
+  static const gint64 dims[] = { 8 };
+  g_autoptr (GError) error = NULL;
+  const char *const sets[] = { set, SMALL, NULL };
+  g_autoptr (NddrRecipe) recipe = make_recipe (sets);
+  g_autoptr (NddrStart) source = start (recipe, 3, NULL);
+  g_autofree char *path = save (source, "whole.safetensors", "normal"), *spoilt = fixture_path (folder, "not-whole.safetensors");
+  g_autoptr (NddrTensors) whole = nddr_safetensors_read (path, FALSE, &error);
+  g_assert_no_error (error);
+  const char *const inits[] = { spoilt, NULL };
+  for (guint i = 0; i < 2; i++) {
+    g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+    for (guint t = 0; t < whole->arrays->len; t++) {
+      const NddrArray *from = whole->arrays->pdata[t];
+      if (i == 0 && g_str_has_prefix (from->name, "bn1."))
+        continue;
+      NddrArray *array = nddr_array_new (from->name, from->n_dims, from->dims);
+      memcpy (array->data, from->data, from->n_elements * sizeof (float));
+      nddr_tensors_take (tensors, array);
+    }
+    if (i == 1)
+      nddr_tensors_take (tensors, nddr_array_new ("conv1.bias", 1, dims));
+    nddr_safetensors_write (tensors, spoilt, NDDR_STORE_F32, &error);
+    g_assert_no_error (error);
+    expect_refused (recipe, inits, i ? "conv1.bias\": expected no such tensor" : "bn1.weight\": expected shape");
+  }
+}
+
 /* torchvision's VGG-16: biases, no normalisation; the layers that the file lacks start anew. */
 static void
 test_vgg (void)
@@ -387,16 +429,6 @@ save_alone (const char *task, const char *set, const char *name)
   g_autoptr (NddrRecipe) recipe = make_recipe (sets);
   g_autoptr (NddrStart) made = start (recipe, 3, NULL);
   return save (made, name, NULL);
-}
-
-static void
-expect_refused (const NddrRecipe *recipe, const char *const *inits, const char *why)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (NddrStart) none = try_start (recipe, 3, inits, &error);
-  g_assert_null (none);
-  g_test_message ("%s", error->message);
-  g_assert_nonnull (strstr (error->message, why));
 }
 
 /* Files that are not what they are given for, and networks that see their input otherwise than the file's. */
@@ -767,6 +799,7 @@ main (int argc, char **argv)
   g_test_add_func ("/start/backbone", test_backbone);
   g_test_add_data_func ("/start/resnet/18", "resnet18", test_resnet);
   g_test_add_data_func ("/start/resnet/50", "resnet50", test_resnet);
+  g_test_add_func ("/start/resnet/not-whole", test_resnet_not_whole);
   g_test_add_func ("/start/vgg", test_vgg);
   g_test_add_func ("/start/models", test_models);
   g_test_add_func ("/start/mismatches", test_mismatches);
