@@ -112,6 +112,7 @@ static const struct
   { "{\"backbone\":\"vgg16\"," TASKS ",\"input\":{\"width\":16385,\"height\":240,\"mean\":[0.5,0.4,0.3],\"std\":[0.2,0.25,1]}}", "to 16384 x 16384" },
   { "{\"backbone\":\"vgg16\"," TASKS ",\"input\":{\"width\":3000000000,\"height\":240,\"mean\":[0.5,0.4,0.3],\"std\":[0.2,0.25,1]}}", "to 16384 x 16384" },
   { "{\"backbone\":\"vgg16\",\"norm_eps\":0," TASKS "," INPUT "}", "\"norm_eps\"" },
+  { "{\"backbone\":\"vgg16\",\"norm_eps\":1e-300," TASKS "," INPUT "}", "\"norm_eps\"" },
   { "{\"backbone\":\"vgg16\",\"norm_eps\":2," TASKS "," INPUT "}", "\"norm_eps\"" },
   { "{\"backbone\":\"vgg16\",\"pool_padding\":\"valid\"," TASKS "," INPUT "}", "valid" },
   { "{\"backbone\":\"vgg16\",\"resize\":\"nearest\"," TASKS "," INPUT "}", "nearest" },
