@@ -25,7 +25,11 @@ LOCAL_SIZE
 bool
 counts (int p, int pixels, int width, int height, float inverse_width, float inverse_height)
 {
-  int safe = min (p, pixels - 1), row = QUOTIENT (safe, width, inverse_width), picture = QUOTIENT (row, height, inverse_height);
+  int safe = min (p, pixels - 1), row = QUOTIENT (safe, width, inverse_width);
+#ifdef NDDR_SOFTWARE
+  row += int (safe - row * width >= width) - int (row * width > safe); // there may be more pixels than QUOTIENT is exact for
+#endif
+  int picture = QUOTIENT (row, height, inverse_height);
   ivec2 most = shown[picture];
   return p < pixels && safe - row * width < most.x && row - picture * height < most.y;
 }

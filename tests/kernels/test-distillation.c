@@ -31,6 +31,7 @@ static const Row rows[] = {
   { NDDR_TASK_DEPTH, 1, 1, 1, 1, 1, 1 },
   { NDDR_TASK_DEPTH, 3, 13, 17, 1, 10, 1 },
   { NDDR_TASK_DEPTH, 2, 97, 129, 1, 3, 1 },
+  { NDDR_TASK_DEPTH, 2, 3200, 1000, 1, 3, 1 }, /* more pixels than a product with 1 / width can be told apart for */
 };
 
 static const Row bench_rows[] = {
@@ -61,39 +62,39 @@ reference (const Row *r, const RefShown *shown, double *gradient, const double *
   return r->kind == NDDR_TASK_NORMAL ? ref_distill_normal (shown, gradient, x, teacher, weight) : ref_distill_depth (shown, gradient, x, teacher, weight);
 }
 
-/* The prediction is the second branch of two, its gradient the first of two, which holds something already. */
+/* The prediction is the second branch of two, its gradient the first of two, which holds something already; large maps have one. */
 static void
 check_row (const Row *r, NddrFamily family, gboolean bench)
 {
-  int pixels = r->batch * r->height * r->width, counted = 0;
+  int pixels = r->batch * r->height * r->width, counted = 0, branches = pixels < 4000000 ? 2 : 1;
   gsize n = (gsize) pixels * r->channels;
   g_autofree char *what = g_strdup_printf ("%s %dx%dx%dx%d, predictions to %g, temperature %g", kind_names[r->kind], r->batch, r->height, r->width, r->channels,
       r->spread, r->temperature);
-  g_autofree double *x = check_random (2 * n, 40, FALSE), *teacher = check_random (n, 41, FALSE), *gradient = check_random (2 * n, 42, FALSE);
+  g_autofree double *x = check_random (branches * n, 40, FALSE), *teacher = check_random (n, 41, FALSE), *gradient = check_random (branches * n, 42, FALSE);
   g_autofree int (*shown)[2] = g_malloc (r->batch * sizeof *shown);
   RefShown ref = make_shown (r, shown);
   NddrCheck *c = check_begin (family, FALSE);
   NddrPlan *plan = check_plan (c);
-  NddrTensor *tx = check_map (c, "x", 2, r->batch, r->height, r->width, r->channels), *tt = check_map (c, "teacher", 1, r->batch, r->height, r->width, r->channels);
-  NddrTensor *tg = check_map (c, "gradient", 2, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tx = check_map (c, "x", branches, r->batch, r->height, r->width, r->channels), *tt = check_map (c, "teacher", 1, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tg = check_map (c, "gradient", branches, r->batch, r->height, r->width, r->channels);
   NddrTensor *scale = nddr_plan_flat (plan, "scale", NDDR_SPACE_INPUT, NDDR_F32, 2), *ts = nddr_plan_flat (plan, "shown", NDDR_SPACE_INPUT, NDDR_F32, 2 * r->batch);
   NddrTensor *loss = nddr_plan_flat (plan, "loss", NDDR_SPACE_OUTPUT, NDDR_F32, 1);
   float *scales;
-  double want;
+  double want, *own = x + (branches - 1) * n;
 
-  for (gsize i = 0; i < 2 * n; i++)
+  for (gsize i = 0; i < branches * n; i++)
     x[i] = (float) (x[i] * r->spread);
   for (gsize i = 0; i < n; i++)
     teacher[i] = (float) (teacher[i] * r->spread * 0.7);
   for (int b = 0; b < r->batch; b++)
     counted += shown[b][0] * shown[b][1];
-  for (gsize i = 0; i < 2 * n; i++)
+  for (gsize i = 0; i < branches * n; i++)
     gradient[i] = (float) (gradient[i] / counted); /* of the size of what is added */
   if (r->kind == NDDR_TASK_DEPTH)
-    x[n] = teacher[0]; /* no error, no gradient */
+    own[0] = teacher[0]; /* no error, no gradient */
   if (r->kind == NDDR_TASK_NORMAL && pixels > 10)
-    x[n + 3] = x[n + 4] = x[n + 5] = teacher[6] = teacher[7] = teacher[8] = 0; /* no direction */
-  nddr_distillation (plan, &(NddrDistillation){ r->kind, { tx, 1, 1 }, { tg, 0, 1 }, tt, ts, scale, loss, r->temperature });
+    own[3] = own[4] = own[5] = teacher[6] = teacher[7] = teacher[8] = 0; /* no direction */
+  nddr_distillation (plan, &(NddrDistillation){ r->kind, { tx, branches - 1, 1 }, { tg, 0, 1 }, tt, ts, scale, loss, r->temperature });
   check_ready (c);
   check_fill (c, tx, x);
   check_fill (c, tt, teacher);
@@ -103,11 +104,11 @@ check_row (const Row *r, NddrFamily family, gboolean bench)
   scales[0] = 1.0f / counted;
   scales[1] = 20;
   check_run (c, 1);
-  want = reference (r, &ref, gradient, x + n, teacher, 20);
+  want = reference (r, &ref, gradient, own, teacher, 20);
   check_compare (c, tg, gradient, 1e-5, "gradient of %s", what);
   check_compare (c, loss, &want, r->channels > 1 ? 1e-5 : 1, "%s", what); /* of one class alone it is 0 */
   if (bench)
-    check_bench (c, 1, 0, tx->bytes / 2 + tt->bytes + tg->bytes, "%s", what);
+    check_bench (c, 1, 0, tx->bytes / branches + tt->bytes + tg->bytes, "%s", what);
   check_end (c);
 }
 
