@@ -63,7 +63,7 @@ static const Key keys[] = {
   { "train", "momentum", REAL, AT (momentum), "0.9", 0, 0.999999 },
   { "train", "beta1", REAL, AT (beta1), "0.9", 0, 0.999999 },
   { "train", "beta2", REAL, AT (beta2), "0.999", 0, 0.999999 },
-  { "train", "adam_eps", REAL, AT (adam_eps), "1e-8", 0, 1 },
+  { "train", "adam_eps", REAL, AT (adam_eps), "1e-8", 1e-30, 1 }, /* 0: 0 / 0 where a gradient is 0 */
   { "train", "schedule", CHOICE, AT (schedule), "poly", 0, 0, "poly,cosine,constant" },
   { "train", "power", REAL, AT (power), "0.9", 0, 100 },
   { "train", "warmup", INTEGER, AT (warmup), "0", 0, HUGE_STEPS },
