@@ -192,10 +192,10 @@ learn (NddrBalance *b, guint k, gint64 t, double gradient)
 }
 
 void
-nddr_balance_end (NddrBalance *b, gint64 t, const double *losses, const double *valid)
+nddr_balance_end (NddrBalance *b, gint64 t, const double *losses, const double *counted)
 {
   for (guint k = 0; k < b->n; k++) {
-    if (valid[k] == 0 || b->fixed[k] == 0)
+    if (counted[k] == 0 || b->fixed[k] == 0)
       continue;
     if (b->recipe->weighting == NDDR_WEIGHTING_UNCERTAINTY)
       learn (b, k, t, 0.5 - b->weights[k] * losses[k]);

@@ -33,8 +33,8 @@ const double *nddr_balance_get_weights (const NddrBalance *balance);
 const double *nddr_balance_get_log_variances (const NddrBalance *balance);
 /** The weighted sum of @losses, with what the weighting adds to it. */
 double nddr_balance_total (const NddrBalance *balance, const double *losses);
-/** Ends step @t: learns from its losses, but for tasks without a valid pixel. @valid: [tasks]: their number or weight */
-void nddr_balance_end (NddrBalance *balance, gint64 t, const double *losses, const double *valid);
+/** Ends step @t: learns from its losses, but for tasks of which no pixel counted. @counted: [tasks]: their number or weight */
+void nddr_balance_end (NddrBalance *balance, gint64 t, const double *losses, const double *counted);
 
 /** (transfer full): the state, and back. */
 char *nddr_balance_to_text (const NddrBalance *balance);

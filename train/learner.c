@@ -589,8 +589,13 @@ end_step (NddrLearner *learner, gint64 t, const double *losses, const double *va
   gboolean finite = isfinite (learner->outcome.gradient_norm);
   if (learner->mixed)
     nddr_scaler_end (&learner->scaler, finite);
-  if (finite || !learner->mixed)
-    nddr_balance_end (learner->balance, t, losses, valid);
+  if (!finite && learner->mixed)
+    return;
+  g_autofree double *counted = g_memdup2 (valid, learner->training->n_tasks * sizeof *valid);
+  for (int k = 0; k < learner->training->n_tasks; k++)
+    if (taught_share (learner, k) > 0)
+      counted[k] = MAX (valid[k], 1); /* a teacher has something to say of every picture */
+  nddr_balance_end (learner->balance, t, losses, counted);
 }
 
 gboolean
