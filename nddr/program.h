@@ -13,9 +13,6 @@ G_BEGIN_DECLS
 
 typedef struct _NddrProgram NddrProgram;
 
-/** What a plan must know of @device. */
-const NddrTraits *nddr_device_get_traits (const NddrDevice *device);
-
 /**
  * Makes buffers, and pipelines where the device has not made them before: making a second program with the same kernels is
  * cheap.

@@ -4,6 +4,7 @@
  * frame's bytes to the pictures.  Setting others makes a new scene beside the old one.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/gpu/device.h>
 #include <nddr/gpu/tuning-cache.h>
 #include <nddr/inference.h>
 #include <nddr/model.h>

@@ -6,6 +6,7 @@
 #include <train/training.h>
 
 #include <math.h>
+#include <nddr/gpu/device.h>
 #include <string.h>
 
 /* Sums over what one fusion layer gives: [branches][channels]. */

@@ -4,6 +4,7 @@
 #include <train/learner.h>
 
 #include <math.h>
+#include <nddr/gpu/device.h>
 #include <string.h>
 
 #define MOMENT1 "moment1/"

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/measure.h>
 
+#include <nddr/gpu/device.h>
 #include <nddr/ops/ops.h>
 #include <nddr/program.h>
 

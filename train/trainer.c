@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <math.h>
+#include <nddr/gpu/device.h>
 #include <nddr/model.h>
 #include <string.h>
 #include <sys/file.h>

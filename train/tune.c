@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/tune.h>
 
+#include <nddr/gpu/device.h>
 #include <nddr/inference.h>
 
 #define ROUNDS 2   /* over all algorithms, so that a slow minute does not meet one alone */

@@ -7,6 +7,7 @@
 #include <train/verb.h>
 
 #include <json-glib/json-glib.h>
+#include <nddr/gpu/device.h>
 #include <nddr/gpu/tuning-cache.h>
 #include <nddr/inference.h>
 #include <nddr/model.h>

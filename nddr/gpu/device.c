@@ -6,7 +6,6 @@
 #include <nddr/gpu/matrix.h>
 #include <nddr/gpu/pipeline.h>
 #include <nddr/gpu/tuning-cache.h>
-#include <nddr/program.h>
 
 #include <math.h>
 #include <string.h>

@@ -41,6 +41,9 @@ struct _NddrDevice
 /** FALSE with @error set where @result is not VK_SUCCESS. @doing: what was being done, as in "allocating 4 MiB". */
 gboolean nddr_vk_check (VkResult result, const char *doing, GError **error);
 
+/** What a plan must know of @device; owned by the device, which does not change it. */
+const NddrTraits *nddr_device_get_traits (const NddrDevice *device);
+
 /** (transfer full): the indices (guint) of all devices that @which means to nddr_device_open(), which would take the first; at least one, all usable;
  * NULL with its @error. */
 GArray *nddr_device_match (const char *which, GError **error);

@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include <math.h>
+#include <nddr/gpu/device.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

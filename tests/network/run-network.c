@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "generator.h"
 
+#include <nddr/gpu/device.h>
 #include <nddr/inference.h>
 #include <nddr/model.h>
 

@@ -5,6 +5,7 @@
 #include "generator.h"
 #include "pixels.h"
 
+#include <nddr/gpu/device.h>
 #include <nddr/inference.h>
 #include <nddr/model.h>
 #include <nddr/nddr-session.h>

@@ -4,6 +4,7 @@
 #include "generator.h"
 
 #include <glib/gstdio.h>
+#include <nddr/gpu/device.h>
 #include <nddr/gpu/pipeline.h>
 #include <nddr/gpu/tuning-cache.h>
 #include <nddr/inference.h>

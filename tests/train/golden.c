@@ -8,6 +8,7 @@
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 #include <math.h>
+#include <nddr/gpu/device.h>
 #include <nddr/model.h>
 #include <stdio.h>
 #include <string.h>
