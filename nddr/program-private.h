@@ -6,6 +6,7 @@
 
 #include <nddr/gpu/memory.h>
 #include <nddr/gpu/pipeline.h>
+#include <nddr/gpu/vulkan.h>
 #include <nddr/program.h>
 
 G_BEGIN_DECLS

@@ -38,9 +38,6 @@ struct _NddrDevice
   NddrTuning *tuning; /* tuning-cache.c; NULL: none */
 };
 
-/** FALSE with @error set where @result is not VK_SUCCESS. @doing: what was being done, as in "allocating 4 MiB". */
-gboolean nddr_vk_check (VkResult result, const char *doing, GError **error);
-
 /** What a plan must know of @device; owned by the device, which does not change it. */
 const NddrTraits *nddr_device_get_traits (const NddrDevice *device);
 
@@ -48,8 +45,10 @@ const NddrTraits *nddr_device_get_traits (const NddrDevice *device);
  * NULL with its @error. */
 GArray *nddr_device_match (const char *which, GError **error);
 
-/** Whether the driver offers a device extension. */
-gboolean nddr_vk_has_extension (VkPhysicalDevice physical, const char *name);
+/** Likewise, among @list, as nddr_device_list() gives it. */
+GArray *nddr_device_match_among (const GPtrArray *list, const char *which, GError **error);
+/** (transfer full): what nddr_device_list() gives, of @devices (VkPhysicalDevice, @instance's) in their order. */
+GPtrArray *nddr_device_list_of (VkInstance instance, const GArray *devices);
 
 /** Submits under the queue's lock, its owner's too where it is lent. */
 gboolean nddr_device_submit (NddrDevice *device, const VkSubmitInfo *submit, VkFence fence, GError **error);

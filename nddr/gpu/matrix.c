@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/matrix.h>
 
-#include <nddr/gpu/device.h>
+#include <nddr/gpu/vulkan.h>
 
 #define VENDOR_INTEL 0x8086
 

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/memory.h>
 
+#include <nddr/gpu/vulkan.h>
+
 #define HOST (VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT)
 
 /* the first type that has all of @wanted, else the first that has all of @needed; -1: none */

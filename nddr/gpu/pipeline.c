@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/pipeline.h>
 
+#include <nddr/gpu/vulkan.h>
+
 #include <string.h>
 
 VkDescriptorType

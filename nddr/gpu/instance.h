@@ -1,0 +1,26 @@
+/* Instances of Vulkan, with the validation layer where NDDR_VALIDATION=1 asks for it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <vulkan/vulkan.h>
+
+G_BEGIN_DECLS
+
+/** @instance: (out): for nddr_instance_destroy().  FALSE with NDDR_ERROR_NO_DEVICE where there is no driver, NDDR_ERROR_UNSUPPORTED
+ * where the loader is too old, NDDR_ERROR_FAILED where the layer is missing, or as of nddr_vk_check().  Thread-safe. */
+gboolean nddr_instance_create (VkInstance *instance, GError **error);
+/** Its devices and its messenger must be gone.  Thread-safe. */
+void nddr_instance_destroy (VkInstance instance);
+
+/** (transfer full): of VkPhysicalDevice, which are the instance's, in the loader's order; may be empty; NULL with @error. */
+GArray *nddr_instance_physical_devices (VkInstance instance, GError **error);
+
+/** From now on what the validation layer finds is g_critical(), on whatever thread it is found.  VK_NULL_HANDLE where NDDR_VALIDATION
+ * does not ask for it. */
+VkDebugUtilsMessengerEXT nddr_messenger_create (VkInstance instance);
+/** VK_NULL_HANDLE is fine. */
+void nddr_messenger_destroy (VkInstance instance, VkDebugUtilsMessengerEXT messenger);
+
+G_END_DECLS
