@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/plan.h>
 
+#include <math.h>
 #include <string.h>
 
 #define ALIGNMENT 256   /* no Vulkan device asks for more of a storage or texel binding's offset */
@@ -19,7 +20,7 @@ const NddrTraits nddr_traits_software = {
   .max_groups = { 65535, 65535, 65535 },
   .max_shared = 32 << 10,
   .max_invocations = 1024,
-  .max_work = NDDR_MAX_WORK,
+  .max_work = INFINITY,
 };
 
 const NddrTraits nddr_traits_gpu = {

@@ -33,14 +33,15 @@ typedef struct
   guint32 max_groups[3];
   guint32 max_shared;      /* bytes */
   guint32 max_invocations;
-  double max_work;         /* multiply-adds that are submitted at once, about: drivers end what takes seconds, and take its device for lost */
+  double max_work;         /* multiply-adds that are submitted at once, about: drivers end what takes seconds, and take its device for lost;
+                            * INFINITY on processors, which nobody waits for */
   NddrMatrixSize matrix;
   guint32 cores;           /* that take workgroups, each of them several; 0: unknown */
   guint64 memory;          /* bytes of the largest device-local heap; 0: unknown */
   const NddrTuning *tuning; /* what was fastest on it, where that was tried; or NULL.  Not owned */
 } NddrTraits;
 
-/** NddrTraits.max_work: two thirds of a second at 25 GMAC/s, which is little for a GPU. */
+/** NddrTraits.max_work of GPUs: two thirds of a second at 25 GMAC/s, which is little for a GPU. */
 #define NDDR_MAX_WORK 16e9
 
 /** What lavapipe and a modest GPU have, for tests and printing. */
