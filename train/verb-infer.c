@@ -111,17 +111,24 @@ set_size (Inference *inference, guint width, guint height, GError **error)
   return TRUE;
 }
 
+/* (transfer full): where output @i of the picture BASE goes. */
+static char *
+result_path (const Inference *inference, guint i, const char *base)
+{
+  const NddrOutput *output = &inference->outputs[i];
+  g_autofree char *name = output->view == NDDR_VIEW_HEAD ? g_strdup_printf ("%s.%s.npy", base, output->task)
+      : inference->name_views ? g_strdup_printf ("%s.%s.%s.png", base, output->task, view_names[output->view])
+                              : g_strdup_printf ("%s.%s.png", base, output->task);
+  return g_build_filename (inference->folder, name, NULL);
+}
+
 static gboolean
 write_result (const Inference *inference, guint i, const char *base, GError **error)
 {
   const NddrOutput *output = &inference->outputs[i];
   const NddrFrame *result = &inference->results[i];
-  gboolean head = output->view == NDDR_VIEW_HEAD;
-  g_autofree char *name = head ? g_strdup_printf ("%s.%s.npy", base, output->task)
-      : inference->name_views ? g_strdup_printf ("%s.%s.%s.png", base, output->task, view_names[output->view])
-                              : g_strdup_printf ("%s.%s.png", base, output->task);
-  g_autofree char *path = g_build_filename (inference->folder, name, NULL);
-  if (!head)
+  g_autofree char *path = result_path (inference, i, base);
+  if (output->view != NDDR_VIEW_HEAD)
     return nddr_image_write_png (path, inference->width, inference->height, inference->channels[i], inference->bits[i], result->planes[0], 0, error);
   guint w, h, channels;
   nddr_session_get_head_size (inference->session, output->task, &w, &h, &channels);
@@ -152,6 +159,22 @@ check_names (char **paths, int n, GError **error)
       return FALSE;
     }
     g_hash_table_insert (seen, g_steal_pointer (&base), paths[i]);
+  }
+  return TRUE;
+}
+
+/* No result may take the place of a file that is read: the model or a picture, all of @inputs. */
+static gboolean
+check_results (const Inference *inference, char **inputs, int n)
+{
+  for (int p = 1; p < n; p++) {
+    g_autofree char *base = base_name (inputs[p]);
+    for (guint i = 0; i < inference->n_outputs; i++) {
+      g_autofree char *path = result_path (inference, i, base);
+      for (int in = 0; in < n && g_file_test (path, G_FILE_TEST_EXISTS); in++)
+        if (!nddr_verb_check_distinct ("infer", "the result", path, inputs[in]))
+          return FALSE;
+    }
   }
   return TRUE;
 }
@@ -213,7 +236,7 @@ nddr_verb_infer (int argc, char **argv)
 
   Inference inference = { .model = model, .session = session, .folder = folder, .name_views = view_list != NULL };
   choose_outputs (&inference, views, n_views, npy);
-  gboolean fine = TRUE;
+  gboolean distinct = check_results (&inference, argv + 1, argc - 1), fine = distinct;
   for (int i = 2; fine && i < argc; i++)
     fine = infer_one (&inference, argv[i], &error);
   free_results (&inference);
@@ -221,5 +244,7 @@ nddr_verb_infer (int argc, char **argv)
   g_free (inference.results);
   g_free (inference.channels);
   g_free (inference.bits);
+  if (!distinct)
+    return NDDR_EXIT_USAGE;
   return fine ? NDDR_EXIT_DONE : nddr_verb_fail ("infer", error);
 }

@@ -273,6 +273,12 @@ test_infer (void)
   expect ("infer model.safetensors picture.png -o one --device no-such-device", 1, "no-such-device");
   expect ("infer model.safetensors picture.png data/val/image/../../../picture.png -o one", 2, "the same names");
 
+  /* results take no input's place, nor the model's, by whatever path */
+  expect ("infer model.safetensors picture.png one/picture.segmentation.png -o one", 2, "one/picture.segmentation.png is the file that is read");
+  expect ("infer model.safetensors ./one/../picture.png one/picture.normal.png -o two/../one", 2, "picture.normal.png is the file that is read");
+  g_autoptr (NddrImage) again = read_result ("one/picture.segmentation.png", NDDR_IMAGE_RGB);
+  g_assert_cmpmem (again->data, 60 * 44 * 3, overlay->data, 60 * 44 * 3);
+
   /* a result that cannot be put in its place leaves nothing beside it */
   g_autofree char *three = in_folder ("three"), *in_the_way = in_folder ("three/picture.normal.png");
   g_assert_cmpint (g_mkdir_with_parents (in_the_way, 0777), ==, 0);
