@@ -148,8 +148,8 @@ published_angle (const float *v, const guint8 *label, double *angle)
   }
   norm = sqrt (norm);
   for (int c = 0; c < 3; c++)
-    n[c] = theirs[c] / norm;
-  *angle = angle_between (encoded, n);
+    n[c] = norm > 0 ? theirs[c] / norm : 0;
+  *angle = norm > 0 ? angle_between (encoded, n) : 90; /* black: TensorFlow's l2_normalize leaves 0, at right angles to all */
   return TRUE;
 }
 
@@ -404,8 +404,10 @@ nddr_metrics_get_errors (const NddrMetrics *metrics, guint task, double limit, g
   guint n_buckets = degrees ? ANGLE_BUCKETS : DEPTH_BUCKETS, per_unit = degrees ? ANGLE_BUCKETS_PER_DEGREE : DEPTH_BUCKETS_PER_METRE;
   memset (bins, 0, n_bins * sizeof *bins);
   for (guint i = 0; buckets && i < n_buckets; i++)
-    if (buckets[i])
-      bins[(guint) MIN (i * (double) n_bins / (per_unit * limit), n_bins - 1)] += buckets[i];
+    if (buckets[i]) {
+      double last = ceil (i * (double) n_bins / (per_unit * limit) - 1e-9) - 1; /* an error on an edge is in the bin that it ends */
+      bins[(guint) CLAMP (last, 0, n_bins - 1)] += buckets[i];
+    }
   return degrees ? score->normal.n : score->depth.n;
 }
 

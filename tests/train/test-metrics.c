@@ -185,6 +185,8 @@ test_published (void)
       memset (code, 127, 3);
     else if (i % 10 == 2)
       code[0] = code[1] = 255; /* not unknown: that takes all three */
+    else if (i % 10 == 3)
+      memset (code, 0, 3); /* a vector of no length, which TensorFlow's l2_normalize leaves so */
     nddr_published_normal_decode (code, truth->normal + 3 * i);
     if (i % 10 == 0)
       continue;
@@ -197,7 +199,7 @@ test_published (void)
       pp += p[c] * p[c];
       cc += (double) code[c] * code[c];
     }
-    double angle = acos (CLAMP (dot / sqrt (pp * cc), -1, 1)) * 180 / G_PI;
+    double angle = cc > 0 ? acos (CLAMP (dot / sqrt (pp * cc), -1, 1)) * 180 / G_PI : 90;
     g_array_append_val (angles, angle);
     sum += angle;
     squares += angle * angle;
@@ -394,6 +396,26 @@ test_depth_not_finite (void)
   g_assert_cmpuint (bins[3], ==, 3);
 }
 
+/** An error on the edge of two bins is within the lower one's limit: "within 0.1 m" holds 0.1 m. */
+static void
+test_edges (void)
+{
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrSample) truth = nddr_sample_new (1, 1);
+  static const float none[3] = { 0, 0, 0 }, depths[] = { 0.1, 0.2, 0.31 };
+  guint64 bins[91];
+  truth->depth = g_memdup2 ((const guint16[]) { 200 }, 2);
+  truth->normal = g_memdup2 ((const guint8[]) { 255, 128, 128 }, 3);
+  for (int i = 0; i < 3; i++)
+    add_plain (metrics, 2, &depths[i], 1, 1, 1, truth);
+  add_plain (metrics, 1, none, 1, 1, 3, truth);
+  g_assert_cmpuint (nddr_metrics_get_errors (metrics, 2, 0.2, 2, bins), ==, 3);
+  g_assert_cmpuint (bins[0], ==, 2);
+  g_assert_cmpuint (bins[1], ==, 1);
+  g_assert_cmpuint (nddr_metrics_get_errors (metrics, 1, 91, 91, bins), ==, 1);
+  g_assert_cmpuint (bins[89], ==, 1);
+}
+
 static void
 test_measures (void)
 {
@@ -439,6 +461,7 @@ main (int argc, char **argv)
   g_test_add_func ("/metrics/normal", test_normal_by_hand);
   g_test_add_func ("/metrics/depth", test_depth_by_hand);
   g_test_add_func ("/metrics/upsampled", test_upsampled);
+  g_test_add_func ("/metrics/edges", test_edges);
   g_test_add_func ("/metrics/published", test_published);
   g_test_add_func ("/metrics/definitions", test_definitions);
   g_test_add_func ("/metrics/depth-not-finite", test_depth_not_finite);
