@@ -156,16 +156,26 @@ add_curve (GString *html, const NddrChart *chart, const Frame *frame, const Nddr
   g_string_append (html, "</g>\n");
 }
 
+/* The last value of a curve that has any. */
+static double
+last_value (const NddrCurve *curve, double scale)
+{
+  for (guint i = curve->n; i-- > 0;)
+    if (isfinite (curve->y[i] * scale))
+      return curve->y[i] * scale;
+  return NAN;
+}
+
 static void
-add_legend (GString *html, const NddrChart *chart, const NddrCurve *curves, guint n_curves, Bucket *const *buckets, const guint *n)
+add_legend (GString *html, const NddrChart *chart, const NddrCurve *curves, guint n_curves)
 {
   g_string_append (html, "<div class=\"legend\">");
   for (guint c = 0; c < n_curves; c++) {
     nddr_html_add (html, "<span class=\"c%u\"><i></i>%s", c + 1, curves[c].name);
-    double value = n[c] ? buckets[c][n[c] - 1].mean : NAN;
-    if (n[c] && chart->digits < 0)
+    double value = last_value (&curves[c], chart->scale);
+    if (isfinite (value) && chart->digits < 0)
       nddr_html_add (html, " <b>%.3g%s</b>", value, chart->unit);
-    else if (n[c])
+    else if (isfinite (value))
       nddr_html_add (html, chart->digits == 1 ? " <b>%.1f%s</b>" : " <b>%.3f%s</b>", value, chart->unit);
     g_string_append (html, "</span>");
   }
@@ -190,7 +200,7 @@ nddr_chart_add_curves (GString *html, const NddrChart *chart, const NddrCurve *c
   Frame frame = { .x_end = chart->x_end };
   frame_set_y (&frame, low, high);
   begin_card (html, chart->title);
-  add_legend (html, chart, curves, n_curves, buckets, n);
+  add_legend (html, chart, curves, n_curves);
   begin_plot (html, chart);
   add_axes (html, &frame, "", chart->unit);
   for (guint c = 0; c < n_curves; c++) {

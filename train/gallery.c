@@ -236,6 +236,28 @@ draw (NddrGallery *gallery, NddrExhibit *exhibit, const NddrSample *truth, const
   return fine;
 }
 
+static gboolean
+is_taken (const NddrGallery *gallery, const char *name)
+{
+  for (guint i = 0; i < gallery->n; i++)
+    if (g_strcmp0 (gallery->exhibits[i].name, name) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* (transfer full): @name, with a number behind it where another sample has it: joined data sets may number theirs alike. */
+static char *
+unique_name (const NddrGallery *gallery, const char *name)
+{
+  g_autofree char *valid = g_utf8_make_valid (name, -1);
+  char *unique = g_strdup (valid);
+  for (guint number = 2; is_taken (gallery, unique); number++) {
+    g_free (unique);
+    unique = g_strdup_printf ("%s (%u)", valid, number);
+  }
+  return unique;
+}
+
 gboolean
 nddr_gallery_show (NddrGallery *gallery, guint index, const NddrSample *truth, const NddrHeadOutput *heads, GError **error)
 {
@@ -250,6 +272,6 @@ nddr_gallery_show (NddrGallery *gallery, guint index, const NddrSample *truth, c
   gallery->indices[i - 1] = index;
   exhibit_clear (exhibit, gallery->config->n_tasks);
   g_autofree char *name = nddr_dataset_name (gallery->dataset, index);
-  exhibit->name = g_utf8_make_valid (name, -1);
+  exhibit->name = unique_name (gallery, name);
   return draw (gallery, exhibit, truth, heads, error);
 }

@@ -240,9 +240,12 @@ add_samples (GString *html, const NddrReport *report)
 {
   const NddrConfig *config = nddr_model_get_config (report->model);
   g_string_append (html, "<h2 id=\"samples\">What it sees</h2>\n");
+  guint n_shown = 0;
+  for (guint i = 0; i < nddr_gallery_get_size (report->gallery); i++)
+    n_shown += nddr_gallery_get (report->gallery, i) != NULL;
   nddr_html_add (html,
       "<p class=\"note\">%u of the %u pictures, evenly spread, not chosen by hand. Where a label is ignored it is chequered, or gray.",
-      nddr_gallery_get_size (report->gallery), report->n_pictures);
+      n_shown, report->n_pictures);
   gboolean has_depth = FALSE;
   for (guint t = 0; t < config->n_tasks; t++)
     has_depth |= config->tasks[t].kind == NDDR_TASK_DEPTH;
@@ -375,7 +378,7 @@ add_validation_curves (GString *html, const NddrRun *run, double x_end)
 static void
 add_training (GString *html, const NddrRun *run)
 {
-  static const char *const titles[][2] = { { "lr", "Learning rate" }, { "images_per_s", "Pictures a second" },
+  static const char *const titles[][2] = { { "lr", "Learning rate" }, { "loss_scale", "Scale of the loss" }, { "images_per_s", "Pictures a second" },
     { "data_wait_s", "Seconds that a step waited for its pictures" }, { "skipped", "Pictures of a batch that stand for broken ones" } };
   double x_end = nddr_run_last_step (run);
   for (guint v = 0; v < run->validations->len; v++)
@@ -402,7 +405,7 @@ add_training (GString *html, const NddrRun *run)
     const char *title = series->name;
     for (guint n = 0; n < G_N_ELEMENTS (titles); n++)
       title = g_str_equal (titles[n][0], series->name) ? titles[n][1] : title;
-    if (!g_str_has_prefix (series->name, "loss"))
+    if (!g_str_equal (series->name, "loss") && !g_str_has_prefix (series->name, "loss."))
       add_series (html, title, series, x_end);
   }
   g_string_append (html, "</div>\n");

@@ -288,7 +288,8 @@ make_run (void)
   g_autofree char *config_path = fixture_path (folder, "run/config.ini"), *log_path = fixture_path (folder, "run/log.jsonl"),
       *path = fixture_path (folder, "run");
   for (int step = 1; step <= 40; step++) {
-    g_string_append_printf (log, "{\"step\":%d,\"loss\":%d,\"loss.normal\":0.5,\"lr\":0.5,\"images_per_s\":0.05,\"<new>\":1}\n", step, 80 - step);
+    g_string_append_printf (log, "{\"step\":%d,\"loss\":%d,\"loss.normal\":0.5,\"lr\":0.5,\"images_per_s\":0.05,\"loss_scale\":%d,\"<new>\":1}\n", step, 80 - step,
+        step < 40 ? 65536 : 512);
     if (step % 20 == 0)
       g_string_append_printf (log, "{\"step\":%d,\"val\":{\"segmentation\":{\"miou\":0.%d,\"pixel_accuracy\":null},\"<b>\":1,"
                                    "\"normal\":{\"mean\":%d,\"within_30\":0.5}},\"val_loss\":3}\n",
@@ -312,12 +313,12 @@ test_page (void)
   add_pixels (metrics, 4);
   g_autoptr (NddrDataset) dataset = nddr_dataset_open ("synth:1,9,40x32", "val", &error);
   g_assert_no_error (error);
-  g_autoptr (NddrGallery) gallery = nddr_gallery_new (config, dataset, 2, 320);
+  g_autoptr (NddrGallery) gallery = nddr_gallery_new (config, dataset, 3, 320);
   g_autoptr (NddrSample) sample = fixture_sample (40, 30, 1);
   g_clear_pointer (&sample->depth, g_free);
   const float output[4] = { 0, 0, 1 };
   const NddrHeadOutput heads[3] = { { output, 1, 1, 4 }, { output, 1, 1, 4 }, { output, 1, 1, 4 } };
-  for (guint i = 0; i < 9; i++)
+  for (guint i = 0; i < 6; i++) /* as if the rest were broken: the third is not shown */
     g_assert_true (nddr_gallery_show (gallery, i, sample, heads, &error));
   NddrReport report = { .title = EVIL, .run = run, .model = model, .model_name = "<best>", .data = "<folder:rooms>", .n_pictures = 9,
       .metrics = metrics, .gallery = gallery, .device = "<device>" };
@@ -326,6 +327,7 @@ test_page (void)
   g_assert_nonnull (strstr (html, "Content-Security-Policy\" content=\"default-src 'none'"));
   check_pictures (html, 4, 2 * (1 + 2 + 1));
   g_assert_cmpuint (count (text, "no label"), ==, 2);
+  g_assert_true (says (text, " 2 of the 9 pictures, "));
   g_assert_true (says (text, "&lt;/b&gt;&lt;script&gt;x&lt;/script&gt;&quot;"));
 
   /* IoU of class 0: 1 / 1; of 1: 1 / 2; of 2: 0 / 1; class 3 does not occur */
@@ -351,9 +353,50 @@ test_page (void)
   g_assert_true (says (text, " Loss training 40 validation 3 "));
   g_assert_true (says (text, " Validation: segmentation, scores mean IoU 60.0% "));
   g_assert_true (says (text, " &lt;new&gt; training 1 "));
+  g_assert_true (says (text, " Scale of the loss training 512 "));
   g_assert_true (says (text, " [&lt;about&gt;] license a&lt;b&gt; "));
   g_assert_null (strstr (html, "nan"));
   check_paths (html);
+}
+
+/* Beside a curve's name stands its last value, however many steps are one point of it. */
+static void
+test_last_value (void)
+{
+  enum { N = 5000 };
+  g_autofree double *x = g_new (double, N), *y = g_new (double, N);
+  g_autoptr (GString) html = g_string_new ("<div>");
+  for (int i = 0; i < N; i++) {
+    x[i] = i + 1;
+    y[i] = i < N - 2 ? 7 : i < N - 1 ? 0.125 : NAN;
+  }
+  nddr_chart_add_curves (html, &(NddrChart){ "C", "", 1, -1, N }, &(NddrCurve){ "training", x, y, N, TRUE }, 1);
+  g_string_append (html, "</div>");
+  g_autofree char *text = check_markup (html->str);
+  g_assert_true (says (text, " C training 0.125 "));
+}
+
+/* Data sets that are joined may number their pictures alike: samples are told apart all the same, and are called the same each time. */
+static void
+test_sample_names (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrModel) model = make_model (4);
+  g_autoptr (NddrDataset) dataset = nddr_dataset_open ("synth:1,2,40x32+synth:2,2,40x32", "val", &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrGallery) gallery = nddr_gallery_new (nddr_model_get_config (model), dataset, 4, 320);
+  const float output[4] = { 0, 0, 1 };
+  const NddrHeadOutput heads[3] = { { output, 1, 1, 4 }, { output, 1, 1, 4 }, { output, 1, 1, 4 } };
+  for (guint time = 0; time < 2; time++) {
+    for (guint i = 0; i < 4; i++) {
+      g_autoptr (NddrSample) sample = fixture_sample (40, 30, 1);
+      g_assert_true (nddr_gallery_show (gallery, i, sample, heads, &error));
+    }
+    for (guint i = 0; i < 2; i++) {
+      g_autofree char *second = g_strconcat (nddr_gallery_get (gallery, i)->name, " (2)", NULL);
+      g_assert_cmpstr (nddr_gallery_get (gallery, 2 + i)->name, ==, second);
+    }
+  }
 }
 
 /* Parts that are not there. */
@@ -425,6 +468,8 @@ main (int argc, char **argv)
   g_test_add_func ("/report/locale", test_locale);
   g_test_add_func ("/report/charts", test_charts);
   g_test_add_func ("/report/page", test_page);
+  g_test_add_func ("/report/last-value", test_last_value);
+  g_test_add_func ("/report/sample-names", test_sample_names);
   g_test_add_func ("/report/parts", test_parts);
   g_test_add_func ("/report/many-classes", test_many_classes);
   g_test_add_func ("/report/failures", test_failures);
