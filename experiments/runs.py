@@ -93,8 +93,7 @@ class Run:
 
     def why(self):
         """What the tool said where it failed; "": it did not, or was not run."""
-        said = last_line(self.folder / "errors.txt")
-        return said if not self.scores() and said.startswith("nddr ") and not self.was_stopped() else ""
+        return "" if self.scores() else last_line(self.folder / "failed.txt")
 
     def was_stopped(self):
         """Whether somebody told the tool to stop."""
@@ -178,6 +177,8 @@ class Trainer:
         begin, steps = time.monotonic(), int({**self.tables.size, **run.keys}.get("train.steps", 0))
         arguments, inits = self.arguments(run)
         resumes = (run.folder / "checkpoint.safetensors").exists()
+        failed = run.folder / "failed.txt"
+        failed.unlink(missing_ok=True)
 
         def watch():
             if sys.stderr.isatty():
@@ -188,6 +189,9 @@ class Trainer:
             if run.was_stopped():
                 raise Stopped
             write(run.folder / "scores.json", self.tool.run(self.evaluation(run), run.folder / "errors.txt"))
+        except Failed as failure:
+            write(failed, f"{failure}\n")
+            raise
         finally:
             if sys.stderr.isatty():
                 print("\r\033[K", end="", file=sys.stderr)

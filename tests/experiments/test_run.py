@@ -122,6 +122,15 @@ def test_failed(bench):
     assert "no row x; it has same, broken" in bench.run("--rows", "x", table=HERE / "again.ini", status=1).stderr
 
 
+def test_under_way(bench):
+    """A run whose tool only has something to say, as one that trains or was killed, has not failed."""
+    run = bench.folder / "way" / "tiny" / "miniature" / "nddr" / "seed-1"
+    run.mkdir(parents=True)
+    (run / "errors.txt").write_text("nddr train: activations are computed again in the backward pass, in 5 segments\n")
+    said = json.loads(bench.run("--print", "--json", out="way", seeds="1").stdout)
+    assert not any(row["failed"] for row in said["rows"]), said
+
+
 def test_ended_early(bench):
     """A run that [train] patience ended is done, and so is one that validates nothing."""
     for out, sets in (("early", ["train.val_every=1", "train.patience=1", "train.lr=1e-30", "train.bn_mode=frozen"]), ("unvalidated", ["train.val_every=0"])):
@@ -178,7 +187,7 @@ def test_ours(bench):
 
 
 def main():
-    tests = [test_table, test_kept, test_moved, test_stopped, test_failed, test_ended_early, test_ours, test_mistakes]
+    tests = [test_table, test_kept, test_moved, test_stopped, test_failed, test_under_way, test_ended_early, test_ours, test_mistakes]
     print(f"1..{len(tests)}")
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
