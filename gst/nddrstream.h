@@ -1,4 +1,4 @@
-/* The sink pad's stream: frames in, formats agreed on, events passed on in order.
+/* The sink pad's stream: frames in, events passed on in order.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once

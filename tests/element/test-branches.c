@@ -98,7 +98,7 @@ push_next (gpointer data)
 }
 
 static void
-test_released_while_settling (void)
+test_released_while_negotiating (void)
 {
   Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
 
@@ -556,7 +556,7 @@ main (int argc, char **argv)
   fixture_init (&argc, &argv);
   g_test_add_func ("/element/branches/added-after-not-linked", test_added_after_not_linked);
   g_test_add_func ("/element/branches/released-the-only-linked", test_released_the_only_linked);
-  g_test_add_func ("/element/branches/released-while-settling", test_released_while_settling);
+  g_test_add_func ("/element/branches/released-while-negotiating", test_released_while_negotiating);
   g_test_add_data_func ("/element/branches/flush-from-a-push", NULL, test_flush_from_a_push);
   g_test_add_data_func ("/element/branches/flush-from-a-push-beside-unlinked", "src_depth", test_flush_from_a_push);
   g_test_add_func ("/element/branches/flush-from-eos", test_flush_from_eos);
