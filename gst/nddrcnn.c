@@ -114,7 +114,7 @@ gst_nddr_cnn_get_pads (GstNddrCnn *self)
   return pads;
 }
 
-/* What is open was opened with the old value: it is used until READY is left upward again. */
+/* The device was opened with the old value, and stays until the element has been in READY again. */
 static void
 warn_if_streaming (GstNddrCnn *self, const char *property)
 {
@@ -465,15 +465,9 @@ gst_nddr_cnn_finalize (GObject *object)
 }
 
 static void
-gst_nddr_cnn_class_init (GstNddrCnnClass *klass)
+install_properties (GObjectClass *object_class)
 {
-  GObjectClass *object_class = G_OBJECT_CLASS (klass);
-  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
-
-  object_class->set_property = gst_nddr_cnn_set_property;
-  object_class->get_property = gst_nddr_cnn_get_property;
-  object_class->finalize = gst_nddr_cnn_finalize;
 
   /**
    * GstNddrCnn:model:
@@ -556,6 +550,18 @@ gst_nddr_cnn_class_init (GstNddrCnnClass *klass)
       g_param_spec_boxed ("stats", "Statistics",
           "Frames done and dropped since PAUSED, times in nanoseconds, device and model", GST_TYPE_STRUCTURE,
           G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+static void
+gst_nddr_cnn_class_init (GstNddrCnnClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+
+  object_class->set_property = gst_nddr_cnn_set_property;
+  object_class->get_property = gst_nddr_cnn_get_property;
+  object_class->finalize = gst_nddr_cnn_finalize;
+  install_properties (object_class);
 
   element_class->change_state = GST_DEBUG_FUNCPTR (gst_nddr_cnn_change_state);
   element_class->request_new_pad = GST_DEBUG_FUNCPTR (gst_nddr_cnn_request_new_pad);

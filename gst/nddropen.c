@@ -32,7 +32,7 @@ static const ErrorRow error_rows[] = {
   { NDDR_ERROR_NO_MEMORY, gst_resource_error_quark, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
       "Use a smaller model or picture, precision=fp16, or a lower max-in-flight." },
   { NDDR_ERROR_DEVICE_LOST, gst_resource_error_quark, GST_RESOURCE_ERROR_FAILED,
-      "Going to NULL and back to PLAYING opens the device anew; the kernel's log may say why it was lost." },
+      "Going to READY and back to PLAYING opens the device anew; the kernel's log may say why it was lost." },
 };
 
 void
