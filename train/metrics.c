@@ -411,8 +411,18 @@ nddr_metrics_get_errors (const NddrMetrics *metrics, guint task, double limit, g
   return degrees ? score->normal.n : score->depth.n;
 }
 
-static void
-build_number (JsonBuilder *builder, const char *name, double value)
+char *
+nddr_score_format (double value, NddrUnit unit)
+{
+  char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+  if (!isfinite (value))
+    return g_strdup ("–");
+  gboolean tenths = unit == NDDR_UNIT_FRACTION || unit == NDDR_UNIT_DEGREES;
+  return g_strdup (g_ascii_formatd (buffer, sizeof buffer, tenths ? "%.1f" : "%.3f", unit == NDDR_UNIT_FRACTION ? 100 * value : value));
+}
+
+void
+nddr_json_add_number (JsonBuilder *builder, const char *name, double value)
 {
   json_builder_set_member_name (builder, name);
   if (isfinite (value))
@@ -432,12 +442,12 @@ nddr_metrics_to_json (const NddrMetrics *metrics)
     json_builder_begin_object (builder);
     for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
       if (measures[m].kind == score->task->kind)
-        build_number (builder, measures[m].name, measure (score, &measures[m]));
+        nddr_json_add_number (builder, measures[m].name, measure (score, &measures[m]));
     if (score->task->kind == NDDR_TASK_SEGMENTATION) {
       json_builder_set_member_name (builder, "class_iou");
       json_builder_begin_object (builder);
       for (guint c = 0; c < score->task->n_classes; c++)
-        build_number (builder, score->task->classes[c].name, class_iou (score, c));
+        nddr_json_add_number (builder, score->task->classes[c].name, class_iou (score, c));
       json_builder_end_object (builder);
     }
     json_builder_end_object (builder);

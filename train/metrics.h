@@ -31,6 +31,11 @@ typedef struct
 /** All of them, those of a kind together, in the order of nddr_metrics_to_json(). */
 const NddrMeasure *nddr_metrics_measures (guint *n);
 
+/** (transfer full): "36.9", "12.3", "0.254", for people: fractions in percent, all without the unit; "–" where @value is not finite. */
+char *nddr_score_format (double value, NddrUnit unit);
+/** Adds member @name to the object that @builder is in: a number, or null where @value is not finite, which JSON cannot say. */
+void nddr_json_add_number (JsonBuilder *builder, const char *name, double value);
+
 /** The scores of each task; not thread-safe. */
 typedef struct _NddrMetrics NddrMetrics;
 

@@ -32,16 +32,6 @@ nddr_report_measure_name (const NddrMeasure *measure)
   return measure->title;
 }
 
-char *
-nddr_report_format (double value, NddrUnit unit)
-{
-  char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-  if (!isfinite (value))
-    return g_strdup ("–");
-  gboolean tenths = unit == NDDR_UNIT_FRACTION || unit == NDDR_UNIT_DEGREES;
-  return g_strdup (g_ascii_formatd (buffer, sizeof buffer, tenths ? "%.1f" : "%.3f", unit == NDDR_UNIT_FRACTION ? 100 * value : value));
-}
-
 const char *
 nddr_report_unit (NddrUnit unit)
 {
@@ -118,7 +108,7 @@ add_class_bars (GString *html, const NddrTask *task, Class *classes, guint64 tot
   for (guint i = 0; i < task->n_classes; i++) {
     const Class *class = &classes[i];
     const NddrClass *known = &task->classes[class->id];
-    g_autofree char *iou = nddr_report_format (class->iou, NDDR_UNIT_FRACTION);
+    g_autofree char *iou = nddr_score_format (class->iou, NDDR_UNIT_FRACTION);
     nddr_html_add (html, "<li><span class=\"swatch\" style=\"background:#%06x\"></span><span class=\"name\" title=\"%s\">%s</span>",
         known->color & 0xffffff, known->name, known->name);
     nddr_html_add (html, "<span class=\"track\"><div style=\"width:%.2f%%;background:#%06x\"></div></span>",

@@ -9,8 +9,6 @@ G_BEGIN_DECLS
 
 /** What a score is called in a sentence: "mean IoU", "within 11.25°". */
 const char *nddr_report_measure_name (const NddrMeasure *measure);
-/** (transfer full): "36.9", "12.3", "0.254": without the unit. */
-char *nddr_report_format (double value, NddrUnit unit);
 /** "%", "°", "m" or "". */
 const char *nddr_report_unit (NddrUnit unit);
 

@@ -65,7 +65,7 @@ add_tiles (GString *html, const NddrReport *report)
       double score = score_of (report->metrics, task, "", &measures[m]);
       if (measures[m].kind != task->kind || !is_key_figure (&measures[m]) || !isfinite (score))
         continue;
-      g_autofree char *number = nddr_report_format (score, measures[m].unit);
+      g_autofree char *number = nddr_score_format (score, measures[m].unit);
       gboolean degrees = measures[m].unit == NDDR_UNIT_DEGREES; /* their sign is small as it is */
       nddr_html_add (tiles,
           degrees ? "<div class=\"card tile\"><em>%s</em><b>%s%s</b>" : "<div class=\"card tile\"><em>%s</em><b>%s<small>%s</small></b>",
@@ -178,7 +178,7 @@ add_scores (GString *html, const NddrReport *report)
         if (measures[m].kind != task->kind || (paper && !isfinite (score)))
           continue;
         g_autofree char *name = g_strconcat (task->name, suffix, ".", measures[m].name, NULL),
-            *number = nddr_report_format (score, measures[m].unit);
+            *number = nddr_score_format (score, measures[m].unit);
         if (rows++ == 0)
           nddr_html_add (html, "<tr class=\"task\"><td colspan=\"%u\">%s%s</td></tr>\n", last ? 4 : 2, task->name,
               paper ? ", as the published code scores it" : "");
@@ -188,8 +188,8 @@ add_scores (GString *html, const NddrReport *report)
           best = !isfinite (other) ? best : measures[m].more_is_better ? fmax (best, other) : fmin (best, other);
         }
         if (last && !paper) {
-          g_autofree char *now = nddr_report_format (nddr_scores_get (last->scores, name), measures[m].unit),
-              *top = nddr_report_format (best, measures[m].unit);
+          g_autofree char *now = nddr_score_format (nddr_scores_get (last->scores, name), measures[m].unit),
+              *top = nddr_score_format (best, measures[m].unit);
           nddr_html_add (html, "<td>%s %s</td><td>%s %s</td>", now, unit, top, unit);
         }
         g_string_append (html, "</tr>\n");
