@@ -1,8 +1,10 @@
 /* nddr bench: times inference, or a training step.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/bench-layers.h>
 #include <train/learner.h>
 #include <train/measure.h>
+#include <train/metrics.h>
 #include <train/tune.h>
 #include <train/verb.h>
 
@@ -37,9 +39,18 @@ typedef struct
   guint phases;       /* of what is timed */
   gint64 plan_us, weights_us; /* starting: to plan; to upload and pack.  In training the weights count with the plan */
   double first_ms;
-  NddrDevicePeak peak;   /* what the device can do; with --layers */
   GArray *ms;         /* of double, sorted */
 } Bench;
+
+/* What the runs say. */
+typedef struct
+{
+  double median_ms, min_ms, p99_ms;
+  double gmac, gflops;             /* 10⁹ multiply-adds of the network forward; 10⁹ operations a second of all that was timed */
+  gsize arena, least, weights;     /* bytes: of activations, of which at once, of weights as the kernels have them */
+  double peak, peak_memory;        /* of the device: operations and bytes a second; with --layers, as the next two */
+  GArray *by_layer, *by_kernel;    /* of NddrBenchRow; NULL: without --layers */
+} Result;
 
 static void
 bench_clear (Bench *bench)
@@ -53,6 +64,13 @@ bench_clear (Bench *bench)
   g_clear_pointer (&bench->network, nddr_network_free);
   g_clear_pointer (&bench->recipe, nddr_recipe_free);
   g_clear_pointer (&bench->ms, g_array_unref);
+}
+
+static void
+result_clear (Result *result)
+{
+  g_clear_pointer (&result->by_layer, g_array_unref);
+  g_clear_pointer (&result->by_kernel, g_array_unref);
 }
 
 static gboolean
@@ -189,11 +207,83 @@ quantile (const GArray *ms, double q)
   return g_array_index (ms, double, MIN ((guint) (q * ms->len), ms->len - 1));
 }
 
-static void
-add_number (JsonBuilder *json, const char *name, double value)
+/* ---- measuring */
+
+static const NddrNetwork *
+network_of (const Bench *bench)
 {
-  json_builder_set_member_name (json, name);
-  json_builder_add_double_value (json, value);
+  return bench->train ? bench->start->network : bench->network;
+}
+
+/* A multiply-add is two operations; in training there are three of each: forward, the input's gradient, the weights'. */
+static double
+gflop_per_mac (const Bench *bench)
+{
+  return 2e-9 * bench->batch * (bench->train ? 3 : 1);
+}
+
+/* Also the device's peak for the network's arithmetic, which these are held against. */
+static gboolean
+measure_layers (Bench *bench, Result *result, GError **error)
+{
+  NddrDevicePeak peak;
+  if (!nddr_measure_device (bench->device, &peak, error))
+    return FALSE;
+  result->peak = (bench->half || bench->mixed) && peak.matrix > 0 ? peak.matrix : peak.fma;
+  result->peak_memory = peak.memory;
+  result->by_layer = nddr_bench_profile (bench->program, bench->phases, FALSE, error);
+  result->by_kernel = result->by_layer ? nddr_bench_profile (bench->program, bench->phases, TRUE, error) : NULL;
+  if (!result->by_kernel)
+    return FALSE;
+  nddr_bench_count_operations (result->by_layer, network_of (bench), bench->width, bench->height, gflop_per_mac (bench));
+  return TRUE;
+}
+
+static gboolean
+measure (Bench *bench, gboolean layers, Result *result, GError **error)
+{
+  const NddrPlan *plan = nddr_program_get_plan (bench->program);
+  NddrNetworkCost cost;
+  if (layers && !measure_layers (bench, result, error))
+    return FALSE;
+  nddr_network_cost (network_of (bench), bench->width, bench->height, &cost);
+  result->median_ms = quantile (bench->ms, 0.5);
+  result->min_ms = quantile (bench->ms, 0);
+  result->p99_ms = quantile (bench->ms, 0.99);
+  result->gmac = cost.macs * (double) bench->batch / 1e9;
+  result->gflops = gflop_per_mac (bench) * cost.macs / (result->median_ms / 1e3);
+  result->arena = plan->space_bytes[NDDR_SPACE_ARENA];
+  result->least = nddr_plan_live_bytes (plan);
+  result->weights = plan->space_bytes[NDDR_SPACE_WEIGHTS];
+  return TRUE;
+}
+
+/* ---- reporting */
+
+static const char *
+precision_of (const Bench *bench)
+{
+  return bench->mixed ? "mixed" : bench->half ? "fp16" : "fp32";
+}
+
+static void
+print_text (const Bench *bench, const Result *result)
+{
+  const NddrProgramStart *start = nddr_program_get_start (bench->program);
+  printf ("device      %s\nprecision   %s\ninput       %ux%u, batch %u%s\n", nddr_device_get_info (bench->device)->name, precision_of (bench),
+      bench->width, bench->height, bench->batch, bench->train ? ", a training step" : "");
+  printf ("first       %.1f ms\nmedian      %.2f ms (%u runs)\nmin         %.2f ms\np99         %.2f ms\n", bench->first_ms, result->median_ms,
+      bench->ms->len, result->min_ms, result->p99_ms);
+  printf ("start       plan %.1f ms, memory %.1f ms, pipelines %.1f ms", bench->plan_us / 1e3, start->memory / 1e3, start->pipelines / 1e3);
+  if (!bench->train)
+    printf (", weights %.1f ms", bench->weights_us / 1e3);
+  printf ("\narithmetic  %.3f GMAC, %.1f GFLOP/s\nactivations %.1f MiB, of which %.1f at once\nweights     %.1f MiB\n", result->gmac,
+      result->gflops, result->arena / 1048576.0, result->least / 1048576.0, result->weights / 1048576.0);
+  if (result->by_layer) {
+    printf ("peak        %.1f GFLOP/s, %.1f GB/s read and written\n", result->peak / 1e9, result->peak_memory / 1e9);
+    nddr_bench_print_rows ("layer", result->by_layer, result->peak);
+    nddr_bench_print_rows ("kernel", result->by_kernel, 0);
+  }
 }
 
 static void
@@ -210,153 +300,13 @@ add_text (JsonBuilder *json, const char *name, const char *value)
   json_builder_add_string_value (json, value);
 }
 
-/* ---- layers */
-
-typedef struct
-{
-  const char *label;
-  guint64 ns;
-  guint steps;
-  double gflop; /* of a layer's convolutions and mixtures; 0: none, or by kernel */
-} Row;
-
-static const NddrNetwork *
-network_of (const Bench *bench)
-{
-  return bench->train ? bench->start->network : bench->network;
-}
-
-/* A multiply-add is two operations; in training there are three of each: forward, the input's gradient, the weights'. */
-static double
-operations (const Bench *bench, guint64 macs)
-{
-  return 2e-9 * macs * bench->batch * (bench->train ? 3 : 1);
-}
-
 static void
-count_operations (const Bench *bench, GArray *rows)
+print_json (const Bench *bench, const Result *result)
 {
-  const NddrNetwork *network = network_of (bench);
-  g_autofree int *widths = NULL, *heights = NULL;
-  nddr_network_sizes (network, bench->width, bench->height, &widths, &heights);
-  for (int i = 0; i < (int) network->layers->len; i++)
-    for (guint r = 0; r < rows->len; r++)
-      if (g_str_equal (g_array_index (rows, Row, r).label, nddr_network_layer (network, i)->label))
-        g_array_index (rows, Row, r).gflop += operations (bench, nddr_network_layer_macs (network, i, widths, heights));
-}
-
-/* What the network's arithmetic can reach at most, in operations a second. */
-static double
-peak (const Bench *bench)
-{
-  return (bench->half || bench->mixed) && bench->peak.matrix > 0 ? bench->peak.matrix : bench->peak.fma;
-}
-
-/* Times by the layer that a step works for, in the order of first appearance; with @by_kernel by what runs. */
-static gboolean
-profile (Bench *bench, gboolean by_kernel, GArray **rows, GError **error)
-{
-  const NddrPlan *plan = nddr_program_get_plan (bench->program);
-  g_autofree guint64 *ns = g_new0 (guint64, plan->steps->len);
-  if (!nddr_program_profile (bench->program, bench->phases, ns, error))
-    return FALSE;
-  *rows = g_array_new (FALSE, FALSE, sizeof (Row));
-  for (guint i = 0; i < plan->steps->len; i++) {
-    const NddrStep *step = plan->steps->pdata[i];
-    const char *key = by_kernel ? step->kernel->name : step->label ? step->label : "";
-    guint r = 0;
-    if (!(bench->phases & 1u << step->phase))
-      continue;
-    while (r < (*rows)->len && !g_str_equal (g_array_index (*rows, Row, r).label, key))
-      r++;
-    if (r == (*rows)->len)
-      g_array_append_vals (*rows, &(Row){ .label = key }, 1);
-    g_array_index (*rows, Row, r).ns += ns[i];
-    g_array_index (*rows, Row, r).steps++;
-  }
-  if (!by_kernel)
-    count_operations (bench, *rows);
-  return TRUE;
-}
-
-static void
-print_rows (const Bench *bench, const char *title, const GArray *rows, gboolean rates)
-{
-  printf ("\n%-40s %8s %6s%s\n", title, "ms", "steps", rates ? "  GFLOP/s of peak" : "");
-  for (guint r = 0; r < rows->len; r++) {
-    const Row *row = &g_array_index (rows, Row, r);
-    printf ("%-40s %8.3f %6u", row->label, row->ns / 1e6, row->steps);
-    if (row->gflop > 0 && row->ns > 0)
-      printf (" %8.1f %5.1f %%", row->gflop / (row->ns / 1e9), 100 * row->gflop * 1e9 / (row->ns / 1e9) / peak (bench));
-    printf ("\n");
-  }
-}
-
-static void
-add_rates (JsonBuilder *json, const char *name, const GArray *rows)
-{
-  json_builder_set_member_name (json, name);
-  json_builder_begin_object (json);
-  for (guint r = 0; r < rows->len; r++) {
-    const Row *row = &g_array_index (rows, Row, r);
-    if (row->gflop > 0 && row->ns > 0)
-      add_number (json, row->label, row->gflop / (row->ns / 1e9));
-  }
-  json_builder_end_object (json);
-}
-
-static void
-add_rows (JsonBuilder *json, const char *name, const GArray *rows)
-{
-  json_builder_set_member_name (json, name);
-  json_builder_begin_object (json);
-  for (guint r = 0; r < rows->len; r++)
-    add_number (json, g_array_index (rows, Row, r).label, g_array_index (rows, Row, r).ns / 1e6);
-  json_builder_end_object (json);
-}
-
-/* ---- reporting */
-
-static const char *
-precision_of (const Bench *bench)
-{
-  return bench->mixed ? "mixed" : bench->half ? "fp16" : "fp32";
-}
-
-static gboolean
-report (Bench *bench, gboolean as_json, gboolean layers, GError **error)
-{
-  const NddrPlan *plan = nddr_program_get_plan (bench->program);
   const NddrProgramStart *start = nddr_program_get_start (bench->program);
-  g_autoptr (GArray) by_layer = NULL, by_kernel = NULL;
-  gsize arena = plan->space_bytes[NDDR_SPACE_ARENA], least = nddr_plan_live_bytes (plan);
-  if (layers && (!nddr_measure_device (bench->device, &bench->peak, error) || !profile (bench, FALSE, &by_layer, error) || !profile (bench, TRUE, &by_kernel, error)))
-    return FALSE;
-  NddrNetworkCost cost;
-  nddr_network_cost (network_of (bench), bench->width, bench->height, &cost);
-  double median = quantile (bench->ms, 0.5), gmac = cost.macs * (double) bench->batch / 1e9;
-  double gflops = operations (bench, cost.macs) / (median / 1e3);
-  const char *device = nddr_device_get_info (bench->device)->name;
-  if (!as_json) {
-    printf ("device      %s\nprecision   %s\ninput       %ux%u, batch %u%s\n", device, precision_of (bench), bench->width, bench->height,
-        bench->batch, bench->train ? ", a training step" : "");
-    printf ("first       %.1f ms\nmedian      %.2f ms (%u runs)\nmin         %.2f ms\np99         %.2f ms\n", bench->first_ms, median, bench->ms->len,
-        quantile (bench->ms, 0), quantile (bench->ms, 0.99));
-    printf ("start       plan %.1f ms, memory %.1f ms, pipelines %.1f ms", bench->plan_us / 1e3, start->memory / 1e3, start->pipelines / 1e3);
-    if (!bench->train)
-      printf (", weights %.1f ms", bench->weights_us / 1e3);
-    printf ("\narithmetic  %.3f GMAC, %.1f GFLOP/s\nactivations %.1f MiB, of which %.1f at once\nweights     %.1f MiB\n", gmac, gflops,
-        arena / 1048576.0, least / 1048576.0, plan->space_bytes[NDDR_SPACE_WEIGHTS] / 1048576.0);
-    if (layers) {
-      printf ("peak        %.1f GFLOP/s, %.1f GB/s read and written\n", peak (bench) / 1e9, bench->peak.memory / 1e9);
-      print_rows (bench, "layer", by_layer, TRUE);
-      print_rows (bench, "kernel", by_kernel, FALSE);
-    }
-    return TRUE;
-  }
   g_autoptr (JsonBuilder) json = json_builder_new ();
   json_builder_begin_object (json);
-  add_text (json, "device", device);
+  add_text (json, "device", nddr_device_get_info (bench->device)->name);
   add_text (json, "precision", precision_of (bench));
   json_builder_set_member_name (json, "input");
   json_builder_begin_array (json);
@@ -364,32 +314,31 @@ report (Bench *bench, gboolean as_json, gboolean layers, GError **error)
   json_builder_add_int_value (json, bench->width);
   json_builder_end_array (json);
   add_count (json, "batch", bench->batch);
-  add_number (json, "first_ms", bench->first_ms);
-  add_number (json, "plan_ms", bench->plan_us / 1e3);
-  add_number (json, "memory_ms", start->memory / 1e3);
-  add_number (json, "pipelines_ms", start->pipelines / 1e3);
+  nddr_json_add_number (json, "first_ms", bench->first_ms);
+  nddr_json_add_number (json, "plan_ms", bench->plan_us / 1e3);
+  nddr_json_add_number (json, "memory_ms", start->memory / 1e3);
+  nddr_json_add_number (json, "pipelines_ms", start->pipelines / 1e3);
   if (!bench->train)
-    add_number (json, "weights_ms", bench->weights_us / 1e3);
-  add_number (json, "median_ms", median);
-  add_number (json, "min_ms", quantile (bench->ms, 0));
-  add_number (json, "p99_ms", quantile (bench->ms, 0.99));
-  add_number (json, "gmac", gmac);
-  add_number (json, "gflops", gflops);
-  add_count (json, "activation_bytes", arena);
-  add_count (json, "live_bytes", least);
-  add_count (json, "weight_bytes", plan->space_bytes[NDDR_SPACE_WEIGHTS]);
-  if (layers) {
-    add_number (json, "peak_gflops", peak (bench) / 1e9);
-    add_number (json, "peak_gb_per_s", bench->peak.memory / 1e9);
-    add_rows (json, "layers", by_layer);
-    add_rates (json, "layer_gflops", by_layer);
-    add_rows (json, "kernels", by_kernel);
+    nddr_json_add_number (json, "weights_ms", bench->weights_us / 1e3);
+  nddr_json_add_number (json, "median_ms", result->median_ms);
+  nddr_json_add_number (json, "min_ms", result->min_ms);
+  nddr_json_add_number (json, "p99_ms", result->p99_ms);
+  nddr_json_add_number (json, "gmac", result->gmac);
+  nddr_json_add_number (json, "gflops", result->gflops);
+  add_count (json, "activation_bytes", result->arena);
+  add_count (json, "live_bytes", result->least);
+  add_count (json, "weight_bytes", result->weights);
+  if (result->by_layer) {
+    nddr_json_add_number (json, "peak_gflops", result->peak / 1e9);
+    nddr_json_add_number (json, "peak_gb_per_s", result->peak_memory / 1e9);
+    nddr_bench_add_times (json, "layers", result->by_layer);
+    nddr_bench_add_rates (json, "layer_gflops", result->by_layer);
+    nddr_bench_add_times (json, "kernels", result->by_kernel);
   }
   json_builder_end_object (json);
   g_autoptr (JsonNode) root = json_builder_get_root (json);
   g_autofree char *text = json_to_string (root, TRUE);
   puts (text);
-  return TRUE;
 }
 
 int
@@ -411,11 +360,14 @@ nddr_verb_bench (int argc, char **argv)
   };
   g_autoptr (GError) error = NULL;
   Bench bench = { 0 };
+  Result result = { 0 };
   NddrPrecision precision;
   static const char summary[] = "Times a model: median of at least " G_STRINGIFY (MIN_RUNS) " runs, of " G_STRINGIFY (MIN_STEPS) " training steps.";
   if (!nddr_verb_parse (&argc, &argv, "MODEL", summary, entries, 1, 1)
-      || !nddr_verb_parse_size ("bench", input, &bench.width, &bench.height)
-      || !nddr_verb_parse_precision ("bench", (bench.mixed = train && g_strcmp0 (precision_name, "mixed") == 0) ? NULL : precision_name, &precision))
+      || !nddr_verb_parse_size ("bench", input, &bench.width, &bench.height))
+    return NDDR_EXIT_USAGE;
+  bench.mixed = train && g_strcmp0 (precision_name, "mixed") == 0;
+  if (!nddr_verb_parse_precision ("bench", bench.mixed ? NULL : precision_name, &precision))
     return NDDR_EXIT_USAGE;
   if (batch != NOT_GIVEN && (batch < 1 || batch > 256))
     return nddr_verb_misuse ("bench", "--batch %d: expected 1 to 256", batch);
@@ -442,7 +394,12 @@ nddr_verb_bench (int argc, char **argv)
   gboolean fine = !tunes || tune (&bench, json, &error);
   gint64 started = g_get_monotonic_time ();
   fine = fine && (train ? prepare_training (&bench, &error) : prepare_inference (&bench, &error)) && time_runs (&bench, started, &error)
-      && report (&bench, json, layers, &error);
+      && measure (&bench, layers, &result, &error);
+  if (fine && json)
+    print_json (&bench, &result);
+  else if (fine)
+    print_text (&bench, &result);
+  result_clear (&result);
   bench_clear (&bench);
   return fine ? NDDR_EXIT_DONE : nddr_verb_fail ("bench", error);
 }

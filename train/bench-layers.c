@@ -1,0 +1,85 @@
+/* See bench-layers.h.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <train/bench-layers.h>
+
+#include <stdio.h>
+#include <train/metrics.h>
+
+GArray *
+nddr_bench_profile (NddrProgram *program, guint phases, gboolean by_kernel, GError **error)
+{
+  const NddrPlan *plan = nddr_program_get_plan (program);
+  g_autofree guint64 *ns = g_new0 (guint64, plan->steps->len);
+  if (!nddr_program_profile (program, phases, ns, error))
+    return NULL;
+  GArray *rows = g_array_new (FALSE, FALSE, sizeof (NddrBenchRow));
+  for (guint i = 0; i < plan->steps->len; i++) {
+    const NddrStep *step = plan->steps->pdata[i];
+    const char *key = by_kernel ? step->kernel->name : step->label ? step->label : "";
+    guint r = 0;
+    if (!(phases & 1u << step->phase))
+      continue;
+    while (r < rows->len && !g_str_equal (g_array_index (rows, NddrBenchRow, r).label, key))
+      r++;
+    if (r == rows->len)
+      g_array_append_vals (rows, &(NddrBenchRow){ .label = key }, 1);
+    g_array_index (rows, NddrBenchRow, r).ns += ns[i];
+    g_array_index (rows, NddrBenchRow, r).steps++;
+  }
+  return rows;
+}
+
+void
+nddr_bench_count_operations (GArray *rows, const NddrNetwork *network, guint width, guint height, double gflop_per_mac)
+{
+  g_autofree int *widths = NULL, *heights = NULL;
+  nddr_network_sizes (network, width, height, &widths, &heights);
+  for (int i = 0; i < (int) network->layers->len; i++)
+    for (guint r = 0; r < rows->len; r++)
+      if (g_str_equal (g_array_index (rows, NddrBenchRow, r).label, nddr_network_layer (network, i)->label))
+        g_array_index (rows, NddrBenchRow, r).gflop += gflop_per_mac * nddr_network_layer_macs (network, i, widths, heights);
+}
+
+/* In GFLOP/s; 0: of a row that has none. */
+static double
+rate (const NddrBenchRow *row)
+{
+  return row->gflop > 0 && row->ns > 0 ? row->gflop / (row->ns / 1e9) : 0;
+}
+
+void
+nddr_bench_print_rows (const char *title, const GArray *rows, double peak)
+{
+  printf ("\n%-40s %8s %6s%s\n", title, "ms", "steps", peak > 0 ? "  GFLOP/s of peak" : "");
+  for (guint r = 0; r < rows->len; r++) {
+    const NddrBenchRow *row = &g_array_index (rows, NddrBenchRow, r);
+    printf ("%-40s %8.3f %6u", row->label, row->ns / 1e6, row->steps);
+    if (peak > 0 && rate (row) > 0)
+      printf (" %8.1f %5.1f %%", rate (row), 100 * rate (row) * 1e9 / peak);
+    printf ("\n");
+  }
+}
+
+void
+nddr_bench_add_times (JsonBuilder *json, const char *name, const GArray *rows)
+{
+  json_builder_set_member_name (json, name);
+  json_builder_begin_object (json);
+  for (guint r = 0; r < rows->len; r++)
+    nddr_json_add_number (json, g_array_index (rows, NddrBenchRow, r).label, g_array_index (rows, NddrBenchRow, r).ns / 1e6);
+  json_builder_end_object (json);
+}
+
+void
+nddr_bench_add_rates (JsonBuilder *json, const char *name, const GArray *rows)
+{
+  json_builder_set_member_name (json, name);
+  json_builder_begin_object (json);
+  for (guint r = 0; r < rows->len; r++) {
+    const NddrBenchRow *row = &g_array_index (rows, NddrBenchRow, r);
+    if (rate (row) > 0)
+      nddr_json_add_number (json, row->label, rate (row));
+  }
+  json_builder_end_object (json);
+}
