@@ -11,8 +11,6 @@
 
 G_BEGIN_DECLS
 
-#define NDDR_PROGRAM_MAX_SLOTS 8
-
 /** What runs that are in flight at once have each of their own. */
 typedef struct
 {

@@ -13,11 +13,13 @@ G_BEGIN_DECLS
 
 typedef struct _NddrProgram NddrProgram;
 
+#define NDDR_PROGRAM_MAX_SLOTS 8
+
 /**
  * Makes buffers, and pipelines where the device has not made them before: making a second program with the same kernels is
  * cheap.
  * @plan: finished; kept by the program, which frees it
- * @slots: how many INPUT and OUTPUT buffers, 1 to 8
+ * @slots: how many INPUT and OUTPUT buffers, 1 to NDDR_PROGRAM_MAX_SLOTS
  */
 NddrProgram *nddr_program_new (NddrDevice *device, NddrPlan *plan, guint slots, GError **error);
 void nddr_program_free (NddrProgram *program); /* waits for what is in flight */

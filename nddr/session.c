@@ -4,6 +4,7 @@
  * frame's bytes to the pictures.  Setting others makes a new scene beside the old one.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/error.h>
 #include <nddr/gpu/device.h>
 #include <nddr/gpu/tuning-cache.h>
 #include <nddr/inference.h>
@@ -16,7 +17,6 @@
 
 #define MIN_INPUT 32
 #define MAX_SIZE 16384
-#define MAX_SLOTS 8
 #define DEFAULT_SLOTS 2
 #define DEFAULT_OPACITY .5f
 
@@ -61,7 +61,7 @@ struct _NddrSession
   guint slots;
   Scene *scene;            /* NULL until frames are set */
   gboolean has_result;     /* the scene's heads hold a real frame's */
-  gint64 uploads[MAX_SLOTS]; /* microseconds that each slot's frame took to copy in */
+  gint64 uploads[NDDR_PROGRAM_MAX_SLOTS]; /* microseconds that each slot's frame took to copy in */
 
   GMutex mutex;            /* around what follows: submit and wait may run in two threads */
   guint64 submitted, waited;
@@ -72,22 +72,6 @@ static const char *const format_names[] = {
   "RGBA", "BGRA", "RGBx", "BGRx", "RGB", "BGR", "NV12", "I420", "YUY2", "GRAY8", "GRAY16_LE", "FLOAT",
 };
 static const char *const view_names[] = { "overlay", "map", "raw", "head" };
-
-static gboolean
-wrong (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
-
-/* NDDR_ERROR_ARGUMENT, and FALSE */
-static gboolean
-wrong (GError **error, const char *format, ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  if (error)
-    *error = g_error_new_valist (NDDR_ERROR, NDDR_ERROR_ARGUMENT, format, args);
-  va_end (args);
-  return FALSE;
-}
 
 /* ---- scenes */
 
@@ -257,7 +241,7 @@ choose_precision (NddrSession *session, NddrPrecision precision, GError **error)
   session->traits.tuning = nddr_device_get_tuning (session->device);
   session->type = NDDR_F32;
   if (precision < NDDR_PRECISION_AUTO || precision > NDDR_PRECISION_FP16)
-    return wrong (error, "precision %d is unknown: the last is %d, fp16", precision, NDDR_PRECISION_FP16);
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "precision %d is unknown: the last is %d, fp16", precision, NDDR_PRECISION_FP16);
   if (precision == NDDR_PRECISION_FP16 && !session->traits.fp16) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED,
         "%s cannot store 16-bit floats in buffers (VkPhysicalDevice16BitStorageFeatures.storageBuffer16BitAccess): use precision fp32 or auto",
@@ -300,12 +284,12 @@ choose_tasks (NddrSession *session, const char *const *tasks, GError **error)
     if (t < 0) {
       g_autofree char *list = list_tasks (session, FALSE);
 
-      return wrong (error, "the model has no task \"%s\"; its tasks are: %s", tasks[i], list);
+      return nddr_fail (error, NDDR_ERROR_ARGUMENT, "the model has no task \"%s\"; its tasks are: %s", tasks[i], list);
     }
     session->requested[t] = TRUE;
   }
   if (tasks && !tasks[0])
-    return wrong (error, "no task was asked for: name at least one, or give NULL for all");
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "no task was asked for: name at least one, or give NULL for all");
   return TRUE;
 }
 
@@ -317,7 +301,8 @@ choose_size (NddrSession *session, guint width, guint height, GError **error)
   width = width ? width : config->input_width;
   height = height ? height : config->input_height;
   if (MIN (width, height) < MIN_INPUT || MAX (width, height) > MAX_SIZE)
-    return wrong (error, "the network cannot run at %ux%u: it takes %dx%d to %dx%d", width, height, MIN_INPUT, MIN_INPUT, MAX_SIZE, MAX_SIZE);
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT,
+        "the network cannot run at %ux%u: it takes %dx%d to %dx%d", width, height, MIN_INPUT, MIN_INPUT, MAX_SIZE, MAX_SIZE);
   session->network = nddr_network_new (config, nddr_model_get_tensors (session->model), session->requested, error);
   if (!session->network)
     return FALSE;
@@ -346,8 +331,8 @@ nddr_session_new (NddrDevice *device, NddrModel *model, const NddrSessionOptions
   session->device = nddr_device_ref (device);
   session->model = nddr_model_ref (model);
   session->slots = options->slots ? options->slots : DEFAULT_SLOTS;
-  if (session->slots > MAX_SLOTS) {
-    wrong (error, "%u frames in flight are too many: 1 to %d", session->slots, MAX_SLOTS);
+  if (session->slots > NDDR_PROGRAM_MAX_SLOTS) {
+    nddr_fail (error, NDDR_ERROR_ARGUMENT, "%u frames in flight are too many: 1 to %d", session->slots, NDDR_PROGRAM_MAX_SLOTS);
     return NULL;
   }
   if (!choose_precision (session, options->precision, error) || !choose_tasks (session, options->tasks, error) ||
@@ -379,12 +364,12 @@ static gboolean
 check_input (const NddrFrameFormat *input, GError **error)
 {
   if (input->format > NDDR_PIXEL_GRAY8)
-    return wrong (error, "frames cannot be %s: that is for outputs alone",
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "frames cannot be %s: that is for outputs alone",
         input->format <= NDDR_PIXEL_FLOAT ? format_names[input->format] : "of an unknown format");
   if (MIN (input->width, input->height) < 1 || MAX (input->width, input->height) > MAX_SIZE)
-    return wrong (error, "frames cannot be %ux%u: 1x1 to %dx%d", input->width, input->height, MAX_SIZE, MAX_SIZE);
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "frames cannot be %ux%u: 1x1 to %dx%d", input->width, input->height, MAX_SIZE, MAX_SIZE);
   if (!(input->kr >= 0 && input->kb >= 0 && input->kr + input->kb < 1))
-    return wrong (error, "kr %g and kb %g are no luma coefficients: both at least 0, their sum under 1", input->kr, input->kb);
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "kr %g and kb %g are no luma coefficients: both at least 0, their sum under 1", input->kr, input->kb);
   return TRUE;
 }
 
@@ -407,10 +392,11 @@ check_output (NddrSession *session, const NddrOutput *output, GError **error)
   if (t < 0 || !session->requested[t]) {
     g_autofree char *list = list_tasks (session, TRUE);
 
-    return wrong (error, "this session does not compute a task \"%s\"; its tasks are: %s", output->task ? output->task : "(null)", list);
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT,
+        "this session does not compute a task \"%s\"; its tasks are: %s", output->task ? output->task : "(null)", list);
   }
   if (output->view > NDDR_VIEW_HEAD || output->format > NDDR_PIXEL_FLOAT)
-    return wrong (error, "task \"%s\": view %d in format %d is unknown", output->task, output->view, output->format);
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "task \"%s\": view %d in format %d is unknown", output->task, output->view, output->format);
   kind = nddr_model_get_task (session->model, t)->kind;
   if (output->view == NDDR_VIEW_HEAD)
     fits = output->format == NDDR_PIXEL_FLOAT;
@@ -419,14 +405,15 @@ check_output (NddrSession *session, const NddrOutput *output, GError **error)
   else
     fits = is_rgba (output->format);
   if (!fits)
-    return wrong (error, "task \"%s\": view %s is not made as %s but as %s", output->task, view_names[output->view], format_names[output->format],
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT,
+        "task \"%s\": view %s is not made as %s but as %s", output->task, view_names[output->view], format_names[output->format],
         output->view == NDDR_VIEW_HEAD ? "FLOAT" : output->view == NDDR_VIEW_RAW ? format_names[raw[kind]] : "RGBA, BGRA, RGBx or BGRx");
   return TRUE;
 }
 
-/* TRUE unless the device has failed, or @busy says that frames in flight matter and there are some */
+/* FALSE where the device has failed or, with @must_be_idle, frames are in flight. */
 static gboolean
-check_state (NddrSession *session, gboolean busy, GError **error)
+check_state (NddrSession *session, gboolean must_be_idle, GError **error)
 {
   guint64 in_flight;
   gboolean ok;
@@ -437,8 +424,8 @@ check_state (NddrSession *session, gboolean busy, GError **error)
   if (!ok && error)
     *error = g_error_copy (session->failure);
   g_mutex_unlock (&session->mutex);
-  if (ok && busy && in_flight)
-    return wrong (error, "%" G_GUINT64_FORMAT " frames are in flight: wait for them before frames are set anew", in_flight);
+  if (ok && must_be_idle && in_flight)
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "%" G_GUINT64_FORMAT " frames are in flight: wait for them before frames are set anew", in_flight);
   return ok;
 }
 
@@ -549,9 +536,10 @@ check_frame (const Scene *scene, const NddrFrame *frame, GError **error)
 
   for (int p = 0; p < packing->n_planes; p++) {
     if (!frame->planes[p])
-      return wrong (error, "plane %d of the frame is missing: its format has %d", p, packing->n_planes);
+      return nddr_fail (error, NDDR_ERROR_ARGUMENT, "plane %d of the frame is missing: its format has %d", p, packing->n_planes);
     if (frame_rows (scene, frame, p) > 1 && ABS ((gint64) frame->strides[p]) < packing->row_bytes[p])
-      return wrong (error, "plane %d of the frame has a stride of %d bytes, but rows of %d", p, frame->strides[p], packing->row_bytes[p]);
+      return nddr_fail (error, NDDR_ERROR_ARGUMENT,
+          "plane %d of the frame has a stride of %d bytes, but rows of %d", p, frame->strides[p], packing->row_bytes[p]);
   }
   return TRUE;
 }
@@ -561,13 +549,13 @@ upload (NddrSession *session, guint slot, const NddrFrame *frame, const double *
 {
   const Scene *scene = session->scene;
   guint8 *to = nddr_program_map (scene->program, scene->frame, slot);
-  float *shown = nddr_program_map (scene->program, scene->opacities, slot);
+  float *slot_opacities = nddr_program_map (scene->program, scene->opacities, slot);
 
   for (int p = 0; p < scene->packing.n_planes; p++)
     copy_rows (to + scene->packing.offset[p], scene->packing.pitch[p], frame->planes[p], frame->strides[p], scene->packing.row_bytes[p],
         frame_rows (scene, frame, p));
   for (guint i = 0; i < scene->n_pictures; i++)
-    shown[i] = opacities ? CLAMP (opacities[i], 0, 1) : DEFAULT_OPACITY;
+    slot_opacities[i] = opacities ? CLAMP (opacities[i], 0, 1) : DEFAULT_OPACITY;
 }
 
 guint64
@@ -579,7 +567,7 @@ nddr_session_submit (NddrSession *session, const NddrFrame *frame, const double 
   if (!check_state (session, FALSE, error))
     return 0;
   if (!session->scene) {
-    wrong (error, "nothing is known of the frames yet: call nddr_session_set_frames() first");
+    nddr_fail (error, NDDR_ERROR_ARGUMENT, "nothing is known of the frames yet: call nddr_session_set_frames() first");
     return 0;
   }
   if (!check_frame (session->scene, frame, error))
@@ -589,7 +577,7 @@ nddr_session_submit (NddrSession *session, const NddrFrame *frame, const double 
   waited = session->waited;
   g_mutex_unlock (&session->mutex);
   if (ticket - waited > session->slots) {
-    wrong (error, "all %u slots are in flight: wait for frame %" G_GUINT64_FORMAT " first", session->slots, waited + 1);
+    nddr_fail (error, NDDR_ERROR_ARGUMENT, "all %u slots are in flight: wait for frame %" G_GUINT64_FORMAT " first", session->slots, waited + 1);
     return 0;
   }
   slot = (ticket - 1) % session->slots;
@@ -616,7 +604,8 @@ check_results (const Scene *scene, const NddrFrame *results, GError **error)
     const Picture *picture = &scene->pictures[i];
 
     if (results[i].planes[0] && picture->rows > 1 && (gsize) ABS ((gint64) results[i].strides[0]) < picture->row_bytes)
-      return wrong (error, "result %u has a stride of %d bytes, but rows of %" G_GSIZE_FORMAT, i, results[i].strides[0], picture->row_bytes);
+      return nddr_fail (error, NDDR_ERROR_ARGUMENT,
+          "result %u has a stride of %d bytes, but rows of %" G_GSIZE_FORMAT, i, results[i].strides[0], picture->row_bytes);
   }
   return TRUE;
 }
@@ -650,9 +639,10 @@ nddr_session_wait (NddrSession *session, guint64 ticket, const NddrFrame *result
   oldest = session->waited + 1;
   g_mutex_unlock (&session->mutex);
   if (oldest > submitted)
-    return wrong (error, "frame %" G_GUINT64_FORMAT " cannot be waited for: none is in flight", ticket);
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "frame %" G_GUINT64_FORMAT " cannot be waited for: none is in flight", ticket);
   if (ticket != oldest)
-    return wrong (error, "frame %" G_GUINT64_FORMAT " cannot be waited for now: frame %" G_GUINT64_FORMAT " comes first", ticket, oldest);
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT,
+        "frame %" G_GUINT64_FORMAT " cannot be waited for now: frame %" G_GUINT64_FORMAT " comes first", ticket, oldest);
 
   if (results && !check_results (session->scene, results, error))
     return FALSE;
