@@ -1,7 +1,7 @@
 /* nddr synth: writes pictures of made-up rooms as a folder data set.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <train/export.h>
+#include <train/folder-writer.h>
 #include <train/progress.h>
 #include <train/source.h>
 #include <train/synth/synth.h>
@@ -38,7 +38,7 @@ make_one (gpointer data, gpointer user_data)
     g_autofree char *name = g_strdup_printf ("%0*u", job->digits, index);
     g_autoptr (NddrSample) sample = job->walk ? nddr_synth_walk (job->seed, index, job->count, job->width, job->height)
                                               : nddr_synth_picture (job->seed, index, job->width, job->height);
-    nddr_export_sample (job->dir, job->split, name, sample, &error);
+    nddr_folder_writer_add (job->dir, job->split, name, sample, &error);
   }
   g_mutex_lock (&job->lock);
   job->done++;
@@ -138,7 +138,7 @@ nddr_verb_synth (int argc, char **argv)
   job.walk = walk;
   for (job.digits = 4, count = (count - 1) / 10000; count > 0; count /= 10)
     job.digits++;
-  if (!check_folder (&job, &error) || !nddr_export_begin (job.dir, job.split, nddr_synth_classes, N_CLASSES, &error))
+  if (!check_folder (&job, &error) || !nddr_folder_writer_begin (job.dir, job.split, nddr_synth_classes, N_CLASSES, &error))
     return nddr_verb_fail ("synth", error);
   g_mutex_init (&job.lock);
   g_cond_init (&job.changed);

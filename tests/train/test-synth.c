@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fixture.h"
-#include "train/export.h"
+#include "train/folder-writer.h"
 #include "train/loader.h"
 #include "train/synth/synth.h"
 
@@ -296,8 +296,8 @@ test_export (void)
   char *folder = fixture_folder ();
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrSample) sample = nddr_synth_picture (2, 5, 64, 48);
-  g_assert_true (nddr_export_begin (folder, "some", nddr_synth_classes, N_CLASSES, &error));
-  g_assert_true (nddr_export_sample (folder, "some", "picture", sample, &error));
+  g_assert_true (nddr_folder_writer_begin (folder, "some", nddr_synth_classes, N_CLASSES, &error));
+  g_assert_true (nddr_folder_writer_add (folder, "some", "picture", sample, &error));
   g_autofree char *spec = g_strdup_printf ("folder:%s,some+synth:2,6,64x48", folder);
   g_autoptr (NddrDataset) dataset = nddr_dataset_open (spec, "train", &error);
   g_assert_no_error (error);
@@ -309,10 +309,10 @@ test_export (void)
     g_autofree char *again = checksum (other);
     g_assert_cmpstr (again, ==, sum);
   }
-  g_assert_false (nddr_export_begin (folder, "some", nddr_synth_classes, 3, &error));
+  g_assert_false (nddr_folder_writer_begin (folder, "some", nddr_synth_classes, 3, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FILE);
   g_clear_error (&error);
-  g_assert_false (nddr_export_sample (folder, "none", "picture", sample, &error));
+  g_assert_false (nddr_folder_writer_add (folder, "none", "picture", sample, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FILE);
   fixture_remove (folder);
 }

@@ -8,9 +8,9 @@
 G_BEGIN_DECLS
 
 /** Makes the folder with classes.txt and an empty @split; what is there stays.  A classes.txt that says otherwise is an error. */
-gboolean nddr_export_begin (const char *dir, const char *split, const NddrClass *classes, guint n_classes, GError **error);
+gboolean nddr_folder_writer_begin (const char *dir, const char *split, const NddrClass *classes, guint n_classes, GError **error);
 
 /** Writes @sample's picture and the labels that it has as NAME.png.  Thread-safe, for different names. */
-gboolean nddr_export_sample (const char *dir, const char *split, const char *name, const NddrSample *sample, GError **error);
+gboolean nddr_folder_writer_add (const char *dir, const char *split, const char *name, const NddrSample *sample, GError **error);
 
 G_END_DECLS

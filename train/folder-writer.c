@@ -1,7 +1,7 @@
 /* Writing folder data sets.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "train/export.h"
+#include "train/folder-writer.h"
 
 #include <errno.h>
 
@@ -12,7 +12,7 @@
 static const char *const folders[] = { "image", "segmentation", "normal", "depth" };
 
 gboolean
-nddr_export_begin (const char *dir, const char *split, const NddrClass *classes, guint n_classes, GError **error)
+nddr_folder_writer_begin (const char *dir, const char *split, const NddrClass *classes, guint n_classes, GError **error)
 {
   for (guint i = 0; i < G_N_ELEMENTS (folders); i++) {
     g_autofree char *path = g_build_filename (dir, split, folders[i], NULL);
@@ -38,7 +38,7 @@ nddr_export_begin (const char *dir, const char *split, const NddrClass *classes,
 }
 
 gboolean
-nddr_export_sample (const char *dir, const char *split, const char *name, const NddrSample *sample, GError **error)
+nddr_folder_writer_add (const char *dir, const char *split, const char *name, const NddrSample *sample, GError **error)
 {
   const struct { gconstpointer data; guint channels, bits; } planes[] = {
     { sample->rgb, 3, 8 }, { sample->segmentation, 1, 8 }, { sample->normal, 3, 8 }, { sample->depth, 1, 16 },
