@@ -213,19 +213,19 @@ nddr_chart_add_curves (GString *html, const NddrChart *chart, const NddrCurve *c
 /* ---- histograms */
 
 static void
-add_mark (GString *html, const Frame *frame, const NddrMark *mark, guint row, const char *unit)
+add_line (GString *html, const Frame *frame, const NddrChartLine *line, guint row, const char *unit)
 {
-  double x = place_x (frame, mark->at);
+  double x = place_x (frame, line->at);
   gboolean left = x > 0.75 * WIDTH;
   nddr_html_add (html, "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", x, x, TOP, HEIGHT - BOTTOM);
   nddr_html_add (html, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s ", left ? x - 5 : x + 5, TOP + 10 + 15 * row,
-      left ? "end" : "start", mark->name);
-  nddr_html_add (html, frame->x_end > 10 ? "%.1f%s</text>\n" : "%.2f%s</text>\n", mark->at, unit);
+      left ? "end" : "start", line->name);
+  nddr_html_add (html, frame->x_end > 10 ? "%.1f%s</text>\n" : "%.2f%s</text>\n", line->at, unit);
 }
 
 void
-nddr_chart_add_histogram (GString *html, const NddrChart *chart, const guint64 *bins, guint n_bins, guint64 total, const NddrMark *marks,
-    guint n_marks)
+nddr_chart_add_histogram (GString *html, const NddrChart *chart, const guint64 *bins, guint n_bins, guint64 total, const NddrChartLine *lines,
+    guint n_lines)
 {
   Frame frame = { .x_end = chart->x_end };
   double highest = 0, width = chart->x_end / n_bins;
@@ -246,14 +246,14 @@ nddr_chart_add_histogram (GString *html, const NddrChart *chart, const guint64 *
         "<rect class=\"bar\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"><title>%g to %g%s: %.2f %% of pixels</title></rect>\n", x + 0.5,
         y, place_x (&frame, (b + 1) * width) - x - 1, HEIGHT - BOTTOM - y, b * width, (b + 1) * width, chart->unit, share);
   }
-  for (guint m = 0; m < n_marks; m++)
-    add_mark (html, &frame, &marks[m], m, chart->unit);
+  for (guint m = 0; m < n_lines; m++)
+    add_line (html, &frame, &lines[m], m, chart->unit);
   end_plot (html);
 }
 
 void
-nddr_chart_add_cumulative (GString *html, const NddrChart *chart, const guint64 *bins, guint n_bins, guint64 total, const NddrMark *marks,
-    guint n_marks)
+nddr_chart_add_cumulative (GString *html, const NddrChart *chart, const guint64 *bins, guint n_bins, guint64 total, const NddrChartLine *lines,
+    guint n_lines)
 {
   Frame frame = { .x_end = chart->x_end, .y_low = 0, .y_high = 100, .y_step = 25 };
   double width = chart->x_end / n_bins, sum = 0;
@@ -268,14 +268,14 @@ nddr_chart_add_cumulative (GString *html, const NddrChart *chart, const guint64 
     nddr_html_add (html, "L%.1f %.1f", place_x (&frame, (b + 1) * width), place_y (&frame, sum));
   }
   g_string_append (html, "\"/></g>\n");
-  for (guint m = 0; m < n_marks; m++) {
-    double x = place_x (&frame, marks[m].at), y = place_y (&frame, 100 * marks[m].share);
+  for (guint m = 0; m < n_lines; m++) {
+    double x = place_x (&frame, lines[m].at), y = place_y (&frame, 100 * lines[m].share);
     nddr_html_add (html, "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", x, x, y, HEIGHT - BOTTOM);
   }
-  for (guint m = 0; m < n_marks; m++) {
-    double x = place_x (&frame, marks[m].at), y = place_y (&frame, 100 * marks[m].share);
+  for (guint m = 0; m < n_lines; m++) {
+    double x = place_x (&frame, lines[m].at), y = place_y (&frame, 100 * lines[m].share);
     nddr_html_add (html, "<circle class=\"dot c2\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/>", x, y);
-    nddr_html_add (html, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\">%s %.1f%%</text>\n", x + 9, y + 12, marks[m].name, 100 * marks[m].share);
+    nddr_html_add (html, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\">%s %.1f%%</text>\n", x + 9, y + 12, lines[m].name, 100 * lines[m].share);
   }
   end_plot (html);
 }

@@ -30,7 +30,7 @@ typedef struct
 typedef struct
 {
   guint task;
-  const NddrMeasure *measure;
+  const NddrMetric *metric;
 } NddrComparisonColumn;
 
 struct _NddrComparison
@@ -53,8 +53,8 @@ nddr_comparison_task (const NddrComparison *comparison, guint i)
   return &g_array_index (comparison->tasks, NddrComparisonTask, i);
 }
 
-/** In the unit of @measure; NAN where the entry has none. */
-double nddr_comparison_score (const NddrComparisonEntry *entry, const NddrComparisonTask *task, const NddrMeasure *measure);
+/** In the unit of @metric; NAN where the entry has none. */
+double nddr_comparison_score (const NddrComparisonEntry *entry, const NddrComparisonTask *task, const NddrMetric *metric);
 
 /** (transfer none) (nullable): the first baseline that has a score of @task; NULL: none. */
 const NddrComparisonEntry *nddr_comparison_baseline (const NddrComparison *comparison, const NddrComparisonTask *task);

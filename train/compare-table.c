@@ -42,14 +42,14 @@ fill_column (Table *table, const NddrComparison *comparison, guint c)
   const NddrComparisonTask *task = nddr_comparison_task (comparison, column->task);
   double best = NAN;
   table->groups[FIRST_SCORE + c] = task->name;
-  set_cell (table, 0, FIRST_SCORE + c, g_strdup (column->measure->title));
+  set_cell (table, 0, FIRST_SCORE + c, g_strdup (column->metric->title));
   for (guint i = 0; i < comparison->entries->len; i++) {
-    double score = nddr_comparison_score (nddr_comparison_entry (comparison, i), task, column->measure);
-    set_cell (table, 1 + i, FIRST_SCORE + c, nddr_score_format (score, column->measure->unit));
-    best = !isfinite (score) ? best : column->measure->more_is_better ? fmax (best, score) : fmin (best, score);
+    double score = nddr_comparison_score (nddr_comparison_entry (comparison, i), task, column->metric);
+    set_cell (table, 1 + i, FIRST_SCORE + c, nddr_score_format (score, column->metric->unit));
+    best = !isfinite (score) ? best : column->metric->more_is_better ? fmax (best, score) : fmin (best, score);
   }
   for (guint i = 0; comparison->entries->len > 1 && i < comparison->entries->len; i++)
-    table->best[(1 + i) * table->n_columns + FIRST_SCORE + c] = nddr_comparison_score (nddr_comparison_entry (comparison, i), task, column->measure) == best;
+    table->best[(1 + i) * table->n_columns + FIRST_SCORE + c] = nddr_comparison_score (nddr_comparison_entry (comparison, i), task, column->metric) == best;
 }
 
 static void

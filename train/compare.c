@@ -190,7 +190,7 @@ make_columns (NddrComparison *comparison)
 {
   static const NddrTaskKind order[N_KINDS] = { NDDR_TASK_NORMAL, NDDR_TASK_SEGMENTATION, NDDR_TASK_DEPTH };
   guint n;
-  const NddrMeasure *measures = nddr_metrics_measures (&n);
+  const NddrMetric *all_metrics = nddr_metrics_list (&n);
   for (guint t = 0; t < comparison->tasks->len; t++) {
     NddrComparisonTask *task = &g_array_index (comparison->tasks, NddrComparisonTask, t);
     task->published = is_published (comparison, task->name);
@@ -198,8 +198,8 @@ make_columns (NddrComparison *comparison)
   for (guint k = 0; k < N_KINDS; k++)
     for (guint t = 0; t < comparison->tasks->len; t++)
       for (guint m = 0; nddr_comparison_task (comparison, t)->kind == order[k] && m < n; m++)
-        if (measures[m].kind == order[k]) {
-          NddrComparisonColumn column = { t, &measures[m] };
+        if (all_metrics[m].kind == order[k]) {
+          NddrComparisonColumn column = { t, &all_metrics[m] };
           g_array_append_val (comparison->columns, column);
         }
 }
@@ -235,22 +235,22 @@ nddr_comparison_new (const char *const *runs, const char *const *baselines, gboo
 /* ---- scores and gains */
 
 double
-nddr_comparison_score (const NddrComparisonEntry *entry, const NddrComparisonTask *task, const NddrMeasure *measure)
+nddr_comparison_score (const NddrComparisonEntry *entry, const NddrComparisonTask *task, const NddrMetric *metric)
 {
-  g_autofree char *name = g_strconcat (task->name, ".", measure->name, NULL);
+  g_autofree char *name = g_strconcat (task->name, ".", metric->name, NULL);
   return nddr_scores_get (entry->scores, name);
 }
 
 /* What a task is compared by. */
-static const NddrMeasure *
-primary_measure (NddrTaskKind kind)
+static const NddrMetric *
+primary_metric (NddrTaskKind kind)
 {
   static const char *const names[N_KINDS] = { [NDDR_TASK_SEGMENTATION] = "miou", [NDDR_TASK_NORMAL] = "mean", [NDDR_TASK_DEPTH] = "rmse" };
   guint n;
-  const NddrMeasure *measures = nddr_metrics_measures (&n);
+  const NddrMetric *all_metrics = nddr_metrics_list (&n);
   for (guint m = 0; m < n; m++)
-    if (measures[m].kind == kind && g_str_equal (measures[m].name, names[kind]))
-      return &measures[m];
+    if (all_metrics[m].kind == kind && g_str_equal (all_metrics[m].name, names[kind]))
+      return &all_metrics[m];
   g_return_val_if_reached (NULL);
 }
 
@@ -259,7 +259,7 @@ nddr_comparison_baseline (const NddrComparison *comparison, const NddrComparison
 {
   for (guint b = 0; b < comparison->baselines->len; b++) {
     const NddrComparisonEntry *entry = nddr_comparison_entry (comparison, g_array_index (comparison->baselines, guint, b));
-    if (isfinite (nddr_comparison_score (entry, task, primary_measure (task->kind))))
+    if (isfinite (nddr_comparison_score (entry, task, primary_metric (task->kind))))
       return entry;
   }
   return NULL;
@@ -268,13 +268,13 @@ nddr_comparison_baseline (const NddrComparison *comparison, const NddrComparison
 double
 nddr_comparison_gain (const NddrComparison *comparison, const NddrComparisonEntry *entry, const NddrComparisonTask *task)
 {
-  const NddrMeasure *measure = primary_measure (task->kind);
+  const NddrMetric *metric = primary_metric (task->kind);
   const NddrComparisonEntry *baseline = nddr_comparison_baseline (comparison, task);
   if (task->published || !baseline)
     return NAN;
-  double before = nddr_comparison_score (baseline, task, measure), now = nddr_comparison_score (entry, task, measure);
+  double before = nddr_comparison_score (baseline, task, metric), now = nddr_comparison_score (entry, task, metric);
   double change = before > 0 ? (now - before) / before : NAN;
-  return measure->more_is_better ? change : -change;
+  return metric->more_is_better ? change : -change;
 }
 
 double

@@ -17,7 +17,7 @@ struct _NddrGallery
   const NddrDataset *dataset;
   guint n, max_size;
   guint *indices;        /* [n], rising: of the samples that were chosen, or shown in place of broken ones */
-  NddrExhibit *exhibits; /* [n] */
+  NddrGalleryItem *items; /* [n] */
 };
 
 NddrGallery *
@@ -30,23 +30,23 @@ nddr_gallery_new (const NddrConfig *config, const NddrDataset *dataset, guint n,
   gallery->n = MIN (n, size);
   gallery->max_size = max_size;
   gallery->indices = g_new0 (guint, gallery->n);
-  gallery->exhibits = g_new0 (NddrExhibit, gallery->n);
+  gallery->items = g_new0 (NddrGalleryItem, gallery->n);
   for (guint i = 0; i < gallery->n; i++)
     gallery->indices[i] = (2 * (guint64) i + 1) * size / (2 * gallery->n);
   return gallery;
 }
 
 static void
-exhibit_clear (NddrExhibit *exhibit, guint n_tasks)
+item_clear (NddrGalleryItem *item, guint n_tasks)
 {
-  for (guint t = 0; exhibit->labels && t < n_tasks; t++) {
-    g_clear_pointer (&exhibit->labels[t].bytes, g_bytes_unref);
-    g_clear_pointer (&exhibit->predictions[t].bytes, g_bytes_unref);
+  for (guint t = 0; item->labels && t < n_tasks; t++) {
+    g_clear_pointer (&item->labels[t].bytes, g_bytes_unref);
+    g_clear_pointer (&item->predictions[t].bytes, g_bytes_unref);
   }
-  g_clear_pointer (&exhibit->input.bytes, g_bytes_unref);
-  g_clear_pointer (&exhibit->labels, g_free);
-  g_clear_pointer (&exhibit->predictions, g_free);
-  g_clear_pointer (&exhibit->name, g_free);
+  g_clear_pointer (&item->input.bytes, g_bytes_unref);
+  g_clear_pointer (&item->labels, g_free);
+  g_clear_pointer (&item->predictions, g_free);
+  g_clear_pointer (&item->name, g_free);
 }
 
 void
@@ -55,8 +55,8 @@ nddr_gallery_free (NddrGallery *gallery)
   if (!gallery)
     return;
   for (guint i = 0; i < gallery->n; i++)
-    exhibit_clear (&gallery->exhibits[i], gallery->config->n_tasks);
-  g_free (gallery->exhibits);
+    item_clear (&gallery->items[i], gallery->config->n_tasks);
+  g_free (gallery->items);
   g_free (gallery->indices);
   g_free (gallery);
 }
@@ -67,11 +67,11 @@ nddr_gallery_get_size (const NddrGallery *gallery)
   return gallery->n;
 }
 
-const NddrExhibit *
+const NddrGalleryItem *
 nddr_gallery_get (const NddrGallery *gallery, guint i)
 {
   g_return_val_if_fail (i < gallery->n, NULL);
-  return gallery->exhibits[i].name ? &gallery->exhibits[i] : NULL;
+  return gallery->items[i].name ? &gallery->items[i] : NULL;
 }
 
 /* ---- colours, RGBA */
@@ -142,19 +142,19 @@ color_label (const NddrTask *task, const NddrSample *truth, gsize pixel, guint8 
     memset (rgba, UNKNOWN, 3);
 }
 
-/* ---- pictures of an exhibit's size */
+/* ---- pictures of an item's size */
 
 /* @rgba: [height][width][4]. Classes' few colours, and where there is none, as PNG; what varies smoothly as JPEG. */
 static gboolean
-encode (const NddrExhibit *exhibit, guint8 *rgba, gboolean flat, NddrPicture *picture, GError **error)
+encode (const NddrGalleryItem *item, guint8 *rgba, gboolean flat, NddrPicture *picture, GError **error)
 {
-  gsize n = (gsize) exhibit->width * exhibit->height;
+  gsize n = (gsize) item->width * item->height;
   if (flat)
-    *picture = (NddrPicture){ nddr_image_encode_png (exhibit->width, exhibit->height, 4, rgba, error), "image/png", 4 };
+    *picture = (NddrPicture){ nddr_image_encode_png (item->width, item->height, 4, rgba, error), "image/png", 4 };
   else {
     for (gsize i = 0; i < n; i++)
       memmove (rgba + 3 * i, rgba + 4 * i, 3);
-    *picture = (NddrPicture){ nddr_image_encode_jpeg (exhibit->width, exhibit->height, rgba, JPEG_QUALITY, error), "image/jpeg", 3 };
+    *picture = (NddrPicture){ nddr_image_encode_jpeg (item->width, item->height, rgba, JPEG_QUALITY, error), "image/jpeg", 3 };
   }
   return picture->bytes != NULL;
 }
@@ -168,70 +168,70 @@ nearest (guint i, guint out, guint in)
 
 /* The mean of the pixels that a picture's pixel covers. */
 static gboolean
-draw_input (NddrExhibit *exhibit, const NddrSample *truth, GError **error)
+draw_input (NddrGalleryItem *item, const NddrSample *truth, GError **error)
 {
-  g_autofree guint8 *rgba = g_new0 (guint8, (gsize) 4 * exhibit->width * exhibit->height);
-  for (guint y = 0; y < exhibit->height; y++)
-    for (guint x = 0; x < exhibit->width; x++) {
-      guint x0 = (guint64) x * truth->width / exhibit->width, x1 = (guint64) (x + 1) * truth->width / exhibit->width;
-      guint y0 = (guint64) y * truth->height / exhibit->height, y1 = (guint64) (y + 1) * truth->height / exhibit->height;
+  g_autofree guint8 *rgba = g_new0 (guint8, (gsize) 4 * item->width * item->height);
+  for (guint y = 0; y < item->height; y++)
+    for (guint x = 0; x < item->width; x++) {
+      guint x0 = (guint64) x * truth->width / item->width, x1 = (guint64) (x + 1) * truth->width / item->width;
+      guint y0 = (guint64) y * truth->height / item->height, y1 = (guint64) (y + 1) * truth->height / item->height;
       guint64 sums[3] = { 0 }, n = (guint64) (x1 - x0) * (y1 - y0);
       for (guint yy = y0; yy < y1; yy++)
         for (guint xx = x0; xx < x1; xx++)
           for (int c = 0; c < 3; c++)
             sums[c] += truth->rgb[3 * ((gsize) yy * truth->width + xx) + c];
       for (int c = 0; c < 3; c++)
-        rgba[4 * ((gsize) y * exhibit->width + x) + c] = (sums[c] + n / 2) / n;
+        rgba[4 * ((gsize) y * item->width + x) + c] = (sums[c] + n / 2) / n;
     }
-  return encode (exhibit, rgba, FALSE, &exhibit->input, error);
+  return encode (item, rgba, FALSE, &item->input, error);
 }
 
 static gboolean
-draw_label (NddrExhibit *exhibit, const NddrTask *task, const NddrSample *truth, NddrPicture *picture, GError **error)
+draw_label (NddrGalleryItem *item, const NddrTask *task, const NddrSample *truth, NddrPicture *picture, GError **error)
 {
-  g_autofree guint8 *rgba = g_new0 (guint8, (gsize) 4 * exhibit->width * exhibit->height);
-  for (guint y = 0; y < exhibit->height; y++)
-    for (guint x = 0; x < exhibit->width; x++) {
-      gsize pixel = (gsize) nearest (y, exhibit->height, truth->height) * truth->width + nearest (x, exhibit->width, truth->width);
-      color_label (task, truth, pixel, rgba + 4 * ((gsize) y * exhibit->width + x));
+  g_autofree guint8 *rgba = g_new0 (guint8, (gsize) 4 * item->width * item->height);
+  for (guint y = 0; y < item->height; y++)
+    for (guint x = 0; x < item->width; x++) {
+      gsize pixel = (gsize) nearest (y, item->height, truth->height) * truth->width + nearest (x, item->width, truth->width);
+      color_label (task, truth, pixel, rgba + 4 * ((gsize) y * item->width + x));
     }
-  return encode (exhibit, rgba, task->kind == NDDR_TASK_SEGMENTATION, picture, error);
+  return encode (item, rgba, task->kind == NDDR_TASK_SEGMENTATION, picture, error);
 }
 
 static gboolean
-draw_prediction (NddrExhibit *exhibit, const NddrTask *task, const NddrSample *truth, const NddrHeadOutput *head, NddrResizeMode resize,
+draw_prediction (NddrGalleryItem *item, const NddrTask *task, const NddrSample *truth, const NddrHeadOutput *head, NddrResizeMode resize,
     NddrPicture *picture, GError **error)
 {
-  g_autofree guint8 *rgba = g_new0 (guint8, (gsize) 4 * exhibit->width * exhibit->height);
+  g_autofree guint8 *rgba = g_new0 (guint8, (gsize) 4 * item->width * item->height);
   g_autofree float *blend = g_new (float, (gsize) head->width * head->stride), *row = g_new (float, (gsize) truth->width * head->stride);
   NddrUpsampleAxis columns, rows;
   nddr_upsample_axis_init (&columns, head->width, truth->width, resize);
   nddr_upsample_axis_init (&rows, head->height, truth->height, resize);
-  for (guint y = 0; y < exhibit->height; y++) {
-    nddr_upsample_row (&columns, &rows, nearest (y, exhibit->height, truth->height), head->data, head->width, head->stride, blend, row);
-    for (guint x = 0; x < exhibit->width; x++)
-      color_output (task, row + (gsize) nearest (x, exhibit->width, truth->width) * head->stride, rgba + 4 * ((gsize) y * exhibit->width + x));
+  for (guint y = 0; y < item->height; y++) {
+    nddr_upsample_row (&columns, &rows, nearest (y, item->height, truth->height), head->data, head->width, head->stride, blend, row);
+    for (guint x = 0; x < item->width; x++)
+      color_output (task, row + (gsize) nearest (x, item->width, truth->width) * head->stride, rgba + 4 * ((gsize) y * item->width + x));
   }
   nddr_upsample_axis_clear (&columns);
   nddr_upsample_axis_clear (&rows);
-  return encode (exhibit, rgba, task->kind == NDDR_TASK_SEGMENTATION, picture, error);
+  return encode (item, rgba, task->kind == NDDR_TASK_SEGMENTATION, picture, error);
 }
 
 static gboolean
-draw (NddrGallery *gallery, NddrExhibit *exhibit, const NddrSample *truth, const NddrHeadOutput *heads, GError **error)
+draw (NddrGallery *gallery, NddrGalleryItem *item, const NddrSample *truth, const NddrHeadOutput *heads, GError **error)
 {
   const NddrConfig *config = gallery->config;
   double scale = MIN (1, (double) gallery->max_size / MAX (truth->width, truth->height));
-  exhibit->width = MAX (1, (guint) (truth->width * scale + 0.5));
-  exhibit->height = MAX (1, (guint) (truth->height * scale + 0.5));
-  exhibit->labels = g_new0 (NddrPicture, config->n_tasks);
-  exhibit->predictions = g_new0 (NddrPicture, config->n_tasks);
-  gboolean fine = draw_input (exhibit, truth, error);
+  item->width = MAX (1, (guint) (truth->width * scale + 0.5));
+  item->height = MAX (1, (guint) (truth->height * scale + 0.5));
+  item->labels = g_new0 (NddrPicture, config->n_tasks);
+  item->predictions = g_new0 (NddrPicture, config->n_tasks);
+  gboolean fine = draw_input (item, truth, error);
   for (guint t = 0; fine && t < config->n_tasks; t++) {
     const NddrTask *task = &config->tasks[t];
     if (nddr_sample_labels (truth) & NDDR_LABEL (task->kind))
-      fine = draw_label (exhibit, task, truth, &exhibit->labels[t], error);
-    fine = fine && draw_prediction (exhibit, task, truth, &heads[t], config->resize, &exhibit->predictions[t], error);
+      fine = draw_label (item, task, truth, &item->labels[t], error);
+    fine = fine && draw_prediction (item, task, truth, &heads[t], config->resize, &item->predictions[t], error);
   }
   return fine;
 }
@@ -240,7 +240,7 @@ static gboolean
 is_taken (const NddrGallery *gallery, const char *name)
 {
   for (guint i = 0; i < gallery->n; i++)
-    if (g_strcmp0 (gallery->exhibits[i].name, name) == 0)
+    if (g_strcmp0 (gallery->items[i].name, name) == 0)
       return TRUE;
   return FALSE;
 }
@@ -261,17 +261,17 @@ unique_name (const NddrGallery *gallery, const char *name)
 gboolean
 nddr_gallery_show (NddrGallery *gallery, guint index, const NddrSample *truth, const NddrHeadOutput *heads, GError **error)
 {
-  guint i = gallery->n; /* the last exhibit whose place is not behind the sample */
+  guint i = gallery->n; /* the last item whose place is not behind the sample */
   while (i > 0 && gallery->indices[i - 1] > index)
     i--;
   if (i == 0)
     return TRUE;
-  NddrExhibit *exhibit = &gallery->exhibits[i - 1];
-  if (exhibit->name && gallery->indices[i - 1] != index)
+  NddrGalleryItem *item = &gallery->items[i - 1];
+  if (item->name && gallery->indices[i - 1] != index)
     return TRUE;
   gallery->indices[i - 1] = index;
-  exhibit_clear (exhibit, gallery->config->n_tasks);
+  item_clear (item, gallery->config->n_tasks);
   g_autofree char *name = nddr_dataset_name (gallery->dataset, index);
-  exhibit->name = unique_name (gallery, name);
-  return draw (gallery, exhibit, truth, heads, error);
+  item->name = unique_name (gallery, name);
+  return draw (gallery, item, truth, heads, error);
 }

@@ -25,7 +25,7 @@ typedef struct
   NddrPicture input;
   NddrPicture *labels;      /* for each task; there is none where the sample lacks it */
   NddrPicture *predictions; /* for each task */
-} NddrExhibit;
+} NddrGalleryItem;
 
 /** Not thread-safe. */
 typedef struct _NddrGallery NddrGallery;
@@ -43,6 +43,6 @@ gboolean nddr_gallery_show (NddrGallery *gallery, guint index, const NddrSample 
 
 guint nddr_gallery_get_size (const NddrGallery *gallery);
 /** NULL where it was not shown. */
-const NddrExhibit *nddr_gallery_get (const NddrGallery *gallery, guint i);
+const NddrGalleryItem *nddr_gallery_get (const NddrGallery *gallery, guint i);
 
 G_END_DECLS

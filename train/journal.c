@@ -170,25 +170,25 @@ nddr_journal_validation (NddrJournal *journal, gint64 step, double loss, JsonNod
 
 /* Tags with one beginning stand together in TensorBoard, in the alphabet's order. */
 static gboolean
-add_picture (NddrJournal *journal, gint64 step, const NddrExhibit *exhibit, const char *task, const char *what, const NddrPicture *picture, GError **error)
+add_picture (NddrJournal *journal, gint64 step, const NddrGalleryItem *item, const char *task, const char *what, const NddrPicture *picture, GError **error)
 {
-  g_autofree char *tag = task ? g_strdup_printf ("samples/%s/%s/%s", exhibit->name, task, what) : g_strdup_printf ("samples/%s/%s", exhibit->name, what);
+  g_autofree char *tag = task ? g_strdup_printf ("samples/%s/%s/%s", item->name, task, what) : g_strdup_printf ("samples/%s/%s", item->name, what);
   return !picture->bytes
-      || nddr_events_add_image (journal->events, step, tag, exhibit->width, exhibit->height, picture->channels, picture->bytes, error);
+      || nddr_events_add_image (journal->events, step, tag, item->width, item->height, picture->channels, picture->bytes, error);
 }
 
 gboolean
 nddr_journal_pictures (NddrJournal *journal, gint64 step, const NddrTask *tasks, guint n_tasks, const NddrGallery *gallery, GError **error)
 {
   for (guint i = 0; i < nddr_gallery_get_size (gallery); i++) {
-    const NddrExhibit *exhibit = nddr_gallery_get (gallery, i);
-    if (!exhibit)
+    const NddrGalleryItem *item = nddr_gallery_get (gallery, i);
+    if (!item)
       continue;
-    if (!journal->has_labels && !add_picture (journal, step, exhibit, NULL, "input", &exhibit->input, error))
+    if (!journal->has_labels && !add_picture (journal, step, item, NULL, "input", &item->input, error))
       return FALSE;
     for (guint t = 0; t < n_tasks; t++)
-      if ((!journal->has_labels && !add_picture (journal, step, exhibit, tasks[t].name, "label", &exhibit->labels[t], error))
-          || !add_picture (journal, step, exhibit, tasks[t].name, "prediction", &exhibit->predictions[t], error))
+      if ((!journal->has_labels && !add_picture (journal, step, item, tasks[t].name, "label", &item->labels[t], error))
+          || !add_picture (journal, step, item, tasks[t].name, "prediction", &item->predictions[t], error))
         return FALSE;
   }
   journal->has_labels = TRUE;

@@ -300,7 +300,7 @@ normal_median (const Score *score)
   return n ? (ranked_angle (&score->normal, (n - 1) / 2) + ranked_angle (&score->normal, n / 2)) / 2 : NAN;
 }
 
-static const NddrMeasure measures[] = {
+static const NddrMetric all_metrics[] = {
   { NDDR_TASK_SEGMENTATION, "miou", "mIoU", NDDR_UNIT_FRACTION, TRUE },
   { NDDR_TASK_SEGMENTATION, "pixel_accuracy", "PAcc", NDDR_UNIT_FRACTION, TRUE },
   { NDDR_TASK_NORMAL, "mean", "mean", NDDR_UNIT_DEGREES, FALSE },
@@ -320,26 +320,26 @@ static double (*const getters[]) (const Score *score) = {
   normal_mean, normal_median, normal_rmse, normal_within_0, normal_within_1, normal_within_2,
   depth_abs, depth_rmse, depth_rel,
 };
-G_STATIC_ASSERT (G_N_ELEMENTS (getters) == G_N_ELEMENTS (measures));
+G_STATIC_ASSERT (G_N_ELEMENTS (getters) == G_N_ELEMENTS (all_metrics));
 
-const NddrMeasure *
-nddr_metrics_measures (guint *n)
+const NddrMetric *
+nddr_metrics_list (guint *n)
 {
-  *n = G_N_ELEMENTS (measures);
-  return measures;
+  *n = G_N_ELEMENTS (all_metrics);
+  return all_metrics;
 }
 
 static double
-measure (const Score *score, const NddrMeasure *m)
+compute (const Score *score, const NddrMetric *m)
 {
-  return getters[m - measures](score);
+  return getters[m - all_metrics](score);
 }
 
 static const char class_iou_prefix[] = "class_iou.";
 
-/** Finds what @name, "TASK.MEASURE" or "TASK.class_iou.CLASS", names: a measure, or a class of @score. */
+/** Finds what @name, "TASK.METRIC" or "TASK.class_iou.CLASS", names: a metric, or a class of @score. */
 static const Score *
-find_measure (const NddrMetrics *metrics, const char *name, const NddrMeasure **found, guint *class)
+find_metric (const NddrMetrics *metrics, const char *name, const NddrMetric **found, guint *class)
 {
   *found = NULL;
   for (guint i = 0; i < metrics->n_scores; i++) {
@@ -348,9 +348,9 @@ find_measure (const NddrMetrics *metrics, const char *name, const NddrMeasure **
     if (strncmp (name, score->name, length) || name[length] != '.')
       continue;
     const char *rest = name + length + 1;
-    for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
-      if (measures[m].kind == score->task->kind && !strcmp (measures[m].name, rest)) {
-        *found = &measures[m];
+    for (guint m = 0; m < G_N_ELEMENTS (all_metrics); m++)
+      if (all_metrics[m].kind == score->task->kind && !strcmp (all_metrics[m].name, rest)) {
+        *found = &all_metrics[m];
         return score;
       }
     if (score->task->kind != NDDR_TASK_SEGMENTATION || !g_str_has_prefix (rest, class_iou_prefix))
@@ -367,20 +367,20 @@ find_measure (const NddrMetrics *metrics, const char *name, const NddrMeasure **
 double
 nddr_metrics_get (const NddrMetrics *metrics, const char *name)
 {
-  const NddrMeasure *found;
+  const NddrMetric *found;
   guint class;
-  const Score *score = find_measure (metrics, name, &found, &class);
+  const Score *score = find_metric (metrics, name, &found, &class);
   if (!score)
     return NAN;
-  return found ? measure (score, found) : class_iou (score, class);
+  return found ? compute (score, found) : class_iou (score, class);
 }
 
 gboolean
 nddr_metrics_knows (const NddrMetrics *metrics, const char *name, gboolean *more_is_better)
 {
-  const NddrMeasure *found;
+  const NddrMetric *found;
   guint class;
-  const Score *score = find_measure (metrics, name, &found, &class);
+  const Score *score = find_metric (metrics, name, &found, &class);
   *more_is_better = !found || found->more_is_better;
   return score != NULL;
 }
@@ -440,9 +440,9 @@ nddr_metrics_to_json (const NddrMetrics *metrics)
     const Score *score = &metrics->scores[i];
     json_builder_set_member_name (builder, score->name);
     json_builder_begin_object (builder);
-    for (guint m = 0; m < G_N_ELEMENTS (measures); m++)
-      if (measures[m].kind == score->task->kind)
-        nddr_json_add_number (builder, measures[m].name, measure (score, &measures[m]));
+    for (guint m = 0; m < G_N_ELEMENTS (all_metrics); m++)
+      if (all_metrics[m].kind == score->task->kind)
+        nddr_json_add_number (builder, all_metrics[m].name, compute (score, &all_metrics[m]));
     if (score->task->kind == NDDR_TASK_SEGMENTATION) {
       json_builder_set_member_name (builder, "class_iou");
       json_builder_begin_object (builder);

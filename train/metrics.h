@@ -26,10 +26,10 @@ typedef struct
   const char *title; /* to head a column with */
   NddrUnit unit;
   gboolean more_is_better;
-} NddrMeasure;
+} NddrMetric;
 
 /** All of them, those of a kind together, in the order of nddr_metrics_to_json(). */
-const NddrMeasure *nddr_metrics_measures (guint *n);
+const NddrMetric *nddr_metrics_list (guint *n);
 
 /** (transfer full): "36.9", "12.3", "0.254", for people: fractions in percent, all without the unit; "–" where @value is not finite. */
 char *nddr_score_format (double value, NddrUnit unit);

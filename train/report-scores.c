@@ -19,7 +19,7 @@
 /* ---- numbers */
 
 const char *
-nddr_report_measure_name (const NddrMeasure *measure)
+nddr_report_metric_name (const NddrMetric *metric)
 {
   static const char *const names[][2] = {
     { "miou", "mean IoU" }, { "pixel_accuracy", "pixel accuracy" }, { "mean", "mean angle error" }, { "median", "median angle error" },
@@ -27,9 +27,9 @@ nddr_report_measure_name (const NddrMeasure *measure)
     { "rel", "relative error" },
   };
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    if (g_str_equal (names[i][0], measure->name))
+    if (g_str_equal (names[i][0], metric->name))
       return names[i][1];
-  return measure->title;
+  return metric->title;
 }
 
 const char *
@@ -40,9 +40,9 @@ nddr_report_unit (NddrUnit unit)
 }
 
 static double
-score_of (const NddrMetrics *metrics, const NddrTask *task, const char *measure)
+score_of (const NddrMetrics *metrics, const NddrTask *task, const char *metric)
 {
-  g_autofree char *name = g_strconcat (task->name, ".", measure, NULL);
+  g_autofree char *name = g_strconcat (task->name, ".", metric, NULL);
   return nddr_metrics_get (metrics, name);
 }
 
@@ -249,9 +249,9 @@ add_normal (GString *html, const NddrMetrics *metrics, const NddrTask *task, gui
   guint64 bins[ANGLE_BINS + 1], total = nddr_metrics_get_errors (metrics, index, ANGLE_BINS + 1, ANGLE_BINS + 1, bins); /* one for all beyond */
   if (total == 0)
     return;
-  NddrMark averages[] = { { score_of (metrics, task, "median"), "median" }, { score_of (metrics, task, "mean"), "mean" } };
-  NddrMark limits[] = { { 11.25, "≤ 11.25°", score_of (metrics, task, "within_11.25") }, { 22.5, "≤ 22.5°", score_of (metrics, task, "within_22.5") },
-    { 30, "≤ 30°", score_of (metrics, task, "within_30") } };
+  NddrChartLine averages[] = { { score_of (metrics, task, "median"), "median" }, { score_of (metrics, task, "mean"), "mean" } };
+  NddrChartLine limits[] = { { 11.25, "≤ 11.25°", score_of (metrics, task, "within_11.25") },
+    { 22.5, "≤ 22.5°", score_of (metrics, task, "within_22.5") }, { 30, "≤ 30°", score_of (metrics, task, "within_30") } };
   NddrChart spread = { "Angle errors", "°", 1, 1, ANGLE_BINS }, below = { "Pixels within an angle", "°", 1, 1, ANGLE_BINS };
   nddr_html_add (html, "<h2 id=\"task-%s\">%s</h2>\n<div class=\"grid\">\n", task->name, task->name);
   nddr_chart_add_histogram (html, &spread, bins, ANGLE_BINS, total, averages, G_N_ELEMENTS (averages));
@@ -274,8 +274,8 @@ add_depth (GString *html, const NddrMetrics *metrics, const NddrTask *task, guin
   guint64 bins[DEPTH_BINS + 1], total = nddr_metrics_get_errors (metrics, index, limit, DEPTH_BINS + 1, bins); /* one for all beyond */
   if (total == 0)
     return;
-  NddrMark averages[] = { { score_of (metrics, task, "abs"), "mean" }, { score_of (metrics, task, "rmse"), "rmse" } };
-  NddrMark limits[] = { { 0.1, "≤ 0.1 m", 0 }, { 0.25, "≤ 0.25 m", 0 }, { 0.5, "≤ 0.5 m", 0 }, { 1, "≤ 1 m", 0 } };
+  NddrChartLine averages[] = { { score_of (metrics, task, "abs"), "mean" }, { score_of (metrics, task, "rmse"), "rmse" } };
+  NddrChartLine limits[] = { { 0.1, "≤ 0.1 m", 0 }, { 0.25, "≤ 0.25 m", 0 }, { 0.5, "≤ 0.5 m", 0 }, { 1, "≤ 1 m", 0 } };
   for (guint i = 0; i < G_N_ELEMENTS (limits); i++)
     limits[i].share = share_within (metrics, index, limits[i].at, total);
   NddrChart spread = { "Depth errors", " m", 1, 2, DEPTH_LIMIT }, below = { "Pixels within an error", " m", 1, 2, DEPTH_LIMIT };

@@ -8,7 +8,7 @@
 G_BEGIN_DECLS
 
 /** What a score is called in a sentence: "mean IoU", "within 11.25°". */
-const char *nddr_report_measure_name (const NddrMeasure *measure);
+const char *nddr_report_metric_name (const NddrMetric *metric);
 /** "%", "°", "m" or "". */
 const char *nddr_report_unit (NddrUnit unit);
 

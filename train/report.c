@@ -36,18 +36,18 @@ add_header (GString *html, const NddrReport *report)
 }
 
 static double
-score_of (const NddrMetrics *metrics, const NddrTask *task, const char *suffix, const NddrMeasure *measure)
+score_of (const NddrMetrics *metrics, const NddrTask *task, const char *suffix, const NddrMetric *metric)
 {
-  g_autofree char *name = g_strconcat (task->name, suffix, ".", measure->name, NULL);
+  g_autofree char *name = g_strconcat (task->name, suffix, ".", metric->name, NULL);
   return nddr_metrics_get (metrics, name);
 }
 
 static gboolean
-is_key_figure (const NddrMeasure *measure)
+is_key_figure (const NddrMetric *metric)
 {
   static const char *const names[] = { "miou", "pixel_accuracy", "mean", "median", "within_11.25", "within_30", "abs", "rel" };
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    if (g_str_equal (names[i], measure->name))
+    if (g_str_equal (names[i], metric->name))
       return TRUE;
   return FALSE;
 }
@@ -57,20 +57,20 @@ static void
 add_tiles (GString *html, const NddrReport *report)
 {
   guint n, n_tiles = 0;
-  const NddrMeasure *measures = nddr_metrics_measures (&n);
+  const NddrMetric *all_metrics = nddr_metrics_list (&n);
   g_autoptr (GString) tiles = g_string_new (NULL);
   for (guint t = 0; t < nddr_model_get_n_tasks (report->model); t++)
     for (guint m = 0; m < n; m++) {
       const NddrTask *task = nddr_model_get_task (report->model, t);
-      double score = score_of (report->metrics, task, "", &measures[m]);
-      if (measures[m].kind != task->kind || !is_key_figure (&measures[m]) || !isfinite (score))
+      double score = score_of (report->metrics, task, "", &all_metrics[m]);
+      if (all_metrics[m].kind != task->kind || !is_key_figure (&all_metrics[m]) || !isfinite (score))
         continue;
-      g_autofree char *number = nddr_score_format (score, measures[m].unit);
-      gboolean degrees = measures[m].unit == NDDR_UNIT_DEGREES; /* their sign is small as it is */
+      g_autofree char *number = nddr_score_format (score, all_metrics[m].unit);
+      gboolean degrees = all_metrics[m].unit == NDDR_UNIT_DEGREES; /* their sign is small as it is */
       nddr_html_add (tiles,
           degrees ? "<div class=\"card tile\"><em>%s</em><b>%s%s</b>" : "<div class=\"card tile\"><em>%s</em><b>%s<small>%s</small></b>",
-          task->name, number, nddr_report_unit (measures[m].unit));
-      nddr_html_add (tiles, "<span>%s</span></div>\n", nddr_report_measure_name (&measures[m]));
+          task->name, number, nddr_report_unit (all_metrics[m].unit));
+      nddr_html_add (tiles, "<span>%s</span></div>\n", nddr_report_metric_name (&all_metrics[m]));
       n_tiles++;
     }
   guint n_rows = (n_tiles + 5) / 6;
@@ -162,7 +162,7 @@ static void
 add_scores (GString *html, const NddrReport *report)
 {
   guint n, n_validations = report->run ? report->run->validations->len : 0;
-  const NddrMeasure *measures = nddr_metrics_measures (&n);
+  const NddrMetric *all_metrics = nddr_metrics_list (&n);
   const NddrValidation *last = n_validations ? report->run->validations->pdata[n_validations - 1] : NULL;
   g_string_append (html, "<div class=\"card scroll\"><h3>Scores</h3>\n<table><tr><th></th><th>this<br>model</th>");
   if (last)
@@ -173,23 +173,23 @@ add_scores (GString *html, const NddrReport *report)
     for (guint paper = 0; paper < 2; paper++)
       for (guint m = 0, rows = 0; m < n; m++) {
         const NddrTask *task = nddr_model_get_task (report->model, t);
-        const char *suffix = paper ? "_paper" : "", *unit = nddr_report_unit (measures[m].unit);
-        double score = score_of (report->metrics, task, suffix, &measures[m]), best = NAN;
-        if (measures[m].kind != task->kind || (paper && !isfinite (score)))
+        const char *suffix = paper ? "_paper" : "", *unit = nddr_report_unit (all_metrics[m].unit);
+        double score = score_of (report->metrics, task, suffix, &all_metrics[m]), best = NAN;
+        if (all_metrics[m].kind != task->kind || (paper && !isfinite (score)))
           continue;
-        g_autofree char *name = g_strconcat (task->name, suffix, ".", measures[m].name, NULL),
-            *number = nddr_score_format (score, measures[m].unit);
+        g_autofree char *name = g_strconcat (task->name, suffix, ".", all_metrics[m].name, NULL),
+            *number = nddr_score_format (score, all_metrics[m].unit);
         if (rows++ == 0)
           nddr_html_add (html, "<tr class=\"task\"><td colspan=\"%u\">%s%s</td></tr>\n", last ? 4 : 2, task->name,
               paper ? ", as the published code scores it" : "");
-        nddr_html_add (html, "<tr><td>%s</td><td><b>%s</b> %s</td>", nddr_report_measure_name (&measures[m]), number, unit);
+        nddr_html_add (html, "<tr><td>%s</td><td><b>%s</b> %s</td>", nddr_report_metric_name (&all_metrics[m]), number, unit);
         for (guint v = 0; v < n_validations; v++) {
           double other = nddr_scores_get (((NddrValidation *) report->run->validations->pdata[v])->scores, name);
-          best = !isfinite (other) ? best : measures[m].more_is_better ? fmax (best, other) : fmin (best, other);
+          best = !isfinite (other) ? best : all_metrics[m].more_is_better ? fmax (best, other) : fmin (best, other);
         }
         if (last && !paper) {
-          g_autofree char *now = nddr_score_format (nddr_scores_get (last->scores, name), measures[m].unit),
-              *top = nddr_score_format (best, measures[m].unit);
+          g_autofree char *now = nddr_score_format (nddr_scores_get (last->scores, name), all_metrics[m].unit),
+              *top = nddr_score_format (best, all_metrics[m].unit);
           nddr_html_add (html, "<td>%s %s</td><td>%s %s</td>", now, unit, top, unit);
         }
         g_string_append (html, "</tr>\n");
@@ -224,15 +224,15 @@ add_summary (GString *html, const NddrReport *report)
 /* ---- samples */
 
 static void
-add_sample_picture (GString *html, const NddrExhibit *exhibit, const NddrPicture *picture, const char *task, const char *what)
+add_sample_picture (GString *html, const NddrGalleryItem *item, const NddrPicture *picture, const char *task, const char *what)
 {
   g_autofree char *name = g_strdup_printf ("%s%s%s", task, *task ? ": " : "", what);
   g_string_append (html, "<figure>");
   if (picture->bytes)
-    nddr_html_add_picture (html, picture, exhibit->width, exhibit->height, name);
+    nddr_html_add_picture (html, picture, item->width, item->height, name);
   else
     g_string_append (html, "<div class=\"none\">no label</div>");
-  nddr_html_add (html, "<figcaption class=\"%s\">%s</figcaption></figure>\n", *task ? "what" : "name", *task ? name : exhibit->name);
+  nddr_html_add (html, "<figcaption class=\"%s\">%s</figcaption></figure>\n", *task ? "what" : "name", *task ? name : item->name);
 }
 
 static void
@@ -256,14 +256,14 @@ add_samples (GString *html, const NddrReport *report)
     nddr_html_add (html, "<span>%s, label</span><span>%s, prediction</span>", config->tasks[t].name, config->tasks[t].name);
   g_string_append (html, "</div>\n");
   for (guint i = 0; i < nddr_gallery_get_size (report->gallery); i++) {
-    const NddrExhibit *exhibit = nddr_gallery_get (report->gallery, i);
-    if (!exhibit)
+    const NddrGalleryItem *item = nddr_gallery_get (report->gallery, i);
+    if (!item)
       continue;
     nddr_html_add (html, "<div class=\"sample\" style=\"--n:%u\">\n", 1 + 2 * config->n_tasks);
-    add_sample_picture (html, exhibit, &exhibit->input, "", "picture");
+    add_sample_picture (html, item, &item->input, "", "picture");
     for (guint t = 0; t < config->n_tasks; t++) {
-      add_sample_picture (html, exhibit, &exhibit->labels[t], config->tasks[t].name, "label");
-      add_sample_picture (html, exhibit, &exhibit->predictions[t], config->tasks[t].name, "prediction");
+      add_sample_picture (html, item, &item->labels[t], config->tasks[t].name, "label");
+      add_sample_picture (html, item, &item->predictions[t], config->tasks[t].name, "prediction");
     }
     g_string_append (html, "</div>\n");
   }
@@ -328,23 +328,23 @@ add_score_curves (GString *html, const NddrRun *run, const char *task, NddrTaskK
     [NDDR_TASK_NORMAL] = { [NDDR_UNIT_FRACTION] = "pixels within an angle", [NDDR_UNIT_DEGREES] = "angle errors" },
     [NDDR_TASK_DEPTH] = { [NDDR_UNIT_METRES] = "errors", [NDDR_UNIT_RATIO] = "relative error" },
   };
-  guint n_measures, n = run->validations->len, n_curves = 0;
-  const NddrMeasure *measures = nddr_metrics_measures (&n_measures);
+  guint n_metrics, n = run->validations->len, n_curves = 0;
+  const NddrMetric *all_metrics = nddr_metrics_list (&n_metrics);
   NddrCurve curves[4];
   g_autofree double *x = g_new (double, n), *y = g_new (double, 4 * n);
   for (guint v = 0; v < n; v++)
     x[v] = ((NddrValidation *) run->validations->pdata[v])->step;
-  for (guint m = 0; m < n_measures && n_curves < G_N_ELEMENTS (curves); m++) {
-    if (measures[m].kind != kind || measures[m].unit != unit)
+  for (guint m = 0; m < n_metrics && n_curves < G_N_ELEMENTS (curves); m++) {
+    if (all_metrics[m].kind != kind || all_metrics[m].unit != unit)
       continue;
     gboolean any = FALSE;
-    g_autofree char *name = g_strconcat (task, ".", measures[m].name, NULL);
+    g_autofree char *name = g_strconcat (task, ".", all_metrics[m].name, NULL);
     for (guint v = 0; v < n; v++) {
       y[n_curves * n + v] = nddr_scores_get (((NddrValidation *) run->validations->pdata[v])->scores, name);
       any |= isfinite (y[n_curves * n + v]);
     }
     if (any) {
-      curves[n_curves] = (NddrCurve){ nddr_report_measure_name (&measures[m]), x, y + n_curves * n, n, FALSE };
+      curves[n_curves] = (NddrCurve){ nddr_report_metric_name (&all_metrics[m]), x, y + n_curves * n, n, FALSE };
       n_curves++;
     }
   }

@@ -64,11 +64,11 @@ nddr_scores_get (JsonNode *scores, const char *name)
   JsonNode *node = task && JSON_NODE_HOLDS_OBJECT (scores) ? json_object_get_member (json_node_get_object (scores), task) : NULL;
   if (!node || !JSON_NODE_HOLDS_OBJECT (node))
     return NAN;
-  const char *measure = dot + 1;
-  if (!g_str_has_prefix (measure, classes))
-    return member_number (json_node_get_object (node), measure);
+  const char *metric = dot + 1;
+  if (!g_str_has_prefix (metric, classes))
+    return member_number (json_node_get_object (node), metric);
   node = json_object_get_member (json_node_get_object (node), "class_iou");
-  return node && JSON_NODE_HOLDS_OBJECT (node) ? member_number (json_node_get_object (node), measure + strlen (classes)) : NAN;
+  return node && JSON_NODE_HOLDS_OBJECT (node) ? member_number (json_node_get_object (node), metric + strlen (classes)) : NAN;
 }
 
 /* ---- the log */
@@ -205,11 +205,11 @@ static gboolean
 is_more_better (const char *name)
 {
   guint n;
-  const NddrMeasure *measures = nddr_metrics_measures (&n);
+  const NddrMetric *all_metrics = nddr_metrics_list (&n);
   const char *dot = strchr (name, '.');
   for (guint m = 0; dot && m < n; m++)
-    if (g_str_equal (measures[m].name, dot + 1))
-      return measures[m].more_is_better;
+    if (g_str_equal (all_metrics[m].name, dot + 1))
+      return all_metrics[m].more_is_better;
   return dot && g_str_has_prefix (dot + 1, "class_iou.");
 }
 

@@ -99,14 +99,14 @@ expect_pixel (Expected *e, const NddrSample *sample, guint i, double values[3][N
   }
 }
 
-/* The prediction's colours in @exhibit; arg-max may go either way where two scores are all but equal. */
+/* The prediction's colours in @item; arg-max may go either way where two scores are all but equal. */
 static void
-check_prediction (const NddrExhibit *exhibit, const NddrSample *sample, double (*scores)[N_CLASSES])
+check_prediction (const NddrGalleryItem *item, const NddrSample *sample, double (*scores)[N_CLASSES])
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *path = fixture_path (folder, "prediction.png"), *label_path = fixture_path (folder, "label.png");
-  fixture_write (path, g_bytes_get_data (exhibit->predictions[0].bytes, NULL), g_bytes_get_size (exhibit->predictions[0].bytes));
-  fixture_write (label_path, g_bytes_get_data (exhibit->labels[0].bytes, NULL), g_bytes_get_size (exhibit->labels[0].bytes));
+  fixture_write (path, g_bytes_get_data (item->predictions[0].bytes, NULL), g_bytes_get_size (item->predictions[0].bytes));
+  fixture_write (label_path, g_bytes_get_data (item->labels[0].bytes, NULL), g_bytes_get_size (item->labels[0].bytes));
   g_autoptr (NddrImage) prediction = nddr_image_read (path, NDDR_IMAGE_RGB, &error), label = nddr_image_read (label_path, NDDR_IMAGE_RGB, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (prediction->width, ==, sample->width);
@@ -159,9 +159,9 @@ test_evaluate (void)
     }
     if (p % 2 == 0) {
       g_autofree char *name = g_strdup_printf ("%u", p);
-      const NddrExhibit *exhibit = nddr_gallery_get (gallery, p / 2);
-      g_assert_cmpstr (exhibit->name, ==, name);
-      check_prediction (exhibit, sample, scores);
+      const NddrGalleryItem *item = nddr_gallery_get (gallery, p / 2);
+      g_assert_cmpstr (item->name, ==, name);
+      check_prediction (item, sample, scores);
     }
     for (guint t = 0; t < 3; t++)
       g_free ((gpointer) heads[t].data);
@@ -243,16 +243,16 @@ test_gallery (void)
   float scores[16] = { [4] = 1 }, normal[4] = { 0, 0, 3 }, depth[4] = { 20 };
   const NddrHeadOutput heads[3] = { { scores, 1, 1, 16 }, { normal, 1, 1, 4 }, { depth, 1, 1, 4 } };
   g_assert_true (nddr_gallery_show (gallery, 1, truth, heads, &error));
-  const NddrExhibit *exhibit = nddr_gallery_get (gallery, 1);
-  g_assert_cmpuint (exhibit->width, ==, 30);
-  g_assert_cmpuint (exhibit->height, ==, 22);
-  g_assert_null (exhibit->labels[0].bytes);
-  expect_color (&exhibit->input, 30, 22, 150, 150, 150);
-  expect_color (&exhibit->predictions[0], 30, 22, 0x44, 0x88, 0xcc);
-  expect_color (&exhibit->labels[1], 30, 22, 0, 0, 200);
-  expect_color (&exhibit->predictions[1], 30, 22, 128, 128, 255);
-  expect_color (&exhibit->labels[2], 30, 22, 33, 145, 140); /* Matplotlib's viridis in the middle, and at its end */
-  expect_color (&exhibit->predictions[2], 30, 22, 253, 231, 37);
+  const NddrGalleryItem *item = nddr_gallery_get (gallery, 1);
+  g_assert_cmpuint (item->width, ==, 30);
+  g_assert_cmpuint (item->height, ==, 22);
+  g_assert_null (item->labels[0].bytes);
+  expect_color (&item->input, 30, 22, 150, 150, 150);
+  expect_color (&item->predictions[0], 30, 22, 0x44, 0x88, 0xcc);
+  expect_color (&item->labels[1], 30, 22, 0, 0, 200);
+  expect_color (&item->predictions[1], 30, 22, 128, 128, 255);
+  expect_color (&item->labels[2], 30, 22, 33, 145, 140); /* Matplotlib's viridis in the middle, and at its end */
+  expect_color (&item->predictions[2], 30, 22, 253, 231, 37);
 
   /* two of five: samples 1 and 3; where 1 is broken, the next one */
   g_autoptr (NddrGallery) two = nddr_gallery_new (nddr_model_get_config (model), dataset, 2, 30);
@@ -267,9 +267,9 @@ test_gallery (void)
   memset (truth->depth, 0, 2 * 60 * 44);
   memset (normal, 0, sizeof normal);
   g_assert_true (nddr_gallery_show (gallery, 1, truth, heads, &error));
-  expect_color (&exhibit->labels[1], 30, 22, 128, 128, 128);
-  expect_color (&exhibit->predictions[1], 30, 22, 128, 128, 128);
-  expect_color (&exhibit->labels[2], 30, 22, 128, 128, 128);
+  expect_color (&item->labels[1], 30, 22, 128, 128, 128);
+  expect_color (&item->predictions[1], 30, 22, 128, 128, 128);
+  expect_color (&item->labels[2], 30, 22, 128, 128, 128);
 }
 
 int

@@ -417,17 +417,17 @@ test_edges (void)
 }
 
 static void
-test_measures (void)
+test_list (void)
 {
   guint n;
-  const NddrMeasure *measures = nddr_metrics_measures (&n);
+  const NddrMetric *all_metrics = nddr_metrics_list (&n);
   g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
   g_assert_cmpuint (n, ==, 11);
   for (guint m = 0; m < n; m++) {
     gboolean more;
-    g_autofree char *name = g_strconcat (tasks[measures[m].kind].name, ".", measures[m].name, NULL);
+    g_autofree char *name = g_strconcat (tasks[all_metrics[m].kind].name, ".", all_metrics[m].name, NULL);
     g_assert_true (nddr_metrics_knows (metrics, name, &more));
-    g_assert_true (more == measures[m].more_is_better);
+    g_assert_true (more == all_metrics[m].more_is_better);
   }
 }
 
@@ -465,7 +465,7 @@ main (int argc, char **argv)
   g_test_add_func ("/metrics/published", test_published);
   g_test_add_func ("/metrics/definitions", test_definitions);
   g_test_add_func ("/metrics/depth-not-finite", test_depth_not_finite);
-  g_test_add_func ("/metrics/measures", test_measures);
+  g_test_add_func ("/metrics/list", test_list);
   g_test_add_func ("/metrics/json", test_json);
   return g_test_run ();
 }

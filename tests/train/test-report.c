@@ -192,7 +192,7 @@ test_charts (void)
   }
   nddr_chart_add_curves (html, &chart, &(NddrCurve){ "nothing", NULL, NULL, 0, TRUE }, 1);
   const guint64 bins[4] = { 10, 30, 40, 15 };
-  const NddrMark marks[] = { { 2, "here", 0.4 }, { 8, "beyond", 1 } };
+  const NddrChartLine marks[] = { { 2, "here", 0.4 }, { 8, "beyond", 1 } };
   NddrChart spread = { "spread", "°", 1, 1, 4 };
   nddr_chart_add_histogram (html, &spread, bins, 4, 100, marks, 2);
   nddr_chart_add_cumulative (html, &spread, bins, 4, 100, marks, 2);
