@@ -21,7 +21,7 @@ struct _NddrLearner
   NddrProgram *program;
   NddrBalance *balance;
   gboolean mixed;
-  NddrScaler scaler;   /* where it is mixed */
+  NddrScaler scaler;   /* stands still where it is not mixed */
   NddrOutcome outcome; /* of the last step */
   NddrFootprint footprint;
   double *class_weights; /* [n_classes]; NULL: none */
@@ -243,10 +243,16 @@ nddr_learner_get_balance (const NddrLearner *learner)
   return learner->balance;
 }
 
+gboolean
+nddr_learner_is_mixed (const NddrLearner *learner)
+{
+  return learner->mixed;
+}
+
 NddrScaler *
 nddr_learner_get_scaler (NddrLearner *learner)
 {
-  return learner->mixed ? &learner->scaler : NULL;
+  return learner->recipe->precision == NDDR_LEARN_MIXED ? &learner->scaler : NULL;
 }
 
 double *
@@ -300,7 +306,7 @@ write_rates (const NddrLearner *learner, gint64 t)
   };
   float (*rates)[4] = nddr_program_map (learner->program, learner->training->rates, 0);
   double rate = nddr_recipe_rate (r, t);
-  gint64 updates = t + 1 - (learner->mixed ? learner->scaler.overflows : 0); /* with this one */
+  gint64 updates = t + 1 - learner->scaler.overflows; /* with this one */
   for (int g = 0; g < NDDR_N_GROUPS; g++) {
     rates[g][0] = rate * multipliers[g];
     rates[g][1] = decays[g] ? r->weight_decay : 0;

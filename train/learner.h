@@ -44,8 +44,11 @@ const NddrFootprint *nddr_learner_get_footprint (const NddrLearner *learner);
 /** What the tasks' losses count with; its epochs are the caller's to set. */
 NddrBalance *nddr_learner_get_balance (const NddrLearner *learner);
 
-/** What losses are scaled by; the caller may set it before a step.  NULL: they are not, for the recipe does not say mixed precision or the device
- * cannot. */
+/** Whether it multiplies halves: the recipe says mixed precision, and the device can. */
+gboolean nddr_learner_is_mixed (const NddrLearner *learner);
+
+/** What losses are scaled by; the caller may set it before a step.  On a device that cannot it stands still, and is kept for one that can.  NULL: the
+ * recipe does not say mixed precision. */
 NddrScaler *nddr_learner_get_scaler (NddrLearner *learner);
 
 /** [*n]: what each class of segmentation counts with, as PyTorch's CrossEntropyLoss has it; at first 1, the caller may set it before a step.  NULL: all alike,

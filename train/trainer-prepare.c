@@ -278,7 +278,7 @@ restore_scaler (NddrTrainer *t, GError **error)
     g_prefix_error (error, "--resume: ");
     return FALSE;
   }
-  if (!scaler && t->recipe->precision == NDDR_LEARN_MIXED && nddr_ranks_is_first (t->ranks))
+  if (scaler && !nddr_learner_is_mixed (t->learner) && nddr_ranks_is_first (t->ranks))
     g_printerr ("nddr train: training in fp32: [train] precision = mixed needs a GPU that stores 16-bit floats, which %s is not\n",
         nddr_device_get_info (t->device)->name);
   return TRUE;
@@ -415,7 +415,7 @@ check_same (const NddrTrainer *t, GError **error)
 static gboolean
 check_precision (const NddrTrainer *t, GError **error)
 {
-  gboolean mixed = nddr_learner_get_scaler (t->learner) != NULL, first = mixed;
+  gboolean mixed = nddr_learner_is_mixed (t->learner), first = mixed;
   nddr_ranks_share (t->ranks, &first, sizeof first);
   if (mixed == first)
     return TRUE;

@@ -237,7 +237,7 @@ log_step (const NddrTrainer *t, const double *losses, double rate, double images
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GArray) more = g_array_new (FALSE, FALSE, sizeof (NddrFigure));
   add_figure (names, more, g_strdup ("grad_norm"), outcome->gradient_norm);
-  if (nddr_learner_get_scaler (t->learner)) {
+  if (nddr_learner_is_mixed (t->learner)) {
     add_figure (names, more, g_strdup ("loss_scale"), outcome->loss_scale);
     add_figure (names, more, g_strdup ("overflows"), nddr_learner_get_scaler (t->learner)->overflows);
   }

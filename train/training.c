@@ -577,7 +577,8 @@ append_backward (Builder *b, int i)
   }
 }
 
-/* The sum of squares of @x.  Returns the factor that brings its norm to @max_norm; NULL where that is 0. */
+/* The sum of squares of @x.  Returns the factor that brings its norm to @max_norm; NULL where that is 0, but for gradients in mixed precision, whose
+ * factor takes the losses' scale away, too. */
 static NddrTensor *
 append_sum (Builder *b, NddrSum which, NddrTensor *x, double max_norm)
 {

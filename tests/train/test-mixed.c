@@ -68,7 +68,7 @@ static Golden *
 load (const char *name, const char *const *sets)
 {
   Golden *golden = golden_load_with (name, NDDR_FAMILY_GPU, sets, 0);
-  if (nddr_learner_get_scaler (golden->learner))
+  if (nddr_learner_is_mixed (golden->learner))
     return golden;
   golden_free (golden);
   g_test_skip ("the device stores no 16-bit floats");
@@ -195,6 +195,20 @@ test_hopeless (gconstpointer name)
   g_assert_nonnull (strstr (what, "is not finite"));
 }
 
+static NddrCheckpoint *
+save_and_load (const Golden *golden, gint64 t)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *folder = g_dir_make_tmp ("nddr-mixed-XXXXXX", &error), *path = g_build_filename (folder, "checkpoint.safetensors", NULL);
+  nddr_checkpoint_save (path, golden->learner, t, NAN, 0, "", golden->start->config, &error);
+  g_assert_no_error (error);
+  NddrCheckpoint *checkpoint = nddr_checkpoint_load (path, &error);
+  g_assert_no_error (error);
+  g_remove (path);
+  g_rmdir (folder);
+  return checkpoint;
+}
+
 /* Saved, and restored elsewhere: the same bits from there on. */
 static void
 test_restore (gconstpointer name)
@@ -210,13 +224,7 @@ test_restore (gconstpointer name)
   do
     step (golden, 1, t++, losses);
   while (nddr_learner_get_outcome (golden->learner)->skipped);
-  g_autofree char *folder = g_dir_make_tmp ("nddr-mixed-XXXXXX", &error), *path = g_build_filename (folder, "checkpoint.safetensors", NULL);
-  nddr_checkpoint_save (path, golden->learner, t, NAN, 0, "", golden->start->config, &error);
-  g_assert_no_error (error);
-  g_autoptr (NddrCheckpoint) checkpoint = nddr_checkpoint_load (path, &error);
-  g_assert_no_error (error);
-  g_remove (path);
-  g_rmdir (folder);
+  g_autoptr (NddrCheckpoint) checkpoint = save_and_load (golden, t);
   nddr_scaler_from_text (nddr_learner_get_scaler (other->learner), checkpoint->scaler, &error);
   g_assert_no_error (error);
   g_assert_cmpint (nddr_learner_get_scaler (other->learner)->overflows, ==, t - 1);
@@ -230,18 +238,26 @@ test_restore (gconstpointer name)
   expect_same (one, two, TRUE);
 }
 
-/* A device that cannot trains in fp32. */
+/* A device that cannot trains in fp32, and keeps the losses' scale and the overflows for one that can. */
 static void
 test_falls_back (gconstpointer name)
 {
   g_autoptr (Golden) golden = golden_load_with (name, NDDR_FAMILY_SOFTWARE, mixed, 0);
   g_autoptr (Golden) other = golden_load (name, NDDR_FAMILY_SOFTWARE);
   double losses[8];
-  g_assert_null (nddr_learner_get_scaler (golden->learner));
+  g_assert_false (nddr_learner_is_mixed (golden->learner));
+  g_assert_null (nddr_learner_get_scaler (other->learner));
+  *nddr_learner_get_scaler (golden->learner) = (NddrScaler){ .scale = 512, .steps = 7, .overflows = 3 };
   step (golden, 1, 0, losses);
   step (other, 1, 0, losses);
   g_autoptr (NddrTensors) one = read_all (golden), two = read_all (other);
   expect_same (one, two, TRUE);
+  g_autoptr (NddrCheckpoint) checkpoint = save_and_load (golden, 1);
+  NddrScaler kept;
+  g_assert_true (nddr_scaler_from_text (&kept, checkpoint->scaler, NULL));
+  g_assert_cmpfloat (kept.scale, ==, 512);
+  g_assert_cmpint (kept.steps, ==, 7);
+  g_assert_cmpint (kept.overflows, ==, 3);
 }
 
 int

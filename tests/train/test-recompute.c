@@ -73,7 +73,7 @@ test_mixed (gconstpointer name)
 {
   static const char *const mixed[] = { "train.precision=mixed", NULL };
   g_autoptr (Golden) golden = golden_load_with (name, NDDR_FAMILY_GPU, mixed, 0);
-  if (nddr_learner_get_scaler (golden->learner))
+  if (nddr_learner_is_mixed (golden->learner))
     check_case (name, NDDR_FAMILY_GPU, mixed[0]);
   else
     g_test_skip ("the device stores no 16-bit floats");
