@@ -447,7 +447,7 @@ gather (NddrLearner *learner, const NddrCollective *collective)
   gsize bytes = collective->tensor->bytes, each = bytes / branches;
   g_autofree guint8 *all = g_malloc (bytes * n);
   guint8 *to = nddr_program_map (learner->program, collective->result, 0);
-  nddr_ranks_gather (learner->ranks, nddr_program_map (learner->program, collective->tensor, 0), all, bytes);
+  nddr_ranks_allgather (learner->ranks, nddr_program_map (learner->program, collective->tensor, 0), all, bytes);
   for (int b = 0; b < branches; b++)
     for (int r = 0; r < n; r++)
       memcpy (to + (b * n + r) * each, all + r * bytes + b * each, each);
@@ -470,7 +470,7 @@ run_collective (int mark, gpointer user_data, GError **error)
       nddr_ranks_finish_sums (learner->ranks);
       break;
     case NDDR_COLLECTIVE_SUM:
-      nddr_ranks_sum_floats (learner->ranks, values, n);
+      nddr_ranks_allreduce_floats (learner->ranks, values, n);
       break;
     case NDDR_COLLECTIVE_GATHER:
       gather (learner, collective);
@@ -519,7 +519,7 @@ weigh_step (const NddrLearner *learner, const NddrBatch *batch, double *valid)
 {
   for (int k = 0; k < learner->training->n_tasks; k++)
     valid[k] = weigh_pixels (learner, batch, k);
-  nddr_ranks_sum (learner->ranks, valid, learner->training->n_tasks);
+  nddr_ranks_allreduce (learner->ranks, valid, learner->training->n_tasks);
 }
 
 /* The pixels that the step's pictures show, on all ranks. */
@@ -532,7 +532,7 @@ count_shown (const NddrLearner *learner, const NddrBatch *batch)
     return 0;
   for (gsize i = 0; i < n; i++)
     sum += (double) batch->shown[i][0] * batch->shown[i][1];
-  nddr_ranks_sum (learner->ranks, &sum, 1);
+  nddr_ranks_allreduce (learner->ranks, &sum, 1);
   return sum;
 }
 
@@ -573,9 +573,9 @@ static void
 join_losses (NddrLearner *learner, double *losses)
 {
   int n = learner->training->n_tasks;
-  nddr_ranks_sum (learner->ranks, losses, n);
+  nddr_ranks_allreduce (learner->ranks, losses, n);
   if (learner->distilled)
-    nddr_ranks_sum (learner->ranks, learner->distilled, n);
+    nddr_ranks_allreduce (learner->ranks, learner->distilled, n);
   for (int k = 0; k < n; k++) {
     double share = taught_share (learner, k);
     if (share > 0)
@@ -664,7 +664,7 @@ nddr_learner_restore (NddrLearner *learner, const NddrTensors *tensors, GError *
 }
 
 gboolean
-nddr_learner_share (NddrLearner *learner, GError **error)
+nddr_learner_broadcast (NddrLearner *learner, GError **error)
 {
   const NddrParameters *p = learner->training->parameters;
   const NddrTensor *wholes[] = { p->params, p->running, p->moment1, p->moment2 };
@@ -674,7 +674,7 @@ nddr_learner_share (NddrLearner *learner, GError **error)
     g_autofree guint8 *data = g_malloc (wholes[i]->bytes);
     if (nddr_ranks_is_first (learner->ranks) && !nddr_program_read (learner->program, wholes[i], 0, data, wholes[i]->bytes, error))
       return FALSE;
-    nddr_ranks_share (learner->ranks, data, wholes[i]->bytes);
+    nddr_ranks_broadcast (learner->ranks, data, wholes[i]->bytes);
     if (!nddr_ranks_is_first (learner->ranks) && !nddr_program_write (learner->program, wholes[i], 0, data, wholes[i]->bytes, error))
       return FALSE;
   }

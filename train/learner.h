@@ -1,6 +1,6 @@
 /* A learner: a network's training plan on a device, fed with batches.
  *
- * Among ranks each has a learner for its share of every batch.  They start alike (nddr_learner_share()) and stay so, for each steps by the gradients of all.
+ * Among ranks each has a learner for its share of every batch.  They start alike (nddr_learner_broadcast()) and stay so, for each steps by the gradients of all.
  *
  * Not thread-safe.
  *
@@ -93,6 +93,6 @@ gboolean nddr_learner_read (NddrLearner *learner, gboolean moments, NddrTensors 
 /** The way back, moments and all: goes on where another learner was read. */
 gboolean nddr_learner_restore (NddrLearner *learner, const NddrTensors *tensors, GError **error);
 /** Gives all ranks the first one's parameters, running statistics and moments. */
-gboolean nddr_learner_share (NddrLearner *learner, GError **error);
+gboolean nddr_learner_broadcast (NddrLearner *learner, GError **error);
 
 G_END_DECLS

@@ -105,7 +105,7 @@ wait_for (MPI_Request *requests, int n)
 }
 
 void
-nddr_ranks_sum_floats (NddrRanks *ranks, float *values, gsize n)
+nddr_ranks_allreduce_floats (NddrRanks *ranks, float *values, gsize n)
 {
   MPI_Request request;
   if (!several (ranks))
@@ -116,7 +116,7 @@ nddr_ranks_sum_floats (NddrRanks *ranks, float *values, gsize n)
 }
 
 void
-nddr_ranks_gather (NddrRanks *ranks, gconstpointer mine, gpointer all, gsize bytes)
+nddr_ranks_allgather (NddrRanks *ranks, gconstpointer mine, gpointer all, gsize bytes)
 {
   MPI_Request request;
   if (!several (ranks))
@@ -127,7 +127,7 @@ nddr_ranks_gather (NddrRanks *ranks, gconstpointer mine, gpointer all, gsize byt
 }
 
 void
-nddr_ranks_share (NddrRanks *ranks, gpointer data, gsize bytes)
+nddr_ranks_broadcast (NddrRanks *ranks, gpointer data, gsize bytes)
 {
   for (gsize from = 0; several (ranks) && from < bytes; from += PIECE) {
     MPI_Request request;

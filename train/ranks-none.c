@@ -31,17 +31,17 @@ nddr_ranks_leave (NddrRanks *ranks, gboolean failed)
 }
 
 void
-nddr_ranks_gather (NddrRanks *ranks, gconstpointer mine, gpointer all, gsize bytes)
+nddr_ranks_allgather (NddrRanks *ranks, gconstpointer mine, gpointer all, gsize bytes)
 {
 }
 
 void
-nddr_ranks_sum_floats (NddrRanks *ranks, float *values, gsize n)
+nddr_ranks_allreduce_floats (NddrRanks *ranks, float *values, gsize n)
 {
 }
 
 void
-nddr_ranks_share (NddrRanks *ranks, gpointer data, gsize bytes)
+nddr_ranks_broadcast (NddrRanks *ranks, gpointer data, gsize bytes)
 {
 }
 

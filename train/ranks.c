@@ -49,7 +49,7 @@ nddr_ranks_agree (NddrRanks *ranks, gboolean fine, GError **error)
     return fine;
   g_autofree gboolean *all = g_new (gboolean, ranks->count);
   int failed = 0;
-  nddr_ranks_gather (ranks, &fine, all, sizeof fine);
+  nddr_ranks_allgather (ranks, &fine, all, sizeof fine);
   while (failed < ranks->count && all[failed])
     failed++;
   if (failed == ranks->count)
@@ -64,12 +64,12 @@ nddr_ranks_agree (NddrRanks *ranks, gboolean fine, GError **error)
 }
 
 void
-nddr_ranks_sum (NddrRanks *ranks, double *values, guint n)
+nddr_ranks_allreduce (NddrRanks *ranks, double *values, guint n)
 {
   if (!nddr_ranks_are_several (ranks))
     return;
   g_autofree double *all = g_new (double, (gsize) ranks->count * n);
-  nddr_ranks_gather (ranks, values, all, n * sizeof *values);
+  nddr_ranks_allgather (ranks, values, all, n * sizeof *values);
   memset (values, 0, n * sizeof *values);
   for (int r = 0; r < ranks->count; r++)
     for (guint i = 0; i < n; i++)

@@ -40,13 +40,13 @@ NddrDevice *nddr_ranks_open_device (NddrRanks *ranks, const char *which, GError 
 gboolean nddr_ranks_agree (NddrRanks *ranks, gboolean fine, GError **error);
 
 /** Each of @n values becomes its sum over the ranks, to the same bits on all. */
-void nddr_ranks_sum (NddrRanks *ranks, double *values, guint n);
+void nddr_ranks_allreduce (NddrRanks *ranks, double *values, guint n);
 /** Each of @n floats becomes its sum over the ranks, while sums that were begun go on. */
-void nddr_ranks_sum_floats (NddrRanks *ranks, float *values, gsize n);
+void nddr_ranks_allreduce_floats (NddrRanks *ranks, float *values, gsize n);
 /** @all: [count][bytes]: every rank's @mine. */
-void nddr_ranks_gather (NddrRanks *ranks, gconstpointer mine, gpointer all, gsize bytes);
+void nddr_ranks_allgather (NddrRanks *ranks, gconstpointer mine, gpointer all, gsize bytes);
 /** Rank 0's @data for all. */
-void nddr_ranks_share (NddrRanks *ranks, gpointer data, gsize bytes);
+void nddr_ranks_broadcast (NddrRanks *ranks, gpointer data, gsize bytes);
 
 /** @sums: [n]: those of @values, many of them, while the caller goes on: neither is to be touched before nddr_ranks_finish_sums(). */
 void nddr_ranks_begin_sum (NddrRanks *ranks, const float *values, float *sums, gsize n);

@@ -298,12 +298,12 @@ set_class_weights (NddrTrainer *t, GError **error)
 }
 
 static void
-share_class_weights (NddrTrainer *t)
+broadcast_class_weights (NddrTrainer *t)
 {
   guint n;
   double *weights = nddr_learner_get_class_weights (t->learner, &n);
   if (weights)
-    nddr_ranks_share (t->ranks, weights, n * sizeof *weights);
+    nddr_ranks_broadcast (t->ranks, weights, n * sizeof *weights);
 }
 
 /* What counts how much in the losses. */
@@ -403,7 +403,7 @@ check_same (const NddrTrainer *t, GError **error)
   g_autofree char *recipe = nddr_recipe_to_text (t->recipe), *config = nddr_config_to_json (t->start->config);
   g_autofree char *all = g_strdup_printf ("%s\n%s\n%u\n%" G_GINT64_FORMAT, recipe, config, nddr_dataset_size (t->pictures), t->step);
   g_autofree char *mine = g_compute_checksum_for_string (G_CHECKSUM_SHA256, all, -1), *first = g_strdup (mine);
-  nddr_ranks_share (t->ranks, first, strlen (first));
+  nddr_ranks_broadcast (t->ranks, first, strlen (first));
   if (g_str_equal (mine, first))
     return TRUE;
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "rank %d does not see what rank 0 does: the configuration, [data] train and, with --resume, the checkpoint in %s "
@@ -416,7 +416,7 @@ static gboolean
 check_precision (const NddrTrainer *t, GError **error)
 {
   gboolean mixed = nddr_learner_is_mixed (t->learner), first = mixed;
-  nddr_ranks_share (t->ranks, &first, sizeof first);
+  nddr_ranks_broadcast (t->ranks, &first, sizeof first);
   if (mixed == first)
     return TRUE;
   g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "rank %d, on %s, would train in %s, but rank 0 in %s: give all ranks devices that can do the same, or set "
@@ -432,7 +432,7 @@ print_ranks (const NddrTrainer *t)
   g_autofree char *all = g_malloc0 (t->ranks->count * sizeof mine);
   g_autoptr (GString) names = g_string_new (NULL);
   g_strlcpy (mine, nddr_device_get_info (t->device)->name, sizeof mine);
-  nddr_ranks_gather (t->ranks, mine, all, sizeof mine);
+  nddr_ranks_allgather (t->ranks, mine, all, sizeof mine);
   for (int r = 0, n = 1; r < t->ranks->count; r += n) {
     const char *name = all + r * sizeof mine;
     for (n = 1; r + n < t->ranks->count && g_str_equal (all + (r + n) * sizeof mine, name); n++)
@@ -453,6 +453,6 @@ nddr_trainer_prepare (NddrTrainer *t, GError **error)
       || !nddr_ranks_agree (t->ranks, !nddr_ranks_is_first (t->ranks) || open_run (t, error), error))
     return FALSE;
   print_ranks (t);
-  share_class_weights (t);
-  return nddr_learner_share (t->learner, error);
+  broadcast_class_weights (t);
+  return nddr_learner_broadcast (t->learner, error);
 }

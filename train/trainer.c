@@ -40,20 +40,20 @@ static gboolean
 is_told_to_stop (const NddrTrainer *t)
 {
   double told = t->options->stop && *t->options->stop;
-  nddr_ranks_sum (t->ranks, &told, 1);
+  nddr_ranks_allreduce (t->ranks, &told, 1);
   return told > 0;
 }
 
 /* The pictures that were skipped on all ranks, and the longest that one waited for its own. */
 static void
-share_loading (NddrTrainer *t)
+gather_loading (NddrTrainer *t)
 {
   typedef struct { double waited; guint n_skipped; } Loading;
   Loading mine = { t->waited, t->n_skipped };
   g_autofree Loading *all = t->ranks ? g_new0 (Loading, t->ranks->count) : NULL;
   if (!t->ranks)
     return;
-  nddr_ranks_gather (t->ranks, &mine, all, sizeof mine);
+  nddr_ranks_allgather (t->ranks, &mine, all, sizeof mine);
   t->waited = t->n_skipped = 0;
   for (int r = 0; r < t->ranks->count; r++) {
     t->waited = MAX (t->waited, all[r].waited);
@@ -63,10 +63,10 @@ share_loading (NddrTrainer *t)
 
 /* What the first rank knows of its validations decides when all end. */
 static void
-share_best (NddrTrainer *t)
+broadcast_best (NddrTrainer *t)
 {
-  nddr_ranks_share (t->ranks, &t->best, sizeof t->best);
-  nddr_ranks_share (t->ranks, &t->stale, sizeof t->stale);
+  nddr_ranks_broadcast (t->ranks, &t->best, sizeof t->best);
+  nddr_ranks_broadcast (t->ranks, &t->stale, sizeof t->stale);
 }
 
 /* ---- models and checkpoints */
@@ -188,7 +188,7 @@ next_batch (NddrTrainer *t, GError **error)
       nddr_loader_return (t->loader, batch);
     return NULL;
   }
-  share_loading (t);
+  gather_loading (t);
   return batch;
 }
 
@@ -327,7 +327,7 @@ run_steps (NddrTrainer *t, gboolean *finished, GError **error)
     return FALSE;
   if (!nddr_ranks_agree (t->ranks, make_up_validation (t, error), error))
     return FALSE;
-  share_best (t);
+  broadcast_best (t);
   if (first)
     nddr_progress_start (&t->progress, t->step);
   while (t->step < t->recipe->steps && is_patient (t) && !is_told_to_stop (t)) {
@@ -339,8 +339,8 @@ run_steps (NddrTrainer *t, gboolean *finished, GError **error)
     gboolean fine = check_step (t, losses, error) && (!first || keep_record (t, losses, rate, seconds, error));
     if (!nddr_ranks_agree (t->ranks, fine, error))
       return FALSE;
-    share_best (t);
-    if (is_checkpoint_due (t) && !nddr_learner_share (t->learner, error)) /* devices of several kinds may have drifted apart by roundings */
+    broadcast_best (t);
+    if (is_checkpoint_due (t) && !nddr_learner_broadcast (t->learner, error)) /* devices of several kinds may have drifted apart by roundings */
       return FALSE;
   }
   *finished = t->step >= t->recipe->steps || !is_patient (t);

@@ -188,7 +188,7 @@ golden_load_with (const char *name, NddrFamily family, const char *const *sets, 
   g_assert_no_error (error);
   if (teacher)
     g_unlink (teacher);
-  nddr_learner_share (golden->learner, &error);
+  nddr_learner_broadcast (golden->learner, &error);
   g_assert_no_error (error);
   if (json_object_has_member (training, "epoch"))
     nddr_balance_set_epoch (nddr_learner_get_balance (golden->learner), json_object_get_int_member (training, "epoch"));
@@ -221,7 +221,7 @@ golden_check_alike (const Golden *golden)
       continue;
     nddr_program_read (nddr_learner_get_program (golden->learner), wholes[i], 0, mine, bytes, &error);
     g_assert_no_error (error);
-    nddr_ranks_gather (ranks, mine, all, bytes);
+    nddr_ranks_allgather (ranks, mine, all, bytes);
     for (int r = 0; r < ranks->count; r++)
       if (memcmp (all + r * bytes, mine, bytes) != 0)
         g_error ("%s: ranks %d and %d have different %s", golden->name, r, ranks->index, wholes[i]->name);
