@@ -31,7 +31,7 @@ nddr_checkpoint_save (const char *path, NddrLearner *learner, gint64 step, doubl
   set (tensors, "stale", g_strdup_printf ("%u", stale));
   set (tensors, "recipe", g_strdup (recipe));
   set (tensors, "config", nddr_config_to_json (config));
-  set (tensors, "weighting", nddr_balance_to_text (nddr_learner_get_balance (learner)));
+  set (tensors, "weighting", nddr_task_weighting_to_text (nddr_learner_get_task_weighting (learner)));
   if (nddr_learner_get_scaler (learner))
     set (tensors, "scaler", nddr_scaler_to_text (nddr_learner_get_scaler (learner)));
   guint n_classes = 0;

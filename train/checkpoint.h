@@ -17,7 +17,7 @@ typedef struct
   guint stale;     /* validations since */
   char *recipe;    /* as nddr_recipe_to_text() */
   char *config;    /* as nddr_config_to_json() */
-  char *weighting; /* (nullable): as nddr_balance_to_text() */
+  char *weighting; /* (nullable): as nddr_task_weighting_to_text() */
   char *scaler;    /* (nullable): as nddr_scaler_to_text() */
   char *classes;   /* (nullable): as nddr_class_balance_to_text() */
   NddrTensors *tensors;

@@ -19,7 +19,7 @@ struct _NddrLearner
   double *distilled;    /* [tasks]: its losses of the last step */
   NddrTraining *training;
   NddrProgram *program;
-  NddrBalance *balance;
+  NddrTaskWeighting *weighting;
   gboolean mixed;
   NddrScaler scaler;   /* stands still where it is not mixed */
   NddrOutcome outcome; /* of the last step */
@@ -193,7 +193,7 @@ nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks
   learner->recipe = recipe;
   learner->ranks = nddr_ranks_are_several (ranks) ? ranks : NULL;
   g_assert (!learner->ranks || recipe->batch % ranks->count == 0);
-  learner->balance = nddr_balance_new (recipe, start->config->tasks, start->config->n_tasks);
+  learner->weighting = nddr_task_weighting_new (recipe, start->config->tasks, start->config->n_tasks);
   NddrTraits left = traits ? *traits : *nddr_device_get_traits (device);
   traits = &left;
   learner->mixed = recipe->precision == NDDR_LEARN_MIXED && traits->family == NDDR_FAMILY_GPU && traits->fp16;
@@ -225,7 +225,7 @@ nddr_learner_free (NddrLearner *learner)
   g_clear_pointer (&learner->program, nddr_program_free);
   g_clear_pointer (&learner->training, nddr_training_free);
   g_clear_pointer (&learner->teacher, nddr_teacher_free);
-  g_clear_pointer (&learner->balance, nddr_balance_free);
+  g_clear_pointer (&learner->weighting, nddr_task_weighting_free);
   g_free (learner->distilled);
   g_free (learner->class_weights);
   g_free (learner);
@@ -237,10 +237,10 @@ nddr_learner_get_training (const NddrLearner *learner)
   return learner->training;
 }
 
-NddrBalance *
-nddr_learner_get_balance (const NddrLearner *learner)
+NddrTaskWeighting *
+nddr_learner_get_task_weighting (const NddrLearner *learner)
 {
-  return learner->balance;
+  return learner->weighting;
 }
 
 gboolean
@@ -372,7 +372,7 @@ write_batch (const NddrLearner *learner, const NddrBatch *batch, const double *v
       memcpy (label, batch->normal + m * pixels * 4, pixels * 4 * sizeof (float));
     else
       memcpy (label, batch->depth + m * pixels, pixels * sizeof (float));
-    write_scale (learner, task->scale, valid[t], nddr_balance_get_weights (learner->balance)[t] * (1 - taught_share (learner, t)));
+    write_scale (learner, task->scale, valid[t], nddr_task_weighting_get_weights (learner->weighting)[t] * (1 - taught_share (learner, t)));
   }
 }
 
@@ -393,7 +393,7 @@ write_teaching (const NddrLearner *learner, const NddrBatch *batch, double shown
       continue;
     if (!nddr_teacher_read (learner->teacher, t, nddr_program_map (learner->program, task->teacher, 0), error))
       return FALSE;
-    write_scale (learner, task->teacher_scale, shown, nddr_balance_get_weights (learner->balance)[t] * taught_share (learner, t));
+    write_scale (learner, task->teacher_scale, shown, nddr_task_weighting_get_weights (learner->weighting)[t] * taught_share (learner, t));
   }
   return TRUE;
 }
@@ -548,7 +548,7 @@ static void
 read_outcome (NddrLearner *learner, const double *losses)
 {
   NddrOutcome *outcome = &learner->outcome;
-  outcome->loss = nddr_balance_total (learner->balance, losses) + nddr_learner_get_penalty (learner);
+  outcome->loss = nddr_task_weighting_total (learner->weighting, losses) + nddr_learner_get_penalty (learner);
   for (int s = 0; s < NDDR_N_SUMS; s++)
     outcome->sums[s] = learner->training->sums[s] ? read_output (learner, learner->training->sums[s]) : 0;
   outcome->loss_scale = loss_scale (learner);
@@ -602,7 +602,7 @@ end_step (NddrLearner *learner, gint64 t, const double *losses, const double *va
   for (int k = 0; k < learner->training->n_tasks; k++)
     if (taught_share (learner, k) > 0)
       counted[k] = MAX (valid[k], 1); /* a teacher has something to say of every picture */
-  nddr_balance_end (learner->balance, t, losses, counted);
+  nddr_task_weighting_end (learner->weighting, t, losses, counted);
 }
 
 gboolean
@@ -614,7 +614,7 @@ nddr_learner_step (NddrLearner *learner, const NddrBatch *batch, gint64 t, guint
   write_penalty (learner);
   write_unscale (learner);
   write_class_weights (learner);
-  nddr_balance_begin (learner->balance, t);
+  nddr_task_weighting_begin (learner->weighting, t);
   weigh_step (learner, batch, valid);
   double shown = count_shown (learner, batch);
   for (int k = 0; k < learner->training->n_tasks; k++)

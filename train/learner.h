@@ -1,13 +1,14 @@
 /* A learner: a network's training plan on a device, fed with batches.
  *
- * Among ranks each has a learner for its share of every batch.  They start alike (nddr_learner_broadcast()) and stay so, for each steps by the gradients of all.
+ * Among ranks each has a learner for its share of every batch.  They start alike (nddr_learner_broadcast()) and stay so, for each steps by the
+ * gradients of all.
  *
  * Not thread-safe.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <train/balance.h>
+#include <train/task-weighting.h>
 #include <train/loader.h>
 #include <train/ranks.h>
 #include <train/recipe.h>
@@ -42,7 +43,7 @@ typedef struct
 const NddrFootprint *nddr_learner_get_footprint (const NddrLearner *learner);
 
 /** What the tasks' losses count with; its epochs are the caller's to set. */
-NddrBalance *nddr_learner_get_balance (const NddrLearner *learner);
+NddrTaskWeighting *nddr_learner_get_task_weighting (const NddrLearner *learner);
 
 /** Whether it multiplies halves: the recipe says mixed precision, and the device can. */
 gboolean nddr_learner_is_mixed (const NddrLearner *learner);

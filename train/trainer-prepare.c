@@ -310,9 +310,9 @@ broadcast_class_weights (NddrTrainer *t)
 static gboolean
 set_weights (NddrTrainer *t, GError **error)
 {
-  NddrBalance *balance = nddr_learner_get_balance (t->learner);
-  nddr_balance_set_epoch (balance, nddr_dataset_size (t->pictures));
-  if ((!t->checkpoint || !t->checkpoint->weighting || nddr_balance_from_text (balance, t->checkpoint->weighting, error))
+  NddrTaskWeighting *weighting = nddr_learner_get_task_weighting (t->learner);
+  nddr_task_weighting_set_epoch (weighting, nddr_dataset_size (t->pictures));
+  if ((!t->checkpoint || !t->checkpoint->weighting || nddr_task_weighting_from_text (weighting, t->checkpoint->weighting, error))
       && set_class_weights (t, error))
     return TRUE;
   g_prefix_error (error, t->checkpoint ? "--resume: " : "[loss] class_balance: ");

@@ -232,8 +232,8 @@ log_step (const NddrTrainer *t, const double *losses, double rate, double images
 {
   const NddrOutcome *outcome = nddr_learner_get_outcome (t->learner);
   const NddrConfig *config = t->start->config;
-  const NddrBalance *balance = nddr_learner_get_balance (t->learner);
-  const double *weights = nddr_balance_get_weights (balance), *log_variances = nddr_balance_get_log_variances (balance);
+  const NddrTaskWeighting *weighting = nddr_learner_get_task_weighting (t->learner);
+  const double *weights = nddr_task_weighting_get_weights (weighting), *log_variances = nddr_task_weighting_get_log_variances (weighting);
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GArray) more = g_array_new (FALSE, FALSE, sizeof (NddrFigure));
   add_figure (names, more, g_strdup ("grad_norm"), outcome->gradient_norm);

@@ -191,7 +191,7 @@ golden_load_with (const char *name, NddrFamily family, const char *const *sets, 
   nddr_learner_broadcast (golden->learner, &error);
   g_assert_no_error (error);
   if (json_object_has_member (training, "epoch"))
-    nddr_balance_set_epoch (nddr_learner_get_balance (golden->learner), json_object_get_int_member (training, "epoch"));
+    nddr_task_weighting_set_epoch (nddr_learner_get_task_weighting (golden->learner), json_object_get_int_member (training, "epoch"));
   if (json_object_has_member (training, "class_weights"))
     set_class_weights (golden->learner, json_object_get_array_member (training, "class_weights"));
   return golden;

@@ -18,7 +18,7 @@ check_losses (const Golden *golden, int t, const double *losses)
   const NddrArray *want = golden_tensor (golden, "losses", NULL);
   const NddrOutcome *outcome = nddr_learner_get_outcome (golden->learner);
   const NddrArray *norms = golden_tensor (golden, "norms", NULL), *weights = golden_tensor (golden, "weights", NULL);
-  const double *used = nddr_balance_get_weights (nddr_learner_get_balance (golden->learner));
+  const double *used = nddr_task_weighting_get_weights (nddr_learner_get_task_weighting (golden->learner));
   const float *row = want->data + (t - 1) * (1 + config->n_tasks);
   for (guint k = 0; k < config->n_tasks; k++) {
     const float *weight = weights ? weights->data + (t - 1) * config->n_tasks + k : NULL;

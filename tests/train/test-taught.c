@@ -11,7 +11,7 @@ test_weight (gconstpointer name)
   g_autoptr (Golden) golden = golden_load (name, NDDR_FAMILY_SOFTWARE);
   g_autoptr (NddrBatch) batch = golden_batch (golden, 1);
   const NddrTraining *training = nddr_learner_get_training (golden->learner);
-  const double *learnt = nddr_balance_get_log_variances (nddr_learner_get_balance (golden->learner));
+  const double *learnt = nddr_task_weighting_get_log_variances (nddr_learner_get_task_weighting (golden->learner));
   const NddrConfig *config = golden->start->config;
   double losses[8], before[8];
   gsize pixels = (gsize) training->image->batch * golden->recipe->accumulate * training->tasks[0].width * training->tasks[0].height;

@@ -2,7 +2,7 @@
  * and averaged weights against Liu's formula (CVPR 2019).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "train/balance.h"
+#include "train/task-weighting.h"
 
 #include <math.h>
 
@@ -38,16 +38,16 @@ test_adam (void)
   g_autoptr (GError) error = NULL;
   NddrRecipe *recipe = nddr_recipe_load (NULL, sets, &error);
   g_assert_no_error (error);
-  g_autoptr (NddrBalance) balance = nddr_balance_new (recipe, tasks, 2);
+  g_autoptr (NddrTaskWeighting) weighting = nddr_task_weighting_new (recipe, tasks, 2);
   double s[2] = { FIRST, FIRST }, m[2] = { 0 }, v[2] = { 0 };
   int n[2] = { 0 };
 
   for (gint64 t = 0; t < STEPS; t++) {
     double losses[2] = { 1.5 + 0.3 * sin ((double) t), 0.2 + 0.05 * t }, valid[2];
 
-    nddr_balance_begin (balance, t);
+    nddr_task_weighting_begin (weighting, t);
     for (guint k = 0; k < 2; k++)
-      g_assert_cmpfloat_with_epsilon (nddr_balance_get_log_variances (balance)[k], s[k], 1e-12);
+      g_assert_cmpfloat_with_epsilon (nddr_task_weighting_get_log_variances (weighting)[k], s[k], 1e-12);
     if (is_left_out (t))
       continue;
     for (guint k = 0; k < 2; k++) {
@@ -60,17 +60,17 @@ test_adam (void)
       v[k] = 0.99 * v[k] + 0.01 * g * g;
       s[k] -= 0.01 * (m[k] / (1 - pow (0.9, n[k]))) / (sqrt (v[k] / (1 - pow (0.99, n[k]))) + 1e-8);
     }
-    nddr_balance_end (balance, t, losses, valid);
+    nddr_task_weighting_end (weighting, t, losses, valid);
   }
   g_assert_cmpint (n[0], ==, STEPS - 2);
   g_assert_cmpint (n[1], <, n[0]);
 
   /* the state has all of it */
-  g_autofree char *text = nddr_balance_to_text (balance);
-  g_autoptr (NddrBalance) again = nddr_balance_new (recipe, tasks, 2);
-  nddr_balance_from_text (again, text, &error);
+  g_autofree char *text = nddr_task_weighting_to_text (weighting);
+  g_autoptr (NddrTaskWeighting) again = nddr_task_weighting_new (recipe, tasks, 2);
+  nddr_task_weighting_from_text (again, text, &error);
   g_assert_no_error (error);
-  g_autofree char *text_again = nddr_balance_to_text (again);
+  g_autofree char *text_again = nddr_task_weighting_to_text (again);
   g_assert_cmpstr (text, ==, text_again);
   nddr_recipe_free (recipe);
 }
@@ -88,15 +88,15 @@ test_average (void)
   NddrRecipe *recipe = nddr_recipe_load (NULL, sets, &error);
   g_assert_no_error (error);
   {
-    g_autoptr (NddrBalance) balance = nddr_balance_new (recipe, tasks, 2);
-    nddr_balance_set_epoch (balance, 2);
+    g_autoptr (NddrTaskWeighting) weighting = nddr_task_weighting_new (recipe, tasks, 2);
+    nddr_task_weighting_set_epoch (weighting, 2);
     for (gint64 t = 0; t < (gint64) G_N_ELEMENTS (losses); t++) {
       const double valid[2] = { 100, t == 2 ? 0 : 100 };
-      nddr_balance_begin (balance, t);
+      nddr_task_weighting_begin (weighting, t);
       double a = t < 2 ? 1 : exp (ratios[t - 2][0] / 2), b = t < 2 ? 1 : exp (ratios[t - 2][1] / 2);
-      g_assert_cmpfloat_with_epsilon (nddr_balance_get_weights (balance)[0], 3 * 2 * a / (a + b), 1e-12);
-      g_assert_cmpfloat_with_epsilon (nddr_balance_get_weights (balance)[1], 5 * 2 * b / (a + b), 1e-12);
-      nddr_balance_end (balance, t, losses[t], valid);
+      g_assert_cmpfloat_with_epsilon (nddr_task_weighting_get_weights (weighting)[0], 3 * 2 * a / (a + b), 1e-12);
+      g_assert_cmpfloat_with_epsilon (nddr_task_weighting_get_weights (weighting)[1], 5 * 2 * b / (a + b), 1e-12);
+      nddr_task_weighting_end (weighting, t, losses[t], valid);
     }
   }
   nddr_recipe_free (recipe);
@@ -106,7 +106,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/balance/adam", test_adam);
-  g_test_add_func ("/balance/average", test_average);
+  g_test_add_func ("/task-weighting/adam", test_adam);
+  g_test_add_func ("/task-weighting/average", test_average);
   return g_test_run ();
 }

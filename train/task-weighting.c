@@ -1,14 +1,14 @@
-/* See balance.h.
+/* See task-weighting.h.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <train/balance.h>
+#include <train/task-weighting.h>
 
 #include <math.h>
 
 #define FIRST_LOG_VARIANCE -0.5
 #define GROUP "weighting"
 
-struct _NddrBalance
+struct _NddrTaskWeighting
 {
   const NddrRecipe *recipe;
   guint n;
@@ -31,7 +31,7 @@ typedef struct
 } Row;
 
 static guint
-list_rows (const NddrBalance *b, Row *rows)
+list_rows (const NddrTaskWeighting *b, Row *rows)
 {
   guint n = 0;
   if (b->recipe->weighting == NDDR_WEIGHTING_UNCERTAINTY) {
@@ -51,10 +51,10 @@ list_rows (const NddrBalance *b, Row *rows)
 
 #define MAX_ROWS 4
 
-NddrBalance *
-nddr_balance_new (const NddrRecipe *recipe, const NddrTask *tasks, guint n_tasks)
+NddrTaskWeighting *
+nddr_task_weighting_new (const NddrRecipe *recipe, const NddrTask *tasks, guint n_tasks)
 {
-  NddrBalance *b = g_new0 (NddrBalance, 1);
+  NddrTaskWeighting *b = g_new0 (NddrTaskWeighting, 1);
   double **const arrays[] = { &b->fixed, &b->weights, &b->log_variance, &b->moment1, &b->moment2, &b->updates, &b->settled, &b->last, &b->before, &b->sums, &b->counts };
   b->recipe = recipe;
   b->n = n_tasks;
@@ -68,7 +68,7 @@ nddr_balance_new (const NddrRecipe *recipe, const NddrTask *tasks, guint n_tasks
 }
 
 void
-nddr_balance_free (NddrBalance *b)
+nddr_task_weighting_free (NddrTaskWeighting *b)
 {
   if (!b)
     return;
@@ -87,7 +87,7 @@ nddr_balance_free (NddrBalance *b)
 }
 
 void
-nddr_balance_set_epoch (NddrBalance *b, guint64 pictures)
+nddr_task_weighting_set_epoch (NddrTaskWeighting *b, guint64 pictures)
 {
   b->pictures = pictures;
 }
@@ -96,7 +96,7 @@ nddr_balance_set_epoch (NddrBalance *b, guint64 pictures)
 
 /* Where step @t is the first of an epoch, the one before is over. */
 static void
-turn_epoch (NddrBalance *b, gint64 t)
+turn_epoch (NddrTaskWeighting *b, gint64 t)
 {
   guint64 first = (guint64) t * b->recipe->batch * b->recipe->accumulate;
   gint64 epoch = b->pictures ? first / b->pictures : 0;
@@ -112,7 +112,7 @@ turn_epoch (NddrBalance *b, gint64 t)
 }
 
 static void
-average_weights (NddrBalance *b)
+average_weights (NddrTaskWeighting *b)
 {
   double sum = 0, largest = -INFINITY;
   g_autofree double *ratios = g_new (double, b->n);
@@ -129,7 +129,7 @@ average_weights (NddrBalance *b)
 /* ---- a step */
 
 void
-nddr_balance_begin (NddrBalance *b, gint64 t)
+nddr_task_weighting_begin (NddrTaskWeighting *b, gint64 t)
 {
   switch (b->recipe->weighting) {
     case NDDR_WEIGHTING_UNCERTAINTY:
@@ -149,19 +149,19 @@ nddr_balance_begin (NddrBalance *b, gint64 t)
 }
 
 const double *
-nddr_balance_get_weights (const NddrBalance *b)
+nddr_task_weighting_get_weights (const NddrTaskWeighting *b)
 {
   return b->weights;
 }
 
 const double *
-nddr_balance_get_log_variances (const NddrBalance *b)
+nddr_task_weighting_get_log_variances (const NddrTaskWeighting *b)
 {
   return b->recipe->weighting == NDDR_WEIGHTING_UNCERTAINTY ? b->settled : NULL;
 }
 
 double
-nddr_balance_total (const NddrBalance *b, const double *losses)
+nddr_task_weighting_total (const NddrTaskWeighting *b, const double *losses)
 {
   double total = 0;
   for (guint k = 0; k < b->n; k++) {
@@ -175,7 +175,7 @@ nddr_balance_total (const NddrBalance *b, const double *losses)
 /* One log-variance's step of the recipe's optimiser, without decay.  As PyTorch's do, moments count the steps that they had: none in which the
  * task had no pixel, and none that overflowed. */
 static void
-learn (NddrBalance *b, guint k, gint64 t, double gradient)
+learn (NddrTaskWeighting *b, guint k, gint64 t, double gradient)
 {
   const NddrRecipe *r = b->recipe;
   double rate = nddr_recipe_rate (r, t) * r->lr_weighting;
@@ -192,7 +192,7 @@ learn (NddrBalance *b, guint k, gint64 t, double gradient)
 }
 
 void
-nddr_balance_end (NddrBalance *b, gint64 t, const double *losses, const double *counted)
+nddr_task_weighting_end (NddrTaskWeighting *b, gint64 t, const double *losses, const double *counted)
 {
   for (guint k = 0; k < b->n; k++) {
     if (counted[k] == 0 || b->fixed[k] == 0)
@@ -207,7 +207,7 @@ nddr_balance_end (NddrBalance *b, gint64 t, const double *losses, const double *
 /* ---- the state */
 
 char *
-nddr_balance_to_text (const NddrBalance *b)
+nddr_task_weighting_to_text (const NddrTaskWeighting *b)
 {
   g_autoptr (GKeyFile) file = g_key_file_new ();
   Row rows[MAX_ROWS];
@@ -220,7 +220,7 @@ nddr_balance_to_text (const NddrBalance *b)
 }
 
 gboolean
-nddr_balance_from_text (NddrBalance *b, const char *text, GError **error)
+nddr_task_weighting_from_text (NddrTaskWeighting *b, const char *text, GError **error)
 {
   g_autoptr (GKeyFile) file = g_key_file_new ();
   Row rows[MAX_ROWS];
