@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/json.h>
+#include <nddr/error.h>
 
 #include <string.h>
 
@@ -28,26 +29,20 @@ check_structure (const char *text, gsize length, const char *what, GError **erro
         in_string = FALSE;
       continue;
     }
-    if (ended && !g_ascii_isspace (c)) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": something follows the object", what, i);
-      return FALSE;
-    }
+    if (ended && !g_ascii_isspace (c))
+      return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": something follows the object", what, i);
     if ((c == ',' || c == '{' || c == '[') && ++values > MAX_VALUES) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": more than %d values", what, i, MAX_VALUES);
-      return FALSE;
+      return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": more than %d values", what, i, MAX_VALUES);
     }
     if (c == '"') {
       in_string = TRUE;
     } else if (c == '{' || c == '[') {
-      if (++depth > MAX_DEPTH) {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": nested deeper than %d levels", what, i, MAX_DEPTH);
-        return FALSE;
-      }
+      if (++depth > MAX_DEPTH)
+        return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": nested deeper than %d levels", what, i, MAX_DEPTH);
     } else if (c == '}' || c == ']') {
       ended = --depth <= 0;
     } else if (c == '\0' || !strchr (" \t\r\n:,+-.0123456789Eaeflnrstu", c)) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": a character that JSON does not have there (0x%02x)", what, i, (guint8) c);
-      return FALSE;
+      return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": a character that JSON does not have there (0x%02x)", what, i, (guint8) c);
     }
   }
   return TRUE;

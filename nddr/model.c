@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/model.h>
+#include <nddr/error.h>
 #include <nddr/network.h>
 
 #include <math.h>
@@ -78,11 +79,9 @@ nddr_model_check_tensors (const NddrConfig *config, const NddrTensors *tensors, 
     const NddrArray *array = tensors->arrays->pdata[i];
     g_autofree char *found = nddr_print_shape (array->n_dims, array->dims);
 
-    if (!g_hash_table_contains (needed, array->name)) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": expected no such tensor, found one of shape %s: the config's network has no "
+    if (!g_hash_table_contains (needed, array->name))
+      return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s\": expected no such tensor, found one of shape %s: the config's network has no "
           "place for it", array->name, found);
-      return FALSE;
-    }
   }
   return TRUE;
 }

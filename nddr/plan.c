@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/plan.h>
+#include <nddr/error.h>
 
 #include <math.h>
 #include <string.h>
@@ -428,12 +429,10 @@ check_limits (NddrPlan *plan, GError **error)
     const NddrStep *step = g_ptr_array_index (plan->steps, i);
 
     for (int k = 0; k < 3; k++)
-      if (step->groups[k] > plan->traits.max_groups[k]) {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED,
+      if (step->groups[k] > plan->traits.max_groups[k])
+        return nddr_fail (error, NDDR_ERROR_UNSUPPORTED,
             "%s (%s): %u workgroups along axis %d; the device takes %u: use a smaller input or batch",
             step->label, step->kernel->name, step->groups[k], k, plan->traits.max_groups[k]);
-        return FALSE;
-      }
     for (int b = 0; b < NDDR_STEP_MAX_BINDINGS; b++) {
       const NddrBinding *binding = &step->bindings[b];
       gsize range;
@@ -441,25 +440,21 @@ check_limits (NddrPlan *plan, GError **error)
       if (!binding->tensor || (plan->traits.family == NDDR_FAMILY_SOFTWARE && step->kernel->bindings[b] != 'S'))
         continue;
       range = binding->range ? binding->range : binding->tensor->bytes - binding->offset;
-      if (range > plan->traits.max_storage_range) {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED,
+      if (range > plan->traits.max_storage_range)
+        return nddr_fail (error, NDDR_ERROR_UNSUPPORTED,
             "%s: tensor \"%s\" has %" G_GSIZE_FORMAT " MiB; the device's storage buffers span %" G_GUINT64_FORMAT
             " MiB: use %s",
             step->label, binding->tensor->name, range >> 20, plan->traits.max_storage_range >> 20,
             way_out (binding->tensor->space));
-        return FALSE;
-      }
     }
   }
   if (plan->traits.family == NDDR_FAMILY_SOFTWARE)
     for (int s = 0; s < NDDR_N_SPACES; s++)
-      if (plan->space_bytes[s] / 16 >= MIN (plan->traits.max_texel_elements, (guint64) G_MAXINT32 / 16)) {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED,
+      if (plan->space_bytes[s] / 16 >= MIN (plan->traits.max_texel_elements, (guint64) G_MAXINT32 / 16))
+        return nddr_fail (error, NDDR_ERROR_UNSUPPORTED,
             "needs %" G_GSIZE_FORMAT " MiB in one buffer; this device's texel buffers span %" G_GUINT64_FORMAT
             " MiB: use %s",
             plan->space_bytes[s] >> 20, MIN (plan->traits.max_texel_elements * 16, (guint64) G_MAXINT32) >> 20, way_out (s));
-        return FALSE;
-      }
   return TRUE;
 }
 

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/program-private.h>
+#include <nddr/error.h>
 
 #define BRIEF_US 100000 /* what took less need not be cut */
 
@@ -289,10 +290,8 @@ nddr_program_profile (NddrProgram *program, guint phase_mask, guint64 *ns, GErro
   VkCommandBuffer commands;
   gboolean ok = FALSE;
 
-  if (program->device->timestamp_bits == 0) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s has no timestamps: layers cannot be timed on it", program->device->info.name);
-    return FALSE;
-  }
+  if (program->device->timestamp_bits == 0)
+    return nddr_fail (error, NDDR_ERROR_UNSUPPORTED, "%s has no timestamps: layers cannot be timed on it", program->device->info.name);
   if (!nddr_vk_check (vkCreateQueryPool (device, &info, NULL, &queries), "creating a query pool", error))
     return FALSE;
   if (nddr_program_begin (program, &commands, VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT, error)) {

@@ -400,11 +400,9 @@ check_half (const NddrTensors *tensors, GError **error)
     const NddrArray *array = tensors->arrays->pdata[i];
 
     for (gsize j = 0; j < array->n_elements; j++)
-      if (isfinite (array->data[j]) && fabsf (array->data[j]) >= 65520.f) {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "tensor \"%s\" holds %g, and fp16 ends at 65504: store it as fp32", array->name,
+      if (isfinite (array->data[j]) && fabsf (array->data[j]) >= 65520.f)
+        return nddr_fail (error, NDDR_ERROR_ARGUMENT, "tensor \"%s\" holds %g, and fp16 ends at 65504: store it as fp32", array->name,
             (double) array->data[j]);
-        return FALSE;
-      }
   }
   return TRUE;
 }

@@ -242,12 +242,10 @@ choose_precision (NddrSession *session, NddrPrecision precision, GError **error)
   session->type = NDDR_F32;
   if (precision < NDDR_PRECISION_AUTO || precision > NDDR_PRECISION_FP16)
     return nddr_fail (error, NDDR_ERROR_ARGUMENT, "precision %d is unknown: the last is %d, fp16", precision, NDDR_PRECISION_FP16);
-  if (precision == NDDR_PRECISION_FP16 && !session->traits.fp16) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED,
+  if (precision == NDDR_PRECISION_FP16 && !session->traits.fp16)
+    return nddr_fail (error, NDDR_ERROR_UNSUPPORTED,
         "%s cannot store 16-bit floats in buffers (VkPhysicalDevice16BitStorageFeatures.storageBuffer16BitAccess): use precision fp32 or auto",
         nddr_device_get_info (session->device)->name);
-    return FALSE;
-  }
   /* a processor has no halves that were as good as free, whichever kernels it runs */
   gboolean is_processor = nddr_device_get_info (session->device)->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
   if (precision == NDDR_PRECISION_FP16 || (precision == NDDR_PRECISION_AUTO && session->traits.fp16 && !is_processor)) {

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/whole-file.h>
+#include <nddr/error.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,8 +57,7 @@ nddr_read_text (const char *path, GError **error)
 static gboolean
 fail (const char *path, int number, GError **error)
 {
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be written: %s", path, g_strerror (number));
-  return FALSE;
+  return nddr_fail (error, NDDR_ERROR_FILE, "%s: cannot be written: %s", path, g_strerror (number));
 }
 
 gboolean

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/average.h>
+#include <nddr/error.h>
 #include <train/difference.h>
 
 static gboolean
@@ -11,8 +12,7 @@ check_same (NddrModel *const *models, const char *const *names, guint n, GError 
     g_autofree char *difference = nddr_config_difference (nddr_model_get_config (models[0]), nddr_model_get_config (models[i]));
     if (!difference)
       continue;
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s and %s are models of different networks: %s", names[0], names[i], difference);
-    return FALSE;
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "%s and %s are models of different networks: %s", names[0], names[i], difference);
   }
   return TRUE;
 }

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/class-balance.h>
+#include <nddr/error.h>
 
 #include <train/loader.h>
 
@@ -74,10 +75,8 @@ nddr_class_balance_from_text (double *weights, guint n, const char *text, GError
   gboolean fine = values && length == n;
   for (gsize c = 0; fine && c < n; c++)
     fine = isfinite (values[c]) && values[c] >= 0;
-  if (!fine) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the classes' weights are not %u numbers of 0 and more", n);
-    return FALSE;
-  }
+  if (!fine)
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "the classes' weights are not %u numbers of 0 and more", n);
   for (guint c = 0; c < n; c++)
     weights[c] = values[c];
   return TRUE;

@@ -4,6 +4,7 @@
 #include <train/compare-private.h>
 
 #include <math.h>
+#include <nddr/error.h>
 #include <nddr/json.h>
 #include <string.h>
 #include <train/run.h>
@@ -82,8 +83,7 @@ read_scores (NddrComparisonEntry *entry, GError **error)
   entry->scores = nddr_json_parse_object (text, strlen (text), entry->name, NULL);
   if (entry->scores)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is neither a run's folder nor what nddr eval --json prints", entry->name);
-  return FALSE;
+  return nddr_fail (error, NDDR_ERROR_FORMAT, "%s is neither a run's folder nor what nddr eval --json prints", entry->name);
 }
 
 /* "a/b/" is "a/b". */
@@ -138,9 +138,8 @@ add_task (NddrComparison *comparison, const NddrComparisonEntry *entry, const ch
       continue;
     if (task->kind == kind)
       return TRUE;
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "task %s is a %s in %s and a %s in %s: they cannot be compared", name,
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "task %s is a %s in %s and a %s in %s: they cannot be compared", name,
         nddr_task_kind_name (task->kind), task->first, nddr_task_kind_name (kind), entry->name);
-    return FALSE;
   }
   NddrComparisonTask task = { g_strdup (name), kind, g_strdup (entry->name), FALSE };
   g_array_append_val (comparison->tasks, task);
@@ -164,10 +163,8 @@ collect_tasks (NddrComparison *comparison, GError **error)
         if (!add_task (comparison, entry, name, kind, error))
           return FALSE;
       }
-    if (known == 0) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has no scores of any task: expected such as nddr eval --json prints", entry->name);
-      return FALSE;
-    }
+    if (known == 0)
+      return nddr_fail (error, NDDR_ERROR_FORMAT, "%s has no scores of any task: expected such as nddr eval --json prints", entry->name);
   }
   return TRUE;
 }

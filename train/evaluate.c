@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/evaluate.h>
+#include <nddr/error.h>
 #include <train/classes.h>
 #include <train/reader.h>
 #include <train/upsample.h>
@@ -194,8 +195,7 @@ run (Evaluation *e, NddrDataset *dataset, const NddrEvaluateOptions *options, GE
   }
   if (n_submitted)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "every one of the %u samples is broken", total);
-  return FALSE;
+  return nddr_fail (error, NDDR_ERROR_FORMAT, "every one of the %u samples is broken", total);
 }
 
 /* Ids must mean the same in the model and in the labels. */
@@ -210,10 +210,8 @@ check_classes (const NddrConfig *config, const NddrDataset *dataset, GError **er
       continue;
     g_autofree char *owner = g_strdup_printf ("the model's task %s", task->name);
     g_autofree char *difference = nddr_classes_difference (task->classes, task->n_classes, owner, classes, n, "the data set");
-    if (difference) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s: scores need the same classes in the same order", difference);
-      return FALSE;
-    }
+    if (difference)
+      return nddr_fail (error, NDDR_ERROR_ARGUMENT, "%s: scores need the same classes in the same order", difference);
   }
   return TRUE;
 }

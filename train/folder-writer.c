@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/folder-writer.h"
+#include <nddr/error.h>
 
 #include <errno.h>
 
@@ -16,25 +17,20 @@ nddr_folder_writer_begin (const char *dir, const char *split, const NddrClass *c
 {
   for (guint i = 0; i < G_N_ELEMENTS (folders); i++) {
     g_autofree char *path = g_build_filename (dir, split, folders[i], NULL);
-    if (g_mkdir_with_parents (path, 0777) != 0) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "The folder %s cannot be made: %s", path, g_strerror (errno));
-      return FALSE;
-    }
+    if (g_mkdir_with_parents (path, 0777) != 0)
+      return nddr_fail (error, NDDR_ERROR_FILE, "The folder %s cannot be made: %s", path, g_strerror (errno));
   }
   g_autoptr (GString) text = g_string_new (NULL);
   for (guint i = 0; i < n_classes; i++)
     g_string_append_printf (text, "%s #%06x\n", classes[i].name, classes[i].color);
   g_autofree char *path = g_build_filename (dir, "classes.txt", NULL), *old = NULL;
-  if (g_file_get_contents (path, &old, NULL, NULL) && !g_str_equal (old, text->str)) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
+  if (g_file_get_contents (path, &old, NULL, NULL) && !g_str_equal (old, text->str))
+    return nddr_fail (error, NDDR_ERROR_FILE,
         "%s is there and names other classes: choose another folder, or remove that file", path);
-    return FALSE;
-  }
   g_autoptr (GError) file_error = NULL;
   if (g_file_set_contents (path, text->str, text->len, &file_error))
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be written: %s", path, file_error->message);
-  return FALSE;
+  return nddr_fail (error, NDDR_ERROR_FILE, "%s cannot be written: %s", path, file_error->message);
 }
 
 gboolean

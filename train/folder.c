@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/classes.h"
+#include <nddr/error.h>
 #include "train/image.h"
 #include "train/label.h"
 #include "train/source.h"
@@ -133,18 +134,14 @@ list_pictures (NddrFolder *folder, GError **error)
       g_ptr_array_add (folder->files, g_strdup (name));
   g_ptr_array_sort (folder->files, compare_names);
   folder->base.size = folder->files->len;
-  if (folder->files->len == 0) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has no pictures: NAME.png or NAME.jpg were expected", path);
-    return FALSE;
-  }
+  if (folder->files->len == 0)
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "%s has no pictures: NAME.png or NAME.jpg were expected", path);
   g_autoptr (GHashTable) stems = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   for (guint i = 0; i < folder->files->len; i++)
-    if (!g_hash_table_add (stems, stem (folder->files->pdata[i]))) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+    if (!g_hash_table_add (stems, stem (folder->files->pdata[i])))
+      return nddr_fail (error, NDDR_ERROR_FORMAT,
           "%s has two pictures with one name, that of %s: their labels could not be told apart", path,
           (const char *) folder->files->pdata[i]);
-      return FALSE;
-    }
   return TRUE;
 }
 
@@ -157,10 +154,8 @@ check_labels (NddrFolder *folder, NddrTaskKind kind, GError **error)
     return TRUE;
   g_autoptr (GError) dir_error = NULL;
   g_autoptr (GDir) listing = g_dir_open (path, 0, &dir_error);
-  if (!listing) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be read: %s", path, dir_error->message);
-    return FALSE;
-  }
+  if (!listing)
+    return nddr_fail (error, NDDR_ERROR_FILE, "%s cannot be read: %s", path, dir_error->message);
   g_autoptr (GHashTable) present = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   const char *name;
   while ((name = g_dir_read_name (listing)))
@@ -168,13 +163,11 @@ check_labels (NddrFolder *folder, NddrTaskKind kind, GError **error)
   for (guint i = 0; i < folder->files->len; i++) {
     g_autofree char *label = label_path (folder, i, kind);
     g_autofree char *file = g_path_get_basename (label);
-    if (!g_hash_table_contains (present, file)) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE,
+    if (!g_hash_table_contains (present, file))
+      return nddr_fail (error, NDDR_ERROR_FILE,
           "%s is missing: the picture image/%s has no %s label (without the folder %s "
           "the data set would be one without such labels)",
           label, (const char *) folder->files->pdata[i], label_folders[kind], path);
-      return FALSE;
-    }
   }
   folder->base.labels |= NDDR_LABEL (kind);
   return TRUE;

@@ -4,6 +4,7 @@
 #include <train/hdf5-file.h>
 
 #include <hdf5.h>
+#include <nddr/error.h>
 #include <nddr/nddr-error.h>
 #include <string.h>
 #include <zlib.h>
@@ -92,9 +93,8 @@ fail (GError **error, const NddrHdf5 *file, const char *name, const char *what, 
   va_start (args, what);
   g_autofree char *text = g_strdup_vprintf (what, args);
   va_end (args);
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s%s%s%s%s%s", file->path, name ? name : "", name ? " " : "", text, reason ? " (" : "",
+  return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: %s%s%s%s%s%s", file->path, name ? name : "", name ? " " : "", text, reason ? " (" : "",
       reason ? reason : "", reason ? ")" : "");
-  return FALSE;
 }
 
 /* ---- files */
@@ -328,10 +328,8 @@ read_chunked (const Layout *layout, guint64 index, guint8 *slice, const NddrHdf5
     leave ();
     if (!packed)
       return FALSE;
-    if (!unpack (layout, skipped, packed, bytes, numbers, other)) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s has a broken piece", file->path, name);
-      return FALSE;
-    }
+    if (!unpack (layout, skipped, packed, bytes, numbers, other))
+      return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: %s has a broken piece", file->path, name);
     copy_chunk (layout, start, index, numbers, slice);
     guint axis = layout->rank - 1; /* on to the next: a number whose digits are the axes but the first */
     while (axis > 0 && (start[axis] += layout->chunk[axis]) >= layout->dims[axis])

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <nddr/error.h>
 #include <nddr/whole-file.h>
 #include <jpeglib.h>
 #include <jerror.h>
@@ -358,8 +359,7 @@ nddr_image_write_png (const char *path, guint width, guint height, guint channel
   if (png_write_file (&writer))
     return nddr_whole_file_end (&whole, TRUE, error);
   nddr_whole_file_end (&whole, FALSE, NULL);
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be written: %s", path, writer.base.message);
-  return FALSE;
+  return nddr_fail (error, NDDR_ERROR_FILE, "%s: cannot be written: %s", path, writer.base.message);
 }
 
 /* ---- encoding in memory */

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/import.h>
+#include <nddr/error.h>
 #include <train/port.h>
 #include <train/torchvision.h>
 
@@ -27,8 +28,7 @@ nddr_import_check_used (const NddrTensors *tensors, GHashTable *used, const char
     const char *name = ((const NddrArray *) tensors->arrays->pdata[i])->name;
     if (g_hash_table_contains (used, name) || g_str_has_suffix (name, ".num_batches_tracked") || starts_with_any (name, ignored))
       continue;
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": %s has no such tensor; is the file of another network?", name, what);
-    return FALSE;
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s\": %s has no such tensor; is the file of another network?", name, what);
   }
   return TRUE;
 }

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/events.h>
+#include <nddr/error.h>
 #include <train/journal.h>
 
 #include <errno.h>
@@ -92,8 +93,7 @@ write_line (NddrJournal *journal, const char *line, GError **error)
 {
   if (fputs (line, journal->file) >= 0 && fputc ('\n', journal->file) >= 0 && fflush (journal->file) == 0)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot write %s: %s", journal->path, g_strerror (errno));
-  return FALSE;
+  return nddr_fail (error, NDDR_ERROR_FILE, "cannot write %s: %s", journal->path, g_strerror (errno));
 }
 
 /* JSON has no word for what is not finite but null. */

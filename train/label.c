@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/label.h"
+#include <nddr/error.h>
 
 static gboolean
 check_ids (const char *path, const NddrImage *label, guint n_classes, GError **error)
@@ -9,12 +10,10 @@ check_ids (const char *path, const NddrImage *label, guint n_classes, GError **e
   const guint8 *ids = label->data;
   gsize n = (gsize) label->width * label->height;
   for (gsize i = 0; i < n; i++)
-    if (ids[i] >= n_classes && ids[i] != NDDR_IGNORED) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+    if (ids[i] >= n_classes && ids[i] != NDDR_IGNORED)
+      return nddr_fail (error, NDDR_ERROR_FORMAT,
           "%s has class %u at (%u, %u), but its data set has %u classes, 0 to %u (255 is ignored)", path, ids[i],
           (guint) (i % label->width), (guint) (i / label->width), n_classes, n_classes - 1);
-      return FALSE;
-    }
   return TRUE;
 }
 

@@ -9,6 +9,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/classes.h"
+#include <nddr/error.h>
 #include "train/depth-normals.h"
 #include "train/hdf5-file.h"
 #include "train/mat5.h"
@@ -207,10 +208,9 @@ open_plane (const NddrNyuv2 *nyuv2, NddrHdf5Array **array, const char *name, Ndd
   const guint64 *dims = nddr_hdf5_array_dims (*array), *images = nddr_hdf5_array_dims (nyuv2->images);
   if (dims[0] == images[0] && dims[1] == nyuv2->width && dims[2] == nyuv2->height)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+  return nddr_fail (error, NDDR_ERROR_FORMAT,
       "%s: %s are %" G_GUINT64_FORMAT " x %" G_GUINT64_FORMAT " x %" G_GUINT64_FORMAT ", but images are %" G_GUINT64_FORMAT " of %ux%u", nyuv2->path, name,
       dims[0], dims[1], dims[2], images[0], nyuv2->width, nyuv2->height);
-  return FALSE;
 }
 
 static gboolean
@@ -223,11 +223,9 @@ open_arrays (NddrNyuv2 *nyuv2, GError **error)
   const guint64 *dims = nddr_hdf5_array_dims (nyuv2->images);
   nyuv2->width = dims[2];
   nyuv2->height = dims[3];
-  if (dims[1] != 3 || count_pixels (nyuv2) > MAX_PIXELS) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: images have %u planes of %ux%u: three, for red, green and blue, of 640x480 were expected",
+  if (dims[1] != 3 || count_pixels (nyuv2) > MAX_PIXELS)
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: images have %u planes of %ux%u: three, for red, green and blue, of 640x480 were expected",
         nyuv2->path, (guint) dims[1], nyuv2->width, nyuv2->height);
-    return FALSE;
-  }
   return open_plane (nyuv2, &nyuv2->labels, "labels", NDDR_HDF5_UINT16, error)
       && open_plane (nyuv2, &nyuv2->depths, "depths", NDDR_HDF5_FLOAT, error)
       && (!nddr_hdf5_has (nyuv2->file, "rawDepths") || open_plane (nyuv2, &nyuv2->measured, "rawDepths", NDDR_HDF5_FLOAT, error));
@@ -249,10 +247,8 @@ static gboolean
 choose_frames (NddrNyuv2 *nyuv2, const char *split, GError **error)
 {
   guint n_frames = nddr_hdf5_array_dims (nyuv2->images)[0];
-  if (n_frames > MAX_FRAMES) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: images has %u frames: at most %u can be read, and NYU Depth v2 has 1449", nyuv2->path, n_frames, MAX_FRAMES);
-    return FALSE;
-  }
+  if (n_frames > MAX_FRAMES)
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: images has %u frames: at most %u can be read, and NYU Depth v2 has 1449", nyuv2->path, n_frames, MAX_FRAMES);
   if (g_str_equal (split, "all"))
     return choose_all (nyuv2, n_frames);
   const char *array = g_str_equal (split, "train") ? "trainNdxs" : "testNdxs";
@@ -295,9 +291,8 @@ map_named (NddrNyuv2 *nyuv2, GError **error)
       }
     if (found)
       continue;
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: no label is called %s: names is not NYU Depth v2's", nyuv2->path,
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: no label is called %s: names is not NYU Depth v2's", nyuv2->path,
         nyuv2->base.classes[class].name);
-    return FALSE;
   }
   nyuv2->n_labels = MIN (g_strv_length (names), G_MAXUINT16);
   return TRUE;

@@ -8,6 +8,7 @@
 #include <train/onnx.h>
 #include <train/protobuf.h>
 
+#include <nddr/error.h>
 #include <nddr/network.h>
 #include <nddr/nddr.h>
 #include <nddr/whole-file.h>
@@ -451,9 +452,8 @@ add_layer (Export *e, const NddrLayer *layer, GError **error)
         add_blend (e, layer, b, names[b]);
         break;
       default:
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "layer %s is of a kind (%d) that this version of nddr cannot write as ONNX",
+        return nddr_fail (error, NDDR_ERROR_UNSUPPORTED, "layer %s is of a kind (%d) that this version of nddr cannot write as ONNX",
             layer->label, layer->kind);
-        return FALSE;
     }
   }
   return TRUE;
@@ -631,11 +631,9 @@ write_model (const Export *e, const char *path, GError **error)
   for (guint i = 0; i < e->network->layers->len; i++)
     if (has_weights (nddr_network_layer (e->network, i)))
       bytes += layer_bytes (e, nddr_network_layer (e->network, i));
-  if (bytes + model->len > LARGEST_MESSAGE) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s: would have %" G_GUINT64_FORMAT " bytes, and no reader takes an ONNX file of more than 2 GiB",
+  if (bytes + model->len > LARGEST_MESSAGE)
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "%s: would have %" G_GUINT64_FORMAT " bytes, and no reader takes an ONNX file of more than 2 GiB",
         path, bytes + model->len);
-    return FALSE;
-  }
   nddr_protobuf_begin_bytes (model, MODEL_GRAPH, bytes);
   return nddr_whole_file_begin (&whole, path, error) && nddr_whole_file_end (&whole, write_file (e, model, whole.file), error);
 }

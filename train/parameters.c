@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/parameters.h>
+#include <nddr/error.h>
 
 #include <string.h>
 
@@ -189,11 +190,9 @@ nddr_parameters_write (const NddrParameters *p, NddrProgram *program, NddrParame
         continue;
       g_autofree char *name = g_strconcat (prefix, slot->name, NULL);
       const NddrArray *array = nddr_tensors_find (tensors, name);
-      if (!array || array->n_elements != slot->n) {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor %s is %s, but the network needs %" G_GSIZE_FORMAT " elements of it", name,
+      if (!array || array->n_elements != slot->n)
+        return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor %s is %s, but the network needs %" G_GSIZE_FORMAT " elements of it", name,
             array ? "of another size" : "missing", slot->n);
-        return FALSE;
-      }
       memcpy (data + slot->offset, array->data, slot->n * sizeof (float));
     }
     if (!nddr_program_write (program, whole, 0, data, whole->bytes, error))

@@ -8,6 +8,7 @@
 #include <train/port.h>
 
 #include <math.h>
+#include <nddr/error.h>
 #include <nddr/network.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,8 +106,7 @@ find (const Port *port, const char *base, const char *twin, const char *part, co
   }
   if (!array || !other || same_tensor (array, other))
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensors \"%s\" and \"%s\" are the same layer's, but they differ: which is right?", name, twin_name);
-  return FALSE;
+  return nddr_fail (error, NDDR_ERROR_FORMAT, "tensors \"%s\" and \"%s\" are the same layer's, but they differ: which is right?", name, twin_name);
 }
 
 /* Copies a tensor that must have shape @dims as @to. */
@@ -116,8 +116,7 @@ copy (const Port *port, const NddrArray *from, guint n_dims, const gint64 *dims,
   g_autofree char *name = g_strconcat (to, part, NULL);
   if (from->n_dims != n_dims || memcmp (from->dims, dims, n_dims * sizeof *dims) != 0) {
     g_autofree char *wanted = nddr_print_shape (n_dims, dims), *is = nddr_print_shape (from->n_dims, from->dims);
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": expected shape %s, found %s", from->name, wanted, is);
-    return FALSE;
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s\": expected shape %s, found %s", from->name, wanted, is);
   }
   NddrArray *array = nddr_array_new (name, n_dims, dims);
   memcpy (array->data, from->data, from->n_elements * sizeof (float));
@@ -130,9 +129,8 @@ require (const Names *names, const char *base, const char *part, const NddrArray
 {
   if (array)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s%s\" is missing, or of a type other than F32, F16 and BF16%s", base, part,
+  return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s%s\" is missing, or of a type other than F32, F16 and BF16%s", base, part,
       base == names->norm ? "; the port's networks without batch normalisation before their ReLU cannot be imported" : "");
-  return FALSE;
 }
 
 /* One branch of a layer: its weight, the bias that it may have, and the normalisation that all but a head's last layer have. */
@@ -181,10 +179,8 @@ find_outputs (const Port *port, const char *net, const char *layer, const char *
   const NddrArray *weight;
   if (!find (port, base, other, ".weight", &weight, error))
     return FALSE;
-  if (!weight || weight->n_dims != 4 || weight->n_elements == 0 || weight->dims[0] > G_MAXINT) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s.weight\" is missing, or not a convolution's, or of a type other than F32, F16 and BF16", base);
-    return FALSE;
-  }
+  if (!weight || weight->n_dims != 4 || weight->n_elements == 0 || weight->dims[0] > G_MAXINT)
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s.weight\" is missing, or not a convolution's, or of a type other than F32, F16 and BF16", base);
   *outputs = weight->dims[0];
   return TRUE;
 }
@@ -203,9 +199,8 @@ find_widths (const Port *port, NddrConfig *config, GError **error)
     return FALSE;
   if (nddr_import_find_width (STAGES, stage_channels, found, &config->width) && nddr_import_find_width (1, &hidden, &head, &config->head_width))
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "its stages have %u, %u, %u, %u and %u channels and its head %u, which are not 64, 128, 256, 512, 512 and 1024 times "
+  return nddr_fail (error, NDDR_ERROR_FORMAT, "its stages have %u, %u, %u, %u and %u channels and its head %u, which are not 64, 128, 256, 512, 512 and 1024 times "
       "one factor for the stages and one for the head, in steps of 8", found[0], found[1], found[2], found[3], found[4], head);
-  return FALSE;
 }
 
 /* Hues a golden section apart. */
@@ -225,10 +220,8 @@ static gboolean
 fill_classes (NddrTask *task, guint n, const NddrImportOptions *options, gboolean *made_up, GError **error)
 {
   guint n_usual;
-  if (n > NDDR_IGNORED) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "task \"%s\" has %u channels: a segmentation has at most %u classes", task->name, n, NDDR_IGNORED);
-    return FALSE;
-  }
+  if (n > NDDR_IGNORED)
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "task \"%s\" has %u channels: a segmentation has at most %u classes", task->name, n, NDDR_IGNORED);
   g_autofree NddrClass *classes = g_new0 (NddrClass, n);
   NddrClass *usual = nddr_classes_nyu40 (&n_usual);
   const NddrClass *known = options->classes ? options->classes : n == n_usual ? usual : NULL;
@@ -256,17 +249,13 @@ fill_task (NddrConfig *config, guint t, guint channels, const char *word, const 
   if (word) {
     const char *kind_name = parts[0] && parts[1] ? parts[1] : parts[0];
     int named = kind_name ? nddr_task_kind_from_name (kind_name) : -1;
-    if (parts[0] && parts[1] && named < 0) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "task \"%s\": expected NAME or NAME:KIND, where KIND is segmentation, normal or depth", word);
-      return FALSE;
-    }
+    if (parts[0] && parts[1] && named < 0)
+      return nddr_fail (error, NDDR_ERROR_ARGUMENT, "task \"%s\": expected NAME or NAME:KIND, where KIND is segmentation, normal or depth", word);
     kind = named >= 0 ? (NddrTaskKind) named : kind;
   }
-  if ((kind == NDDR_TASK_NORMAL && channels != 3) || (kind == NDDR_TASK_DEPTH && channels != 1)) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "network %u has %u channels, which is not kind \"%s\": normal has 3 and depth 1", t + 1, channels,
+  if ((kind == NDDR_TASK_NORMAL && channels != 3) || (kind == NDDR_TASK_DEPTH && channels != 1))
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "network %u has %u channels, which is not kind \"%s\": normal has 3 and depth 1", t + 1, channels,
         nddr_task_kind_name (kind));
-    return FALSE;
-  }
   task->name = g_strdup (parts ? parts[0] : nddr_task_kind_name (kind));
   if (!word && t > 0 && g_str_equal (task->name, config->tasks[0].name)) {
     g_free (task->name);
@@ -281,11 +270,9 @@ static gboolean
 fill_tasks (const Port *port, NddrConfig *config, const NddrImportOptions *options, gboolean *made_up, GError **error)
 {
   g_auto (GStrv) words = options->tasks ? g_strsplit (options->tasks, ";", -1) : NULL;
-  if (words && g_strv_length (words) != config->n_tasks) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "has %u task%s, and \"%s\" names %u", config->n_tasks, config->n_tasks > 1 ? "s" : "",
+  if (words && g_strv_length (words) != config->n_tasks)
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "has %u task%s, and \"%s\" names %u", config->n_tasks, config->n_tasks > 1 ? "s" : "",
         options->tasks, g_strv_length (words));
-    return FALSE;
-  }
   for (guint t = 0; t < config->n_tasks; t++) {
     guint channels;
     if (!find_outputs (port, port->nets[t], "head.8", NULL, &channels, error)

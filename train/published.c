@@ -8,6 +8,7 @@
  * to the right, green away from the camera, blue up; (255, 255, 255) is unknown, and so in truth is (127, 127, 127), the zero vector.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/error.h>
 #include <nddr/whole-file.h>
 #include <string.h>
 
@@ -161,15 +162,12 @@ read_list (const char *dir, List *list, GError **error)
     Entry e = { .line = i + 1 };
     g_autofree char *wrong = parse_line (dir, lines[i], &e);
     g_array_append_val (list->entries, e);
-    if (wrong) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s, line %u: %s", list->path, e.line, wrong);
-      return FALSE;
-    }
+    if (wrong)
+      return nddr_fail (error, NDDR_ERROR_FORMAT, "%s, line %u: %s", list->path, e.line, wrong);
   }
   if (list->entries->len)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s names no pictures: lines `PICTURE LABEL` were expected", list->path);
-  return FALSE;
+  return nddr_fail (error, NDDR_ERROR_FORMAT, "%s names no pictures: lines `PICTURE LABEL` were expected", list->path);
 }
 
 /** The lists go side by side: the same pictures in the same order. */
@@ -177,18 +175,15 @@ static gboolean
 compare_lists (const List *a, const List *b, GError **error)
 {
   for (guint i = 0; i < MIN (a->entries->len, b->entries->len); i++)
-    if (strcmp (entry (a, i)->picture, entry (b, i)->picture)) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+    if (strcmp (entry (a, i)->picture, entry (b, i)->picture))
+      return nddr_fail (error, NDDR_ERROR_FORMAT,
           "%s, line %u: the picture is %s, but %s has %s there (line %u): the lists must name the same pictures in the same order",
           b->path, entry (b, i)->line, entry (b, i)->picture, a->path, entry (a, i)->picture, entry (a, i)->line);
-      return FALSE;
-    }
   if (a->entries->len == b->entries->len)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,
+  return nddr_fail (error, NDDR_ERROR_FORMAT,
       "%s names %u pictures, but %s names %u: the lists must name the same pictures in the same order", b->path, b->entries->len,
       a->path, a->entries->len);
-  return FALSE;
 }
 
 static gboolean
@@ -208,11 +203,9 @@ open_lists (NddrPublished *published, const char *name, GError **error)
     else if (!compare_lists (published->pictures, list, error))
       return FALSE;
   }
-  if (!published->pictures) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "neither %s nor %s is there: a list of pictures and their labels was expected",
+  if (!published->pictures)
+    return nddr_fail (error, NDDR_ERROR_FILE, "neither %s nor %s is there: a list of pictures and their labels was expected",
         published->lists[0].path, published->lists[1].path);
-    return FALSE;
-  }
   published->base.size = published->pictures->entries->len;
   if (!published->lists[0].entries)
     return TRUE;

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/recipe.h>
+#include <nddr/error.h>
 
 #include <json-glib/json-glib.h>
 #include <math.h>
@@ -46,9 +47,8 @@ add_triple (JsonBuilder *json, const char *name, const char *text, GError **erro
   json_builder_end_array (json);
   if (n == 3)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[model] %s is \"%s\": expected three numbers, for red, green and blue, as in 0.5;0.5;0.5",
+  return nddr_fail (error, NDDR_ERROR_ARGUMENT, "[model] %s is \"%s\": expected three numbers, for red, green and blue, as in 0.5;0.5;0.5",
       name, text);
-  return FALSE;
 }
 
 static void

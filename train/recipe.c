@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/recipe.h>
+#include <nddr/error.h>
 
 #include <math.h>
 #include <string.h>
@@ -118,8 +119,7 @@ fail (GError **error, const char *section, const char *name, const char *value, 
   va_start (args, format);
   g_autofree char *expected = g_strdup_vprintf (format, args);
   va_end (args);
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[%s] %s is \"%s\": expected %s", section, name, value, expected);
-  return FALSE;
+  return nddr_fail (error, NDDR_ERROR_ARGUMENT, "[%s] %s is \"%s\": expected %s", section, name, value, expected);
 }
 
 /* A number that is all of @text. */
@@ -337,8 +337,7 @@ fail_section (const char *section, GError **error)
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (edit_distance (section, keys[i].section) < edit_distance (section, nearest))
       nearest = keys[i].section;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "there is no section [%s]; the nearest is [%s]", section, nearest);
-  return FALSE;
+  return nddr_fail (error, NDDR_ERROR_ARGUMENT, "there is no section [%s]; the nearest is [%s]", section, nearest);
 }
 
 /* Of a key that its section lacks: where another has it, or what it may be meant for. */
@@ -443,10 +442,8 @@ static gboolean
 apply_set (NddrRecipe *recipe, const char *const *weighted, const char *set, GError **error)
 {
   const char *dot = strchr (set, '.'), *equals = strchr (set, '=');
-  if (!dot || !equals || dot > equals || dot == set || equals == dot + 1) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--set %s: expected section.key=value, as in train.lr=0.01", set);
-    return FALSE;
-  }
+  if (!dot || !equals || dot > equals || dot == set || equals == dot + 1)
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "--set %s: expected section.key=value, as in train.lr=0.01", set);
   g_autofree char *section = g_strndup (set, dot - set), *name = g_strndup (dot + 1, equals - dot - 1);
   return set_by_name (recipe, weighted, section, name, equals + 1, error);
 }

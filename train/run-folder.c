@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/run-folder.h>
+#include <nddr/error.h>
 
 #include <train/run.h>
 
@@ -18,8 +19,7 @@ nddr_run_folder_lock (const char *run, int *lock, GError **error)
   *lock = g_open (run, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   if (*lock < 0 || flock (*lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is being trained by another process: wait for its end, or stop it", run);
-  return FALSE;
+  return nddr_fail (error, NDDR_ERROR_FILE, "%s is being trained by another process: wait for its end, or stop it", run);
 }
 
 /* Whether @suffix is what mkstemp() makes of XXXXXX, six letters and digits by chance.  A word, a date or a word with a number, which somebody gave a copy, is

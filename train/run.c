@@ -4,6 +4,7 @@
 #include <train/run.h>
 
 #include <math.h>
+#include <nddr/error.h>
 #include <nddr/json.h>
 #include <string.h>
 #include <train/metrics.h>
@@ -140,11 +141,9 @@ read_log (NddrRun *run, const char *path, GError **error)
   char *line = text, *end;
   for (guint number = 1; (end = strchr (line, '\n')); number++, line = end + 1) {
     *end = '\0';
-    if (*line && !add_line (run, line)) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s, line %u: expected an object with a step, as nddr train writes it, found: %.60s",
+    if (*line && !add_line (run, line))
+      return nddr_fail (error, NDDR_ERROR_FORMAT, "%s, line %u: expected an object with a step, as nddr train writes it, found: %.60s",
           path, number, line);
-      return FALSE;
-    }
   }
   return TRUE;
 }

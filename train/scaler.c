@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/scaler.h>
+#include <nddr/error.h>
 
 #include <math.h>
 
@@ -55,10 +56,8 @@ nddr_scaler_from_text (NddrScaler *s, const char *text, GError **error)
     .scale = g_key_file_get_double (file, GROUP, "scale", NULL), .steps = g_key_file_get_int64 (file, GROUP, "steps", NULL),
     .overflows = g_key_file_get_int64 (file, GROUP, "overflows", NULL),
   };
-  if (!(read.scale > 0 && isfinite (read.scale)) || read.steps < 0 || read.steps >= NDDR_SCALER_INTERVAL || read.overflows < 0) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the state of the losses' scale is no scale above 0 with two counts");
-    return FALSE;
-  }
+  if (!(read.scale > 0 && isfinite (read.scale)) || read.steps < 0 || read.steps >= NDDR_SCALER_INTERVAL || read.overflows < 0)
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "the state of the losses' scale is no scale above 0 with two counts");
   *s = read;
   return TRUE;
 }

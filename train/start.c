@@ -7,6 +7,7 @@
 #include <train/widen.h>
 
 #include <math.h>
+#include <nddr/error.h>
 #include <nddr/model.h>
 #include <string.h>
 
@@ -242,9 +243,8 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
           wanted);
       return TRUE;
     }
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s is %s, but the network's is %s; do width, head_width, fusion and shortcut agree?%s",
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: %s is %s, but the network's is %s; do width, head_width, fusion and shortcut agree?%s",
         source->path, weight_name, found, wanted, layer->role == NDDR_ROLE_HEAD ? " With model.head_init=new heads start anew." : "");
-    return FALSE;
   }
   const NddrArray *parts[4] = { NULL };
   guint n_parts = 0;
@@ -257,11 +257,9 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
   gboolean fits = (n_parts == 0 || n_parts == 4) && (!bias || (bias->n_dims == 1 && bias->n_elements == channels));
   for (guint i = 0; i < 4 && n_parts; i++)
     fits &= parts[i] && parts[i]->n_dims == 1 && parts[i]->n_elements == channels;
-  if (!fits) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: the bias or the normalisation (%s) of %s is not whole: expected %" G_GINT64_FORMAT
+  if (!fits)
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: the bias or the normalisation (%s) of %s is not whole: expected %" G_GINT64_FORMAT
         " elements of each part", source->path, norm ? norm : "none", weight_name, channels);
-    return FALSE;
-  }
   take_as (s, weight, layer->names[branch], suffix, dims, out);
   if (bias)
     take_as (s, bias, layer->names[branch], ".bias", dims, out);
@@ -333,16 +331,13 @@ source_check (Starter *s, const Source *source, int task, GError **error)
 {
   const NddrConfig *theirs = source->model ? nddr_model_get_config (source->loaded) : NULL;
   int backbone = theirs ? (int) theirs->backbone : nddr_torchvision_backbone (source->tensors);
-  if (backbone >= 0 && backbone != (int) s->config->backbone) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is of a %s: expected a %s, as [model] backbone says", source->path, nddr_backbone_name (backbone),
+  if (backbone >= 0 && backbone != (int) s->config->backbone)
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "%s is of a %s: expected a %s, as [model] backbone says", source->path, nddr_backbone_name (backbone),
         nddr_backbone_name (s->config->backbone));
-    return FALSE;
-  }
   if (theirs && task >= 0 && theirs->n_tasks == 1 && theirs->tasks[0].kind != s->config->tasks[task].kind) {
     const NddrTask *its = &theirs->tasks[0], *wanted = &s->config->tasks[task];
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s is a model of %s (%s), given with --init for the task %s (%s): give the files in the order of [model] "
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "%s is a model of %s (%s), given with --init for the task %s (%s): give the files in the order of [model] "
         "tasks", source->path, its->name, nddr_task_kind_name (its->kind), wanted->name, nddr_task_kind_name (wanted->kind));
-    return FALSE;
   }
   if (theirs)
     warn_of_view (s, source);
@@ -375,11 +370,9 @@ start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, Ndd
     if (taken)
       continue;
     if (source && layer->role == NDDR_ROLE_TRUNK) {
-      if (source->model) {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has no weights for %s: it is a model of another backbone, or of other tasks",
+      if (source->model)
+        return nddr_fail (error, NDDR_ERROR_FORMAT, "%s has no weights for %s: it is a model of another backbone, or of other tasks",
             source->path, layer->names[b]);
-        return FALSE;
-      }
       g_string_append_printf (s->warnings, "%s has no weights for %s: that layer starts anew\n", source->path, layer->names[b]);
     } else if (may_take && is_head (layer) && s->warnings->len == warned) {
       g_string_append_printf (s->warnings, "%s has no head that %s could start from: that layer starts anew\n", source->path, layer->names[b]);
@@ -404,11 +397,9 @@ start_layers (Starter *s, NddrStart *start, GError **error)
       return FALSE;
   }
   for (guint k = 0; k < s->n_sources; k++)
-    if (s->sources[k].used == 0) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s has none of the layers of a %s: expected a model, or that backbone's weights with "
+    if (s->sources[k].used == 0)
+      return nddr_fail (error, NDDR_ERROR_FORMAT, "%s has none of the layers of a %s: expected a model, or that backbone's weights with "
           "torchvision's names", s->sources[k].path, nddr_backbone_name (s->config->backbone));
-      return FALSE;
-    }
   if (!nddr_model_check_tensors (s->config, start->tensors, error)) {
     g_prefix_error (error, "%s%sthe weights to start from are not whole: ", s->n_sources == 1 ? s->sources[0].path : "", s->n_sources == 1 ? ": " : "");
     return FALSE;

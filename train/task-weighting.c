@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/task-weighting.h>
+#include <nddr/error.h>
 
 #include <math.h>
 
@@ -233,10 +234,8 @@ nddr_task_weighting_from_text (NddrTaskWeighting *b, const char *text, GError **
     gboolean fine = values && length == b->n;
     for (gsize k = 0; fine && k < length; k++)
       fine = isfinite (rows[i].values[k] = values[k]);
-    if (!fine) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "the state of the losses' weights lacks %u numbers called %s", b->n, rows[i].name);
-      return FALSE;
-    }
+    if (!fine)
+      return nddr_fail (error, NDDR_ERROR_FORMAT, "the state of the losses' weights lacks %u numbers called %s", b->n, rows[i].name);
   }
   b->epoch = g_key_file_get_int64 (file, GROUP, "epoch", NULL);
   b->complete = CLAMP (g_key_file_get_int64 (file, GROUP, "complete", NULL), 0, 2);

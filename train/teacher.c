@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/teacher.h>
 
+#include <nddr/error.h>
 #include <nddr/half.h>
 #include <nddr/inference.h>
 #include <nddr/model.h>
@@ -30,11 +31,9 @@ struct _NddrTeacher
 static gboolean
 check_task (const NddrTask *own, const NddrTask *wanted, GError **error)
 {
-  if (own->kind != wanted->kind) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "its task %s is of kind %s, and this network's of kind %s", own->name, nddr_task_kind_name (own->kind),
+  if (own->kind != wanted->kind)
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "its task %s is of kind %s, and this network's of kind %s", own->name, nddr_task_kind_name (own->kind),
         nddr_task_kind_name (wanted->kind));
-    return FALSE;
-  }
   g_autofree char *owner = g_strdup_printf ("its task %s", own->name);
   g_autofree char *difference = nddr_classes_difference (own->classes, own->n_classes, owner, wanted->classes, wanted->n_classes, "this network's");
   if (difference)
@@ -73,8 +72,7 @@ match_tasks (NddrTeacher *teacher, GError **error)
   }
   if (!any) {
     g_autofree char *theirs = list_tasks (own), *ours = list_tasks (config);
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "it has none of this network's tasks: its are %s, and this network's %s", theirs, ours);
-    return FALSE;
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "it has none of this network's tasks: its are %s, and this network's %s", theirs, ours);
   }
   teacher->network = nddr_network_new (own, nddr_model_get_tensors (teacher->model), requested, error);
   return teacher->network != NULL;

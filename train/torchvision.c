@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/torchvision.h>
 
+#include <nddr/error.h>
 #include <nddr/network.h>
 #include <string.h>
 #include <train/classes.h>
@@ -89,20 +90,17 @@ find_width (const Row *row, const NddrTensors *tensors, double *width, GError **
   for (; n < MAX_WIDTHS && row->widths[n].layer; n++) {
     g_autofree char *base = nddr_torchvision_name (row->backbone, row->widths[n].layer, tensors), *name = g_strconcat (base, ".weight", NULL);
     const NddrArray *weight = nddr_tensors_find (tensors, name);
-    if (!weight || weight->n_dims != 4 || weight->dims[0] > G_MAXINT) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": a %s has it with four dimensions, and here it is %s; is the file whole, and F32, "
+    if (!weight || weight->n_dims != 4 || weight->dims[0] > G_MAXINT)
+      return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s\": a %s has it with four dimensions, and here it is %s; is the file whole, and F32, "
           "F16 or BF16?", name, row->what, weight ? "of another shape" : "absent");
-      return FALSE;
-    }
     full[n] = row->widths[n].full;
     found[n] = weight->dims[0];
     g_string_append_printf (list, "%s%u", n ? ", " : "", found[n]);
   }
   if (nddr_import_find_width (n, full, found, width))
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "its layers have %s channels, which are not those of a %s times one factor, in steps of 8", list->str,
+  return nddr_fail (error, NDDR_ERROR_FORMAT, "its layers have %s channels, which are not those of a %s times one factor, in steps of 8", list->str,
       row->what);
-  return FALSE;
 }
 
 static gboolean
@@ -113,9 +111,8 @@ check_weight (const Row *row, const NddrTensors *tensors, const NddrNetwork *net
   nddr_network_weight_dims (network, layer, 0, dims);
   if (weight && weight->n_dims == 4 && memcmp (weight->dims, dims, sizeof dims) == 0)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "tensor \"%s\": a %s of this width has it with shape [%d, %d, %d, %d], and here it is %s; is the file whole, "
+  return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s\": a %s of this width has it with shape [%d, %d, %d, %d], and here it is %s; is the file whole, "
       "and F32, F16 or BF16?", name, row->what, (int) dims[0], (int) dims[1], (int) dims[2], (int) dims[3], weight ? "of another shape" : "absent");
-  return FALSE;
 }
 
 /* Marks what a trunk takes from the file as used; a convolution that is not there is an error. */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <math.h>
+#include <nddr/error.h>
 #include <nddr/gpu/device.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,11 +79,9 @@ static gboolean
 check_use (const NddrTrainer *t, const NddrConfig *config, GError **error)
 {
   g_autofree char *unused = nddr_recipe_unused_weight (t->recipe);
-  if (t->recipe->head_init == NDDR_HEAD_INIT_WIDEN && config->head != NDDR_HEAD_LARGEFOV && !t->checkpoint) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[model] head_init is \"widen\", which largefov heads can be, and %s cannot: expected file or new",
+  if (t->recipe->head_init == NDDR_HEAD_INIT_WIDEN && config->head != NDDR_HEAD_LARGEFOV && !t->checkpoint)
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "[model] head_init is \"widen\", which largefov heads can be, and %s cannot: expected file or new",
         nddr_head_name (config->head));
-    return FALSE;
-  }
   if (!nddr_ranks_is_first (t->ranks))
     return TRUE;
   if (unused)
@@ -140,23 +139,19 @@ check_best (NddrTrainer *t, const NddrConfig *config, GError **error)
   if (g_str_equal (best, "loss") || nddr_metrics_knows (metrics, best, &t->more_is_better)) {
     if (!t->validation || has_labels_for (t->validation, config, best))
       return TRUE;
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\", but [data] val = %s has no labels to tell it by: give them, choose another score, or "
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\", but [data] val = %s has no labels to tell it by: give them, choose another score, or "
         "leave val empty", best, t->recipe->val);
-    return FALSE;
   }
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\": expected loss, or a score of these tasks such as %s.%s", t->recipe->best,
+  return nddr_fail (error, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\": expected loss, or a score of these tasks such as %s.%s", t->recipe->best,
       config->tasks[0].name, config->tasks[0].kind == NDDR_TASK_SEGMENTATION ? "miou" : config->tasks[0].kind == NDDR_TASK_NORMAL ? "mean" : "abs");
-  return FALSE;
 }
 
 static gboolean
 load_checkpoint (NddrTrainer *t, GError **error)
 {
   g_autofree char *path = nddr_trainer_path (t, "checkpoint.safetensors"), *what = NULL;
-  if (!g_file_test (path, G_FILE_TEST_EXISTS)) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "--resume: there is no %s to go on from: start the run without --resume", path);
-    return FALSE;
-  }
+  if (!g_file_test (path, G_FILE_TEST_EXISTS))
+    return nddr_fail (error, NDDR_ERROR_FILE, "--resume: there is no %s to go on from: start the run without --resume", path);
   t->checkpoint = nddr_checkpoint_load (path, error);
   g_autoptr (NddrRecipe) before = t->checkpoint ? nddr_recipe_parse (t->checkpoint->recipe, error) : NULL;
   if (!before) {
@@ -165,11 +160,9 @@ load_checkpoint (NddrTrainer *t, GError **error)
   }
   if (t->recipe->fusion_norm_init == NDDR_FUSION_NORM_AUTO)
     t->recipe->fusion_norm_init = before->fusion_norm_init;
-  if (!nddr_recipe_same_training (before, t->recipe, &what)) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--resume goes on with the same training, but %s; give the same configuration, or start another "
+  if (!nddr_recipe_same_training (before, t->recipe, &what))
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "--resume goes on with the same training, but %s; give the same configuration, or start another "
         "run with --init %s/model.safetensors", what, t->options->run);
-    return FALSE;
-  }
   t->step = t->checkpoint->step;
   if (!g_str_equal (before->best, t->recipe->best))
     return TRUE; /* scores of another kind compare with none of this */
@@ -189,11 +182,9 @@ make_start (NddrTrainer *t, NddrConfig *config, GError **error)
     g_autofree char *difference = before ? nddr_config_difference (before, config) : NULL;
     if (!before)
       return FALSE;
-    if (difference) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--resume: the checkpoint's network and that of the configuration differ: %s; have the classes of the "
+    if (difference)
+      return nddr_fail (error, NDDR_ERROR_ARGUMENT, "--resume: the checkpoint's network and that of the configuration differ: %s; have the classes of the "
           "training data changed?", difference);
-      return FALSE;
-    }
     t->start->tensors = g_steal_pointer (&t->checkpoint->tensors);
     t->start->network = nddr_network_new (config, t->start->tensors, NULL, error);
     return t->start->network != NULL;
@@ -228,9 +219,8 @@ check_host_memory (const NddrTrainer *t, const NddrLoaderOptions *loading, GErro
   const double gib = 1 << 30;
   if (bytes <= share)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY, "a step's %u pictures, and those read ahead, take %.1f GiB of this machine's memory, where it has %.1f "
+  return nddr_fail (error, NDDR_ERROR_NO_MEMORY, "a step's %u pictures, and those read ahead, take %.1f GiB of this machine's memory, where it has %.1f "
       "for them: use a smaller [train] batch, accumulate or [data] prefetch, or a smaller [data] crop", loading->batch, bytes / gib, share / gib);
-  return FALSE;
 }
 
 /* Says where activations are computed again, and where the memory is short all the same. */
@@ -371,20 +361,14 @@ prepare (NddrTrainer *t, GError **error)
 {
   g_autofree char *checkpoint = nddr_trainer_path (t, "checkpoint.safetensors");
   gint64 n = t->ranks ? t->ranks->count : 1;
-  if (t->recipe->batch % n != 0) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "[train] batch is %" G_GINT64_FORMAT ": expected a multiple of the %" G_GINT64_FORMAT " ranks, each of "
+  if (t->recipe->batch % n != 0)
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "[train] batch is %" G_GINT64_FORMAT ": expected a multiple of the %" G_GINT64_FORMAT " ranks, each of "
         "which takes as many of its pictures", t->recipe->batch, n);
-    return FALSE;
-  }
-  if (nddr_ranks_is_first (t->ranks) && !t->options->resume && g_mkdir_with_parents (t->options->run, 0777) != 0) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot make the folder %s: %s", t->options->run, g_strerror (errno));
-    return FALSE;
-  }
-  if (!t->options->resume && g_file_test (checkpoint, G_FILE_TEST_EXISTS)) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s holds a run already: go on with it with --resume, or choose another folder with -o",
+  if (nddr_ranks_is_first (t->ranks) && !t->options->resume && g_mkdir_with_parents (t->options->run, 0777) != 0)
+    return nddr_fail (error, NDDR_ERROR_FILE, "cannot make the folder %s: %s", t->options->run, g_strerror (errno));
+  if (!t->options->resume && g_file_test (checkpoint, G_FILE_TEST_EXISTS))
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "%s holds a run already: go on with it with --resume, or choose another folder with -o",
         t->options->run);
-    return FALSE;
-  }
   /* before anything is read that another process may be about to write */
   if (nddr_ranks_is_first (t->ranks) && !nddr_run_folder_lock (t->options->run, &t->lock, error))
     return FALSE;
@@ -406,9 +390,8 @@ check_same (const NddrTrainer *t, GError **error)
   nddr_ranks_broadcast (t->ranks, first, strlen (first));
   if (g_str_equal (mine, first))
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "rank %d does not see what rank 0 does: the configuration, [data] train and, with --resume, the checkpoint in %s "
+  return nddr_fail (error, NDDR_ERROR_ARGUMENT, "rank %d does not see what rank 0 does: the configuration, [data] train and, with --resume, the checkpoint in %s "
       "must be the same on all machines", t->ranks->index, t->options->run);
-  return FALSE;
 }
 
 /* Ranks add up gradients of one scale. */
@@ -419,9 +402,8 @@ check_precision (const NddrTrainer *t, GError **error)
   nddr_ranks_broadcast (t->ranks, &first, sizeof first);
   if (mixed == first)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "rank %d, on %s, would train in %s, but rank 0 in %s: give all ranks devices that can do the same, or set "
+  return nddr_fail (error, NDDR_ERROR_ARGUMENT, "rank %d, on %s, would train in %s, but rank 0 in %s: give all ranks devices that can do the same, or set "
       "train.precision=fp32", t->ranks->index, nddr_device_get_info (t->device)->name, mixed ? "mixed precision" : "fp32", first ? "mixed precision" : "fp32");
-  return FALSE;
 }
 
 /* What the ranks run on. */

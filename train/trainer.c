@@ -8,6 +8,7 @@
 #include <train/report.h>
 
 #include <math.h>
+#include <nddr/error.h>
 #include <nddr/model.h>
 #include <string.h>
 #include <unistd.h>
@@ -213,10 +214,9 @@ check_step (const NddrTrainer *t, const double *losses, GError **error)
     return FALSE;
   if (!what)
     return TRUE;
-  g_set_error (error, NDDR_ERROR, NDDR_ERROR_FAILED, "in step %" G_GINT64_FORMAT " %s; %s holds the state of step %" G_GINT64_FORMAT ": start another run "
+  return nddr_fail (error, NDDR_ERROR_FAILED, "in step %" G_GINT64_FORMAT " %s; %s holds the state of step %" G_GINT64_FORMAT ": start another run "
       "from there with --init %s/model.safetensors, and with a [train] lr below %g, a warmup or a clip_norm", t->step, what, t->options->run, t->saved,
       t->options->run, t->recipe->lr);
-  return FALSE;
 }
 
 static void

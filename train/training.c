@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/training.h>
+#include <nddr/error.h>
 
 #include <math.h>
 #include <string.h>
@@ -704,24 +705,18 @@ check (const Builder *b, GError **error)
     const NddrLayer *layer = nddr_network_layer (b->network, i);
     gboolean pools = layer->kind == NDDR_LAYER_MAX_POOL || layer->kind == NDDR_LAYER_AVERAGE_POOL || layer->kind == NDDR_LAYER_RESIZE;
     gboolean fine = layer->residual.step <= 1;
-    if (layer->branches > MAX_BRANCHES) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%d tasks cannot be trained together: expected at most %d", layer->branches, MAX_BRANCHES);
-      return FALSE;
-    }
+    if (layer->branches > MAX_BRANCHES)
+      return nddr_fail (error, NDDR_ERROR_UNSUPPORTED, "%d tasks cannot be trained together: expected at most %d", layer->branches, MAX_BRANCHES);
     for (int k = 0; k < layer->n_inputs; k++)
       fine &= layer->inputs[k].step == 0 || layer->inputs[k].step == 1;
     if (pools)
       fine &= layer->inputs[0].first == 0 && layer->inputs[0].step == 1;
     for (int k = 1; layer->has_bias && k < layer->branches; k++)
-      if (layer->has_bias[k] != layer->has_bias[0] || layer->has_norm[k] != layer->has_norm[0]) {
-        g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s and %s are trained side by side, but only one of them has a %s: start all tasks "
+      if (layer->has_bias[k] != layer->has_bias[0] || layer->has_norm[k] != layer->has_norm[0])
+        return nddr_fail (error, NDDR_ERROR_UNSUPPORTED, "%s and %s are trained side by side, but only one of them has a %s: start all tasks "
             "from files of one kind", layer->names[0], layer->names[k], layer->has_bias[k] != layer->has_bias[0] ? "bias" : "normalisation");
-        return FALSE;
-      }
-    if (!fine) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "layer %s reads its inputs in a way that cannot be trained", layer->label);
-      return FALSE;
-    }
+    if (!fine)
+      return nddr_fail (error, NDDR_ERROR_UNSUPPORTED, "layer %s reads its inputs in a way that cannot be trained", layer->label);
   }
   return TRUE;
 }

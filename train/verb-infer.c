@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/image.h>
+#include <nddr/error.h>
 #include <train/npy.h>
 #include <train/verb.h>
 
@@ -153,11 +154,9 @@ check_names (char **paths, int n, GError **error)
   for (int i = 0; i < n; i++) {
     g_autofree char *base = base_name (paths[i]);
     const char *other = g_hash_table_lookup (seen, base);
-    if (other) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "the results of %s and %s would have the same names: give them in two runs, into two folders",
+    if (other)
+      return nddr_fail (error, NDDR_ERROR_ARGUMENT, "the results of %s and %s would have the same names: give them in two runs, into two folders",
           other, paths[i]);
-      return FALSE;
-    }
     g_hash_table_insert (seen, g_steal_pointer (&base), paths[i]);
   }
   return TRUE;

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/folder-writer.h>
+#include <nddr/error.h>
 #include <train/progress.h>
 #include <train/source.h>
 #include <train/synth/synth.h>
@@ -91,11 +92,9 @@ check_folder (const Job *job, GError **error)
   g_autofree char *path = g_build_filename (job->dir, job->split, "image", NULL);
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   for (const char *file = dir ? g_dir_read_name (dir) : NULL; file; file = g_dir_read_name (dir))
-    if (nddr_folder_is_picture (file) && !is_ours (job, file)) {
-      g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s has %s, which would be part of this data set: remove what is there, or give another folder or --split",
+    if (nddr_folder_is_picture (file) && !is_ours (job, file))
+      return nddr_fail (error, NDDR_ERROR_FILE, "%s has %s, which would be part of this data set: remove what is there, or give another folder or --split",
           path, file);
-      return FALSE;
-    }
   return TRUE;
 }
 

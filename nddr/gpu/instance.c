@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/instance.h>
+#include <nddr/error.h>
 
 #include <nddr/gpu/vulkan.h>
 
@@ -50,10 +51,8 @@ nddr_instance_create (VkInstance *instance, GError **error)
       vkGetInstanceProcAddr (NULL, "vkEnumerateInstanceVersion");
   VkResult result;
 
-  if (!enumerate_version) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "the Vulkan loader knows Vulkan 1.0 alone; 1.1 is needed: install a newer libvulkan1");
-    return FALSE;
-  }
+  if (!enumerate_version)
+    return nddr_fail (error, NDDR_ERROR_UNSUPPORTED, "the Vulkan loader knows Vulkan 1.0 alone; 1.1 is needed: install a newer libvulkan1");
   if (validation_wanted ()) {
     info.pNext = &features;
     info.enabledLayerCount = 1;
@@ -66,16 +65,12 @@ nddr_instance_create (VkInstance *instance, GError **error)
     extensions[info.enabledExtensionCount++] = VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME;
   }
   result = vkCreateInstance (&info, NULL, instance);
-  if (result == VK_ERROR_INCOMPATIBLE_DRIVER) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE,
+  if (result == VK_ERROR_INCOMPATIBLE_DRIVER)
+    return nddr_fail (error, NDDR_ERROR_NO_DEVICE,
         "no Vulkan driver was found, or none could be loaded: install the GPU's, or mesa-vulkan-drivers for the processor's own (lavapipe)");
-    return FALSE;
-  }
-  if (result == VK_ERROR_LAYER_NOT_PRESENT) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FAILED,
+  if (result == VK_ERROR_LAYER_NOT_PRESENT)
+    return nddr_fail (error, NDDR_ERROR_FAILED,
         "NDDR_VALIDATION is set, but there is no validation layer: install vulkan-validationlayers, or unset it");
-    return FALSE;
-  }
   return nddr_vk_check (result, "creating a Vulkan instance", error);
 }
 

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/tuning-cache.h>
+#include <nddr/error.h>
 
 #include <nddr/gpu/pipeline.h>
 
@@ -40,10 +41,8 @@ nddr_device_save_tuning (NddrDevice *device, char **path, GError **error)
   gsize bytes;
 
   text = nddr_tuning_print (device->tuning, &bytes);
-  if (g_mkdir_with_parents (folder, 0700) != 0) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "making the folder %s: %s", folder, g_strerror (errno));
-    return FALSE;
-  }
+  if (g_mkdir_with_parents (folder, 0700) != 0)
+    return nddr_fail (error, NDDR_ERROR_FILE, "making the folder %s: %s", folder, g_strerror (errno));
   if (!g_file_set_contents (to, text, bytes, error)) {
     g_prefix_error (error, "keeping what was fastest: ");
     return FALSE;

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/vulkan.h>
+#include <nddr/error.h>
 
 #include <string.h>
 
@@ -38,8 +39,7 @@ nddr_vk_check (VkResult result, const char *doing, GError **error)
     code = NDDR_ERROR_DEVICE_LOST;
   else if (result == VK_ERROR_INCOMPATIBLE_DRIVER)
     code = NDDR_ERROR_NO_DEVICE;
-  g_set_error (error, NDDR_ERROR, code, "%s: %s (VkResult %d)", doing, result_name (result), result);
-  return FALSE;
+  return nddr_fail (error, code, "%s: %s (VkResult %d)", doing, result_name (result), result);
 }
 
 static gboolean
