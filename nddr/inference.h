@@ -28,7 +28,7 @@ NddrInference *nddr_inference_append (NddrPlan *plan, const NddrNetwork *network
 void nddr_inference_free (NddrInference *inference);
 /** Folds each layer's tensors and uploads them; then run PACK once, and release PARAMS. */
 gboolean nddr_inference_upload (const NddrInference *inference, const NddrNetwork *network, const NddrTensors *tensors, NddrProgram *program, GError **error);
-/** All of that. */
+/** Uploads the weights, runs PACK, and releases PARAMS. */
 gboolean nddr_inference_prepare (const NddrInference *inference, const NddrNetwork *network, const NddrTensors *tensors, NddrProgram *program, GError **error);
 
 G_END_DECLS

@@ -1,8 +1,13 @@
 /* Kernels: the compute shaders, as rows of a table (shaders/meson.build).
  *
- * A kernel has up to four variants: for GPUs with maps in fp32, in fp16, or those that it reads in fp16 and what it makes in fp32, and for
- * software drivers; those on cooperative matrices have one alone.  Shaders are compiled at build time, once a variant, with -DNDDR_GPU, -DNDDR_GPU
- * -DNDDR_HALF, both and -DNDDR_MIXED, or -DNDDR_SOFTWARE.
+ * A kernel has up to four variants, each compiled at build time from the one source:
+ *
+ *   gpu       maps in fp32                              -DNDDR_GPU
+ *   half      maps in fp16                              -DNDDR_GPU -DNDDR_HALF
+ *   mixed     reads fp16, writes fp32                   -DNDDR_GPU -DNDDR_HALF -DNDDR_MIXED
+ *   software  fp32, for drivers that run on processors  -DNDDR_SOFTWARE
+ *
+ * Kernels on cooperative matrices have one alone, "matrix".
  * Choosing one is nddr_kernel_find() and nothing else.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -22,7 +27,7 @@ typedef enum
 {
   NDDR_NUMBERS_FULL,
   NDDR_NUMBERS_HALF,
-  NDDR_NUMBERS_MIXED, /* a kernel reads halves and writes floats; a half variant does, where that makes no maps */
+  NDDR_NUMBERS_MIXED, /* what is read is fp16, what is written fp32; the half variant serves where a kernel writes no maps */
 } NddrNumbers;
 
 typedef struct

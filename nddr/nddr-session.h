@@ -47,7 +47,7 @@ typedef struct
 typedef struct
 {
   guint64 upload;   /* host: copying the frame in */
-  guint64 compute;  /* device: from the first dispatch's start to the last one's end */
+  guint64 compute;  /* on the device, from the first dispatch to the end of the last; by the host's clock where it has no timestamps */
   guint64 download; /* host: copying the results out */
 } NddrTiming;
 

@@ -120,11 +120,11 @@ typedef struct
   int n_spec;
   guint32 groups[3];
   char *shape;      /* of the convolution it is part of, as a tuning knows it; NULL: none, or packing */
-  NddrAlgorithm algorithm;      /* in which it is computed */
+  NddrAlgorithm algorithm; /* in which it is computed */
   double work;      /* multiply-adds, of convolutions alone: all else is little beside them */
   int phase;        /* steps of one phase run together, in order of appending */
   int mark;         /* its number, from 1; 0: none.  See nddr_plan_mark() */
-  gboolean hold;
+  gboolean hold;    /* of a mark: the steps behind it wait until the host is done there */
 } NddrStep;
 
 typedef struct

@@ -36,9 +36,9 @@ typedef struct
 typedef struct
 {
   guint64 number;       /* from 0 */
-  guint
-      n_samples; /* as many as asked for, but in the last batch of a single pass; then the slices behind them are the mean's
-                         * colour, their labels ignored */
+  /* as many as asked for, but in the last batch of a single pass; then the slices behind them are the mean's colour, their labels
+   * ignored */
+  guint n_samples;
   guint *indices;       /* [batch]: of the samples; as all below, of the loader's share of the batch */
   guint n_skipped;      /* samples, boxes' too, that were broken, in whose place others are: see nddr_dataset_load_sound() */
   float *image;         /* [batch][height][width][4] */

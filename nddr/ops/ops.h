@@ -241,6 +241,7 @@ typedef struct
   NddrTensor *dweight;  /* STATE, flat: its gradient, times the factor, is added */
 } NddrOverlap;
 void nddr_overlap (NddrPlan *plan, const NddrOverlap *op);
+
 /* ---- gradients.c: flat tensors between the backward pass and the optimiser, of any length */
 
 /** total = part, or with @accumulate total + part. */
