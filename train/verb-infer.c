@@ -2,11 +2,12 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/image.h>
-#include <nddr/error.h>
 #include <train/npy.h>
 #include <train/verb.h>
 
 #include <errno.h>
+#include <glib/gstdio.h>
+#include <nddr/error.h>
 #include <string.h>
 
 #define MAX_VIEWS 3
@@ -162,17 +163,32 @@ check_names (char **paths, int n, GError **error)
   return TRUE;
 }
 
+/* (transfer full) (nullable): what tells the file at @path, whatever its name, from all others; NULL: there is none. */
+static char *
+identity_of (const char *path)
+{
+  GStatBuf info;
+  return g_stat (path, &info) == 0 ? g_strdup_printf ("%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, (guint64) info.st_dev, (guint64) info.st_ino) : NULL;
+}
+
 /* No result may take the place of a file that is read: the model or a picture, all of @inputs. */
 static gboolean
 check_results (const Inference *inference, char **inputs, int n)
 {
+  g_autoptr (GHashTable) read = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  for (int i = 0; i < n; i++) {
+    char *identity = identity_of (inputs[i]);
+    if (identity)
+      g_hash_table_add (read, identity);
+  }
   for (int p = 1; p < n; p++) {
     g_autofree char *base = base_name (inputs[p]);
     for (guint i = 0; i < inference->n_outputs; i++) {
-      g_autofree char *path = result_path (inference, i, base);
-      for (int in = 0; in < n && g_file_test (path, G_FILE_TEST_EXISTS); in++)
-        if (!nddr_verb_check_distinct ("infer", "the result", path, inputs[in]))
-          return FALSE;
+      g_autofree char *path = result_path (inference, i, base), *identity = identity_of (path);
+      if (identity && g_hash_table_contains (read, identity)) {
+        nddr_verb_misuse ("infer", "the result %s is the file that is read, and would be replaced: give another folder with -o", path);
+        return FALSE;
+      }
     }
   }
   return TRUE;
