@@ -181,7 +181,7 @@ nddr_config_validate (const NddrConfig *config, GError **error)
   if (config->output_stride != 8 && config->backbone == NDDR_BACKBONE_VGG16)
     return bad (error, "\"output_stride\": vgg16 has 8 alone, not %u", config->output_stride);
   if (!(config->norm_eps >= FLT_MIN) || config->norm_eps > 1) /* a variance may be 0, and devices count in float32 */
-    return bad (error, "\"norm_eps\": %g is out of range: more than 1e-38, at most 1", config->norm_eps);
+    return bad (error, "\"norm_eps\": %g is out of range: at least 1.2e-38, at most 1", config->norm_eps);
   if (!check_input (config, error))
     return FALSE;
   if (config->n_tasks < 1 || config->n_tasks > MAX_TASKS)

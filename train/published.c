@@ -8,6 +8,8 @@
  * to the right, green away from the camera, blue up; (255, 255, 255) is unknown, and so in truth is (127, 127, 127), the zero vector.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <glib/gstdio.h>
 #include <nddr/error.h>
 #include <nddr/whole-file.h>
 #include <string.h>
@@ -148,7 +150,8 @@ parse_line (const char *dir, const char *line, Entry *e)
 static gboolean
 read_list (const char *dir, List *list, GError **error)
 {
-  if (!g_file_test (list->path, G_FILE_TEST_EXISTS))
+  GStatBuf info;
+  if (g_stat (list->path, &info) != 0 && errno == ENOENT)
     return TRUE;
   g_autofree char *text = nddr_read_text (list->path, error);
   if (!text)
@@ -211,7 +214,8 @@ open_lists (NddrPublished *published, const char *name, GError **error)
     return TRUE;
 
   g_autofree char *classes = g_build_filename (published->dir, "classes.txt", NULL);
-  published->base.classes = g_file_test (classes, G_FILE_TEST_EXISTS)
+  GStatBuf info;
+  published->base.classes = g_stat (classes, &info) == 0 || errno != ENOENT
       ? nddr_classes_read (classes, &published->base.n_classes, error)
       : nddr_classes_nyu40 (&published->base.n_classes);
   return published->base.classes != NULL;

@@ -401,7 +401,10 @@ start_layers (Starter *s, NddrStart *start, GError **error)
       return nddr_fail (error, NDDR_ERROR_FORMAT, "%s has none of the layers of a %s: expected a model, or that backbone's weights with "
           "torchvision's names", s->sources[k].path, nddr_backbone_name (s->config->backbone));
   if (!nddr_model_check_tensors (s->config, start->tensors, error)) {
-    g_prefix_error (error, "%s%sthe weights to start from are not whole: ", s->n_sources == 1 ? s->sources[0].path : "", s->n_sources == 1 ? ": " : "");
+    g_autoptr (GString) from = g_string_new (NULL);
+    for (guint k = 0; k < s->n_sources; k++)
+      g_string_append_printf (from, "%s%s", k ? ", " : "", s->sources[k].path);
+    g_prefix_error (error, "%s: the weights to start from are not this network's: ", from->str);
     return FALSE;
   }
   /* the same layers in the same order, now with the files' biases and normalisations */
