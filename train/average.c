@@ -2,8 +2,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/average.h>
-#include <nddr/error.h>
 #include <train/difference.h>
+
+#include <nddr/error.h>
 
 static gboolean
 check_same (NddrModel *const *models, const char *const *names, guint n, GError **error)

@@ -2,12 +2,12 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/evaluate.h>
-#include <nddr/error.h>
 #include <train/classes.h>
 #include <train/reader.h>
 #include <train/upsample.h>
 
 #include <math.h>
+#include <nddr/error.h>
 
 #define SLOTS 2
 

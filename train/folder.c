@@ -8,11 +8,11 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/classes.h"
-#include <nddr/error.h>
 #include "train/image.h"
 #include "train/label.h"
 #include "train/source.h"
 
+#include <nddr/error.h>
 #include <string.h>
 
 static const char *const label_folders[] = {

@@ -2,9 +2,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/import.h>
-#include <nddr/error.h>
 #include <train/port.h>
 #include <train/torchvision.h>
+
+#include <nddr/error.h>
 
 void
 nddr_import_use (GHashTable *used, const char *name)

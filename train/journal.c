@@ -2,11 +2,11 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/events.h>
-#include <nddr/error.h>
 #include <train/journal.h>
 
 #include <errno.h>
 #include <math.h>
+#include <nddr/error.h>
 #include <stdio.h>
 #include <string.h>
 

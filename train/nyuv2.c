@@ -9,13 +9,13 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/classes.h"
-#include <nddr/error.h>
 #include "train/depth-normals.h"
 #include "train/hdf5-file.h"
 #include "train/mat5.h"
 #include "train/source.h"
 
 #include <math.h>
+#include <nddr/error.h>
 #include <string.h>
 
 #define MAX_PIXELS (1 << 22) /* of a frame: far more than NYU Depth v2 has, and little enough to be had */

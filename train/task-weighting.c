@@ -173,8 +173,8 @@ nddr_task_weighting_total (const NddrTaskWeighting *b, const double *losses)
   return total;
 }
 
-/* One log-variance's step of the recipe's optimiser, without decay.  As PyTorch's do, moments count the steps that they had: none in which the
- * task had no pixel, and none that overflowed. */
+/* One log-variance's step of the recipe's optimiser, without decay.  As PyTorch's do, moments count the steps that they had: none in which
+ * nothing of the task counted, neither a pixel nor a teacher, and none that overflowed. */
 static void
 learn (NddrTaskWeighting *b, guint k, gint64 t, double gradient)
 {

@@ -10,7 +10,6 @@
 #include <train/run-folder.h>
 
 #include <errno.h>
-#include <glib/gstdio.h>
 #include <math.h>
 #include <nddr/error.h>
 #include <nddr/gpu/device.h>
@@ -259,7 +258,7 @@ new_learner (const NddrTrainer *t, GError **error)
   return nddr_learner_new (t->device, &traits, t->ranks, t->start, t->recipe, error);
 }
 
-/* Goes on with the losses' scale, in mixed precision; says where there is none, as PyTorch does where it has no GPU. */
+/* Goes on with the losses' scale, which is kept where the device cannot use it, too; says where it cannot, as PyTorch does where it has no GPU. */
 static gboolean
 restore_scaler (NddrTrainer *t, GError **error)
 {

@@ -10,7 +10,6 @@
 #include <math.h>
 #include <nddr/error.h>
 #include <nddr/model.h>
-#include <string.h>
 #include <unistd.h>
 
 #define N_PICTURES 4 /* that TensorBoard shows of each validation */
@@ -30,6 +29,7 @@ trainer_clear (NddrTrainer *t)
   if (t->lock >= 0)
     close (t->lock);
 }
+
 char *
 nddr_trainer_path (const NddrTrainer *t, const char *name)
 {

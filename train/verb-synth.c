@@ -2,12 +2,12 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/folder-writer.h>
-#include <nddr/error.h>
 #include <train/progress.h>
 #include <train/source.h>
 #include <train/synth/synth.h>
 #include <train/verb.h>
 
+#include <nddr/error.h>
 #include <string.h>
 
 #define MAX_COUNT 1000000
