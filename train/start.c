@@ -445,6 +445,16 @@ nddr_start_new (NddrConfig *config, const NddrRecipe *recipe, const char *const 
   return fine ? g_steal_pointer (&start) : NULL;
 }
 
+NddrStart *
+nddr_start_new_from_tensors (NddrConfig *config, NddrTensors *tensors, GError **error)
+{
+  g_autoptr (NddrStart) start = g_new0 (NddrStart, 1);
+  start->config = config;
+  start->tensors = tensors;
+  start->network = nddr_network_new (config, tensors, NULL, error);
+  return start->network ? g_steal_pointer (&start) : NULL;
+}
+
 void
 nddr_start_free (NddrStart *start)
 {

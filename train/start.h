@@ -34,6 +34,8 @@ nddr_start_bit (int branch)
  * @inits: (nullable): NULL-terminated: none; one model or backbone for all tasks; or one for each task, where each has a trunk
  */
 NddrStart *nddr_start_new (NddrConfig *config, const NddrRecipe *recipe, const char *const *inits, GError **error);
+/** The state that @tensors are, for a run that goes on.  Takes @config and @tensors, also on error. */
+NddrStart *nddr_start_new_from_tensors (NddrConfig *config, NddrTensors *tensors, GError **error);
 void nddr_start_free (NddrStart *start);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrStart, nddr_start_free)
 

@@ -170,23 +170,27 @@ load_checkpoint (NddrTrainer *t, GError **error)
   return TRUE;
 }
 
-/* The network and its first weights: the checkpoint's, or the start of a new run. */
+/* Whether the checkpoint, if it goes on from one, is of the network that @config means. */
+static gboolean
+check_network (const NddrTrainer *t, const NddrConfig *config, GError **error)
+{
+  if (!t->checkpoint)
+    return TRUE;
+  g_autoptr (NddrConfig) before = nddr_config_parse (t->checkpoint->config, error);
+  g_autofree char *difference = before ? nddr_config_difference (before, config) : NULL;
+  if (difference)
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "--resume: the checkpoint's network and that of the configuration differ: %s; have the classes of the "
+        "training data changed?", difference);
+  return before && !difference;
+}
+
+/* The network and its first weights: the checkpoint's, or the start of a new run.  Takes @config. */
 static gboolean
 make_start (NddrTrainer *t, NddrConfig *config, GError **error)
 {
   if (t->checkpoint) {
-    t->start = g_new0 (NddrStart, 1);
-    t->start->config = config;
-    g_autoptr (NddrConfig) before = nddr_config_parse (t->checkpoint->config, error);
-    g_autofree char *difference = before ? nddr_config_difference (before, config) : NULL;
-    if (!before)
-      return FALSE;
-    if (difference)
-      return nddr_fail (error, NDDR_ERROR_ARGUMENT, "--resume: the checkpoint's network and that of the configuration differ: %s; have the classes of the "
-          "training data changed?", difference);
-    t->start->tensors = g_steal_pointer (&t->checkpoint->tensors);
-    t->start->network = nddr_network_new (config, t->start->tensors, NULL, error);
-    return t->start->network != NULL;
+    t->start = nddr_start_new_from_tensors (config, g_steal_pointer (&t->checkpoint->tensors), error);
+    return t->start != NULL;
   }
   t->start = nddr_start_new (config, t->recipe, t->options->inits, error);
   if (!t->start)
@@ -373,8 +377,9 @@ prepare (NddrTrainer *t, GError **error)
     return FALSE;
   if ((t->options->resume && !load_checkpoint (t, error)) || !open_data (t, error))
     return FALSE;
-  NddrConfig *config = make_config (t, error);
-  return config && make_start (t, config, error) && check_best (t, t->start->config, error) && make_learner (t, error);
+  g_autoptr (NddrConfig) config = make_config (t, error);
+  return config && check_network (t, config, error) && make_start (t, g_steal_pointer (&config), error) && check_best (t, t->start->config, error)
+      && make_learner (t, error);
 }
 
 /* ---- among ranks */

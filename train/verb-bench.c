@@ -145,20 +145,18 @@ prepare_training (Bench *bench, GError **error)
   const char *const sets[] = { size, batch, "train.optimizer=adamw", "loss.resolution=input",
     bench->mixed ? "train.precision=mixed" : "train.precision=fp32", NULL };
   const NddrTensors *tensors = nddr_model_get_tensors (bench->model);
+  g_autoptr (NddrTensors) copy = nddr_tensors_new ();
   bench->recipe = nddr_recipe_load (NULL, sets, error);
   if (!bench->recipe)
     return FALSE;
-  bench->start = g_new0 (NddrStart, 1);
-  bench->start->config = nddr_config_copy (nddr_model_get_config (bench->model));
-  bench->start->tensors = nddr_tensors_new ();
   for (guint i = 0; i < tensors->arrays->len; i++) {
     const NddrArray *from = tensors->arrays->pdata[i];
     NddrArray *array = nddr_array_new (from->name, from->n_dims, from->dims);
     memcpy (array->data, from->data, from->n_elements * sizeof (float));
-    nddr_tensors_take (bench->start->tensors, array);
+    nddr_tensors_take (copy, array);
   }
-  bench->start->network = nddr_network_new (bench->start->config, bench->start->tensors, NULL, error);
-  if (!bench->start->network)
+  bench->start = nddr_start_new_from_tensors (nddr_config_copy (nddr_model_get_config (bench->model)), g_steal_pointer (&copy), error);
+  if (!bench->start)
     return FALSE;
   gint64 before = g_get_monotonic_time ();
   bench->learner = nddr_learner_new (bench->device, NULL, NULL, bench->start, bench->recipe, error);

@@ -172,14 +172,13 @@ golden_load_with (const char *name, NddrFamily family, const char *const *sets, 
   golden->name = name;
   golden->gradient_exponent = json_object_get_int_member (training, "gradient_exponent");
   golden->movement_exponent = json_object_get_int_member (training, "movement_exponent");
-  golden->start = g_new0 (NddrStart, 1);
-  golden->start->config = nddr_config_parse (metadata (name, ""), &error);
+  NddrConfig *config = nddr_config_parse (metadata (name, ""), &error);
   g_assert_no_error (error);
-  golden->start->tensors = generate_model (golden->start->config, trunk_affine_from_name (metadata (name, ".affine")), TRUE);
-  golden->start->network = nddr_network_new (golden->start->config, golden->start->tensors, NULL, &error);
+  NddrTensors *tensors = generate_model (config, trunk_affine_from_name (metadata (name, ".affine")), TRUE);
+  golden->start = nddr_start_new_from_tensors (config, tensors, &error);
   g_assert_no_error (error);
   g_autofree char *teacher = write_teacher (name);
-  golden->recipe = make_recipe (golden->start->config, training, teacher, sets);
+  golden->recipe = make_recipe (config, training, teacher, sets);
   NddrTraits traits = *nddr_device_get_traits (device);
   if (family == NDDR_FAMILY_GPU)
     traits.family = family;
