@@ -190,6 +190,7 @@ test_errors (void)
   expect_error ("train.lr", "section.key=value");
   expect_error ("train.lr=fast", "expected a number");
   expect_error ("train.lr=0", "above 0");
+  expect_error ("train.adam_eps=0", "1e-30");
   expect_error ("train.batch=2.5", "a whole number from 1");
   expect_error ("train.accumulate=0", "a whole number from 1");
   expect_error ("train.clip_norm=-1", "from 0");
