@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/tensors.h>
 
+#include <string.h>
+
 NddrArray *
 nddr_array_new (const char *name, guint n_dims, const gint64 *dims)
 {
@@ -18,6 +20,15 @@ nddr_array_new (const char *name, guint n_dims, const gint64 *dims)
   }
   array->data = g_new0 (float, array->n_elements);
   return array;
+}
+
+NddrArray *
+nddr_array_copy (const NddrArray *array, const char *name)
+{
+  NddrArray *copy = nddr_array_new (name, array->n_dims, array->dims);
+
+  memcpy (copy->data, array->data, array->n_elements * sizeof (float));
+  return copy;
 }
 
 void

@@ -20,6 +20,7 @@ typedef struct
 } NddrArray;
 
 NddrArray *nddr_array_new (const char *name, guint n_dims, const gint64 *dims); /* zeros */
+NddrArray *nddr_array_copy (const NddrArray *array, const char *name);
 void nddr_array_free (NddrArray *array);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrArray, nddr_array_free)
 

@@ -118,9 +118,7 @@ copy (const Port *port, const NddrArray *from, guint n_dims, const gint64 *dims,
     g_autofree char *wanted = nddr_print_shape (n_dims, dims), *is = nddr_print_shape (from->n_dims, from->dims);
     return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s\": expected shape %s, found %s", from->name, wanted, is);
   }
-  NddrArray *array = nddr_array_new (name, n_dims, dims);
-  memcpy (array->data, from->data, from->n_elements * sizeof (float));
-  nddr_tensors_take (port->out, array);
+  nddr_tensors_take (port->out, nddr_array_copy (from, name));
   return TRUE;
 }
 

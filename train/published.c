@@ -147,11 +147,18 @@ parse_line (const char *dir, const char *line, Entry *e)
   return NULL;
 }
 
+/* What cannot be reached is not absent. */
+static gboolean
+is_absent (const char *path)
+{
+  GStatBuf info;
+  return g_stat (path, &info) != 0 && errno == ENOENT;
+}
+
 static gboolean
 read_list (const char *dir, List *list, GError **error)
 {
-  GStatBuf info;
-  if (g_stat (list->path, &info) != 0 && errno == ENOENT)
+  if (is_absent (list->path))
     return TRUE;
   g_autofree char *text = nddr_read_text (list->path, error);
   if (!text)
@@ -214,8 +221,7 @@ open_lists (NddrPublished *published, const char *name, GError **error)
     return TRUE;
 
   g_autofree char *classes = g_build_filename (published->dir, "classes.txt", NULL);
-  GStatBuf info;
-  published->base.classes = g_stat (classes, &info) == 0 || errno != ENOENT
+  published->base.classes = !is_absent (classes)
       ? nddr_classes_read (classes, &published->base.n_classes, error)
       : nddr_classes_nyu40 (&published->base.n_classes);
   return published->base.classes != NULL;

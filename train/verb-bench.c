@@ -151,9 +151,7 @@ prepare_training (Bench *bench, GError **error)
     return FALSE;
   for (guint i = 0; i < tensors->arrays->len; i++) {
     const NddrArray *from = tensors->arrays->pdata[i];
-    NddrArray *array = nddr_array_new (from->name, from->n_dims, from->dims);
-    memcpy (array->data, from->data, from->n_elements * sizeof (float));
-    nddr_tensors_take (copy, array);
+    nddr_tensors_take (copy, nddr_array_copy (from, from->name));
   }
   bench->start = nddr_start_new_from_tensors (nddr_config_copy (nddr_model_get_config (bench->model)), g_steal_pointer (&copy), error);
   if (!bench->start)

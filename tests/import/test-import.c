@@ -219,9 +219,7 @@ without (const NddrTensors *tensors, const char *part)
     const NddrArray *from = tensors->arrays->pdata[i];
     if (strstr (from->name, part))
       continue;
-    NddrArray *array = nddr_array_new (from->name, from->n_dims, from->dims);
-    memcpy (array->data, from->data, from->n_elements * sizeof (float));
-    nddr_tensors_take (rest, array);
+    nddr_tensors_take (rest, nddr_array_copy (from, from->name));
   }
   return rest;
 }

@@ -595,9 +595,7 @@ make_backbone (const char *path)
     const NddrArray *from = tensors->arrays->pdata[i];
     if (!g_str_has_prefix (from->name, "normal.features."))
       continue;
-    NddrArray *array = nddr_array_new (from->name + strlen ("normal."), from->n_dims, from->dims);
-    memcpy (array->data, from->data, from->n_elements * sizeof (float));
-    nddr_tensors_take (backbone, array);
+    nddr_tensors_take (backbone, nddr_array_copy (from, from->name + strlen ("normal.")));
   }
   nddr_safetensors_write (backbone, path, NDDR_STORE_F32, &error);
   g_assert_no_error (error);

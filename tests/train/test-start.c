@@ -109,9 +109,7 @@ save (const NddrStart *made, const char *name, const char *trunk)
     const char *rest = from->name + strlen (prefix);
     if (!g_str_has_prefix (from->name, prefix) || (trunk && !is_backbones (rest)))
       continue;
-    NddrArray *array = nddr_array_new (rest, from->n_dims, from->dims);
-    memcpy (array->data, from->data, from->n_elements * sizeof (float));
-    nddr_tensors_take (tensors, array);
+    nddr_tensors_take (tensors, nddr_array_copy (from, rest));
   }
   if (trunk)
     nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error);
@@ -326,9 +324,7 @@ test_resnet_not_whole (void)
       const NddrArray *from = whole->arrays->pdata[t];
       if (i == 0 && g_str_has_prefix (from->name, "bn1."))
         continue;
-      NddrArray *array = nddr_array_new (from->name, from->n_dims, from->dims);
-      memcpy (array->data, from->data, from->n_elements * sizeof (float));
-      nddr_tensors_take (tensors, array);
+      nddr_tensors_take (tensors, nddr_array_copy (from, from->name));
     }
     if (i == 1)
       nddr_tensors_take (tensors, nddr_array_new ("conv1.bias", 1, dims));
