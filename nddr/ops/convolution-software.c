@@ -117,17 +117,10 @@ nddr_product_bias (const NddrProduct *p)
     .branches = p->branches };
 }
 
-/** Packed weights: their layout, as conv_direct.comp describes it. */
-typedef struct
+NddrDirectWeights
+nddr_direct_weights (NddrPlan *plan, const NddrProduct *p)
 {
-  NddrTensor *tensor;
-  int block, n_blocks, block_texels, branch_texels, n_segments;
-} Packed;
-
-static Packed
-pack_direct (NddrPlan *plan, const NddrProduct *p)
-{
-  Packed packed = { 0 };
+  NddrDirectWeights packed = { 0 };
   int phase = plan->phase, rows = p->output.tensor->channels, taps = p->y.n * p->x.n, quads = 0, at;
 
   for (int s = 0; s < p->n_sources; s++)
@@ -185,7 +178,7 @@ typedef struct
 } Part;
 
 static void
-direct_part (NddrPlan *plan, const NddrProduct *p, const Packed *packed, NddrTensor *segments, const Part *part)
+direct_part (NddrPlan *plan, const NddrProduct *p, const NddrDirectWeights *packed, NddrTensor *segments, const Part *part)
 {
   const NddrTensor *x = p->sources[0].tensor, *y = p->output.tensor, *r = p->residual.tensor;
   int grid = part->rows * p->grid_width, total = part->images * grid;
@@ -261,7 +254,7 @@ direct (NddrPlan *plan, const NddrProduct *p)
   const NddrTensor *y = p->output.tensor;
   gsize limit = plan->traits.max_storage_range - 256, row_bytes = (gsize) y->width * y->stride * sizeof (float);
   int max_pixels = MIN (MAX_PIXELS, (gint64) plan->traits.max_groups[1] * PIXELS), grid = p->grid_height * p->grid_width;
-  Packed packed = pack_direct (plan, p);
+  NddrDirectWeights packed = nddr_direct_weights (plan, p);
   int branches = y->bytes <= plan->traits.max_storage_range ? p->branches : 1;
   int images = CLAMP (MIN (limit / (row_bytes * y->height), max_pixels / grid), 1, y->batch);
   int rows = CLAMP (MIN (limit / (row_bytes * p->out_stride), max_pixels / p->grid_width), 1, p->grid_height);

@@ -64,6 +64,16 @@ NddrPack nddr_product_bias (const NddrProduct *product);
 /** How many output channels a workgroup should do, of 8, 16, 24, 32, where it sums over @quads texels a pixel. */
 int nddr_product_block (int channels, int quads);
 
+/** Packed weights of a direct product: their layout, as conv_direct.comp describes it. */
+typedef struct
+{
+  NddrTensor *tensor;
+  int block, n_blocks, block_texels, branch_texels, n_segments;
+} NddrDirectWeights;
+
+/** @product's weights for blocks of as many channels as its algorithm says, packed by steps that this appends. */
+NddrDirectWeights nddr_direct_weights (NddrPlan *plan, const NddrProduct *product);
+
 /* convolution-winograd.c: 3x3 of stride 1 by F(4x4, 3x3) */
 
 /** Whether it can do @product; whether it is expected to be faster. */

@@ -4,12 +4,11 @@
  * of its own for software drivers: they walk along rows, so that each column is loaded once.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/ops/depthwise.h>
 #include <nddr/ops/lanes.h>
-#include <nddr/ops/ops.h>
 
 #include <math.h>
 
-#define PACKED_ROWS 11 /* taps, bias, zeros: depthwise_pack.comp */
 #define BIAS_ROW 9
 #define ZERO_ROW 10
 #define SUM_ROWS 10    /* taps, bias: what a weight gradient sums */
@@ -39,17 +38,17 @@ push_offset (NddrStep *step, NddrBranches b)
   nddr_step_push_i (step, b.step * branch_texels (b.tensor));
 }
 
-/* @op's weights in the kernels' layout: packed by an earlier step, or by a new one. */
-static NddrTensor *
-packed_weights (NddrPlan *plan, const NddrDepthwise *op)
+NddrTensor *
+nddr_depthwise_weights (NddrPlan *plan, const NddrDepthwise *op)
 {
+  int quads = nddr_quads (op->output.tensor), texels = op->branches * NDDR_DEPTHWISE_ROWS * quads, phase = plan->phase;
+
   for (guint i = 0; i < plan->steps->len; i++) {
     NddrStep *step = g_ptr_array_index (plan->steps, i);
     if (step->kernel->id == NDDR_KERNEL_DEPTHWISE_PACK && step->bindings[0].tensor == op->weight && step->bindings[1].tensor == op->bias)
       return step->bindings[2].tensor;
   }
 
-  int texels = op->branches * PACKED_ROWS * nddr_quads (op->input.tensor), phase = plan->phase;
   NddrTensor *packed = nddr_plan_flat (plan, "depthwise weights", NDDR_SPACE_WEIGHTS, NDDR_F32, (gsize) texels * 4);
 
   plan->phase = op->pack_phase;
@@ -59,8 +58,8 @@ packed_weights (NddrPlan *plan, const NddrDepthwise *op)
   nddr_step_read (step, 1, op->bias);
   nddr_step_write (step, 2, packed);
   nddr_step_push_i (step, texels);
-  nddr_step_push_i (step, nddr_quads (op->input.tensor));
-  nddr_step_push_i (step, op->input.tensor->channels);
+  nddr_step_push_i (step, quads);
+  nddr_step_push_i (step, op->output.tensor->channels);
   nddr_step_push_i (step, op->bias != NULL);
   return packed;
 }
@@ -99,7 +98,7 @@ general_pass (NddrPlan *plan, const Pass *p)
   nddr_step_push_i (step, p->backward ? 1 : p->stride);
   nddr_step_push_i (step, p->dilation);
   push_map (step, p->from);
-  nddr_step_push_base (step, p->packed, p->branch * PACKED_ROWS * c4);
+  nddr_step_push_base (step, p->packed, p->branch * NDDR_DEPTHWISE_ROWS * c4);
   push_offset (step, p->to);
   nddr_step_push_i (step, p->backward ? 8 : 0);
   nddr_step_push_i (step, p->backward ? -1 : 1);
@@ -159,7 +158,7 @@ rows_pass (NddrPlan *plan, const Pass *p)
   nddr_step_push_i (step, steps);
   nddr_step_push_i (step, lanes);
   push_map (step, p->from);
-  nddr_step_push_base (step, p->packed, p->branch * PACKED_ROWS * c4);
+  nddr_step_push_base (step, p->packed, p->branch * NDDR_DEPTHWISE_ROWS * c4);
   nddr_step_push_base (step, to, p->to.first * branch_texels (to));
   push_offset (step, p->to);
   nddr_step_push_i (step, p->backward ? 8 : 0);
@@ -187,7 +186,7 @@ push_stride2 (NddrStep *step, const Pass *p, int lanes)
   nddr_step_push_i (step, to->width);
   nddr_step_push_i (step, lanes);
   push_map (step, p->from);
-  nddr_step_push_base (step, p->packed, p->branch * PACKED_ROWS * c4);
+  nddr_step_push_base (step, p->packed, p->branch * NDDR_DEPTHWISE_ROWS * c4);
   nddr_step_push_base (step, to, p->to.first * branch_texels (to));
   push_offset (step, p->to);
 }
@@ -252,7 +251,7 @@ nddr_depthwise_forward (NddrPlan *plan, const NddrDepthwise *op)
 {
   check (op);
   append_pass (plan, &(Pass){
-    .from = op->input, .to = op->output, .packed = packed_weights (plan, op),
+    .from = op->input, .to = op->output, .packed = nddr_depthwise_weights (plan, op),
     .branches = op->branches, .stride = op->stride, .dilation = op->dilation, .low = op->low, .high = op->high });
 }
 
@@ -260,7 +259,7 @@ void
 nddr_depthwise_backward_data (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dx, NddrBranches dy, gboolean accumulate)
 {
   Pass pass = {
-    .from = dy, .to = dx, .packed = packed_weights (plan, op), .backward = TRUE, .accumulate = accumulate,
+    .from = dy, .to = dx, .packed = nddr_depthwise_weights (plan, op), .backward = TRUE, .accumulate = accumulate,
     .branches = op->branches, .stride = op->stride, .dilation = op->dilation, .low = -INFINITY, .high = INFINITY };
 
   check (op);
