@@ -79,6 +79,20 @@ void nddr_depthwise_forward (NddrPlan *plan, const NddrDepthwise *op);
 void nddr_depthwise_backward_data (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dx, NddrBranches dy, gboolean accumulate);
 void nddr_depthwise_backward_weight (NddrPlan *plan, const NddrDepthwise *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
 
+/* ---- convolution-depthwise.c: a 1x1 convolution and the depthwise one behind it in one step, forward */
+
+/** What an inverted residual begins with (Sandler et al., MobileNetV2, CVPR 2018), where nothing else reads the map between: that is not written. */
+typedef struct
+{
+  NddrConvolution convolution; /* its output's tensor is NULL */
+  NddrDepthwise depthwise;     /* its input's likewise */
+} NddrConvolutionDepthwise;
+
+/** Whether there is a kernel for it; whether that is expected to be worth its while. */
+gboolean nddr_convolution_depthwise_fits (const NddrPlan *plan, const NddrConvolutionDepthwise *op);
+gboolean nddr_convolution_depthwise_pays (const NddrConvolutionDepthwise *op);
+void nddr_convolution_depthwise_forward (NddrPlan *plan, const NddrConvolutionDepthwise *op);
+
 /** Where several processes each hold a part of the batch, all of one size: which this is.  Chance goes by the whole batch, so that what they
  * draw together is what one would.  All zero: the whole. */
 typedef struct
