@@ -12,8 +12,28 @@ typedef struct
   const NddrNetwork *network;
   NddrInference *inference;
   const int *widths, *heights; /* of each value */
+  const int *readers;          /* of each value, how many: layers and heads */
   NddrTensor **values;         /* for each value: where it lies, once a layer has made it */
 } Walk;
+
+/* (transfer full): see Walk.readers. */
+static int *
+count_readers (const NddrNetwork *network)
+{
+  int *readers = g_new0 (int, network->values->len);
+
+  for (int i = 0; i < (int) network->layers->len; i++) {
+    const NddrLayer *layer = nddr_network_layer (network, i);
+    for (int s = 0; s < layer->n_inputs; s++)
+      readers[layer->inputs[s].value]++;
+    if (layer->residual.value >= 0)
+      readers[layer->residual.value]++;
+  }
+  for (int t = 0; t < network->n_tasks; t++)
+    if (network->heads[t].value >= 0)
+      readers[network->heads[t].value]++;
+  return readers;
+}
 
 static NddrBranches
 branches_of (const Walk *walk, NddrInput input)
@@ -34,10 +54,11 @@ make_output (Walk *walk, const NddrLayer *layer)
   return walk->values[v];
 }
 
-/* @layer's folded weights, in the files' layout: what nddr_inference_upload() writes. */
+/* Layer @i's folded weights, in the files' layout: what nddr_inference_upload() writes. */
 static void
-make_parameters (Walk *walk, int i, const NddrLayer *layer)
+make_parameters (Walk *walk, int i)
 {
+  const NddrLayer *layer = nddr_network_layer (walk->network, i);
   gsize outputs = (gsize) layer->branches * nddr_network_value (walk->network, layer->output)->channels;
   gboolean convolves = layer->kind == NDDR_LAYER_CONVOLUTION || layer->kind == NDDR_LAYER_DEPTHWISE;
   g_autofree char *weight = g_strconcat (layer->label, ".weight", NULL), *bias = g_strconcat (layer->label, ".bias", NULL);
@@ -58,13 +79,27 @@ inputs_of (Walk *walk, const NddrLayer *layer)
   return inputs;
 }
 
-static void
-append_convolution (Walk *walk, int i, const NddrLayer *layer, float low, float high)
+/* What @layer's output is clamped to. */
+static float
+low_of (const NddrLayer *layer)
 {
-  g_autofree NddrBranches *inputs = inputs_of (walk, layer);
+  return layer->activation == NDDR_ACTIVATION_NONE ? -INFINITY : 0;
+}
 
-  nddr_convolution_forward (walk->plan, &(NddrConvolution){
-    .output = NDDR_BRANCHES (make_output (walk, layer)),
+static float
+high_of (const NddrLayer *layer)
+{
+  return layer->activation == NDDR_ACTIVATION_RELU6 ? 6 : INFINITY;
+}
+
+/* Layer @i, all but its output. @inputs: outlive it */
+static NddrConvolution
+convolution (Walk *walk, int i, const NddrBranches *inputs)
+{
+  const NddrLayer *layer = nddr_network_layer (walk->network, i);
+
+  make_parameters (walk, i);
+  return (NddrConvolution){
     .branches = layer->branches,
     .inputs = inputs,
     .n_inputs = layer->n_inputs,
@@ -74,27 +109,83 @@ append_convolution (Walk *walk, int i, const NddrLayer *layer, float low, float 
     .kernel = layer->kernel,
     .stride = layer->stride,
     .dilation = layer->dilation,
-    .low = low,
-    .high = high,
+    .low = low_of (layer),
+    .high = high_of (layer),
     .pack_phase = NDDR_PHASE_PACK,
-  });
+  };
 }
 
-static void
-append_depthwise (Walk *walk, int i, const NddrLayer *layer, float low, float high)
+/* Layer @i, all but its input. */
+static NddrDepthwise
+depthwise (Walk *walk, int i)
 {
-  nddr_depthwise_forward (walk->plan, &(NddrDepthwise){
-    .input = branches_of (walk, layer->inputs[0]),
+  const NddrLayer *layer = nddr_network_layer (walk->network, i);
+
+  make_parameters (walk, i);
+  return (NddrDepthwise){
     .output = NDDR_BRANCHES (make_output (walk, layer)),
     .branches = layer->branches,
     .weight = walk->inference->weights[i],
     .bias = walk->inference->biases[i],
     .stride = layer->stride,
     .dilation = layer->dilation,
-    .low = low,
-    .high = high,
+    .low = low_of (layer),
+    .high = high_of (layer),
     .pack_phase = NDDR_PHASE_PACK,
-  });
+  };
+}
+
+static void
+append_convolution (Walk *walk, int i)
+{
+  const NddrLayer *layer = nddr_network_layer (walk->network, i);
+  g_autofree NddrBranches *inputs = inputs_of (walk, layer);
+  NddrConvolution op = convolution (walk, i, inputs);
+
+  op.output = NDDR_BRANCHES (make_output (walk, layer));
+  nddr_convolution_forward (walk->plan, &op);
+}
+
+static void
+append_depthwise (Walk *walk, int i)
+{
+  NddrDepthwise op = depthwise (walk, i);
+
+  op.input = branches_of (walk, nddr_network_layer (walk->network, i)->inputs[0]);
+  nddr_depthwise_forward (walk->plan, &op);
+}
+
+/* Whether layer @i is a convolution that a depthwise one follows, which alone reads it, branch by branch. */
+static gboolean
+is_pair (const Walk *walk, int i)
+{
+  const NddrLayer *layer = nddr_network_layer (walk->network, i), *next = layer + 1;
+
+  return layer->kind == NDDR_LAYER_CONVOLUTION && i + 1 < (int) walk->network->layers->len && next->kind == NDDR_LAYER_DEPTHWISE
+      && next->inputs[0].value == layer->output && next->inputs[0].first == 0 && next->inputs[0].step == 1 && next->branches == layer->branches
+      && walk->readers[layer->output] == 1;
+}
+
+/* Both: in one step, where there is a kernel for that and it pays. */
+static void
+append_pair (Walk *walk, int i)
+{
+  const NddrLayer *layer = nddr_network_layer (walk->network, i), *next = layer + 1;
+  g_autofree NddrBranches *inputs = inputs_of (walk, layer);
+  NddrConvolutionDepthwise op = { convolution (walk, i, inputs), depthwise (walk, i + 1) };
+
+  if (nddr_convolution_depthwise_fits (walk->plan, &op) && nddr_convolution_depthwise_pays (&op)) {
+    g_autofree char *label = g_strdup_printf ("%s, %s", layer->label, next->label);
+
+    walk->plan->label = g_intern_string (label);
+    nddr_convolution_depthwise_forward (walk->plan, &op);
+    return;
+  }
+  op.convolution.output = op.depthwise.input = NDDR_BRANCHES (make_output (walk, layer));
+  walk->plan->label = g_intern_string (layer->label);
+  nddr_convolution_forward (walk->plan, &op.convolution);
+  walk->plan->label = g_intern_string (next->label);
+  nddr_depthwise_forward (walk->plan, &op.depthwise);
 }
 
 /* All branches of one value, or some of them. */
@@ -147,24 +238,21 @@ static void
 append_layer (Walk *walk, int i)
 {
   const NddrLayer *layer = nddr_network_layer (walk->network, i);
-  float low = layer->activation == NDDR_ACTIVATION_NONE ? -INFINITY : 0, high = layer->activation == NDDR_ACTIVATION_RELU6 ? 6 : INFINITY;
 
   walk->plan->label = g_intern_string (layer->label);
   switch (layer->kind) {
     case NDDR_LAYER_CONVOLUTION:
-      make_parameters (walk, i, layer);
-      append_convolution (walk, i, layer, low, high);
+      append_convolution (walk, i);
       break;
     case NDDR_LAYER_DEPTHWISE:
-      make_parameters (walk, i, layer);
-      append_depthwise (walk, i, layer, low, high);
+      append_depthwise (walk, i);
       break;
     case NDDR_LAYER_MIX:
-      make_parameters (walk, i, layer);
+      make_parameters (walk, i);
       append_mix (walk, i, layer);
       break;
     case NDDR_LAYER_BLEND:
-      make_parameters (walk, i, layer);
+      make_parameters (walk, i);
       append_blend (walk, i, layer);
       break;
     case NDDR_LAYER_MAX_POOL:
@@ -186,7 +274,7 @@ nddr_inference_append (NddrPlan *plan, const NddrNetwork *network, NddrTensor *i
 {
   NddrInference *inference = g_new0 (NddrInference, 1);
   g_autofree NddrTensor **values = g_new0 (NddrTensor *, network->values->len);
-  g_autofree int *widths = NULL, *heights = NULL;
+  g_autofree int *widths = NULL, *heights = NULL, *readers = count_readers (network);
   const char *label = plan->label;
   int phase = plan->phase;
   Walk walk;
@@ -199,11 +287,14 @@ nddr_inference_append (NddrPlan *plan, const NddrNetwork *network, NddrTensor *i
   inference->heads = g_new0 (NddrBranches, inference->n_tasks);
 
   nddr_network_sizes (network, input->width, input->height, &widths, &heights);
-  walk = (Walk){ plan, network, inference, widths, heights, values };
+  walk = (Walk){ plan, network, inference, widths, heights, readers, values };
   values[0] = input;
   plan->phase = NDDR_PHASE_NETWORK;
   for (int i = 0; i < inference->n_layers; i++)
-    append_layer (&walk, i);
+    if (is_pair (&walk, i))
+      append_pair (&walk, i++);
+    else
+      append_layer (&walk, i);
   for (int t = 0; t < inference->n_tasks; t++) {
     inference->heads[t] = branches_of (&walk, network->heads[t]);
     if (inference->heads[t].tensor != NULL)

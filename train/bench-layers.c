@@ -30,6 +30,14 @@ nddr_bench_profile (NddrProgram *program, guint phases, gboolean by_kernel, GErr
   return rows;
 }
 
+/* Whether @label, of a step that does several layers ("A, B") or one, names @layer. */
+static gboolean
+names_layer (const char *label, const NddrLayer *layer)
+{
+  g_auto (GStrv) names = g_strsplit (label, ", ", -1);
+  return g_strv_contains ((const char *const *) names, layer->label);
+}
+
 void
 nddr_bench_count_operations (GArray *rows, const NddrNetwork *network, guint width, guint height, double gflop_per_mac)
 {
@@ -37,7 +45,7 @@ nddr_bench_count_operations (GArray *rows, const NddrNetwork *network, guint wid
   nddr_network_sizes (network, width, height, &widths, &heights);
   for (int i = 0; i < (int) network->layers->len; i++)
     for (guint r = 0; r < rows->len; r++)
-      if (g_str_equal (g_array_index (rows, NddrBenchRow, r).label, nddr_network_layer (network, i)->label))
+      if (names_layer (g_array_index (rows, NddrBenchRow, r).label, nddr_network_layer (network, i)))
         g_array_index (rows, NddrBenchRow, r).gflop += gflop_per_mac * nddr_network_layer_macs (network, i, widths, heights);
 }
 
