@@ -177,17 +177,10 @@ create_sets (NddrProgram *program, GError **error)
 static gboolean
 create_pipelines (NddrProgram *program, GError **error)
 {
-  guint n = program->plan->steps->len;
+  const GPtrArray *steps = program->plan->steps;
 
-  program->pipelines = g_new0 (NddrPipeline *, MAX (n, 1));
-  for (guint i = 0; i < n; i++) {
-    const NddrStep *step = g_ptr_array_index (program->plan->steps, i);
-
-    program->pipelines[i] = nddr_device_get_pipeline (program->device, step->kernel, step->spec, step->n_spec, error);
-    if (!program->pipelines[i])
-      return FALSE;
-  }
-  return TRUE;
+  program->pipelines = g_new0 (NddrPipeline *, MAX (steps->len, 1));
+  return nddr_device_get_pipelines (program->device, (NddrStep *const *) steps->pdata, steps->len, program->pipelines, error);
 }
 
 /* zeros everywhere, then the tables: padding channels and the zero page are zero from the start */

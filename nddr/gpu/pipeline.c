@@ -112,25 +112,69 @@ create_pipeline (NddrDevice *device, NddrPipeline *p, GError **error)
   return ok;
 }
 
-NddrPipeline *
-nddr_device_get_pipeline (NddrDevice *device, const NddrKernel *kernel, const guint32 *spec, int n_spec, GError **error)
+/* A pipeline that a thread makes. */
+typedef struct
+{
+  NddrPipeline *pipeline;
+  GError *error; /* why it was not made, or NULL */
+} Job;
+
+static void
+run_job (gpointer data, gpointer device)
+{
+  Job *job = data;
+
+  create_pipeline (device, job->pipeline, &job->error);
+}
+
+/* Makes all @n, on as many threads as there are processors.  @error: of the first that could not be made */
+static gboolean
+run_jobs (NddrDevice *device, Job *jobs, guint n, GError **error)
+{
+  GThreadPool *pool = g_thread_pool_new (run_job, device, MIN (n, g_get_num_processors ()), FALSE, NULL);
+  GError *first = NULL;
+
+  for (guint i = 0; i < n; i++)
+    g_thread_pool_push (pool, &jobs[i], NULL);
+  g_thread_pool_free (pool, FALSE, TRUE);
+  for (guint i = 0; i < n; i++)
+    if (first == NULL)
+      first = jobs[i].error;
+    else
+      g_clear_error (&jobs[i].error);
+  if (first == NULL)
+    return TRUE;
+  g_propagate_error (error, first);
+  return FALSE;
+}
+
+gboolean
+nddr_device_get_pipelines (NddrDevice *device, NddrStep *const *steps, guint n, NddrPipeline **pipelines, GError **error)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&device->pipeline_mutex);
-  NddrPipeline key = { .kernel = kernel, .n_spec = n_spec }, *p;
+  g_autofree Job *jobs = g_new0 (Job, n);
+  guint n_jobs = 0;
+  gboolean ok = TRUE;
 
   (void) locker;
-  memcpy (key.spec, spec, n_spec * 4);
-  p = g_hash_table_lookup (device->pipelines, &key);
-  if (p)
-    return p;
-  p = g_memdup2 (&key, sizeof key);
-  if (!create_layouts (device, p, error) || !create_pipeline (device, p, error)) {
-    pipeline_destroy (device, p);
-    return NULL;
+  for (guint i = 0; i < n && ok; i++) {
+    NddrPipeline key = { .kernel = steps[i]->kernel, .n_spec = steps[i]->n_spec };
+
+    memcpy (key.spec, steps[i]->spec, key.n_spec * sizeof *key.spec);
+    pipelines[i] = g_hash_table_lookup (device->pipelines, &key);
+    if (pipelines[i])
+      continue;
+    pipelines[i] = jobs[n_jobs++].pipeline = g_memdup2 (&key, sizeof key);
+    g_hash_table_add (device->pipelines, pipelines[i]);
+    ok = create_layouts (device, pipelines[i], error);
   }
-  g_hash_table_add (device->pipelines, p);
-  device->pipeline_cache_dirty = TRUE;
-  return p;
+  ok = ok && (n_jobs == 0 || run_jobs (device, jobs, n_jobs, error));
+  for (guint i = 0; i < n_jobs && !ok; i++) {
+    g_hash_table_remove (device->pipelines, jobs[i].pipeline);
+    pipeline_destroy (device, jobs[i].pipeline);
+  }
+  device->pipeline_cache_dirty |= ok && n_jobs > 0;
+  return ok;
 }
 
 /* ---- the cache on disk: what the driver gave, and a digest of it */

@@ -20,8 +20,10 @@ struct _NddrPipeline
 /** The type of a kernel's binding: 'T' and 'U' are texel buffers in the software family and storage buffers in the other. */
 VkDescriptorType nddr_kernel_descriptor_type (const NddrKernel *kernel, int binding);
 
-/** Thread-safe.  The device owns the pipeline. */
-NddrPipeline *nddr_device_get_pipeline (NddrDevice *device, const NddrKernel *kernel, const guint32 *spec, int n_spec, GError **error);
+/** The pipelines of @n steps' kernels and constants; those not made before are made side by side.  Thread-safe.  The device owns the
+ * pipelines.
+ * @pipelines: out: @n of them */
+gboolean nddr_device_get_pipelines (NddrDevice *device, NddrStep *const *steps, guint n, NddrPipeline **pipelines, GError **error);
 
 /** (transfer full): where the device keeps what @kind names: one file for each device and driver version, in NDDR_CACHE or else the user's cache folder. */
 char *nddr_device_cache_path (const NddrDevice *device, const char *kind);

@@ -14,11 +14,11 @@ const char *const faults_names[FAULTS_N] = {
   "vkQueueWaitIdle", "vkResetFences", "vkWaitForFences",
 };
 
-static guint counts[FAULTS_N];
+static gint counts[FAULTS_N]; /* atomic: pipelines are made by several threads */
 static const char *chosen;
 static guint chosen_nth;
 static VkResult chosen_result;
-static gboolean happened; /* it failed */
+static gint happened;         /* it failed; atomic */
 static guint slow_ms;
 
 guint
@@ -37,11 +37,11 @@ void
 faults_set (const char *name, guint nth, VkResult result)
 {
   for (guint i = 0; i < FAULTS_N; i++)
-    counts[i] = 0;
+    g_atomic_int_set (&counts[i], 0);
   chosen = name;
   chosen_nth = nth;
   chosen_result = result;
-  happened = FALSE;
+  g_atomic_int_set (&happened, FALSE);
 }
 
 void
@@ -53,7 +53,7 @@ faults_slow (guint ms)
 guint
 faults_count (const char *name)
 {
-  return counts[faults_index (name)];
+  return g_atomic_int_get (&counts[faults_index (name)]);
 }
 
 /* The function of that name that this one stands before: the loader's. */
@@ -70,11 +70,11 @@ next (const char *name)
 static gboolean
 fails (const char *name)
 {
-  guint n = ++counts[faults_index (name)];
+  guint n = g_atomic_int_add (&counts[faults_index (name)], 1) + 1;
 
   if (!chosen || !g_str_equal (chosen, name) || n != chosen_nth)
     return FALSE;
-  happened = TRUE;
+  g_atomic_int_set (&happened, TRUE);
   return TRUE;
 }
 
@@ -82,7 +82,7 @@ fails (const char *name)
 static gboolean
 fails_when_lost (const char *name)
 {
-  return fails (name) || (happened && chosen_result == VK_ERROR_DEVICE_LOST);
+  return fails (name) || (g_atomic_int_get (&happened) && chosen_result == VK_ERROR_DEVICE_LOST);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL

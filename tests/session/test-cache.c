@@ -63,13 +63,13 @@ vkGetPipelineCacheData (VkDevice device, VkPipelineCache cache, size_t *size, vo
 static gsize
 compile (void)
 {
-  const NddrKernel *kernel = nddr_kernel_find (NDDR_KERNEL_ZERO, NDDR_FAMILY_GPU, NDDR_NUMBERS_FULL);
-  const guint32 no_constants[1] = { 0 };
+  NddrStep step = { .kernel = nddr_kernel_find (NDDR_KERNEL_ZERO, NDDR_FAMILY_GPU, NDDR_NUMBERS_FULL) }, *steps[] = { &step };
+  NddrPipeline *pipeline;
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
 
   g_assert_no_error (error);
-  nddr_device_get_pipeline (device, kernel, no_constants, 0, &error);
+  nddr_device_get_pipelines (device, steps, 1, &pipeline, &error);
   g_assert_no_error (error);
   return given;
 }
