@@ -10,10 +10,12 @@
 
 layout (constant_id = 0) const int ADD = 0;   // 1: to what is in y
 layout (constant_id = 1) const int AHEAD = 0; // 1: read what the next pair of rows needs, and is written to
+layout (constant_id = 2) const int PAIRED = 0; // 1: a pixel's quads are even in number: two lanes are two quads of one pixel
 
 LOAD_BUFFER (0, x)
 LOAD_BUFFER (1, rows) // depthwise_pack.comp's
 STORE_BUFFER (2, y)
+layout (binding = 2) writeonly buffer Y8 { u64vec4 y8[]; };
 layout (push_constant) uniform Push {
   int quads, height, width, dilation;
   int residues;               // of columns: min (dilation, width)
@@ -39,16 +41,20 @@ LOCAL_SIZE
 #define COLUMN(k, a, b, c) (a * w[k] + b * w[3 + k] + c * w[6 + k])
 #define KEPT(i) (ADD != 0 ? imageLoad (x, ok##i ? in_arena + q##i : 0) : vec4 (0))
 #define MAKE(i, a, b, c, p, q) vec4 e##i = clamp (p + COLUMN (2, a, b, c), low, high) + KEPT (i); p = q + COLUMN (1, a, b, c); q = bias + COLUMN (0, a, b, c);
-#define PUT(i) if (ok##i && inside) STORE (y, q##i, e##i); q##i += stride;
+#define PUT(i) if (ok##i && inside) STORE (y, q##i, e##i);
+// Stores are loops over lanes: instead of four channels of both rows a lane stores eight of one, the first of a pair the upper.
+#define PUT_PAIR { vec4 passed = subgroupShuffle (second ? e0 : e1, uint (lane ^ 1)), a = second ? passed : e0, b = second ? e1 : passed; \
+  u64vec4 eight = u64vec4 (PAIR (a.x, a.y), PAIR (a.z, a.w), PAIR (b.x, b.y), PAIR (b.z, b.w)); \
+  if ((second ? ok1 : ok0) && inside) y8[(second ? q1 : q0) >> 1] = eight; }
 
 void
 main ()
 {
-  int g = GLOBAL_INDEX, n = int (gl_WorkGroupID.y), branch = int (gl_WorkGroupID.z), d = dilation;
+  int lane = int (gl_SubgroupInvocationID), g = GLOBAL_INDEX, n = int (gl_WorkGroupID.y), branch = int (gl_WorkGroupID.z), d = dilation;
   int place = int ((float (g) + 0.5) * inv_quads), quad = g - place * quads;
   int group = int ((float (place) + 0.5) * inv_residues), left = place - group * residues;
   int residue = int ((float (group) + 0.5) * inv_pairs), top = residue + (group - residue * pairs) * 2 * d;
-  bool live = g < lanes;
+  bool live = g < lanes, second = (lane & 1) != 0;
 
   int weights = rows_base + branch * 11 * quads + quad;
   vec4 w[9];
@@ -65,7 +71,7 @@ main ()
   int in_arena = y_base - y_first, column = left, k = 0, last = steps;
 
   if (AHEAD != 0) {
-    int row = d * width * quads, lane = int (gl_SubgroupInvocationID);
+    int row = d * width * quads;
     int share = (top + 2 * d) * width * quads + (g - lane - group * quads * residues) * last + 4 * lane;
     int from = image - quad + row + share, to = y_base + branch * y_branch + n * height * width * quads + share;
     uint seen = 0;
@@ -87,7 +93,14 @@ main ()
     int o = column < width ? 0 : OUTSIDE;
     v0 = NEXT (0, o) v1 = NEXT (1, o) v2 = NEXT (2, o) v3 = NEXT (3, o)
     MAKE (0, v0, v1, v2, a0, b0) MAKE (1, v1, v2, v3, a1, b1)
-    PUT (0) PUT (1)
+    if (PAIRED != 0)
+      PUT_PAIR
+    else {
+      PUT (0)
+      PUT (1)
+    }
+    q0 += stride;
+    q1 += stride;
     k++;
   } while (k < last);
 }

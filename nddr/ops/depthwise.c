@@ -149,6 +149,7 @@ rows_pass (NddrPlan *plan, const Pass *p)
   gboolean ahead = bind_pass (step, p);
   nddr_step_spec (step, p->accumulate);
   nddr_step_spec (step, ahead);
+  nddr_step_spec (step, c4 % 2 == 0);
   nddr_step_push_i (step, c4);
   nddr_step_push_i (step, from->height);
   nddr_step_push_i (step, from->width);
