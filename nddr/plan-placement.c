@@ -114,7 +114,7 @@ place_in_order (const GPtrArray *tensors)
         continue;
       if (at + tensor->bytes <= other->offset)
         break;
-      at = MAX (at, nddr_plan_align_up (other->offset + other->bytes, ALIGNMENT));
+      at = MAX (at, nddr_plan_align_up (other->offset + other->bytes, NDDR_PLAN_ALIGNMENT));
     }
     tensor->offset = at;
     if (!top || at + tensor->bytes > top->offset + top->bytes)
@@ -227,9 +227,9 @@ nddr_plan_finish (NddrPlan *plan, GError **error)
     if (tensor->whole || tensor->space == NDDR_SPACE_ARENA)
       continue;
     tensor->offset = plan->space_bytes[tensor->space];
-    plan->space_bytes[tensor->space] += nddr_plan_align_up (tensor->bytes, ALIGNMENT);
+    plan->space_bytes[tensor->space] += nddr_plan_align_up (tensor->bytes, NDDR_PLAN_ALIGNMENT);
   }
-  plan->space_bytes[NDDR_SPACE_ARENA] = nddr_plan_align_up (place_by_liveness (plan), ALIGNMENT);
+  plan->space_bytes[NDDR_SPACE_ARENA] = nddr_plan_align_up (place_by_liveness (plan), NDDR_PLAN_ALIGNMENT);
   for (guint i = 0; i < plan->tensors->len; i++) { /* wholes come before their parts */
     NddrTensor *tensor = g_ptr_array_index (plan->tensors, i);
 

@@ -7,7 +7,7 @@
 
 G_BEGIN_DECLS
 
-#define ALIGNMENT 256 /* no Vulkan device asks for more of a storage or texel binding's offset */
+#define NDDR_PLAN_ALIGNMENT 256 /* no Vulkan device asks for more of a storage or texel binding's offset */
 
 /** @n, or the next multiple of @to above it. */
 gsize nddr_plan_align_up (gsize n, gsize to);

@@ -132,7 +132,7 @@ nddr_plan_part (NddrPlan *plan, NddrTensor *whole, const char *name, gsize offse
 {
   NddrTensor *tensor = nddr_plan_flat (plan, name, whole->space, whole->type, n);
 
-  g_assert (offset % ALIGNMENT == 0 && offset + tensor->bytes <= nddr_plan_align_up (whole->bytes, ALIGNMENT));
+  g_assert (offset % NDDR_PLAN_ALIGNMENT == 0 && offset + tensor->bytes <= nddr_plan_align_up (whole->bytes, NDDR_PLAN_ALIGNMENT));
   tensor->whole = whole;
   tensor->part_offset = offset;
   return tensor;

@@ -39,13 +39,13 @@ copy_rows (guint8 *to, gssize to_stride, const guint8 *from, gssize from_stride,
 
 /* The rows that @frame has of a plane: of a mixed format interlaced ones may have a chroma row more. */
 static gsize
-frame_rows (const Scene *scene, const NddrFrame *frame, int plane)
+frame_rows (const NddrScene *scene, const NddrFrame *frame, int plane)
 {
   return plane > 0 && nddr_pixels_are_mixed (&scene->input) ? nddr_pixels_chroma_rows (&scene->input, frame->interlaced) : scene->packing.rows[plane];
 }
 
 static gboolean
-check_frame (const Scene *scene, const NddrFrame *frame, GError **error)
+check_frame (const NddrScene *scene, const NddrFrame *frame, GError **error)
 {
   const NddrPacking *packing = &scene->packing;
 
@@ -62,7 +62,7 @@ check_frame (const Scene *scene, const NddrFrame *frame, GError **error)
 static void
 upload (NddrSession *session, guint slot, const NddrFrame *frame, const double *opacities)
 {
-  const Scene *scene = session->scene;
+  const NddrScene *scene = session->scene;
   guint8 *to = nddr_program_map (scene->program, scene->frame, slot);
   float *slot_opacities = nddr_program_map (scene->program, scene->opacities, slot);
 
@@ -113,10 +113,10 @@ nddr_session_submit (NddrSession *session, const NddrFrame *frame, const double 
 }
 
 static gboolean
-check_results (const Scene *scene, const NddrFrame *results, GError **error)
+check_results (const NddrScene *scene, const NddrFrame *results, GError **error)
 {
   for (guint i = 0; i < scene->n_pictures; i++) {
-    const Picture *picture = &scene->pictures[i];
+    const NddrPicture *picture = &scene->pictures[i];
 
     if (results[i].planes[0] && picture->rows > 1 && (gsize) ABS ((gint64) results[i].strides[0]) < picture->row_bytes)
       return nddr_fail (error, NDDR_ERROR_ARGUMENT,
@@ -128,10 +128,10 @@ check_results (const Scene *scene, const NddrFrame *results, GError **error)
 static void
 download (NddrSession *session, guint slot, const NddrFrame *results)
 {
-  const Scene *scene = session->scene;
+  const NddrScene *scene = session->scene;
 
   for (guint i = 0; i < scene->n_pictures; i++) {
-    const Picture *picture = &scene->pictures[i];
+    const NddrPicture *picture = &scene->pictures[i];
 
     if (results[i].planes[0])
       copy_rows (results[i].planes[0], results[i].strides[0], nddr_program_map (scene->program, picture->tensor, slot), picture->pitch,

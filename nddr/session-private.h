@@ -10,14 +10,14 @@
 
 G_BEGIN_DECLS
 
-#define MAX_SIZE 16384 /* of frames and of the network, in pixels */
+#define NDDR_MAX_SIZE 16384 /* of frames and of the network, in pixels */
 
 /** One output: where its picture lies, and how. */
 typedef struct
 {
   NddrTensor *tensor;
   gsize row_bytes, pitch, rows;
-} Picture;
+} NddrPicture;
 
 /** A program for the frames and outputs that were set, with all from a frame's bytes to the pictures. */
 typedef struct
@@ -25,12 +25,12 @@ typedef struct
   NddrProgram *program;
   NddrTensor *frame, *opacities; /* owned by the program's plan, as are the pictures' */
   NddrPacking packing;           /* of the frame */
-  Picture *pictures;
+  NddrPicture *pictures;
   guint n_pictures;
   /* what it was made for */
   NddrFrameFormat input;
   NddrOutput *outputs;           /* for each picture; the names are the model's */
-} Scene;
+} NddrScene;
 
 struct _NddrSession
 {
@@ -42,7 +42,7 @@ struct _NddrSession
   gboolean *requested;     /* for each task of the model */
   int *widths, *heights;   /* of each value of the network */
   guint slots;
-  Scene *scene;            /* NULL until frames are set */
+  NddrScene *scene;            /* NULL until frames are set */
   gboolean has_result;     /* the scene's heads hold a real frame's */
   gint64 uploads[NDDR_PROGRAM_MAX_SLOTS]; /* microseconds that each slot's frame took to copy in */
 
@@ -59,7 +59,7 @@ char *nddr_session_list_tasks (NddrSession *session, gboolean requested_alone);
 /** What is run for a frame: with @infer the network, too; @fields: it is an interlaced one of a mixed format. */
 guint nddr_scene_phases_for (gboolean infer, gboolean fields);
 /** @scene: (nullable): none of its frames may be in flight. */
-void nddr_scene_free (Scene *scene);
+void nddr_scene_free (NddrScene *scene);
 /** Runs the network once.  The pipelines that this makes stay with the device: scenes find them there. */
 gboolean nddr_session_warm_up (NddrSession *session, GError **error);
 

@@ -23,7 +23,7 @@ nddr_scene_phases_for (gboolean infer, gboolean fields)
 /* ---- making scenes */
 
 void
-nddr_scene_free (Scene *scene)
+nddr_scene_free (NddrScene *scene)
 {
   if (!scene)
     return;
@@ -39,7 +39,7 @@ typedef struct
   const NddrFrameFormat *input;
   const NddrOutput *outputs;
   guint n_outputs;
-  Scene *scene;
+  NddrScene *scene;
 } Request;
 
 /* How frames are read: of a mixed format those that are interlaced, with @fields, or those that are not. */
@@ -57,7 +57,7 @@ static void
 append_ingest (NddrSession *session, NddrPlan *plan, NddrTensor *input, const Request *request)
 {
   const NddrConfig *config = nddr_model_get_config (session->model);
-  Scene *scene = request->scene;
+  NddrScene *scene = request->scene;
 
   plan->label = "ingest";
   nddr_packing (request->input, &scene->packing);
@@ -76,7 +76,7 @@ static void
 append_pictures (NddrSession *session, NddrPlan *plan, const NddrInference *inference, const Request *request, const NddrFrameFormat *format)
 {
   const NddrConfig *config = nddr_model_get_config (session->model);
-  const Scene *scene = request->scene;
+  const NddrScene *scene = request->scene;
 
   for (guint i = 0; i < request->n_outputs; i++) {
     const NddrOutput *output = &request->outputs[i];
@@ -105,15 +105,15 @@ static void
 append_render (NddrSession *session, NddrPlan *plan, const NddrInference *inference, const Request *request)
 {
   const NddrConfig *config = nddr_model_get_config (session->model);
-  Scene *scene = request->scene;
+  NddrScene *scene = request->scene;
 
   scene->n_pictures = request->n_outputs;
-  scene->pictures = g_new0 (Picture, request->n_outputs);
+  scene->pictures = g_new0 (NddrPicture, request->n_outputs);
   for (guint i = 0; i < request->n_outputs; i++) {
     const NddrOutput *output = &request->outputs[i];
     int t = nddr_session_find_task (session, output->task);
     NddrBranches head = inference->heads[t];
-    Picture *picture = &scene->pictures[i];
+    NddrPicture *picture = &scene->pictures[i];
     gsize bytes;
 
     if (output->view == NDDR_VIEW_HEAD) {
@@ -184,8 +184,8 @@ check_input (const NddrFrameFormat *input, GError **error)
   if (input->format > NDDR_PIXEL_GRAY8)
     return nddr_fail (error, NDDR_ERROR_ARGUMENT, "frames cannot be %s: that is for outputs alone",
         input->format <= NDDR_PIXEL_FLOAT ? format_names[input->format] : "of an unknown format");
-  if (MIN (input->width, input->height) < 1 || MAX (input->width, input->height) > MAX_SIZE)
-    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "frames cannot be %ux%u: 1x1 to %dx%d", input->width, input->height, MAX_SIZE, MAX_SIZE);
+  if (MIN (input->width, input->height) < 1 || MAX (input->width, input->height) > NDDR_MAX_SIZE)
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "frames cannot be %ux%u: 1x1 to %dx%d", input->width, input->height, NDDR_MAX_SIZE, NDDR_MAX_SIZE);
   if (!(input->kr >= 0 && input->kb >= 0 && input->kr + input->kb < 1))
     return nddr_fail (error, NDDR_ERROR_ARGUMENT, "kr %g and kb %g are no luma coefficients: both at least 0, their sum under 1", input->kr, input->kb);
   return TRUE;
@@ -238,7 +238,7 @@ same_format (const NddrFrameFormat *a, const NddrFrameFormat *b)
 }
 
 static gboolean
-is_made_for (const Scene *scene, const NddrFrameFormat *input, const NddrOutput *outputs, guint n_outputs)
+is_made_for (const NddrScene *scene, const NddrFrameFormat *input, const NddrOutput *outputs, guint n_outputs)
 {
   if (!scene || scene->n_pictures != n_outputs || !same_format (&scene->input, input))
     return FALSE;
@@ -252,7 +252,7 @@ is_made_for (const Scene *scene, const NddrFrameFormat *input, const NddrOutput 
 }
 
 static void
-note_request (NddrSession *session, Scene *scene, const Request *request)
+note_request (NddrSession *session, NddrScene *scene, const Request *request)
 {
   scene->input = *request->input;
   scene->outputs = g_new (NddrOutput, request->n_outputs);
@@ -265,7 +265,7 @@ note_request (NddrSession *session, Scene *scene, const Request *request)
 gboolean
 nddr_session_set_frames (NddrSession *session, const NddrFrameFormat *input, const NddrOutput *outputs, guint n_outputs, GError **error)
 {
-  Scene *scene;
+  NddrScene *scene;
   Request request = { input, outputs, n_outputs };
 
   if (!nddr_session_check_state (session, TRUE, error) || !check_input (input, error))
@@ -278,7 +278,7 @@ nddr_session_set_frames (NddrSession *session, const NddrFrameFormat *input, con
     session->has_result = FALSE;
     return TRUE;
   }
-  scene = request.scene = g_new0 (Scene, 1);
+  scene = request.scene = g_new0 (NddrScene, 1);
   note_request (session, scene, &request);
   scene->program = make_program (session, &request, session->slots, error);
   if (!scene->program || !nddr_program_run (scene->program, nddr_scene_phases_for (TRUE, FALSE), error) ||

@@ -83,9 +83,9 @@ choose_size (NddrSession *session, guint width, guint height, GError **error)
 
   width = width ? width : config->input_width;
   height = height ? height : config->input_height;
-  if (MIN (width, height) < MIN_INPUT || MAX (width, height) > MAX_SIZE)
+  if (MIN (width, height) < MIN_INPUT || MAX (width, height) > NDDR_MAX_SIZE)
     return nddr_fail (error, NDDR_ERROR_ARGUMENT,
-        "the network cannot run at %ux%u: it takes %dx%d to %dx%d", width, height, MIN_INPUT, MIN_INPUT, MAX_SIZE, MAX_SIZE);
+        "the network cannot run at %ux%u: it takes %dx%d to %dx%d", width, height, MIN_INPUT, MIN_INPUT, NDDR_MAX_SIZE, NDDR_MAX_SIZE);
   session->network = nddr_network_new (config, nddr_model_get_tensors (session->model), session->requested, error);
   if (!session->network)
     return FALSE;
