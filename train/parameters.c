@@ -15,9 +15,9 @@ align_up (gsize n)
 }
 
 static void
-slot_clear (gpointer data)
+parameter_clear (gpointer data)
 {
-  g_free (((NddrSlot *) data)->name);
+  g_free (((NddrParameter *) data)->name);
 }
 
 static NddrGroup
@@ -37,7 +37,7 @@ layer_group (const NddrLayer *layer, gboolean weight)
   }
 }
 
-/* A slot for each branch's tensor, or the one for all; they lie one after the other, from @offset. Returns the part's elements. */
+/* A parameter for each branch's tensor, or the one for all; they lie one after the other, from @offset. Returns the part's elements. */
 static gsize
 add_slots (NddrParameters *p, const NddrLayer *layer, char **bases, const char *suffix, gboolean running, gsize offset, NddrGroup group,
     guint n_dims, const gint64 *dims)
@@ -46,9 +46,9 @@ add_slots (NddrParameters *p, const NddrLayer *layer, char **bases, const char *
   for (guint d = 0; d < n_dims; d++)
     n *= dims[d];
   for (int b = 0; b < layer->branches && bases[b]; b++) {
-    NddrSlot slot = { g_strconcat (bases[b], suffix, NULL), running, offset + b * n, n, n_dims, { 0 }, group };
-    memcpy (slot.dims, dims, n_dims * sizeof *dims);
-    g_array_append_val (p->slots, slot);
+    NddrParameter parameter = { g_strconcat (bases[b], suffix, NULL), running, offset + b * n, n, n_dims, { 0 }, group };
+    memcpy (parameter.dims, dims, n_dims * sizeof *dims);
+    g_array_append_val (p->all, parameter);
   }
   return n * (bases[layer->branches - 1] ? layer->branches : 1);
 }
@@ -101,8 +101,8 @@ nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn,
   NddrParameters *p = g_new0 (NddrParameters, 1);
   p->n_layers = network->layers->len;
   p->layers = g_new0 (NddrLayerParameters, p->n_layers);
-  p->slots = g_array_new (FALSE, FALSE, sizeof (NddrSlot));
-  g_array_set_clear_func (p->slots, slot_clear);
+  p->all = g_array_new (FALSE, FALSE, sizeof (NddrParameter));
+  g_array_set_clear_func (p->all, parameter_clear);
 
   g_autofree Layout *layouts = g_new0 (Layout, p->n_layers);
   gsize n_params = 0, n_running = 0;
@@ -122,10 +122,10 @@ nddr_parameters_new (NddrPlan *plan, const NddrNetwork *network, gboolean learn,
     if (adamw)
       p->moment2 = nddr_plan_flat (plan, "moment2", NDDR_SPACE_STATE, NDDR_F32, n_params);
     g_autofree guint32 *groups = g_new0 (guint32, n_params / ALIGN);
-    for (guint s = 0; s < p->slots->len; s++) {
-      const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
-      for (gsize k = slot->offset / ALIGN; !slot->running && k * ALIGN < slot->offset + slot->n; k++)
-        groups[k] = slot->group;
+    for (guint s = 0; s < p->all->len; s++) {
+      const NddrParameter *parameter = &g_array_index (p->all, NddrParameter, s);
+      for (gsize k = parameter->offset / ALIGN; !parameter->running && k * ALIGN < parameter->offset + parameter->n; k++)
+        groups[k] = parameter->group;
     }
     p->groups = nddr_plan_table (plan, "groups", groups, n_params / ALIGN * sizeof *groups);
   }
@@ -154,7 +154,7 @@ nddr_parameters_free (NddrParameters *parameters)
 {
   if (!parameters)
     return;
-  g_array_unref (parameters->slots);
+  g_array_unref (parameters->all);
   g_free (parameters->layers);
   g_free (parameters);
 }
@@ -184,16 +184,16 @@ nddr_parameters_write (const NddrParameters *p, NddrProgram *program, NddrParame
     if (!whole)
       continue;
     g_autofree float *data = g_malloc0 (whole->bytes);
-    for (guint s = 0; s < p->slots->len; s++) {
-      const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
-      if (slot->running != running)
+    for (guint s = 0; s < p->all->len; s++) {
+      const NddrParameter *parameter = &g_array_index (p->all, NddrParameter, s);
+      if (parameter->running != running)
         continue;
-      g_autofree char *name = g_strconcat (prefix, slot->name, NULL);
+      g_autofree char *name = g_strconcat (prefix, parameter->name, NULL);
       const NddrArray *array = nddr_tensors_find (tensors, name);
-      if (!array || array->n_elements != slot->n)
+      if (!array || array->n_elements != parameter->n)
         return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor %s is %s, but the network needs %" G_GSIZE_FORMAT " elements of it", name,
-            array ? "of another size" : "missing", slot->n);
-      memcpy (data + slot->offset, array->data, slot->n * sizeof (float));
+            array ? "of another size" : "missing", parameter->n);
+      memcpy (data + parameter->offset, array->data, parameter->n * sizeof (float));
     }
     if (!nddr_program_write (program, whole, 0, data, whole->bytes, error))
       return FALSE;
@@ -215,13 +215,13 @@ nddr_parameters_read (const NddrParameters *p, NddrProgram *program, NddrParamet
     return FALSE;
   if (wholes[1] && !nddr_program_read (program, wholes[1], 0, running, wholes[1]->bytes, error))
     return FALSE;
-  for (guint s = 0; s < p->slots->len; s++) {
-    const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
-    if (!data[slot->running])
+  for (guint s = 0; s < p->all->len; s++) {
+    const NddrParameter *parameter = &g_array_index (p->all, NddrParameter, s);
+    if (!data[parameter->running])
       continue;
-    g_autofree char *name = g_strconcat (prefix, slot->name, NULL);
-    NddrArray *array = nddr_array_new (name, slot->n_dims, slot->dims);
-    memcpy (array->data, data[slot->running] + slot->offset, slot->n * sizeof (float));
+    g_autofree char *name = g_strconcat (prefix, parameter->name, NULL);
+    NddrArray *array = nddr_array_new (name, parameter->n_dims, parameter->dims);
+    memcpy (array->data, data[parameter->running] + parameter->offset, parameter->n * sizeof (float));
     nddr_tensors_take (tensors, array);
   }
   return TRUE;

@@ -43,7 +43,7 @@ typedef struct
   guint n_dims;
   gint64 dims[4];
   NddrGroup group;
-} NddrSlot;
+} NddrParameter;
 
 typedef struct
 {
@@ -53,7 +53,7 @@ typedef struct
   NddrTensor *groups;                       /* TABLES: the group of each 64 parameters */
   NddrLayerParameters *layers;              /* for each layer of the network */
   int n_layers;
-  GArray *slots;                            /* of NddrSlot, in the layers' order */
+  GArray *all;                              /* of NddrParameter, in the layers' order */
 } NddrParameters;
 
 /** Adds the tensors to @plan. @learn: also gradients and moments, two of them where @adamw, and with @accumulate a total that is not

@@ -24,12 +24,12 @@ put (const Golden *golden, gboolean gradient, const char *name, float value)
   g_autoptr (GError) error = NULL;
   const NddrParameters *p = nddr_learner_get_training (golden->learner)->parameters;
   NddrProgram *program = nddr_learner_get_program (golden->learner);
-  for (guint s = 0; s < p->slots->len; s++) {
-    const NddrSlot *slot = &g_array_index (p->slots, NddrSlot, s);
-    const NddrTensor *whole = slot->running ? p->running : gradient ? p->total : p->params;
-    gsize offset = (slot->offset + slot->n / 2) * sizeof (float);
+  for (guint s = 0; s < p->all->len; s++) {
+    const NddrParameter *parameter = &g_array_index (p->all, NddrParameter, s);
+    const NddrTensor *whole = parameter->running ? p->running : gradient ? p->total : p->params;
+    gsize offset = (parameter->offset + parameter->n / 2) * sizeof (float);
     float before = 0;
-    if (!g_str_equal (slot->name, name))
+    if (!g_str_equal (parameter->name, name))
       continue;
     nddr_program_read (program, whole, offset, &before, sizeof before, &error);
     g_assert_no_error (error);

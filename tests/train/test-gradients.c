@@ -13,10 +13,10 @@
 static double
 largest_norm (const Golden *golden, double scale)
 {
-  const GArray *slots = nddr_learner_get_training (golden->learner)->parameters->slots;
+  const GArray *all = nddr_learner_get_training (golden->learner)->parameters->all;
   double largest = 0;
-  for (guint s = 0; s < slots->len; s++) {
-    const NddrArray *want = golden_tensor (golden, "gradient", g_array_index (slots, NddrSlot, s).name);
+  for (guint s = 0; s < all->len; s++) {
+    const NddrArray *want = golden_tensor (golden, "gradient", g_array_index (all, NddrParameter, s).name);
     double distance, norm;
     if (!want)
       continue;
