@@ -9,16 +9,16 @@
 
 /* The names of the variants that do, the best first.  A matrix kernel reads halves; whether the device has matrices its operation knows. */
 static const char *const *
-list_variants (NddrFamily family, NddrNumbers numbers)
+list_variants (NddrFamily family, NddrMapPrecision maps)
 {
   static const char *const software[] = { "software", NULL };
   static const char *const gpu[][4] = {
-    [NDDR_NUMBERS_FULL] = { "gpu" },
-    [NDDR_NUMBERS_HALF] = { "half", "matrix" },
-    [NDDR_NUMBERS_MIXED] = { "mixed", "half", "matrix" },
+    [NDDR_MAPS_FP32] = { "gpu" },
+    [NDDR_MAPS_FP16] = { "half", "matrix" },
+    [NDDR_MAPS_MIXED] = { "mixed", "half", "matrix" },
   };
 
-  return family == NDDR_FAMILY_SOFTWARE ? software : gpu[numbers];
+  return family == NDDR_FAMILY_SOFTWARE ? software : gpu[maps];
 }
 
 guint
@@ -37,9 +37,9 @@ nddr_kernel_most_buffers (void)
 }
 
 const NddrKernel *
-nddr_kernel_find (NddrKernelId id, NddrFamily family, NddrNumbers numbers)
+nddr_kernel_find (NddrKernelId id, NddrFamily family, NddrMapPrecision maps)
 {
-  for (const char *const *variant = list_variants (family, numbers); *variant; variant++)
+  for (const char *const *variant = list_variants (family, maps); *variant; variant++)
     for (guint i = 0; i < G_N_ELEMENTS (kernels); i++)
       if (kernels[i].id == id && g_str_equal (kernels[i].variant, *variant))
         return &kernels[i];

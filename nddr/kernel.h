@@ -22,13 +22,13 @@ typedef enum { NDDR_FAMILY_GPU, NDDR_FAMILY_SOFTWARE } NddrFamily;
 /* NDDR_KERNEL_CONV_DIRECT and so on: generated from the table in shaders/meson.build */
 #include <nddr/kernel-ids.h>
 
-/** What maps hold. */
+/** What maps between layers hold. */
 typedef enum
 {
-  NDDR_NUMBERS_FULL,
-  NDDR_NUMBERS_HALF,
-  NDDR_NUMBERS_MIXED, /* what is read is fp16, what is written fp32; the half variant serves where a kernel writes no maps */
-} NddrNumbers;
+  NDDR_MAPS_FP32,
+  NDDR_MAPS_FP16,
+  NDDR_MAPS_MIXED, /* what is read is fp16, what is written fp32; the half variant serves where a kernel writes no maps */
+} NddrMapPrecision;
 
 typedef struct
 {
@@ -44,7 +44,7 @@ typedef struct
 /** How many storage buffers the kernel that binds most of them does.  Of both families: software drivers run the others in fp16. */
 guint nddr_kernel_most_buffers (void);
 
-/** The variant for @family and numbers; NULL where there is none (then the operation has another way).  The software family has fp32 alone. */
-const NddrKernel *nddr_kernel_find (NddrKernelId id, NddrFamily family, NddrNumbers numbers);
+/** The variant for @family and @maps; NULL where there is none (then the operation has another way).  The software family has fp32 alone. */
+const NddrKernel *nddr_kernel_find (NddrKernelId id, NddrFamily family, NddrMapPrecision maps);
 
 G_END_DECLS

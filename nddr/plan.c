@@ -150,13 +150,13 @@ nddr_plan_table (NddrPlan *plan, const char *name, gconstpointer data, gsize byt
 NddrStep *
 nddr_plan_step (NddrPlan *plan, NddrKernelId kernel, guint32 gx, guint32 gy, guint32 gz)
 {
-  NddrNumbers numbers = plan->activation_type == NDDR_F16 ? NDDR_NUMBERS_HALF : plan->mixed ? NDDR_NUMBERS_MIXED : NDDR_NUMBERS_FULL;
+  NddrMapPrecision maps = plan->activation_type == NDDR_F16 ? NDDR_MAPS_FP16 : plan->mixed ? NDDR_MAPS_MIXED : NDDR_MAPS_FP32;
   NddrStep *step = g_new0 (NddrStep, 1);
 
   g_assert (!plan->finished);
-  step->kernel = nddr_kernel_find (kernel, plan->traits.family, numbers);
+  step->kernel = nddr_kernel_find (kernel, plan->traits.family, maps);
   if (!step->kernel) /* one that touches no map has no variant for half */
-    step->kernel = nddr_kernel_find (kernel, plan->traits.family, NDDR_NUMBERS_FULL);
+    step->kernel = nddr_kernel_find (kernel, plan->traits.family, NDDR_MAPS_FP32);
   g_assert (step->kernel);
   step->label = g_strdup (plan->label ? plan->label : "");
   step->groups[0] = gx;

@@ -63,7 +63,7 @@ vkGetPipelineCacheData (VkDevice device, VkPipelineCache cache, size_t *size, vo
 static gsize
 compile (void)
 {
-  NddrStep step = { .kernel = nddr_kernel_find (NDDR_KERNEL_ZERO, NDDR_FAMILY_GPU, NDDR_NUMBERS_FULL) }, *steps[] = { &step };
+  NddrStep step = { .kernel = nddr_kernel_find (NDDR_KERNEL_ZERO, NDDR_FAMILY_GPU, NDDR_MAPS_FP32) }, *steps[] = { &step };
   NddrPipeline *pipeline;
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
