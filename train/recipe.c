@@ -1,29 +1,16 @@
-/* See recipe.h.  The keys are rows of one table: reading, checking, writing and comparing walk it.
+/* See recipe.h.  The keys are rows of one table: what finds, writes and compares them walks it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <train/recipe.h>
+#include <train/recipe-private.h>
 #include <nddr/error.h>
 
 #include <math.h>
 #include <string.h>
 
-typedef enum { TEXT, INTEGER, REAL, FLAG, CHOICE, SIZE, RANGE } Kind;
-
-typedef struct
-{
-  const char *section, *name;
-  Kind kind;
-  gsize offset;
-  const char *initial;
-  double min, max;     /* INTEGER, REAL, RANGE */
-  const char *choices; /* CHOICE: by comma; the value is the index */
-  gboolean free;       /* may differ between a run and its resumption */
-} Key;
-
 #define AT(field) G_STRUCT_OFFSET (NddrRecipe, field)
 #define HUGE_STEPS 1e9
 
-static const Key keys[] = {
+static const NddrRecipeKey keys[] = {
   { "model", "backbone", TEXT, AT (backbone), "vgg16" },
   { "model", "width", TEXT, AT (width), "1.0" },
   { "model", "head_width", TEXT, AT (head_width), "" },
@@ -103,160 +90,6 @@ static const Key keys[] = {
 /* The loss weights of tasks are keys of [loss] too, under the tasks' names; these have other starts than 1. */
 static const struct { const char *task; double weight; } usual_weights[] = { { "segmentation", 1 }, { "normal", 20 } };
 
-/* ---- values */
-
-static gpointer
-field (const NddrRecipe *recipe, const Key *key)
-{
-  return (char *) recipe + key->offset;
-}
-
-G_GNUC_PRINTF (5, 6)
-static gboolean
-fail (GError **error, const char *section, const char *name, const char *value, const char *format, ...)
-{
-  va_list args;
-  va_start (args, format);
-  g_autofree char *expected = g_strdup_vprintf (format, args);
-  va_end (args);
-  return nddr_fail (error, NDDR_ERROR_ARGUMENT, "[%s] %s is \"%s\": expected %s", section, name, value, expected);
-}
-
-/* A number that is all of @text. */
-static gboolean
-parse_number (const char *text, double *number)
-{
-  char *end = NULL;
-  *number = g_ascii_strtod (text, &end);
-  return end != text && *end == '\0' && isfinite (*number);
-}
-
-/* "a;b;…", blanks allowed too: exactly @n numbers. */
-static gboolean
-parse_numbers (const char *text, int n, double *numbers)
-{
-  g_auto (GStrv) words = g_strsplit_set (text, "; ", -1);
-  int found = 0;
-  for (int i = 0; words[i]; i++) {
-    if (words[i][0] == '\0')
-      continue;
-    if (found == n || !parse_number (words[i], &numbers[found++]))
-      return FALSE;
-  }
-  return found == n;
-}
-
-static gboolean
-parse_size (const char *text, NddrSize *size)
-{
-  char *end = NULL;
-  guint64 width = g_ascii_strtoull (text, &end, 10);
-  if (!g_ascii_isdigit (text[0]) || *end != 'x' || !g_ascii_isdigit (end[1]) || width > G_MAXINT)
-    return FALSE;
-  guint64 height = g_ascii_strtoull (end + 1, &end, 10);
-  *size = (NddrSize){ width, MIN (height, G_MAXINT) };
-  return *end == '\0';
-}
-
-static int
-find_choice (const char *choices, const char *text)
-{
-  g_auto (GStrv) names = g_strsplit (choices, ",", -1);
-  for (int i = 0; names[i]; i++)
-    if (g_str_equal (names[i], text))
-      return i;
-  return -1;
-}
-
-static gboolean
-set_value (NddrRecipe *recipe, const Key *key, const char *text, GError **error)
-{
-  gpointer at = field (recipe, key);
-  double number = 0, pair[2];
-  NddrSize size;
-  int choice;
-  switch (key->kind) {
-    case TEXT:
-      g_free (*(char **) at);
-      *(char **) at = g_strdup (text);
-      return TRUE;
-    case INTEGER:
-      if (!parse_number (text, &number) || number != floor (number) || number < key->min || number > key->max)
-        return fail (error, key->section, key->name, text, "a whole number from %.0f to %.0f", key->min, key->max);
-      *(gint64 *) at = number;
-      return TRUE;
-    case REAL:
-      if (!parse_number (text, &number) || number < key->min || number > key->max)
-        return fail (error, key->section, key->name, text, "a number from %g to %g", key->min, key->max);
-      *(double *) at = number;
-      return TRUE;
-    case FLAG:
-      if (!g_str_equal (text, "true") && !g_str_equal (text, "false"))
-        return fail (error, key->section, key->name, text, "true or false");
-      *(gboolean *) at = text[0] == 't';
-      return TRUE;
-    case CHOICE:
-      if ((choice = find_choice (key->choices, text)) < 0)
-        return fail (error, key->section, key->name, text, "one of %s", key->choices);
-      *(int *) at = choice;
-      return TRUE;
-    case SIZE:
-      if (!parse_size (text, &size) || MIN (size.width, size.height) < key->min || MAX (size.width, size.height) > key->max)
-        return fail (error, key->section, key->name, text, "WIDTHxHEIGHT, each from %.0f to %.0f", key->min, key->max);
-      *(NddrSize *) at = size;
-      return TRUE;
-    case RANGE:
-      if (!parse_numbers (text, 2, pair) || pair[0] < key->min || pair[1] > key->max || pair[0] > pair[1])
-        return fail (error, key->section, key->name, text, "two numbers from %g to %g, the smaller first, as in %s", key->min, key->max, key->initial);
-      memcpy (at, pair, sizeof pair);
-      return TRUE;
-  }
-  return FALSE;
-}
-
-/* (transfer full): the shortest text that reads back as the same number. */
-static char *
-print_number (double number)
-{
-  char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-  for (int digits = 6; digits <= 17; digits++) {
-    char format[8];
-    g_snprintf (format, sizeof format, "%%.%dg", digits);
-    g_ascii_formatd (buffer, sizeof buffer, format, number);
-    if (g_ascii_strtod (buffer, NULL) == number)
-      break;
-  }
-  return g_strdup (buffer);
-}
-
-/* (transfer full): a value as text. */
-static char *
-print_value (const NddrRecipe *recipe, const Key *key)
-{
-  gpointer at = field (recipe, key);
-  switch (key->kind) {
-    case TEXT:
-      return g_strdup (*(char **) at);
-    case INTEGER:
-      return g_strdup_printf ("%" G_GINT64_FORMAT, *(gint64 *) at);
-    case REAL:
-      return print_number (*(double *) at);
-    case FLAG:
-      return g_strdup (*(gboolean *) at ? "true" : "false");
-    case CHOICE: {
-      g_auto (GStrv) names = g_strsplit (key->choices, ",", -1);
-      return g_strdup (names[*(int *) at]);
-    }
-    case SIZE:
-      return g_strdup_printf ("%dx%d", ((NddrSize *) at)->width, ((NddrSize *) at)->height);
-    case RANGE:
-    default: {
-      g_autofree char *low = print_number (((double *) at)[0]), *high = print_number (((double *) at)[1]);
-      return g_strconcat (low, ";", high, NULL);
-    }
-  }
-}
-
 /* ---- names */
 
 /* Letters to change, insert or drop to make one word of the other. */
@@ -278,8 +111,8 @@ edit_distance (const char *a, const char *b)
   return row[n];
 }
 
-static const Key *
-find_key (const char *section, const char *name)
+const NddrRecipeKey *
+nddr_recipe_find_key (const char *section, const char *name)
 {
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (g_str_equal (keys[i].section, section) && g_str_equal (keys[i].name, name))
@@ -287,8 +120,8 @@ find_key (const char *section, const char *name)
   return NULL;
 }
 
-static gboolean
-has_section (const char *section)
+gboolean
+nddr_recipe_has_section (const char *section)
 {
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (g_str_equal (keys[i].section, section))
@@ -296,9 +129,8 @@ has_section (const char *section)
   return FALSE;
 }
 
-/* Names of [model] @tasks, each once, without their kinds. */
-static char **
-names_of (const char *tasks)
+char **
+nddr_recipe_names_of (const char *tasks)
 {
   char **names = g_strsplit (tasks, ";", -1);
   int n = 0;
@@ -314,10 +146,10 @@ names_of (const char *tasks)
   return names;
 }
 
-static char **
-task_names (const NddrRecipe *recipe)
+char **
+nddr_recipe_task_names (const NddrRecipe *recipe)
 {
-  return names_of (recipe->tasks);
+  return nddr_recipe_names_of (recipe->tasks);
 }
 
 /* Keeps the nearer to @name of *@nearest (NULL: none) and @candidate; what has little in common with it is not near. */
@@ -329,9 +161,8 @@ keep_nearest (const char *name, const char *candidate, const char **nearest)
     *nearest = candidate;
 }
 
-/* Of a section that there is not. */
-static gboolean
-fail_section (const char *section, GError **error)
+gboolean
+nddr_recipe_fail_section (const char *section, GError **error)
 {
   const char *nearest = keys[0].section;
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
@@ -372,191 +203,38 @@ put_weight (NddrRecipe *recipe, const char *task, double weight)
   g_hash_table_replace (recipe->weights, g_strdup (task), g_memdup2 (&weight, sizeof weight));
 }
 
-/* @weighted: names of tasks that [loss] may have weights of: in a file its own and those that replace them */
-static gboolean
-set_by_name (NddrRecipe *recipe, const char *const *weighted, const char *section, const char *name, const char *text, GError **error)
+gboolean
+nddr_recipe_set_by_name (NddrRecipe *recipe, const char *const *weighted, const char *section, const char *name, const char *text, GError **error)
 {
-  const Key *key = find_key (section, name);
+  const NddrRecipeKey *key = nddr_recipe_find_key (section, name);
   if (key)
-    return set_value (recipe, key, text, error);
+    return nddr_recipe_set_value (recipe, key, text, error);
   gboolean usual = g_str_equal (name, "segmentation") || g_str_equal (name, "normal");
-  if (!has_section (section))
-    return fail_section (section, error);
+  if (!nddr_recipe_has_section (section))
+    return nddr_recipe_fail_section (section, error);
   if (!g_str_equal (section, "loss") || !(usual || g_strv_contains (weighted, name)))
     return fail_key (weighted, section, name, error);
   double weight;
-  if (!parse_number (text, &weight) || weight < 0)
-    return fail (error, section, name, text, "the weight of that task's loss, 0 or more");
+  if (!nddr_recipe_parse_number (text, &weight) || weight < 0)
+    return nddr_recipe_fail (error, section, name, text, "the weight of that task's loss, 0 or more");
   put_weight (recipe, name, weight);
   return TRUE;
 }
 
-/* ---- reading */
+/* ---- a recipe */
 
-static gboolean
-apply_file (NddrRecipe *recipe, const char *const *weighted, GKeyFile *file, GError **error)
-{
-  g_auto (GStrv) sections = g_key_file_get_groups (file, NULL);
-  for (int s = 0; sections[s]; s++) {
-    if (!has_section (sections[s]))
-      return fail_section (sections[s], error);
-    g_auto (GStrv) names = g_key_file_get_keys (file, sections[s], NULL, NULL);
-    for (int k = 0; names && names[k]; k++) {
-      g_autofree char *value = g_key_file_get_string (file, sections[s], names[k], error);
-      if (!value)
-        return FALSE;
-      if (!set_by_name (recipe, weighted, sections[s], names[k], g_strstrip (value), error))
-        return FALSE;
-    }
-  }
-  return TRUE;
-}
-
-/* GLib quotes a line that is none of a key file's, which of a file of another kind may be all of it. */
-static gboolean
-read_file (GKeyFile *file, const char *path, GError **error)
-{
-  const int most = 160;
-  g_autoptr (GError) problem = NULL;
-  if (g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, &problem))
-    return TRUE;
-  if (problem->domain == G_KEY_FILE_ERROR) {
-    g_autofree char *valid = g_utf8_make_valid (problem->message, -1);
-    gboolean is_long = g_utf8_strlen (valid, -1) > most;
-    g_autofree char *start = g_utf8_substring (valid, 0, is_long ? most : g_utf8_strlen (valid, -1));
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "is no configuration, lines of key = value in [sections]: %s%s", start, is_long ? "…" : "");
-  } else
-    g_propagate_error (error, g_steal_pointer (&problem));
-  return FALSE;
-}
-
-/* The value where @set gives model.tasks; NULL. */
-static const char *
-tasks_set (const char *set)
-{
-  static const char prefix[] = "model.tasks=";
-  return g_str_has_prefix (set, prefix) ? set + strlen (prefix) : NULL;
-}
-
-static gboolean
-apply_set (NddrRecipe *recipe, const char *const *weighted, const char *set, GError **error)
-{
-  const char *dot = strchr (set, '.'), *equals = strchr (set, '=');
-  if (!dot || !equals || dot > equals || dot == set || equals == dot + 1)
-    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "--set %s: expected section.key=value, as in train.lr=0.01", set);
-  g_autofree char *section = g_strndup (set, dot - set), *name = g_strndup (dot + 1, equals - dot - 1);
-  return set_by_name (recipe, weighted, section, name, equals + 1, error);
-}
-
-/* (transfer full): the names of all tasks that @file, else @recipe, or one of @sets has. */
-static char **
-all_task_names (const NddrRecipe *recipe, GKeyFile *file, const char *const *sets)
-{
-  g_autofree char *of_file = g_key_file_get_string (file, "model", "tasks", NULL);
-  g_autoptr (GString) tasks = g_string_new (of_file ? of_file : recipe->tasks);
-  for (int i = 0; sets && sets[i]; i++)
-    if (tasks_set (sets[i]))
-      g_string_append_printf (tasks, ";%s", tasks_set (sets[i]));
-  return names_of (tasks->str);
-}
-
-gboolean
-nddr_recipe_get_fusion_init (const NddrRecipe *recipe, double *alpha, double *beta)
-{
-  double pair[2];
-  if (!parse_numbers (recipe->fusion_init, 2, pair))
-    return FALSE;
-  *alpha = pair[0];
-  *beta = pair[1];
-  return TRUE;
-}
-
-/* What single keys cannot say. */
-static gboolean
-check (const NddrRecipe *recipe, GError **error)
-{
-  double alpha, beta;
-  if (!g_str_equal (recipe->fusion_init, "xavier") && !nddr_recipe_get_fusion_init (recipe, &alpha, &beta))
-    return fail (error, "model", "fusion_init", recipe->fusion_init, "two numbers, as in 0.9;0.1, or xavier");
-  if (recipe->warmup > recipe->steps) {
-    g_autofree char *warmup = g_strdup_printf ("%" G_GINT64_FORMAT, recipe->warmup);
-    return fail (error, "train", "warmup", warmup, "no more than the %" G_GINT64_FORMAT " steps", recipe->steps);
-  }
-  if (recipe->patience > 0 && (recipe->val_every == 0 || recipe->val[0] == '\0')) {
-    g_autofree char *patience = g_strdup_printf ("%" G_GINT64_FORMAT, recipe->patience);
-    return fail (error, "train", "patience", patience, "0 where nothing is validated: give val_every and [data] val too");
-  }
-  if (recipe->lr <= 0)
-    return fail (error, "train", "lr", "0", "a rate above 0");
-  g_auto (GStrv) tasks = task_names (recipe);
-  for (int t = 0; tasks[t]; t++)
-    if (find_key ("loss", tasks[t]))
-      return fail (error, "model", "tasks", recipe->tasks, "tasks of other names than the keys of [loss], of which \"%s\" is one: a task's weight is a key there, too", tasks[t]);
-  return TRUE;
-}
-
-/* What automatic choices are, where they follow from nothing. */
-static void
-resolve (NddrRecipe *recipe)
-{
-  if (recipe->precision == NDDR_LEARN_AUTO)
-    recipe->precision = NDDR_LEARN_FP32;
-}
-
-static NddrRecipe *
-new_recipe (void)
+NddrRecipe *
+nddr_recipe_new (void)
 {
   NddrRecipe *recipe = g_new0 (NddrRecipe, 1);
   recipe->weights = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
-    gboolean fine = set_value (recipe, &keys[i], keys[i].initial, NULL);
+    gboolean fine = nddr_recipe_set_value (recipe, &keys[i], keys[i].initial, NULL);
     g_assert (fine);
   }
   for (guint i = 0; i < G_N_ELEMENTS (usual_weights); i++)
     put_weight (recipe, usual_weights[i].task, usual_weights[i].weight);
   return recipe;
-}
-
-NddrRecipe *
-nddr_recipe_load (const char *path, const char *const *sets, GError **error)
-{
-  g_autoptr (NddrRecipe) recipe = new_recipe ();
-  g_autoptr (GKeyFile) file = g_key_file_new ();
-  if (path && !read_file (file, path, error)) {
-    g_prefix_error (error, "%s: ", path);
-    return NULL;
-  }
-  g_auto (GStrv) weighted = all_task_names (recipe, file, sets);
-  if (!apply_file (recipe, (const char *const *) weighted, file, error)) {
-    g_prefix_error (error, "%s: ", path);
-    return NULL;
-  }
-  /* tasks first: the weights of others are a mistake here */
-  for (int i = 0; sets && sets[i]; i++)
-    if (tasks_set (sets[i]) && !apply_set (recipe, NULL, sets[i], error))
-      return NULL;
-  g_auto (GStrv) tasks = task_names (recipe);
-  for (int i = 0; sets && sets[i]; i++)
-    if (!tasks_set (sets[i]) && !apply_set (recipe, (const char *const *) tasks, sets[i], error))
-      return NULL;
-  if (!check (recipe, error))
-    return NULL;
-  resolve (recipe);
-  return g_steal_pointer (&recipe);
-}
-
-NddrRecipe *
-nddr_recipe_parse (const char *text, GError **error)
-{
-  g_autoptr (NddrRecipe) recipe = new_recipe ();
-  g_autoptr (GKeyFile) file = g_key_file_new ();
-  if (!g_key_file_load_from_data (file, text, -1, G_KEY_FILE_NONE, error))
-    return NULL;
-  g_auto (GStrv) weighted = all_task_names (recipe, file, NULL);
-  if (!apply_file (recipe, (const char *const *) weighted, file, error) || !check (recipe, error))
-    return NULL;
-  resolve (recipe);
-  return g_steal_pointer (&recipe);
 }
 
 void
@@ -566,9 +244,20 @@ nddr_recipe_free (NddrRecipe *recipe)
     return;
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (keys[i].kind == TEXT)
-      g_free (*(char **) field (recipe, &keys[i]));
+      g_free (*(char **) nddr_recipe_field (recipe, &keys[i]));
   g_hash_table_unref (recipe->weights);
   g_free (recipe);
+}
+
+gboolean
+nddr_recipe_get_fusion_init (const NddrRecipe *recipe, double *alpha, double *beta)
+{
+  double pair[2];
+  if (!nddr_recipe_parse_numbers (recipe->fusion_init, 2, pair))
+    return FALSE;
+  *alpha = pair[0];
+  *beta = pair[1];
+  return TRUE;
 }
 
 /* ---- writing and comparing */
@@ -576,7 +265,7 @@ nddr_recipe_free (NddrRecipe *recipe)
 char *
 nddr_recipe_unused_weight (const NddrRecipe *recipe)
 {
-  g_auto (GStrv) tasks = task_names (recipe);
+  g_auto (GStrv) tasks = nddr_recipe_task_names (recipe);
   for (guint i = 0; i < G_N_ELEMENTS (usual_weights); i++)
     if (!g_strv_contains ((const char *const *) tasks, usual_weights[i].task)
         && nddr_recipe_task_weight (recipe, usual_weights[i].task) != usual_weights[i].weight)
@@ -596,12 +285,12 @@ nddr_recipe_to_text (const NddrRecipe *recipe)
 {
   g_autoptr (GKeyFile) file = g_key_file_new ();
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
-    g_autofree char *value = print_value (recipe, &keys[i]);
+    g_autofree char *value = nddr_recipe_print_value (recipe, &keys[i]);
     g_key_file_set_string (file, keys[i].section, keys[i].name, value);
   }
-  g_auto (GStrv) tasks = task_names (recipe);
+  g_auto (GStrv) tasks = nddr_recipe_task_names (recipe);
   for (int t = 0; tasks[t]; t++) {
-    g_autofree char *weight = print_number (nddr_recipe_task_weight (recipe, tasks[t]));
+    g_autofree char *weight = nddr_recipe_print_number (nddr_recipe_task_weight (recipe, tasks[t]));
     g_key_file_set_string (file, "loss", tasks[t], weight);
   }
   return g_key_file_to_data (file, NULL, NULL);
@@ -613,7 +302,7 @@ same_numbers (const char *a, const char *b)
 {
   double x[3], y[3];
   for (int n = 1; n <= 3; n++)
-    if (parse_numbers (a, n, x) && parse_numbers (b, n, y))
+    if (nddr_recipe_parse_numbers (a, n, x) && nddr_recipe_parse_numbers (b, n, y))
       return memcmp (x, y, n * sizeof *x) == 0;
   return FALSE;
 }
@@ -622,13 +311,13 @@ gboolean
 nddr_recipe_same_training (const NddrRecipe *a, const NddrRecipe *b, char **what)
 {
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
-    g_autofree char *one = print_value (a, &keys[i]), *other = print_value (b, &keys[i]);
+    g_autofree char *one = nddr_recipe_print_value (a, &keys[i]), *other = nddr_recipe_print_value (b, &keys[i]);
     if (keys[i].free || g_str_equal (one, other) || (g_str_equal (keys[i].section, "model") && same_numbers (one, other)))
       continue;
     *what = g_strdup_printf ("[%s] %s was %s and is %s", keys[i].section, keys[i].name, one, other);
     return FALSE;
   }
-  g_auto (GStrv) tasks = task_names (a);
+  g_auto (GStrv) tasks = nddr_recipe_task_names (a);
   for (int t = 0; tasks[t]; t++) {
     double one = nddr_recipe_task_weight (a, tasks[t]), other = nddr_recipe_task_weight (b, tasks[t]);
     if (one == other)
