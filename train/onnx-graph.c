@@ -191,15 +191,15 @@ add_part (NddrOnnxExport *e, const NddrLayer *layer, int source, int part)
   g_autofree char *key = g_strconcat (input, ".part", NULL);
   if (is_first (e, key, key, &name)) {
     g_autoptr (GByteArray) split = g_byte_array_new ();
-    nddr_protobuf_put_string (split, NODE_INPUT, input);
+    nddr_protobuf_put_string (split, NDDR_ONNX_NODE_INPUT, input);
     for (int p = 0; p < layer->parts; p++) {
       g_autofree char *output = g_strdup_printf ("%s%d", name, p);
-      nddr_protobuf_put_string (split, NODE_OUTPUT, output);
+      nddr_protobuf_put_string (split, NDDR_ONNX_NODE_OUTPUT, output);
     }
-    nddr_protobuf_put_string (split, NODE_NAME, name);
-    nddr_protobuf_put_string (split, NODE_OP_TYPE, "Split");
+    nddr_protobuf_put_string (split, NDDR_ONNX_NODE_NAME, name);
+    nddr_protobuf_put_string (split, NDDR_ONNX_NODE_OP_TYPE, "Split");
     nddr_onnx_put_integer (split, "axis", 1);
-    nddr_protobuf_put_message (e->graph, GRAPH_NODE, split);
+    nddr_protobuf_put_message (e->graph, NDDR_ONNX_GRAPH_NODE, split);
   }
   return g_strdup_printf ("%s%d", name, part);
 }
@@ -318,7 +318,7 @@ add_input (NddrOnnxExport *e)
     mean[c] = e->config->mean[c];
     std[c] = e->config->std[c];
   }
-  nddr_onnx_add_value_info (e, GRAPH_INPUT, e->image, 3, "height", "width", about);
+  nddr_onnx_add_value_info (e, NDDR_ONNX_GRAPH_INPUT, e->image, 3, "height", "width", about);
   nddr_onnx_add_constant (e, "image.mean", 4, dims, mean);
   nddr_onnx_add_constant (e, "image.std", 4, dims, std);
   nddr_onnx_add_plain_node (e, "Sub", (const char *[]){ e->image, "image.mean", NULL }, "image.centred");
@@ -334,7 +334,7 @@ add_output (NddrOnnxExport *e, const NddrTask *task)
   GString *about = g_string_new (meanings[task->kind]);
   for (guint c = 0; c < task->n_classes; c++)
     g_string_append_printf (about, "%s %s", c ? "," : "", task->classes[c].name);
-  nddr_onnx_add_value_info (e, GRAPH_OUTPUT, task->name, task->channels, "head_height", "head_width", about->str);
+  nddr_onnx_add_value_info (e, NDDR_ONNX_GRAPH_OUTPUT, task->name, task->channels, "head_height", "head_width", about->str);
   g_string_free (about, TRUE);
 }
 
@@ -350,7 +350,7 @@ has_relu6 (const NddrNetwork *network)
 gboolean
 nddr_onnx_build_graph (NddrOnnxExport *e, GError **error)
 {
-  nddr_protobuf_put_string (e->graph, GRAPH_NAME, "nddr");
+  nddr_protobuf_put_string (e->graph, NDDR_ONNX_GRAPH_NAME, "nddr");
   add_input (e);
   if (has_relu6 (e->network)) {
     nddr_onnx_add_constant (e, "relu6.low", 0, NULL, (const float[]){ 0 });

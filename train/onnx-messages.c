@@ -19,17 +19,17 @@ nddr_onnx_new_node (const char *op_type, const char *const *inputs, const char *
 {
   GByteArray *node = g_byte_array_new ();
   for (guint i = 0; inputs[i]; i++)
-    nddr_protobuf_put_string (node, NODE_INPUT, inputs[i]);
-  nddr_protobuf_put_string (node, NODE_OUTPUT, output);
-  nddr_protobuf_put_string (node, NODE_NAME, output);
-  nddr_protobuf_put_string (node, NODE_OP_TYPE, op_type);
+    nddr_protobuf_put_string (node, NDDR_ONNX_NODE_INPUT, inputs[i]);
+  nddr_protobuf_put_string (node, NDDR_ONNX_NODE_OUTPUT, output);
+  nddr_protobuf_put_string (node, NDDR_ONNX_NODE_NAME, output);
+  nddr_protobuf_put_string (node, NDDR_ONNX_NODE_OP_TYPE, op_type);
   return node;
 }
 
 void
 nddr_onnx_add_node (NddrOnnxExport *e, GByteArray *node)
 {
-  nddr_protobuf_put_message (e->graph, GRAPH_NODE, node);
+  nddr_protobuf_put_message (e->graph, NDDR_ONNX_GRAPH_NODE, node);
   g_byte_array_unref (node);
 }
 
@@ -44,7 +44,7 @@ put_attribute (GByteArray *node, GByteArray *attribute, const char *name, int ty
 {
   nddr_protobuf_put_string (attribute, ATTRIBUTE_NAME, name);
   nddr_protobuf_put_integer (attribute, ATTRIBUTE_TYPE, type);
-  nddr_protobuf_put_message (node, NODE_ATTRIBUTE, attribute);
+  nddr_protobuf_put_message (node, NDDR_ONNX_NODE_ATTRIBUTE, attribute);
 }
 
 void
@@ -105,7 +105,7 @@ nddr_onnx_add_constant (NddrOnnxExport *e, const char *name, guint n_dims, const
   guint at = tensor->len;
   g_byte_array_set_size (tensor, at + bytes);
   nddr_onnx_put_little_endian (tensor->data + at, values, bytes / sizeof (float));
-  nddr_protobuf_put_message (e->graph, GRAPH_INITIALIZER, tensor);
+  nddr_protobuf_put_message (e->graph, NDDR_ONNX_GRAPH_INITIALIZER, tensor);
 }
 
 void

@@ -11,8 +11,8 @@
 G_BEGIN_DECLS
 
 /* Field numbers of onnx.proto; those that one file alone needs stand there. */
-enum { GRAPH_NODE = 1, GRAPH_NAME = 2, GRAPH_INITIALIZER = 5, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
-enum { NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_NAME = 3, NODE_OP_TYPE = 4, NODE_ATTRIBUTE = 5 };
+enum { NDDR_ONNX_GRAPH_NODE = 1, NDDR_ONNX_GRAPH_NAME = 2, NDDR_ONNX_GRAPH_INITIALIZER = 5, NDDR_ONNX_GRAPH_INPUT = 11, NDDR_ONNX_GRAPH_OUTPUT = 12 };
+enum { NDDR_ONNX_NODE_INPUT = 1, NDDR_ONNX_NODE_OUTPUT = 2, NDDR_ONNX_NODE_NAME = 3, NDDR_ONNX_NODE_OP_TYPE = 4, NDDR_ONNX_NODE_ATTRIBUTE = 5 };
 
 /** A model on its way into a file. */
 typedef struct
@@ -47,7 +47,7 @@ void nddr_onnx_put_little_endian (guint8 *out, const float *values, gsize n);
 /** A few numbers that the graph itself needs. */
 void nddr_onnx_add_constant (NddrOnnxExport *e, const char *name, guint n_dims, const gint64 *dims, const float *values);
 /** An input or output of the graph: float32 [batch, @channels, @height, @width], where the two are names.
- * @field: GRAPH_INPUT or GRAPH_OUTPUT */
+ * @field: NDDR_ONNX_GRAPH_INPUT or NDDR_ONNX_GRAPH_OUTPUT */
 void nddr_onnx_add_value_info (NddrOnnxExport *e, guint field, const char *name, gint64 channels, const char *height, const char *width, const char *about);
 
 /* ---- onnx-graph.c */

@@ -36,7 +36,7 @@ begin_initializer (const NddrOnnxExport *e, const NddrLayer *layer, int branch, 
   gint64 dims[4];
   nddr_network_weight_dims (e->network, layer, branch, dims);
   guint64 bytes = nddr_onnx_begin_tensor (tensor, name, bias ? 1 : 4, dims);
-  nddr_protobuf_begin_bytes (out, GRAPH_INITIALIZER, tensor->len + bytes);
+  nddr_protobuf_begin_bytes (out, NDDR_ONNX_GRAPH_INITIALIZER, tensor->len + bytes);
   g_byte_array_append (out, tensor->data, tensor->len);
   return bytes;
 }

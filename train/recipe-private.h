@@ -9,7 +9,7 @@
 G_BEGIN_DECLS
 
 /** Of a key; its field is a char *, gint64, double, gboolean, int, NddrSize, double[2]. */
-typedef enum { TEXT, INTEGER, REAL, FLAG, CHOICE, SIZE, RANGE } NddrRecipeKeyKind;
+typedef enum { NDDR_KEY_TEXT, NDDR_KEY_INTEGER, NDDR_KEY_REAL, NDDR_KEY_FLAG, NDDR_KEY_CHOICE, NDDR_KEY_SIZE, NDDR_KEY_RANGE } NddrRecipeKeyKind;
 
 /** A row of the table. */
 typedef struct

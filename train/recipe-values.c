@@ -75,36 +75,36 @@ nddr_recipe_set_value (NddrRecipe *recipe, const NddrRecipeKey *key, const char 
   NddrSize size;
   int choice;
   switch (key->kind) {
-    case TEXT:
+    case NDDR_KEY_TEXT:
       g_free (*(char **) at);
       *(char **) at = g_strdup (text);
       return TRUE;
-    case INTEGER:
+    case NDDR_KEY_INTEGER:
       if (!nddr_recipe_parse_number (text, &number) || number != floor (number) || number < key->min || number > key->max)
         return nddr_recipe_fail (error, key->section, key->name, text, "a whole number from %.0f to %.0f", key->min, key->max);
       *(gint64 *) at = number;
       return TRUE;
-    case REAL:
+    case NDDR_KEY_REAL:
       if (!nddr_recipe_parse_number (text, &number) || number < key->min || number > key->max)
         return nddr_recipe_fail (error, key->section, key->name, text, "a number from %g to %g", key->min, key->max);
       *(double *) at = number;
       return TRUE;
-    case FLAG:
+    case NDDR_KEY_FLAG:
       if (!g_str_equal (text, "true") && !g_str_equal (text, "false"))
         return nddr_recipe_fail (error, key->section, key->name, text, "true or false");
       *(gboolean *) at = text[0] == 't';
       return TRUE;
-    case CHOICE:
+    case NDDR_KEY_CHOICE:
       if ((choice = find_choice (key->choices, text)) < 0)
         return nddr_recipe_fail (error, key->section, key->name, text, "one of %s", key->choices);
       *(int *) at = choice;
       return TRUE;
-    case SIZE:
+    case NDDR_KEY_SIZE:
       if (!parse_size (text, &size) || MIN (size.width, size.height) < key->min || MAX (size.width, size.height) > key->max)
         return nddr_recipe_fail (error, key->section, key->name, text, "WIDTHxHEIGHT, each from %.0f to %.0f", key->min, key->max);
       *(NddrSize *) at = size;
       return TRUE;
-    case RANGE:
+    case NDDR_KEY_RANGE:
       if (!nddr_recipe_parse_numbers (text, 2, pair) || pair[0] < key->min || pair[1] > key->max || pair[0] > pair[1])
         return nddr_recipe_fail (error, key->section, key->name, text, "two numbers from %g to %g, the smaller first, as in %s",
             key->min, key->max, key->initial);
@@ -133,21 +133,21 @@ nddr_recipe_print_value (const NddrRecipe *recipe, const NddrRecipeKey *key)
 {
   gpointer at = nddr_recipe_field (recipe, key);
   switch (key->kind) {
-    case TEXT:
+    case NDDR_KEY_TEXT:
       return g_strdup (*(char **) at);
-    case INTEGER:
+    case NDDR_KEY_INTEGER:
       return g_strdup_printf ("%" G_GINT64_FORMAT, *(gint64 *) at);
-    case REAL:
+    case NDDR_KEY_REAL:
       return nddr_recipe_print_number (*(double *) at);
-    case FLAG:
+    case NDDR_KEY_FLAG:
       return g_strdup (*(gboolean *) at ? "true" : "false");
-    case CHOICE: {
+    case NDDR_KEY_CHOICE: {
       g_auto (GStrv) names = g_strsplit (key->choices, ",", -1);
       return g_strdup (names[*(int *) at]);
     }
-    case SIZE:
+    case NDDR_KEY_SIZE:
       return g_strdup_printf ("%dx%d", ((NddrSize *) at)->width, ((NddrSize *) at)->height);
-    case RANGE:
+    case NDDR_KEY_RANGE:
     default: {
       g_autofree char *low = nddr_recipe_print_number (((double *) at)[0]), *high = nddr_recipe_print_number (((double *) at)[1]);
       return g_strconcat (low, ";", high, NULL);
