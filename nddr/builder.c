@@ -114,7 +114,7 @@ file_has (const NddrBuilder *builder, const char *name, const char *part)
 {
   g_autofree char *full = g_strconcat (name, ".", part, NULL);
 
-  return nddr_tensors_find (builder->tensors, full) != NULL;
+  return nddr_arrays_find (builder->tensors, full) != NULL;
 }
 
 void

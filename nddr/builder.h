@@ -21,7 +21,7 @@ typedef struct
 {
   NddrNetwork *network;
   const NddrConfig *config;
-  const NddrTensors *tensors; /* or NULL */
+  const NddrArrays *tensors; /* or NULL */
   GPtrArray *value_tasks;     /* for each value: int[branches], owned */
 } NddrBuilder;
 

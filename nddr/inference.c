@@ -317,7 +317,7 @@ nddr_inference_free (NddrInference *inference)
 }
 
 gboolean
-nddr_inference_upload (const NddrInference *inference, const NddrNetwork *network, const NddrTensors *tensors, NddrProgram *program, GError **error)
+nddr_inference_upload (const NddrInference *inference, const NddrNetwork *network, const NddrArrays *tensors, NddrProgram *program, GError **error)
 {
   for (int i = 0; i < inference->n_layers; i++) {
     const NddrTensor *weight = inference->weights[i], *bias = inference->biases[i];
@@ -339,7 +339,7 @@ nddr_inference_upload (const NddrInference *inference, const NddrNetwork *networ
 }
 
 gboolean
-nddr_inference_prepare (const NddrInference *inference, const NddrNetwork *network, const NddrTensors *tensors, NddrProgram *program, GError **error)
+nddr_inference_prepare (const NddrInference *inference, const NddrNetwork *network, const NddrArrays *tensors, NddrProgram *program, GError **error)
 {
   if (!nddr_inference_upload (inference, network, tensors, program, error) || !nddr_program_run (program, 1u << NDDR_PHASE_PACK, error))
     return FALSE;

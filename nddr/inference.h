@@ -27,8 +27,8 @@ typedef struct
 NddrInference *nddr_inference_append (NddrPlan *plan, const NddrNetwork *network, NddrTensor *input);
 void nddr_inference_free (NddrInference *inference);
 /** Folds each layer's tensors and uploads them; then run PACK once, and release PARAMS. */
-gboolean nddr_inference_upload (const NddrInference *inference, const NddrNetwork *network, const NddrTensors *tensors, NddrProgram *program, GError **error);
+gboolean nddr_inference_upload (const NddrInference *inference, const NddrNetwork *network, const NddrArrays *tensors, NddrProgram *program, GError **error);
 /** Uploads the weights, runs PACK, and releases PARAMS. */
-gboolean nddr_inference_prepare (const NddrInference *inference, const NddrNetwork *network, const NddrTensors *tensors, NddrProgram *program, GError **error);
+gboolean nddr_inference_prepare (const NddrInference *inference, const NddrNetwork *network, const NddrArrays *tensors, NddrProgram *program, GError **error);
 
 G_END_DECLS

@@ -11,14 +11,14 @@ struct _NddrModel
 {
   int references;
   NddrConfig *config;
-  NddrTensors *tensors;
+  NddrArrays *tensors;
 };
 
 /* ---- checking */
 
 typedef struct
 {
-  const NddrTensors *tensors;
+  const NddrArrays *tensors;
   GHashTable *needed; /* set of names */
   GError *error;      /* the first one */
 } Check;
@@ -27,7 +27,7 @@ static void
 check_tensor (const NddrLayer *layer, int branch, const char *name, guint n_dims, const gint64 *dims, gpointer user_data)
 {
   Check *check = user_data;
-  const NddrArray *array = nddr_tensors_find (check->tensors, name);
+  const NddrArray *array = nddr_arrays_find (check->tensors, name);
   g_autofree char *expected = nddr_print_shape (n_dims, dims), *found = NULL;
   gboolean same;
 
@@ -62,7 +62,7 @@ check_tensor (const NddrLayer *layer, int branch, const char *name, guint n_dims
 }
 
 gboolean
-nddr_model_check_tensors (const NddrConfig *config, const NddrTensors *tensors, GError **error)
+nddr_model_check_tensors (const NddrConfig *config, const NddrArrays *tensors, GError **error)
 {
   g_autoptr (NddrNetwork) network = nddr_network_new (config, tensors, NULL, error);
   g_autoptr (GHashTable) needed = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -89,10 +89,10 @@ nddr_model_check_tensors (const NddrConfig *config, const NddrTensors *tensors, 
 /* ---- making */
 
 NddrModel *
-nddr_model_new (NddrConfig *config, NddrTensors *tensors, GError **error)
+nddr_model_new (NddrConfig *config, NddrArrays *tensors, GError **error)
 {
   g_autoptr (NddrConfig) owned_config = config;
-  g_autoptr (NddrTensors) owned_tensors = tensors;
+  g_autoptr (NddrArrays) owned_tensors = tensors;
   NddrModel *model;
 
   if (!nddr_config_validate (config, error) || !nddr_model_check_tensors (config, tensors, error))
@@ -108,7 +108,7 @@ nddr_model_new (NddrConfig *config, NddrTensors *tensors, GError **error)
 }
 
 static NddrConfig *
-read_config (const NddrTensors *tensors, GError **error)
+read_config (const NddrArrays *tensors, GError **error)
 {
   const char *format = g_hash_table_lookup (tensors->metadata, "format");
   const char *version = g_hash_table_lookup (tensors->metadata, "version");
@@ -130,7 +130,7 @@ read_config (const NddrTensors *tensors, GError **error)
 NddrModel *
 nddr_model_load (const char *path, GError **error)
 {
-  g_autoptr (NddrTensors) tensors = nddr_safetensors_read (path, FALSE, error);
+  g_autoptr (NddrArrays) tensors = nddr_safetensors_read (path, FALSE, error);
   NddrConfig *config;
   NddrModel *model = NULL;
 
@@ -163,7 +163,7 @@ nddr_model_unref (NddrModel *model)
   if (model == NULL || !g_atomic_int_dec_and_test (&model->references))
     return;
   nddr_config_free (model->config);
-  nddr_tensors_free (model->tensors);
+  nddr_arrays_free (model->tensors);
   g_free (model);
 }
 
@@ -175,7 +175,7 @@ nddr_model_get_config (const NddrModel *model)
   return model->config;
 }
 
-const NddrTensors *
+const NddrArrays *
 nddr_model_get_tensors (const NddrModel *model)
 {
   return model->tensors;

@@ -58,7 +58,7 @@ find_backbone (const NddrConfig *config)
 }
 
 static NddrBuilder
-start (const NddrConfig *config, const NddrTensors *tensors)
+start (const NddrConfig *config, const NddrArrays *tensors)
 {
   NddrNetwork *network = g_new0 (NddrNetwork, 1);
   NddrBuilder builder = { network, config, tensors, g_ptr_array_new_with_free_func (g_free) };
@@ -147,7 +147,7 @@ append_tail (NddrBuilder *builder, const int *stages, int n_stages, NddrBranchTa
 }
 
 NddrNetwork *
-nddr_network_new (const NddrConfig *config, const NddrTensors *tensors, const gboolean *requested, GError **error)
+nddr_network_new (const NddrConfig *config, const NddrArrays *tensors, const gboolean *requested, GError **error)
 {
   const NddrBackboneLayers *backbone = find_backbone (config);
   g_autofree int *all_tasks = g_new (int, config->n_tasks), *wanted_tasks = g_new (int, config->n_tasks);
@@ -392,17 +392,17 @@ nddr_network_cost (const NddrNetwork *network, int width, int height, NddrNetwor
 /* ---- folding */
 
 static const float *
-find_data (const NddrTensors *tensors, const char *base, const char *suffix)
+find_data (const NddrArrays *tensors, const char *base, const char *suffix)
 {
   g_autofree char *name = g_strconcat (base, suffix, NULL);
-  const NddrArray *array = nddr_tensors_find (tensors, name);
+  const NddrArray *array = nddr_arrays_find (tensors, name);
 
   return array != NULL ? array->data : NULL;
 }
 
 /* The rows of the layer's tasks. */
 static void
-fold_mix (const NddrNetwork *network, const NddrLayer *layer, const NddrTensors *tensors, float *weight)
+fold_mix (const NddrNetwork *network, const NddrLayer *layer, const NddrArrays *tensors, float *weight)
 {
   const float *from = find_data (tensors, layer->names[0], ".weight");
   gsize cells = layer->each_channel ? (gsize) nddr_network_value (network, layer->output)->channels / layer->parts : 1;
@@ -414,14 +414,14 @@ fold_mix (const NddrNetwork *network, const NddrLayer *layer, const NddrTensors 
 }
 
 static void
-fold_blend (const NddrLayer *layer, const NddrTensors *tensors, float *weight)
+fold_blend (const NddrLayer *layer, const NddrArrays *tensors, float *weight)
 {
   for (int b = 0; b < layer->branches; b++)
     memcpy (weight + (gsize) b * layer->n_inputs, find_data (tensors, layer->names[b], ""), layer->n_inputs * sizeof (float));
 }
 
 void
-nddr_network_fold (const NddrNetwork *network, const NddrLayer *layer, const NddrTensors *tensors, float *weight, float *bias)
+nddr_network_fold (const NddrNetwork *network, const NddrLayer *layer, const NddrArrays *tensors, float *weight, float *bias)
 {
   gsize channels = (gsize) nddr_network_value (network, layer->output)->channels;
   gsize filter = channel_weights (network, layer);

@@ -13,7 +13,7 @@
 #pragma once
 
 #include <nddr/config.h>
-#include <nddr/tensors.h>
+#include <nddr/arrays.h>
 
 G_BEGIN_DECLS
 
@@ -99,7 +99,7 @@ typedef struct
  * @requested: (nullable): for each task, whether its head is wanted; what only the others need is
  *   left out.  NULL: all.
  */
-NddrNetwork *nddr_network_new (const NddrConfig *config, const NddrTensors *tensors, const gboolean *requested, GError **error);
+NddrNetwork *nddr_network_new (const NddrConfig *config, const NddrArrays *tensors, const gboolean *requested, GError **error);
 void nddr_network_free (NddrNetwork *network);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrNetwork, nddr_network_free)
 
@@ -138,6 +138,6 @@ void nddr_network_cost (const NddrNetwork *network, int width, int height, NddrN
  * g = scale / sqrt (var + eps).  @weight: [branches][out][in][k][k] (depthwise: [branches][C][1][k][k]), @bias: [branches][out],
  * both written whole.  MIX: the weights of the layer's branches alone, as NddrMix has them; BLEND: as NddrBlend; no bias.  @tensors must hold what
  * nddr_network_foreach_tensor() names. */
-void nddr_network_fold (const NddrNetwork *network, const NddrLayer *layer, const NddrTensors *tensors, float *weight, float *bias);
+void nddr_network_fold (const NddrNetwork *network, const NddrLayer *layer, const NddrArrays *tensors, float *weight, float *bias);
 
 G_END_DECLS

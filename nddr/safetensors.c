@@ -2,10 +2,11 @@
  * tensor's type, shape and place, and then the tensors' bytes, without gaps.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/safetensors.h>
+
 #include <nddr/error.h>
 #include <nddr/half.h>
 #include <nddr/json.h>
-#include <nddr/tensors.h>
 #include <nddr/whole-file.h>
 
 #include <errno.h>
@@ -259,10 +260,10 @@ read_array (FILE *file, const Entry *entry, GError **error)
   return g_steal_pointer (&array);
 }
 
-static NddrTensors *
+static NddrArrays *
 read_file (FILE *file, guint64 file_bytes, gboolean skip_unknown_types, GError **error)
 {
-  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
   g_autoptr (JsonNode) header = NULL;
   g_autoptr (GArray) entries = NULL;
   g_autofree char *text = NULL;
@@ -305,15 +306,15 @@ read_file (FILE *file, guint64 file_bytes, gboolean skip_unknown_types, GError *
     array = read_array (file, entry, error);
     if (array == NULL)
       return NULL;
-    nddr_tensors_take (tensors, array);
+    nddr_arrays_take (tensors, array);
   }
   return g_steal_pointer (&tensors);
 }
 
-NddrTensors *
+NddrArrays *
 nddr_safetensors_read (const char *path, gboolean skip_unknown_types, GError **error)
 {
-  NddrTensors *tensors;
+  NddrArrays *tensors;
   struct stat info;
   FILE *file = nddr_open_file (path, error);
 
@@ -353,7 +354,7 @@ build_metadata (JsonBuilder *builder, GHashTable *metadata)
 
 /* (transfer full): the header, padded with spaces so that the tensors start at a multiple of eight bytes. */
 static char *
-build_header (const NddrTensors *tensors, NddrStore store)
+build_header (const NddrArrays *tensors, NddrStore store)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   g_autoptr (JsonNode) root = NULL;
@@ -394,7 +395,7 @@ build_header (const NddrTensors *tensors, NddrStore store)
 
 /* A value beyond fp16's range would come back as infinity, in a file that nobody could load. */
 static gboolean
-check_half (const NddrTensors *tensors, GError **error)
+check_half (const NddrArrays *tensors, GError **error)
 {
   for (guint i = 0; i < tensors->arrays->len; i++) {
     const NddrArray *array = tensors->arrays->pdata[i];
@@ -431,7 +432,7 @@ write_array (FILE *file, const NddrArray *array, NddrStore store)
 }
 
 static gboolean
-write_file (FILE *file, const NddrTensors *tensors, NddrStore store)
+write_file (FILE *file, const NddrArrays *tensors, NddrStore store)
 {
   g_autofree char *header = build_header (tensors, store);
   guint64 length = strlen (header), length_le = GUINT64_TO_LE (length);
@@ -445,7 +446,7 @@ write_file (FILE *file, const NddrTensors *tensors, NddrStore store)
 }
 
 gboolean
-nddr_safetensors_write (const NddrTensors *tensors, const char *path, NddrStore store, GError **error)
+nddr_safetensors_write (const NddrArrays *tensors, const char *path, NddrStore store, GError **error)
 {
   NddrWholeFile whole;
 

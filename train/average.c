@@ -24,7 +24,7 @@ average_array (const NddrArray *first, NddrModel *const *models, const char *con
 {
   g_autofree double *sums = g_new0 (double, first->n_elements);
   for (guint i = 0; i < n; i++) {
-    const NddrArray *array = nddr_tensors_find (nddr_model_get_tensors (models[i]), first->name);
+    const NddrArray *array = nddr_arrays_find (nddr_model_get_tensors (models[i]), first->name);
     if (!array) {
       g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "%s has no tensor %s, which %s has", names[i], first->name, names[0]);
       return NULL;
@@ -41,8 +41,8 @@ average_array (const NddrArray *first, NddrModel *const *models, const char *con
 NddrModel *
 nddr_average_models (NddrModel *const *models, const char *const *names, guint n, GError **error)
 {
-  const NddrTensors *first = nddr_model_get_tensors (models[0]);
-  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  const NddrArrays *first = nddr_model_get_tensors (models[0]);
+  g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
   GHashTableIter iter;
   gpointer key, value;
   if (!check_same (models, names, n, error))
@@ -57,7 +57,7 @@ nddr_average_models (NddrModel *const *models, const char *const *names, guint n
     NddrArray *mean = average_array (first->arrays->pdata[a], models, names, n, error);
     if (!mean)
       return NULL;
-    nddr_tensors_take (tensors, mean);
+    nddr_arrays_take (tensors, mean);
   }
   g_hash_table_iter_init (&iter, first->metadata);
   while (g_hash_table_iter_next (&iter, &key, &value))

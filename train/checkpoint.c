@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/checkpoint.h>
 
+#include <nddr/safetensors.h>
 #include <train/class-balance.h>
 
 #include <math.h>
@@ -10,7 +11,7 @@
 #define FORMAT "nddr-checkpoint"
 
 static void
-set (NddrTensors *tensors, const char *key, char *value)
+set (NddrArrays *tensors, const char *key, char *value)
 {
   g_hash_table_replace (tensors->metadata, g_strdup (key), value);
 }
@@ -19,7 +20,7 @@ gboolean
 nddr_checkpoint_save (const char *path, NddrLearner *learner, gint64 step, double best, guint stale, const char *recipe, const NddrConfig *config,
     GError **error)
 {
-  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
   char number[G_ASCII_DTOSTR_BUF_SIZE];
   if (!nddr_learner_read (learner, TRUE, tensors, error))
     return FALSE;
@@ -75,7 +76,7 @@ nddr_checkpoint_free (NddrCheckpoint *checkpoint)
 {
   if (!checkpoint)
     return;
-  g_clear_pointer (&checkpoint->tensors, nddr_tensors_free);
+  g_clear_pointer (&checkpoint->tensors, nddr_arrays_free);
   g_free (checkpoint->recipe);
   g_free (checkpoint->config);
   g_free (checkpoint->weighting);

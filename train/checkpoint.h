@@ -20,7 +20,7 @@ typedef struct
   char *weighting; /* (nullable): as nddr_task_weighting_to_text() */
   char *scaler;    /* (nullable): as nddr_scaler_to_text() */
   char *classes;   /* (nullable): as nddr_class_balance_to_text() */
-  NddrTensors *tensors;
+  NddrArrays *tensors;
 } NddrCheckpoint;
 
 /** Written beside @path, then renamed. */

@@ -30,7 +30,7 @@ largest (const NddrArray *array)
 /* The first of @tensors that holds what is not finite or, where their squares' sum alone has left float's range, the one with the largest
  * number. @from_last: in the backward pass's order. */
 static char *
-name_tensor (const NddrTensors *tensors, const char *role, gboolean from_last)
+name_tensor (const NddrArrays *tensors, const char *role, gboolean from_last)
 {
   guint n = tensors->arrays->len;
   const NddrArray *worst = NULL;
@@ -54,7 +54,7 @@ nddr_divergence_find (NddrLearner *learner, const NddrConfig *config, const doub
   const NddrOutcome *outcome = nddr_learner_get_outcome (learner);
   const NddrParameters *parameters = nddr_learner_get_training (learner)->parameters;
   NddrProgram *program = nddr_learner_get_program (learner);
-  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
   *what = find_loss (outcome, config, losses);
   if (*what)
     return TRUE;

@@ -26,7 +26,7 @@ statistics_clear (gpointer data)
 
 /* A copy of the network whose layers have their normalisation folded into weight and bias, which go to @folded by name. */
 static NddrNetwork *
-fold_network (const NddrStart *start, NddrTensors *folded, GError **error)
+fold_network (const NddrStart *start, NddrArrays *folded, GError **error)
 {
   NddrNetwork *network = nddr_network_new (start->config, start->tensors, NULL, error);
   for (guint i = 0; network && i < network->layers->len; i++) {
@@ -44,8 +44,8 @@ fold_network (const NddrStart *start, NddrTensors *folded, GError **error)
       NddrArray *w = nddr_array_new (weight_name, 4, dims), *a = nddr_array_new (bias_name, 1, dims);
       memcpy (w->data, weight + b * n, n * sizeof (float));
       memcpy (a->data, bias + b * out, out * sizeof (float));
-      nddr_tensors_take (folded, w);
-      nddr_tensors_take (folded, a);
+      nddr_arrays_take (folded, w);
+      nddr_arrays_take (folded, a);
       layer->has_bias[b] = TRUE;
       layer->has_norm[b] = FALSE;
     }
@@ -87,8 +87,8 @@ set_norm (const Statistics *s, NddrStart *start)
     g_autofree char *scale_name = g_strconcat (layer->norms[b], ".weight", NULL), *shift_name = g_strconcat (layer->norms[b], ".bias", NULL);
     g_autofree char *mean_name = g_strconcat (layer->norms[b], ".running_mean", NULL);
     g_autofree char *var_name = g_strconcat (layer->norms[b], ".running_var", NULL);
-    NddrArray *scale = nddr_tensors_find (start->tensors, scale_name), *shift = nddr_tensors_find (start->tensors, shift_name);
-    NddrArray *means = nddr_tensors_find (start->tensors, mean_name), *vars = nddr_tensors_find (start->tensors, var_name);
+    NddrArray *scale = nddr_arrays_find (start->tensors, scale_name), *shift = nddr_arrays_find (start->tensors, shift_name);
+    NddrArray *means = nddr_arrays_find (start->tensors, mean_name), *vars = nddr_arrays_find (start->tensors, var_name);
     for (int c = 0; c < channels; c++) {
       double mean = s->sums[b * channels + c] / s->n;
       double var = MAX (s->squares[b * channels + c] / s->n - mean * mean, 0) * s->n / MAX (s->n - 1, 1);
@@ -169,7 +169,7 @@ nddr_fusion_norm_measure (NddrDevice *device, NddrStart *start, const NddrRecipe
   if (statistics->len == 0)
     return TRUE;
 
-  g_autoptr (NddrTensors) folded = nddr_tensors_new ();
+  g_autoptr (NddrArrays) folded = nddr_arrays_new ();
   g_autoptr (NddrNetwork) network = fold_network (start, folded, error);
   if (!network)
     return FALSE;

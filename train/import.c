@@ -6,6 +6,7 @@
 #include <train/torchvision.h>
 
 #include <nddr/error.h>
+#include <nddr/safetensors.h>
 
 void
 nddr_import_use (GHashTable *used, const char *name)
@@ -23,7 +24,7 @@ starts_with_any (const char *name, const char *const *prefixes)
 }
 
 gboolean
-nddr_import_check_used (const NddrTensors *tensors, GHashTable *used, const char *const *ignored, const char *what, GError **error)
+nddr_import_check_used (const NddrArrays *tensors, GHashTable *used, const char *const *ignored, const char *what, GError **error)
 {
   for (guint i = 0; i < tensors->arrays->len; i++) {
     const char *name = ((const NddrArray *) tensors->arrays->pdata[i])->name;
@@ -63,7 +64,7 @@ nddr_import_find_width (guint n, const guint *full, const guint *found, double *
 }
 
 void
-nddr_import_copy_metadata (const NddrTensors *from, const char *description, NddrTensors *to)
+nddr_import_copy_metadata (const NddrArrays *from, const char *description, NddrArrays *to)
 {
   GHashTableIter iter;
   gpointer key, value;
@@ -78,7 +79,7 @@ nddr_import_copy_metadata (const NddrTensors *from, const char *description, Ndd
 NddrModel *
 nddr_import (const char *path, const NddrImportOptions *options, char **about, GError **error)
 {
-  g_autoptr (NddrTensors) tensors = nddr_safetensors_read (path, TRUE, error);
+  g_autoptr (NddrArrays) tensors = nddr_safetensors_read (path, TRUE, error);
   NddrModel *model = NULL;
   if (!tensors)
     return NULL;

@@ -30,10 +30,10 @@ NddrModel *nddr_import (const char *path, const NddrImportOptions *options, char
 void nddr_import_use (GHashTable *used, const char *name);
 /** Whether all of @tensors were used. Ignored: num_batches_tracked, and names that start with one of @ignored (NULL-terminated).
  * @what: the network, for the message */
-gboolean nddr_import_check_used (const NddrTensors *tensors, GHashTable *used, const char *const *ignored, const char *what, GError **error);
+gboolean nddr_import_check_used (const NddrArrays *tensors, GHashTable *used, const char *const *ignored, const char *what, GError **error);
 /** The width of which nddr_config_scale() makes each of the @n widths @found from the @full ones. FALSE: there is none. */
 gboolean nddr_import_find_width (guint n, const guint *full, const guint *found, double *width);
 /** Copies free-text metadata, and says where the weights are from where nothing else does. */
-void nddr_import_copy_metadata (const NddrTensors *from, const char *description, NddrTensors *to);
+void nddr_import_copy_metadata (const NddrArrays *from, const char *description, NddrArrays *to);
 
 G_END_DECLS

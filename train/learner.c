@@ -146,7 +146,7 @@ nddr_learner_get_labels (const NddrLearner *learner)
 /* ---- reading and restoring */
 
 gboolean
-nddr_learner_read (NddrLearner *learner, gboolean moments, NddrTensors *tensors, GError **error)
+nddr_learner_read (NddrLearner *learner, gboolean moments, NddrArrays *tensors, GError **error)
 {
   const NddrParameters *p = learner->training->parameters;
   if (!nddr_parameters_read (p, learner->program, NDDR_PARAMETERS_VALUES, tensors, "", error))
@@ -157,7 +157,7 @@ nddr_learner_read (NddrLearner *learner, gboolean moments, NddrTensors *tensors,
 }
 
 gboolean
-nddr_learner_restore (NddrLearner *learner, const NddrTensors *tensors, GError **error)
+nddr_learner_restore (NddrLearner *learner, const NddrArrays *tensors, GError **error)
 {
   const NddrParameters *p = learner->training->parameters;
   return nddr_parameters_write (p, learner->program, NDDR_PARAMETERS_VALUES, tensors, "", error)

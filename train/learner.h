@@ -90,9 +90,9 @@ double nddr_learner_get_penalty (const NddrLearner *learner);
 
 /** Adds to @tensors the parameters and running statistics under their names; @moments: and the moments, under "moment1/NAME" and
  * "moment2/NAME". */
-gboolean nddr_learner_read (NddrLearner *learner, gboolean moments, NddrTensors *tensors, GError **error);
+gboolean nddr_learner_read (NddrLearner *learner, gboolean moments, NddrArrays *tensors, GError **error);
 /** The way back, moments and all: goes on where another learner was read. */
-gboolean nddr_learner_restore (NddrLearner *learner, const NddrTensors *tensors, GError **error);
+gboolean nddr_learner_restore (NddrLearner *learner, const NddrArrays *tensors, GError **error);
 /** Gives all ranks the first one's parameters, running statistics and moments. */
 gboolean nddr_learner_broadcast (NddrLearner *learner, GError **error);
 

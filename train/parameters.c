@@ -176,7 +176,7 @@ whole_of (const NddrParameters *p, NddrParametersKind kind, gboolean running)
 }
 
 gboolean
-nddr_parameters_write (const NddrParameters *p, NddrProgram *program, NddrParametersKind kind, const NddrTensors *tensors, const char *prefix,
+nddr_parameters_write (const NddrParameters *p, NddrProgram *program, NddrParametersKind kind, const NddrArrays *tensors, const char *prefix,
     GError **error)
 {
   for (int running = 0; running < 2; running++) {
@@ -189,7 +189,7 @@ nddr_parameters_write (const NddrParameters *p, NddrProgram *program, NddrParame
       if (parameter->running != running)
         continue;
       g_autofree char *name = g_strconcat (prefix, parameter->name, NULL);
-      const NddrArray *array = nddr_tensors_find (tensors, name);
+      const NddrArray *array = nddr_arrays_find (tensors, name);
       if (!array || array->n_elements != parameter->n)
         return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor %s is %s, but the network needs %" G_GSIZE_FORMAT " elements of it", name,
             array ? "of another size" : "missing", parameter->n);
@@ -202,7 +202,7 @@ nddr_parameters_write (const NddrParameters *p, NddrProgram *program, NddrParame
 }
 
 gboolean
-nddr_parameters_read (const NddrParameters *p, NddrProgram *program, NddrParametersKind kind, NddrTensors *tensors, const char *prefix, GError **error)
+nddr_parameters_read (const NddrParameters *p, NddrProgram *program, NddrParametersKind kind, NddrArrays *tensors, const char *prefix, GError **error)
 {
   g_autofree float *values = NULL, *running = NULL;
   const NddrTensor *wholes[2] = { whole_of (p, kind, FALSE), whole_of (p, kind, TRUE) };
@@ -222,7 +222,7 @@ nddr_parameters_read (const NddrParameters *p, NddrProgram *program, NddrParamet
     g_autofree char *name = g_strconcat (prefix, parameter->name, NULL);
     NddrArray *array = nddr_array_new (name, parameter->n_dims, parameter->dims);
     memcpy (array->data, data[parameter->running] + parameter->offset, parameter->n * sizeof (float));
-    nddr_tensors_take (tensors, array);
+    nddr_arrays_take (tensors, array);
   }
   return TRUE;
 }

@@ -67,10 +67,10 @@ typedef enum { NDDR_PARAMETERS_VALUES, NDDR_PARAMETERS_GRADIENTS, NDDR_PARAMETER
 
 /** Writes parameters and running statistics (VALUES) or moments from @tensors, each under @prefix and the tensor's name. Everything else of
  * the flat tensor becomes zero.  Fails where one is missing or of another size. */
-gboolean nddr_parameters_write (const NddrParameters *parameters, NddrProgram *program, NddrParametersKind kind, const NddrTensors *tensors,
+gboolean nddr_parameters_write (const NddrParameters *parameters, NddrProgram *program, NddrParametersKind kind, const NddrArrays *tensors,
     const char *prefix, GError **error);
 /** The way back: adds to @tensors. */
-gboolean nddr_parameters_read (const NddrParameters *parameters, NddrProgram *program, NddrParametersKind kind, NddrTensors *tensors,
+gboolean nddr_parameters_read (const NddrParameters *parameters, NddrProgram *program, NddrParametersKind kind, NddrArrays *tensors,
     const char *prefix, GError **error);
 /** Gradients and moments to zero: where learning starts. */
 gboolean nddr_parameters_reset (const NddrParameters *parameters, NddrProgram *program, GError **error);

@@ -26,11 +26,11 @@ static const double mean_255[] = { 122.67891434, 116.66876762, 104.00698793 };
 
 typedef struct
 {
-  const NddrTensors *tensors;
+  const NddrArrays *tensors;
   const NddrNetwork *network;
   const char *nets[MAX_NETS]; /* what each task's names start with */
   GHashTable *used;
-  NddrTensors *out;
+  NddrArrays *out;
 } Port;
 
 /* What one branch of a layer is called: its convolution and its normalisation, and a trunk's by their other names. */
@@ -73,7 +73,7 @@ names_of (const Port *port, const NddrLayer *layer, int branch)
 }
 
 gboolean
-nddr_port_recognise (const NddrTensors *tensors)
+nddr_port_recognise (const NddrArrays *tensors)
 {
   static const char *const marks[] = { "net1.", "net2.", "nddrs.", "stages." };
   for (guint i = 0; i < tensors->arrays->len; i++)
@@ -97,7 +97,7 @@ static gboolean
 find (const Port *port, const char *base, const char *twin, const char *part, const NddrArray **found, GError **error)
 {
   g_autofree char *name = g_strconcat (base, part, NULL), *twin_name = twin ? g_strconcat (twin, part, NULL) : NULL;
-  const NddrArray *array = nddr_tensors_find (port->tensors, name), *other = twin ? nddr_tensors_find (port->tensors, twin_name) : NULL;
+  const NddrArray *array = nddr_arrays_find (port->tensors, name), *other = twin ? nddr_arrays_find (port->tensors, twin_name) : NULL;
   *found = array ? array : other;
   if (port->used) {
     nddr_import_use (port->used, name);
@@ -118,7 +118,7 @@ copy (const Port *port, const NddrArray *from, guint n_dims, const gint64 *dims,
     g_autofree char *wanted = nddr_print_shape (n_dims, dims), *is = nddr_print_shape (from->n_dims, from->dims);
     return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s\": expected shape %s, found %s", from->name, wanted, is);
   }
-  nddr_tensors_take (port->out, nddr_array_copy (from, name));
+  nddr_arrays_take (port->out, nddr_array_copy (from, name));
   return TRUE;
 }
 
@@ -281,7 +281,7 @@ fill_tasks (const Port *port, NddrConfig *config, const NddrImportOptions *optio
 }
 
 static gboolean
-has_prefix (const NddrTensors *tensors, const char *prefix)
+has_prefix (const NddrArrays *tensors, const char *prefix)
 {
   for (guint i = 0; i < tensors->arrays->len; i++)
     if (g_str_has_prefix (((const NddrArray *) tensors->arrays->pdata[i])->name, prefix))
@@ -332,7 +332,7 @@ describe (const NddrConfig *config, gboolean made_up)
 }
 
 NddrModel *
-nddr_port_import (const NddrTensors *tensors, const NddrImportOptions *options, char **about, GError **error)
+nddr_port_import (const NddrArrays *tensors, const NddrImportOptions *options, char **about, GError **error)
 {
   static const char *const ignored[] = { NULL };
   Port port = { .tensors = tensors };
@@ -346,7 +346,7 @@ nddr_port_import (const NddrTensors *tensors, const NddrImportOptions *options, 
   if (!network)
     return NULL;
   g_autoptr (GHashTable) used = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  g_autoptr (NddrTensors) out = nddr_tensors_new ();
+  g_autoptr (NddrArrays) out = nddr_arrays_new ();
   port.network = network;
   port.used = used;
   port.out = out;

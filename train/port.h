@@ -8,8 +8,8 @@
 G_BEGIN_DECLS
 
 /** Whether @tensors have its names: net1.*, net2.* and nddrs.* of the two-task network, or stages.* and head.* of a network alone. */
-gboolean nddr_port_recognise (const NddrTensors *tensors);
+gboolean nddr_port_recognise (const NddrArrays *tensors);
 /** The model that they are. */
-NddrModel *nddr_port_import (const NddrTensors *tensors, const NddrImportOptions *options, char **about, GError **error);
+NddrModel *nddr_port_import (const NddrArrays *tensors, const NddrImportOptions *options, char **about, GError **error);
 
 G_END_DECLS

@@ -15,7 +15,7 @@
 typedef struct
 {
   const char *path;
-  NddrTensors *tensors;
+  NddrArrays *tensors;
   gboolean model;         /* with our own names; else a backbone's */
   const char *trunk;      /* a model's only trunk, whatever its name; NULL where it has several */
   NddrModel *loaded;      /* owns the tensors of a model */
@@ -131,18 +131,18 @@ fill_bias (const Starter *s, const NddrArray *weight, NddrArray *bias)
 }
 
 static void
-start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer, int branch, NddrTensors *out)
+start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer, int branch, NddrArrays *out)
 {
   gint64 dims[4];
   guint n_dims = nddr_network_weight_dims (network, layer, branch, dims);
   NddrArray *weight = new_array (layer->names[branch], nddr_layer_weight_suffix (layer), n_dims, dims);
   fill_weight (s, layer, branch, weight);
-  nddr_tensors_take (out, weight);
+  nddr_arrays_take (out, weight);
   if (layer->bias) {
     NddrArray *bias = new_array (layer->names[branch], ".bias", 1, dims);
     if (layer->role == NDDR_ROLE_HEAD_LAST)
       fill_bias (s, weight, bias);
-    nddr_tensors_take (out, bias);
+    nddr_arrays_take (out, bias);
   }
   if (!layer->norm)
     return;
@@ -150,10 +150,10 @@ start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer
   NddrArray *scale = new_array (norm, ".weight", 1, dims), *var = new_array (norm, ".running_var", 1, dims);
   fill (scale, 1);
   fill (var, 1);
-  nddr_tensors_take (out, scale);
-  nddr_tensors_take (out, new_array (norm, ".bias", 1, dims));
-  nddr_tensors_take (out, new_array (norm, ".running_mean", 1, dims));
-  nddr_tensors_take (out, var);
+  nddr_arrays_take (out, scale);
+  nddr_arrays_take (out, new_array (norm, ".bias", 1, dims));
+  nddr_arrays_take (out, new_array (norm, ".running_mean", 1, dims));
+  nddr_arrays_take (out, var);
 }
 
 /* ---- names in files */
@@ -192,7 +192,7 @@ name_in (const Starter *s, const Source *source, const NddrLayer *layer, int bra
   else if (is_head (layer) && layer->tasks[branch] >= 0)
     other = only_task (nddr_model_get_config (source->loaded), s->config->tasks[layer->tasks[branch]].kind);
   g_autofree char *weight = g_strconcat (base, nddr_layer_weight_suffix (layer), NULL);
-  return !other || nddr_tensors_find (source->tensors, weight) ? g_strdup (base) : g_strconcat (other, ".", rest, NULL);
+  return !other || nddr_arrays_find (source->tensors, weight) ? g_strdup (base) : g_strconcat (other, ".", rest, NULL);
 }
 
 /* Whether @weight becomes one of @dims: a head's, where heads are to be widened.  Inputs are wider only behind a layer that was widened itself, and a
@@ -211,16 +211,16 @@ may_widen (const Starter *s, const NddrNetwork *network, const NddrLayer *layer,
 
 /* @from as BASE + SUFFIX in @dims: as it is where they are its own, else widened. */
 static void
-take_as (const Starter *s, const NddrArray *from, const char *base, const char *suffix, const gint64 *dims, NddrTensors *out)
+take_as (const Starter *s, const NddrArray *from, const char *base, const char *suffix, const gint64 *dims, NddrArrays *out)
 {
   g_autofree char *name = g_strconcat (base, suffix, NULL);
-  nddr_tensors_take (out, nddr_widen (from, name, from->n_dims, dims, random_for (s, name)));
+  nddr_arrays_take (out, nddr_widen (from, name, from->n_dims, dims, random_for (s, name)));
 }
 
 /* One branch of a layer with exactly the tensors that @source has.  *taken: whether it has it; FALSE where it is there but does not
  * fit. */
 static gboolean
-start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLayer *layer, int branch, NddrTensors *out, gboolean *taken,
+start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLayer *layer, int branch, NddrArrays *out, gboolean *taken,
     GError **error)
 {
   static const char *const norm_parts[] = { ".weight", ".bias", ".running_mean", ".running_var" };
@@ -229,7 +229,7 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
   g_autofree char *norm = layer->norms && layer->norms[branch] ? name_in (s, source, layer, branch, layer->norms[branch]) : NULL;
   const char *suffix = nddr_layer_weight_suffix (layer);
   g_autofree char *weight_name = g_strconcat (base, suffix, NULL), *bias_name = g_strconcat (base, ".bias", NULL);
-  const NddrArray *weight = nddr_tensors_find (source->tensors, weight_name), *bias = nddr_tensors_find (source->tensors, bias_name);
+  const NddrArray *weight = nddr_arrays_find (source->tensors, weight_name), *bias = nddr_arrays_find (source->tensors, bias_name);
   if (!weight)
     return TRUE;
 
@@ -250,7 +250,7 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
   guint n_parts = 0;
   for (guint i = 0; norm && i < 4; i++) {
     g_autofree char *name = g_strconcat (norm, norm_parts[i], NULL);
-    parts[i] = nddr_tensors_find (source->tensors, name);
+    parts[i] = nddr_arrays_find (source->tensors, name);
     n_parts += parts[i] != NULL;
   }
   gint64 channels = weight->dims[0];
@@ -278,14 +278,14 @@ source_clear (Source *source)
   if (source->loaded)
     nddr_model_unref (source->loaded);
   else
-    nddr_tensors_free (source->tensors);
+    nddr_arrays_free (source->tensors);
 }
 
 static gboolean
 source_open (Source *source, const char *path, GError **error)
 {
   source->path = path;
-  g_autoptr (NddrTensors) tensors = nddr_safetensors_read (path, TRUE, error);
+  g_autoptr (NddrArrays) tensors = nddr_safetensors_read (path, TRUE, error);
   if (!tensors)
     return FALSE;
   const char *format = g_hash_table_lookup (tensors->metadata, "format");
@@ -297,7 +297,7 @@ source_open (Source *source, const char *path, GError **error)
   source->loaded = nddr_model_load (path, error);
   if (!source->loaded)
     return FALSE;
-  source->tensors = (NddrTensors *) nddr_model_get_tensors (source->loaded);
+  source->tensors = (NddrArrays *) nddr_model_get_tensors (source->loaded);
   const NddrConfig *config = nddr_model_get_config (source->loaded);
   if (config->fusion == NDDR_FUSION_SHARED)
     source->trunk = "shared";
@@ -357,7 +357,7 @@ source_for (const Starter *s, const NddrLayer *layer, int branch)
 }
 
 static gboolean
-start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, NddrTensors *out, guint64 *fresh, GError **error)
+start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, NddrArrays *out, guint64 *fresh, GError **error)
 {
   *fresh = 0;
   for (int b = 0; b < layer->branches && layer->names[b]; b++) {
@@ -389,7 +389,7 @@ start_layers (Starter *s, NddrStart *start, GError **error)
   g_autoptr (NddrNetwork) usual = nddr_network_new (s->config, NULL, NULL, error);
   if (!usual)
     return FALSE;
-  start->tensors = nddr_tensors_new ();
+  start->tensors = nddr_arrays_new ();
   start->fresh = g_new0 (guint64, usual->layers->len);
   for (guint i = 0; i < usual->layers->len; i++) {
     const NddrLayer *layer = nddr_network_layer (usual, i);
@@ -446,7 +446,7 @@ nddr_start_new (NddrConfig *config, const NddrRecipe *recipe, const char *const 
 }
 
 NddrStart *
-nddr_start_new_from_tensors (NddrConfig *config, NddrTensors *tensors, GError **error)
+nddr_start_new_from_tensors (NddrConfig *config, NddrArrays *tensors, GError **error)
 {
   g_autoptr (NddrStart) start = g_new0 (NddrStart, 1);
   start->config = config;
@@ -461,7 +461,7 @@ nddr_start_free (NddrStart *start)
   if (!start)
     return;
   g_clear_pointer (&start->network, nddr_network_free);
-  g_clear_pointer (&start->tensors, nddr_tensors_free);
+  g_clear_pointer (&start->tensors, nddr_arrays_free);
   g_clear_pointer (&start->config, nddr_config_free);
   g_free (start->fresh);
   g_free (start->warnings);

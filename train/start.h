@@ -12,7 +12,7 @@ typedef struct
 {
   NddrConfig *config;
   NddrNetwork *network;
-  NddrTensors *tensors;  /* exactly what the network has */
+  NddrArrays *tensors;  /* exactly what the network has */
   guint64 *fresh;        /* for each layer the bits, nddr_start_bit (), of the branches that started anew, not from a file */
   gboolean from_files;   /* the trunks' weights were given */
   char *warnings;        /* (nullable): lines to be shown: layers that started anew though a file was given */
@@ -35,7 +35,7 @@ nddr_start_bit (int branch)
  */
 NddrStart *nddr_start_new (NddrConfig *config, const NddrRecipe *recipe, const char *const *inits, GError **error);
 /** The state that @tensors are, for a run that goes on.  Takes @config and @tensors, also on error. */
-NddrStart *nddr_start_new_from_tensors (NddrConfig *config, NddrTensors *tensors, GError **error);
+NddrStart *nddr_start_new_from_tensors (NddrConfig *config, NddrArrays *tensors, GError **error);
 void nddr_start_free (NddrStart *start);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrStart, nddr_start_free)
 

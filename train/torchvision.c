@@ -35,13 +35,13 @@ static const Row rows[] = {
 
 /* torchvision numbers VGG-16's convolutions among the activations and pools between them, and with batch norm otherwise. */
 static char *
-vgg_name (const char *ours, const NddrTensors *tensors)
+vgg_name (const char *ours, const NddrArrays *tensors)
 {
   static const char *const names[] = { "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_1", "conv4_2", "conv4_3",
     "conv5_1", "conv5_2", "conv5_3" };
   static const int plain[] = { 0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28 };
   static const int normed[] = { 0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40 };
-  gboolean has_norm = nddr_tensors_find (tensors, "features.1.running_mean") != NULL;
+  gboolean has_norm = nddr_arrays_find (tensors, "features.1.running_mean") != NULL;
   for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
     gsize n = strlen (names[i]);
     if (!g_str_has_prefix (ours, names[i]) || (ours[n] != '\0' && ours[n] != '.'))
@@ -53,22 +53,22 @@ vgg_name (const char *ours, const NddrTensors *tensors)
 }
 
 char *
-nddr_torchvision_name (NddrBackbone backbone, const char *ours, const NddrTensors *tensors)
+nddr_torchvision_name (NddrBackbone backbone, const char *ours, const NddrArrays *tensors)
 {
   return backbone == NDDR_BACKBONE_VGG16 ? vgg_name (ours, tensors) : g_strdup (ours);
 }
 
 static const Row *
-find_row (const NddrTensors *tensors)
+find_row (const NddrArrays *tensors)
 {
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
-    if (nddr_tensors_find (tensors, rows[i].has))
+    if (nddr_arrays_find (tensors, rows[i].has))
       return &rows[i];
   return NULL;
 }
 
 int
-nddr_torchvision_backbone (const NddrTensors *tensors)
+nddr_torchvision_backbone (const NddrArrays *tensors)
 {
   const Row *row = find_row (tensors);
   return row ? (int) row->backbone : -1;
@@ -83,13 +83,13 @@ nddr_torchvision_names (void)
 /* ---- checking */
 
 static gboolean
-find_width (const Row *row, const NddrTensors *tensors, double *width, GError **error)
+find_width (const Row *row, const NddrArrays *tensors, double *width, GError **error)
 {
   guint full[MAX_WIDTHS], found[MAX_WIDTHS], n = 0;
   g_autoptr (GString) list = g_string_new (NULL);
   for (; n < MAX_WIDTHS && row->widths[n].layer; n++) {
     g_autofree char *base = nddr_torchvision_name (row->backbone, row->widths[n].layer, tensors), *name = g_strconcat (base, ".weight", NULL);
-    const NddrArray *weight = nddr_tensors_find (tensors, name);
+    const NddrArray *weight = nddr_arrays_find (tensors, name);
     if (!weight || weight->n_dims != 4 || weight->dims[0] > G_MAXINT)
       return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s\": a %s has it with four dimensions, and here it is %s; is the file whole, and F32, "
           "F16 or BF16?", name, row->what, weight ? "of another shape" : "absent");
@@ -104,9 +104,9 @@ find_width (const Row *row, const NddrTensors *tensors, double *width, GError **
 }
 
 static gboolean
-check_weight (const Row *row, const NddrTensors *tensors, const NddrNetwork *network, const NddrLayer *layer, const char *name, GError **error)
+check_weight (const Row *row, const NddrArrays *tensors, const NddrNetwork *network, const NddrLayer *layer, const char *name, GError **error)
 {
-  const NddrArray *weight = nddr_tensors_find (tensors, name);
+  const NddrArray *weight = nddr_arrays_find (tensors, name);
   gint64 dims[4];
   nddr_network_weight_dims (network, layer, 0, dims);
   if (weight && weight->n_dims == 4 && memcmp (weight->dims, dims, sizeof dims) == 0)
@@ -117,7 +117,7 @@ check_weight (const Row *row, const NddrTensors *tensors, const NddrNetwork *net
 
 /* Marks what a trunk takes from the file as used; a convolution that is not there is an error. */
 static gboolean
-use_layer (const Row *row, const NddrTensors *tensors, const NddrNetwork *network, const NddrLayer *layer, GHashTable *used, GError **error)
+use_layer (const Row *row, const NddrArrays *tensors, const NddrNetwork *network, const NddrLayer *layer, GHashTable *used, GError **error)
 {
   static const char *const norm_parts[] = { ".weight", ".bias", ".running_mean", ".running_var" };
   g_autofree char *base = nddr_torchvision_name (row->backbone, strchr (layer->names[0], '.') + 1, tensors);
@@ -133,7 +133,7 @@ use_layer (const Row *row, const NddrTensors *tensors, const NddrNetwork *networ
 }
 
 static gboolean
-check_trunk (const Row *row, const NddrTensors *tensors, const NddrConfig *config, GError **error)
+check_trunk (const Row *row, const NddrArrays *tensors, const NddrConfig *config, GError **error)
 {
   g_autoptr (NddrNetwork) network = nddr_network_new (config, NULL, NULL, error);
   g_autoptr (GHashTable) used = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -171,7 +171,7 @@ make_recipe (const Row *row, double width, const NddrImportOptions *options, GEr
 }
 
 static NddrStart *
-start (const char *path, const Row *row, const NddrTensors *tensors, const NddrRecipe *recipe, const NddrImportOptions *options, GError **error)
+start (const char *path, const Row *row, const NddrArrays *tensors, const NddrRecipe *recipe, const NddrImportOptions *options, GError **error)
 {
   const char *const inits[] = { path, NULL };
   guint n_usual = 0;
@@ -189,7 +189,7 @@ start (const char *path, const Row *row, const NddrTensors *tensors, const NddrR
 }
 
 NddrModel *
-nddr_torchvision_import (const char *path, const NddrTensors *tensors, const NddrImportOptions *options, char **about, GError **error)
+nddr_torchvision_import (const char *path, const NddrArrays *tensors, const NddrImportOptions *options, char **about, GError **error)
 {
   const Row *row = find_row (tensors);
   double width;

@@ -76,7 +76,7 @@ broadcast_best (NddrTrainer *t)
 static NddrModel *
 make_model (const NddrTrainer *t, GError **error)
 {
-  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
   if (!nddr_learner_read (t->learner, FALSE, tensors, error))
     return NULL;
   const char *const about[][2] = {

@@ -76,7 +76,7 @@ result_clear (Result *result)
 static gboolean
 prepare_inference (Bench *bench, GError **error)
 {
-  const NddrTensors *tensors = nddr_model_get_tensors (bench->model);
+  const NddrArrays *tensors = nddr_model_get_tensors (bench->model);
   bench->network = nddr_network_new (nddr_model_get_config (bench->model), tensors, NULL, error);
   if (!bench->network)
     return FALSE;
@@ -144,14 +144,14 @@ prepare_training (Bench *bench, GError **error)
   g_autofree char *size = g_strdup_printf ("data.crop=%ux%u", bench->width, bench->height), *batch = g_strdup_printf ("train.batch=%u", bench->batch);
   const char *const sets[] = { size, batch, "train.optimizer=adamw", "loss.resolution=input",
     bench->mixed ? "train.precision=mixed" : "train.precision=fp32", NULL };
-  const NddrTensors *tensors = nddr_model_get_tensors (bench->model);
-  g_autoptr (NddrTensors) copy = nddr_tensors_new ();
+  const NddrArrays *tensors = nddr_model_get_tensors (bench->model);
+  g_autoptr (NddrArrays) copy = nddr_arrays_new ();
   bench->recipe = nddr_recipe_load (NULL, sets, error);
   if (!bench->recipe)
     return FALSE;
   for (guint i = 0; i < tensors->arrays->len; i++) {
     const NddrArray *from = tensors->arrays->pdata[i];
-    nddr_tensors_take (copy, nddr_array_copy (from, from->name));
+    nddr_arrays_take (copy, nddr_array_copy (from, from->name));
   }
   bench->start = nddr_start_new_from_tensors (nddr_config_copy (nddr_model_get_config (bench->model)), g_steal_pointer (&copy), error);
   if (!bench->start)

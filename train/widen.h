@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <nddr/tensors.h>
+#include <nddr/arrays.h>
 #include <train/random.h>
 
 G_BEGIN_DECLS

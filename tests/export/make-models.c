@@ -14,13 +14,13 @@ static gboolean
 write_picture (const NddrConfig *config, const char *name, const char *path, GError **error)
 {
   const gint64 dims[] = { 1, 3, config->input_height, config->input_width };
-  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
   NddrArray *image = nddr_array_new ("image", 4, dims);
   gsize plane = dims[2] * dims[3];
   g_autofree float *pixels = generate_picture (name, 1, dims[2], dims[3], 3);
   for (gsize i = 0; i < image->n_elements; i++)
     image->data[i] = pixels[i % plane * 3 + i / plane] * config->std[i / plane] + config->mean[i / plane];
-  nddr_tensors_take (tensors, image);
+  nddr_arrays_take (tensors, image);
   return nddr_safetensors_write (tensors, path, NDDR_STORE_F32, error);
 }
 
@@ -46,7 +46,7 @@ main (int argc, char **argv)
     g_printerr ("usage: %s GOLDENS.safetensors DIR\n", argv[0]);
     return 2;
   }
-  g_autoptr (NddrTensors) goldens = nddr_safetensors_read (argv[1], FALSE, &error);
+  g_autoptr (NddrArrays) goldens = nddr_safetensors_read (argv[1], FALSE, &error);
   GHashTableIter iter;
   gpointer name, json;
   if (goldens)

@@ -36,7 +36,7 @@ int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (NddrTensors) tensors = NULL;
+  g_autoptr (NddrArrays) tensors = NULL;
   g_autoptr (NddrModel) model = NULL;
   g_autofree char *text = g_strndup ((const char *) data, size);
   char path[32];

@@ -9,6 +9,7 @@
 #include <nddr/inference.h>
 #include <nddr/json.h>
 #include <nddr/network.h>
+#include <nddr/safetensors.h>
 #include <train/import.h>
 
 #include <glib/gstdio.h>
@@ -17,7 +18,7 @@
 
 #define BOUND 1e-4
 
-static NddrTensors *goldens;
+static NddrArrays *goldens;
 static char *path; /* of the file to import */
 
 /* ---- files */
@@ -34,12 +35,12 @@ describe (const char *name)
 }
 
 /* (transfer full): the case's state dict. */
-static NddrTensors *
+static NddrArrays *
 make_state_dict (const char *name)
 {
   g_autoptr (JsonNode) node = describe (name);
   JsonArray *rows = json_object_get_array_member (json_node_get_object (node), "tensors");
-  NddrTensors *tensors = nddr_tensors_new ();
+  NddrArrays *tensors = nddr_arrays_new ();
   for (guint i = 0; i < json_array_get_length (rows); i++) {
     JsonArray *row = json_array_get_array_element (rows, i);
     gint64 dims[NDDR_ARRAY_MAX_DIMS];
@@ -49,14 +50,14 @@ make_state_dict (const char *name)
     NddrArray *array = generate_parameter (json_array_get_string_element (row, 1), n_dims, dims, FALSE);
     g_free (array->name);
     array->name = g_strdup (json_array_get_string_element (row, 0));
-    nddr_tensors_take (tensors, array);
+    nddr_arrays_take (tensors, array);
   }
   g_hash_table_insert (tensors->metadata, g_strdup ("format"), g_strdup ("pt")); /* as safetensors' own library for PyTorch does */
   return tensors;
 }
 
 static NddrModel *
-try_import (const NddrTensors *tensors, const NddrImportOptions *options, char **about, GError **error)
+try_import (const NddrArrays *tensors, const NddrImportOptions *options, char **about, GError **error)
 {
   static const NddrImportOptions none;
   g_autoptr (GError) problem = NULL;
@@ -66,7 +67,7 @@ try_import (const NddrTensors *tensors, const NddrImportOptions *options, char *
 }
 
 static NddrModel *
-import (const NddrTensors *tensors, const NddrImportOptions *options, char **about)
+import (const NddrArrays *tensors, const NddrImportOptions *options, char **about)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *said = NULL;
@@ -80,7 +81,7 @@ import (const NddrTensors *tensors, const NddrImportOptions *options, char **abo
 
 /* Importing must fail and say all of @says, parts separated by |. */
 static void
-expect_error (const NddrTensors *tensors, const NddrImportOptions *options, const char *says)
+expect_error (const NddrArrays *tensors, const NddrImportOptions *options, const char *says)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *about = NULL;
@@ -111,7 +112,7 @@ static double *
 golden_of (const char *name, guint head, const NddrTensor *like)
 {
   g_autofree char *key = g_strdup_printf ("%s/%u", name, head);
-  const NddrArray *array = nddr_tensors_find (goldens, key);
+  const NddrArray *array = nddr_arrays_find (goldens, key);
   g_assert_nonnull (array);
   g_assert_cmpint (array->dims[0], ==, like->channels);
   g_assert_cmpint (array->dims[1], ==, like->height);
@@ -154,7 +155,7 @@ compare_outputs (const char *name, const NddrModel *model)
 static void
 test_port_shortcut (void)
 {
-  g_autoptr (NddrTensors) tensors = make_state_dict ("port-shortcut");
+  g_autoptr (NddrArrays) tensors = make_state_dict ("port-shortcut");
   g_autofree char *about = NULL;
   g_autoptr (NddrModel) model = import (tensors, NULL, &about);
   const NddrConfig *config = nddr_model_get_config (model);
@@ -178,7 +179,7 @@ static void
 test_port (void)
 {
   static const NddrClass classes[] = { { (char *) "a", 1 }, { (char *) "b", 2 }, { (char *) "c", 3 }, { (char *) "d", 4 }, { (char *) "e", 5 } };
-  g_autoptr (NddrTensors) tensors = make_state_dict ("port");
+  g_autoptr (NddrArrays) tensors = make_state_dict ("port");
   g_autofree char *about = NULL;
   g_autoptr (NddrModel) model = import (tensors, NULL, &about);
   NddrImportOptions options = { "up;what:segmentation", classes, 5, 96, 64, NULL };
@@ -197,13 +198,13 @@ test_port (void)
   g_assert_cmpstr (config->tasks[1].name, ==, "what");
   g_assert_cmpstr (config->tasks[1].classes[4].name, ==, "e");
   g_assert_cmpuint (config->input_width, ==, 96);
-  g_assert_nonnull (nddr_tensors_find (nddr_model_get_tensors (named), "nddr.3.up.weight"));
+  g_assert_nonnull (nddr_arrays_find (nddr_model_get_tensors (named), "nddr.3.up.weight"));
 }
 
 static void
 test_port_alone (void)
 {
-  g_autoptr (NddrTensors) tensors = make_state_dict ("port-alone");
+  g_autoptr (NddrArrays) tensors = make_state_dict ("port-alone");
   g_autoptr (NddrModel) model = import (tensors, NULL, NULL);
   g_assert_cmpstr (nddr_model_get_config (model)->tasks[0].name, ==, "depth");
   g_assert_cmpint (nddr_model_get_config (model)->fusion, ==, NDDR_FUSION_NONE);
@@ -211,15 +212,15 @@ test_port_alone (void)
 }
 
 /* The tensors but those whose names hold @part. */
-static NddrTensors *
-without (const NddrTensors *tensors, const char *part)
+static NddrArrays *
+without (const NddrArrays *tensors, const char *part)
 {
-  NddrTensors *rest = nddr_tensors_new ();
+  NddrArrays *rest = nddr_arrays_new ();
   for (guint i = 0; i < tensors->arrays->len; i++) {
     const NddrArray *from = tensors->arrays->pdata[i];
     if (strstr (from->name, part))
       continue;
-    nddr_tensors_take (rest, nddr_array_copy (from, from->name));
+    nddr_arrays_take (rest, nddr_array_copy (from, from->name));
   }
   return rest;
 }
@@ -227,10 +228,10 @@ without (const NddrTensors *tensors, const char *part)
 static void
 expect_same (const NddrModel *a, const NddrModel *b)
 {
-  const NddrTensors *x = nddr_model_get_tensors (a), *y = nddr_model_get_tensors (b);
+  const NddrArrays *x = nddr_model_get_tensors (a), *y = nddr_model_get_tensors (b);
   g_assert_cmpuint (x->arrays->len, ==, y->arrays->len);
   for (guint i = 0; i < x->arrays->len; i++) {
-    const NddrArray *p = x->arrays->pdata[i], *q = nddr_tensors_find (y, p->name);
+    const NddrArray *p = x->arrays->pdata[i], *q = nddr_arrays_find (y, p->name);
     g_assert_nonnull (q);
     g_assert_cmpmem (p->data, p->n_elements * sizeof (float), q->data, q->n_elements * sizeof (float));
   }
@@ -240,24 +241,24 @@ expect_same (const NddrModel *a, const NddrModel *b)
 static void
 test_port_twins (void)
 {
-  g_autoptr (NddrTensors) tensors = make_state_dict ("port"), stages = without (tensors, "features."), features = without (tensors, "stages.");
+  g_autoptr (NddrArrays) tensors = make_state_dict ("port"), stages = without (tensors, "features."), features = without (tensors, "stages.");
   g_autoptr (NddrModel) model = import (tensors, NULL, NULL), by_stages = import (stages, NULL, NULL), by_features = import (features, NULL, NULL);
   expect_same (model, by_stages);
   expect_same (model, by_features);
 }
 
 static void
-replace (NddrTensors *tensors, const char *name, guint n_dims, gint64 first)
+replace (NddrArrays *tensors, const char *name, guint n_dims, gint64 first)
 {
   const gint64 dims[] = { first, 1, 1, 1, 1 };
-  nddr_tensors_take (tensors, nddr_array_new (name, n_dims, dims));
+  nddr_arrays_take (tensors, nddr_array_new (name, n_dims, dims));
 }
 
 /* What importing says without the tensors whose names hold @part. */
 static void
-expect_missing (const NddrTensors *tensors, const char *part, const char *says)
+expect_missing (const NddrArrays *tensors, const char *part, const char *says)
 {
-  g_autoptr (NddrTensors) less = without (tensors, part);
+  g_autoptr (NddrArrays) less = without (tensors, part);
   expect_error (less, NULL, says);
 }
 
@@ -266,8 +267,8 @@ test_port_errors (void)
 {
   static const char *const sets[] = { "model.fusion=none", NULL };
   static const NddrClass classes[] = { { (char *) "a", 1 } };
-  g_autoptr (NddrTensors) tensors = make_state_dict ("port"), other = make_state_dict ("port");
-  NddrArray *twin = nddr_tensors_find (tensors, "net2.features.19.weight");
+  g_autoptr (NddrArrays) tensors = make_state_dict ("port"), other = make_state_dict ("port");
+  NddrArray *twin = nddr_arrays_find (tensors, "net2.features.19.weight");
   expect_missing (tensors, "bn2", "nddrs.nddrs.0.bn2.weight\" is missing|cannot be imported");
   expect_missing (tensors, "net1.head.8.bias", "net1.head.8.bias\" is missing");
   expect_missing (tensors, "net2.", "net2.head.8.weight\" is missing");
@@ -301,8 +302,8 @@ test_port_errors (void)
 
   /* a file of no bytes that calls for gigabytes */
   const gint64 dims[] = { G_MAXINT, 0, 1, 1 };
-  g_autoptr (NddrTensors) hollow = make_state_dict ("port"), many = make_state_dict ("port");
-  nddr_tensors_take (hollow, nddr_array_new ("net1.head.8.weight", 4, dims));
+  g_autoptr (NddrArrays) hollow = make_state_dict ("port"), many = make_state_dict ("port");
+  nddr_arrays_take (hollow, nddr_array_new ("net1.head.8.weight", 4, dims));
   expect_error (hollow, NULL, "net1.head.8.weight|not a convolution's");
   replace (many, "net1.head.8.weight", 4, 256);
   expect_error (many, NULL, "256 channels|at most 255 classes");
@@ -311,8 +312,8 @@ test_port_errors (void)
 static void
 test_port_numbers (void)
 {
-  g_autoptr (NddrTensors) tensors = make_state_dict ("port");
-  nddr_tensors_find (tensors, "nddrs.nddrs.1.bn1.running_var")->data[3] = -1;
+  g_autoptr (NddrArrays) tensors = make_state_dict ("port");
+  nddr_arrays_find (tensors, "nddrs.nddrs.1.bn1.running_var")->data[3] = -1;
   expect_error (tensors, NULL, "nddr.2.normal.bn.running_var|expected variances");
 }
 
@@ -325,12 +326,12 @@ test_backbone (gconstpointer data)
   g_autoptr (JsonNode) node = describe (name);
   JsonObject *object = json_node_get_object (node);
   JsonObject *names = json_object_get_null_member (object, "names") ? NULL : json_object_get_object_member (object, "names");
-  g_autoptr (NddrTensors) tensors = make_state_dict (name);
+  g_autoptr (NddrArrays) tensors = make_state_dict (name);
   g_hash_table_insert (tensors->metadata, g_strdup ("license"), g_strdup ("BSD-3-Clause"));
   g_autofree char *about = NULL;
   g_autoptr (NddrModel) model = import (tensors, NULL, &about);
   const NddrConfig *config = nddr_model_get_config (model);
-  const NddrTensors *made = nddr_model_get_tensors (model);
+  const NddrArrays *made = nddr_model_get_tensors (model);
   guint n_trunk = 0;
   g_assert_cmpstr (nddr_backbone_name (config->backbone), ==, json_object_get_string_member (object, "backbone"));
   g_assert_cmpint (config->fusion, ==, NDDR_FUSION_SHARED);
@@ -342,7 +343,7 @@ test_backbone (gconstpointer data)
     if (!g_str_has_prefix (array->name, "shared."))
       continue;
     const char *ours = array->name + strlen ("shared.");
-    const NddrArray *from = nddr_tensors_find (tensors, names ? json_object_get_string_member (names, ours) : ours);
+    const NddrArray *from = nddr_arrays_find (tensors, names ? json_object_get_string_member (names, ours) : ours);
     g_assert_nonnull (from);
     g_assert_cmpmem (array->data, array->n_elements * sizeof (float), from->data, from->n_elements * sizeof (float));
     n_trunk++;
@@ -356,7 +357,7 @@ test_backbone_options (void)
   static const NddrClass classes[] = { { (char *) "a", 1 }, { (char *) "b", 2 } };
   static const char *const sets[] = { "model.fusion=nddr", "model.head_width=0.0625", "model.output_stride=16", NULL };
   static const char *const wrong_backbone[] = { "model.backbone=vgg16", NULL }, *const wrong_key[] = { "model.colour=red", NULL };
-  g_autoptr (NddrTensors) tensors = make_state_dict ("mobilenet_v2");
+  g_autoptr (NddrArrays) tensors = make_state_dict ("mobilenet_v2");
   NddrImportOptions options = { "normal;where:segmentation;depth", classes, 2, 320, 240, sets };
   g_autoptr (NddrModel) model = import (tensors, &options, NULL);
   const NddrConfig *config = nddr_model_get_config (model);
@@ -364,8 +365,8 @@ test_backbone_options (void)
   g_assert_cmpuint (config->tasks[1].n_classes, ==, 2);
   g_assert_cmpuint (config->input_height, ==, 240);
   g_assert_cmpuint (config->output_stride, ==, 16);
-  g_assert_nonnull (nddr_tensors_find (nddr_model_get_tensors (model), "depth.features.17.conv.3.running_var"));
-  g_assert_nonnull (nddr_tensors_find (nddr_model_get_tensors (model), "nddr.5.where.weight"));
+  g_assert_nonnull (nddr_arrays_find (nddr_model_get_tensors (model), "depth.features.17.conv.3.running_var"));
+  g_assert_nonnull (nddr_arrays_find (nddr_model_get_tensors (model), "nddr.5.where.weight"));
 
   expect_error (tensors, &(NddrImportOptions){ .sets = wrong_backbone }, "MobileNet V2|vgg16");
   expect_error (tensors, &(NddrImportOptions){ .sets = wrong_key }, "colour");
@@ -378,7 +379,7 @@ test_backbone_options (void)
 static void
 test_backbone_errors (void)
 {
-  g_autoptr (NddrTensors) tensors = make_state_dict ("vgg16"), empty = nddr_tensors_new (), other = nddr_tensors_new ();
+  g_autoptr (NddrArrays) tensors = make_state_dict ("vgg16"), empty = nddr_arrays_new (), other = nddr_arrays_new ();
   replace (tensors, "features.10.weight", 4, 40);
   expect_error (tensors, NULL, "8, 16, 40, 64, 64 channels|VGG-16");
   replace (tensors, "features.10.weight", 4, 32);
@@ -394,7 +395,7 @@ test_backbone_errors (void)
 static void
 test_not_weights (void)
 {
-  g_autoptr (NddrTensors) tensors = make_state_dict ("port-alone");
+  g_autoptr (NddrArrays) tensors = make_state_dict ("port-alone");
   g_autoptr (NddrModel) model = import (tensors, NULL, NULL);
   g_autoptr (GError) error = NULL;
   g_autofree char *about = NULL;
@@ -436,12 +437,12 @@ test_changed (gconstpointer data)
 {
   static const gint64 sizes[] = { 0, 1, 3, 7, 8, 64, G_MAXINT32 };
   g_autoptr (GRand) rand = g_rand_new_with_seed (1);
-  g_autoptr (NddrTensors) other = make_state_dict (g_str_equal (data, "port") ? "vgg16" : "port");
-  g_autoptr (NddrTensors) whole = make_state_dict (data);
+  g_autoptr (NddrArrays) other = make_state_dict (g_str_equal (data, "port") ? "vgg16" : "port");
+  g_autoptr (NddrArrays) whole = make_state_dict (data);
   int made = 0;
 
   for (int i = 0; i < 60; i++) {
-    g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+    g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
     g_autoptr (GError) error = NULL;
     g_autofree char *about = NULL;
     int changed = g_rand_int_range (rand, 0, whole->arrays->len), way = g_rand_int_range (rand, 0, 4);
@@ -454,7 +455,7 @@ test_changed (gconstpointer data)
       gint64 dims[NDDR_ARRAY_MAX_DIMS];
       NddrArray *copy;
 
-      if ((k == changed && way == 2) || nddr_tensors_find (tensors, name))
+      if ((k == changed && way == 2) || nddr_arrays_find (tensors, name))
         continue;
       memcpy (dims, from->dims, sizeof dims);
       if (k == changed && way == 3) {
@@ -468,7 +469,7 @@ test_changed (gconstpointer data)
       }
       copy = nddr_array_new (name, n_dims, dims);
       memcpy (copy->data, from->data, MIN (copy->n_elements, from->n_elements) * sizeof (float));
-      nddr_tensors_take (tensors, copy);
+      nddr_arrays_take (tensors, copy);
     }
     g_autoptr (NddrModel) model = try_import (tensors, NULL, &about, &error);
     g_assert_true ((model == NULL) == (error != NULL));
@@ -505,7 +506,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/import/changed/port", "port", test_changed);
   g_test_add_data_func ("/import/changed/resnet50", "resnet50", test_changed);
   int status = g_test_run ();
-  nddr_tensors_free (goldens);
+  nddr_arrays_free (goldens);
   g_unlink (path);
   g_rmdir (folder);
   g_free (path);

@@ -16,11 +16,11 @@ static const char json[] = "{\"backbone\":\"vgg16\",\"width\":0.03,\"fusion\":\"
     "\"input\":{\"width\":64,\"height\":48,\"mean\":[0,0,0],\"std\":[1,1,1]}}";
 
 /* (transfer full): the tensors of the config above, with the metadata that its file has. */
-static NddrTensors *
+static NddrArrays *
 make_tensors (void)
 {
   g_autoptr (NddrConfig) config = nddr_config_parse (json, NULL);
-  NddrTensors *tensors = generate_model (config, TRUNK_NORM, FALSE);
+  NddrArrays *tensors = generate_model (config, TRUNK_NORM, FALSE);
 
   g_hash_table_insert (tensors->metadata, g_strdup ("format"), g_strdup ("nddr"));
   g_hash_table_insert (tensors->metadata, g_strdup ("version"), g_strdup ("1"));
@@ -32,7 +32,7 @@ make_tensors (void)
 static void
 test_load (void)
 {
-  g_autoptr (NddrTensors) tensors = make_tensors ();
+  g_autoptr (NddrArrays) tensors = make_tensors ();
   g_autoptr (NddrModel) model = NULL, again = NULL;
   g_autoptr (GError) error = NULL;
   guint width, height;
@@ -59,9 +59,9 @@ test_load (void)
 
 /* Changes the model's tensors; the load must fail and say all of @says, parts separated by |. */
 static void
-assert_refused (void (*spoil) (NddrTensors *), const char *says)
+assert_refused (void (*spoil) (NddrArrays *), const char *says)
 {
-  g_autoptr (NddrTensors) tensors = make_tensors ();
+  g_autoptr (NddrArrays) tensors = make_tensors ();
   g_auto (GStrv) parts = g_strsplit (says, "|", -1);
   g_autoptr (GError) error = NULL;
 
@@ -75,42 +75,42 @@ assert_refused (void (*spoil) (NddrTensors *), const char *says)
 }
 
 static void
-drop (NddrTensors *tensors, const char *name)
+drop (NddrArrays *tensors, const char *name)
 {
   guint i;
 
-  g_assert_true (g_ptr_array_find (tensors->arrays, nddr_tensors_find (tensors, name), &i));
+  g_assert_true (g_ptr_array_find (tensors->arrays, nddr_arrays_find (tensors, name), &i));
   g_hash_table_remove (tensors->by_name, name);
   g_ptr_array_remove_index (tensors->arrays, i);
 }
 
-static void spoil_missing (NddrTensors *t) { drop (t, "normal.conv3_2.weight"); }
-static void spoil_norm (NddrTensors *t) { drop (t, "nddr.2.normal.bn.running_var"); }
-static void spoil_bias (NddrTensors *t) { drop (t, "segmentation.fc8.bias"); }
-static void spoil_nan (NddrTensors *t) { nddr_tensors_find (t, "segmentation.fc6.weight")->data[7] = NAN; }
-static void spoil_infinite (NddrTensors *t) { nddr_tensors_find (t, "nddr.1.segmentation.weight")->data[0] = -INFINITY; }
-static void spoil_variance (NddrTensors *t) { nddr_tensors_find (t, "normal.fc7.bn.running_var")->data[1] = -1; }
-static void spoil_format (NddrTensors *t) { g_hash_table_remove (t->metadata, "format"); }
-static void spoil_other_format (NddrTensors *t) { g_hash_table_insert (t->metadata, g_strdup ("format"), g_strdup ("pt")); }
-static void spoil_version (NddrTensors *t) { g_hash_table_insert (t->metadata, g_strdup ("version"), g_strdup ("2")); }
-static void spoil_no_config (NddrTensors *t) { g_hash_table_remove (t->metadata, "config"); }
-static void spoil_config (NddrTensors *t) { g_hash_table_insert (t->metadata, g_strdup ("config"), g_strdup ("{\"backbone\":\"vgg61\"}")); }
+static void spoil_missing (NddrArrays *t) { drop (t, "normal.conv3_2.weight"); }
+static void spoil_norm (NddrArrays *t) { drop (t, "nddr.2.normal.bn.running_var"); }
+static void spoil_bias (NddrArrays *t) { drop (t, "segmentation.fc8.bias"); }
+static void spoil_nan (NddrArrays *t) { nddr_arrays_find (t, "segmentation.fc6.weight")->data[7] = NAN; }
+static void spoil_infinite (NddrArrays *t) { nddr_arrays_find (t, "nddr.1.segmentation.weight")->data[0] = -INFINITY; }
+static void spoil_variance (NddrArrays *t) { nddr_arrays_find (t, "normal.fc7.bn.running_var")->data[1] = -1; }
+static void spoil_format (NddrArrays *t) { g_hash_table_remove (t->metadata, "format"); }
+static void spoil_other_format (NddrArrays *t) { g_hash_table_insert (t->metadata, g_strdup ("format"), g_strdup ("pt")); }
+static void spoil_version (NddrArrays *t) { g_hash_table_insert (t->metadata, g_strdup ("version"), g_strdup ("2")); }
+static void spoil_no_config (NddrArrays *t) { g_hash_table_remove (t->metadata, "config"); }
+static void spoil_config (NddrArrays *t) { g_hash_table_insert (t->metadata, g_strdup ("config"), g_strdup ("{\"backbone\":\"vgg61\"}")); }
 
 static void
-spoil_surplus (NddrTensors *t)
+spoil_surplus (NddrArrays *t)
 {
   gint64 dims[] = { 2, 3 };
 
-  nddr_tensors_take (t, nddr_array_new ("optimizer.momentum", 2, dims));
+  nddr_arrays_take (t, nddr_array_new ("optimizer.momentum", 2, dims));
 }
 
 /* as many elements, in other dimensions */
 static void
-spoil_shape (NddrTensors *t)
+spoil_shape (NddrArrays *t)
 {
   gint64 dims[] = { 16, 8 };
 
-  nddr_tensors_take (t, nddr_array_new ("nddr.1.normal.weight", 2, dims));
+  nddr_arrays_take (t, nddr_array_new ("nddr.1.normal.weight", 2, dims));
 }
 
 static void

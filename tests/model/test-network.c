@@ -528,9 +528,9 @@ test_subsets (void)
 /* ---- what a file shows */
 
 static void
-take (NddrTensors *tensors, const char *name, gint64 n)
+take (NddrArrays *tensors, const char *name, gint64 n)
 {
-  nddr_tensors_take (tensors, nddr_array_new (name, 1, &n));
+  nddr_arrays_take (tensors, nddr_array_new (name, 1, &n));
 }
 
 /* One trunk with biases, the other with norms: each has what its file has. */
@@ -538,7 +538,7 @@ static void
 test_file_decides (void)
 {
   g_autoptr (NddrConfig) config = make_config ("vgg16", "sn", "");
-  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
   g_autoptr (NddrNetwork) network = NULL;
   g_autofree char *all = NULL;
 
@@ -560,7 +560,7 @@ test_fold (void)
 {
   g_autoptr (NddrConfig) config = make_config ("vgg16", "n", "\"norm_eps\": 0.25,");
   g_autoptr (NddrNetwork) network = nddr_network_new (config, NULL, NULL, NULL);
-  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
   const NddrLayer *layer = nddr_network_layer (network, 0);
   static const struct { const char *part; float value; } parts[] = {
     { "weight", 3 }, { "bias", 7 }, { "running_mean", 2 }, { "running_var", 3.75f },
@@ -568,14 +568,14 @@ test_fold (void)
   gint64 dims[] = { 64, 3, 3, 3 };
   float weight[64 * 27], bias[64];
 
-  nddr_tensors_take (tensors, nddr_array_new ("n0.conv1_1.weight", 4, dims));
-  nddr_tensors_find (tensors, "n0.conv1_1.weight")->data[27 * 5 + 1] = 10;
+  nddr_arrays_take (tensors, nddr_array_new ("n0.conv1_1.weight", 4, dims));
+  nddr_arrays_find (tensors, "n0.conv1_1.weight")->data[27 * 5 + 1] = 10;
   for (guint p = 0; p < G_N_ELEMENTS (parts); p++) {
     g_autofree char *name = g_strconcat ("n0.conv1_1.bn.", parts[p].part, NULL);
 
     take (tensors, name, 64);
     for (int c = 0; c < 64; c++)
-      nddr_tensors_find (tensors, name)->data[c] = parts[p].value;
+      nddr_arrays_find (tensors, name)->data[c] = parts[p].value;
   }
   nddr_network_fold (network, layer, tensors, weight, bias);
   g_assert_cmpfloat (weight[27 * 5 + 1], ==, 15);

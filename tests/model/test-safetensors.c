@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/half.h>
-#include <nddr/tensors.h>
+#include <nddr/safetensors.h>
 
 #include <glib/gstdio.h>
 #include <math.h>
@@ -46,17 +46,17 @@ make_file (const char *header, gsize data_bytes)
   return path;
 }
 
-static NddrTensors *
+static NddrArrays *
 make_tensors (void)
 {
-  NddrTensors *tensors = nddr_tensors_new ();
+  NddrArrays *tensors = nddr_arrays_new ();
   gint64 matrix[] = { 3, 5 }, filter[] = { 2, 3, 1, 1 }, empty[] = { 0, 4 };
   NddrArray *array;
 
-  nddr_tensors_take (tensors, nddr_array_new ("a.matrix", 2, matrix));
-  nddr_tensors_take (tensors, nddr_array_new ("a \"quoted\" \xc3\xa4", 4, filter));
-  nddr_tensors_take (tensors, nddr_array_new ("scalar", 0, NULL));
-  nddr_tensors_take (tensors, nddr_array_new ("empty", 2, empty));
+  nddr_arrays_take (tensors, nddr_array_new ("a.matrix", 2, matrix));
+  nddr_arrays_take (tensors, nddr_array_new ("a \"quoted\" \xc3\xa4", 4, filter));
+  nddr_arrays_take (tensors, nddr_array_new ("scalar", 0, NULL));
+  nddr_arrays_take (tensors, nddr_array_new ("empty", 2, empty));
   for (guint i = 0; i < tensors->arrays->len; i++) {
     array = tensors->arrays->pdata[i];
     for (gsize j = 0; j < array->n_elements; j++)
@@ -67,11 +67,11 @@ make_tensors (void)
 }
 
 static void
-assert_same (const NddrTensors *a, const NddrTensors *b)
+assert_same (const NddrArrays *a, const NddrArrays *b)
 {
   g_assert_cmpuint (a->arrays->len, ==, b->arrays->len);
   for (guint i = 0; i < a->arrays->len; i++) {
-    const NddrArray *x = a->arrays->pdata[i], *y = nddr_tensors_find (b, x->name);
+    const NddrArray *x = a->arrays->pdata[i], *y = nddr_arrays_find (b, x->name);
 
     g_assert_nonnull (y);
     g_assert_cmpuint (x->n_dims, ==, y->n_dims);
@@ -85,7 +85,7 @@ static void
 test_round_trip (gconstpointer data)
 {
   NddrStore store = (NddrStore) GPOINTER_TO_INT (data);
-  g_autoptr (NddrTensors) tensors = make_tensors (), read = NULL;
+  g_autoptr (NddrArrays) tensors = make_tensors (), read = NULL;
   g_autofree char *path = path_of ("round-trip.safetensors");
   g_autoptr (GError) error = NULL;
 
@@ -101,7 +101,7 @@ test_round_trip (gconstpointer data)
 static void
 test_beside (void)
 {
-  g_autoptr (NddrTensors) tensors = make_tensors ();
+  g_autoptr (NddrArrays) tensors = make_tensors ();
   g_autofree char *where = path_of ("beside"), *path = g_build_filename (where, "a", NULL), *taken = g_build_filename (where, "taken", NULL);
   g_autoptr (GError) error = NULL;
   g_autoptr (GDir) dir = NULL;
@@ -120,7 +120,7 @@ test_beside (void)
 static void
 test_unwritable (void)
 {
-  g_autoptr (NddrTensors) tensors = make_tensors ();
+  g_autoptr (NddrArrays) tensors = make_tensors ();
   g_autofree char *path = path_of ("no such folder/a");
   g_autoptr (GError) error = NULL;
 
@@ -131,13 +131,13 @@ test_unwritable (void)
 static void
 test_half_overflow (void)
 {
-  g_autoptr (NddrTensors) tensors = make_tensors ();
+  g_autoptr (NddrArrays) tensors = make_tensors ();
   g_autofree char *path = path_of ("overflow");
   g_autoptr (GError) error = NULL;
 
-  nddr_tensors_find (tensors, "a.matrix")->data[3] = 65519; /* rounds to 65504 */
+  nddr_arrays_find (tensors, "a.matrix")->data[3] = 65519; /* rounds to 65504 */
   g_assert_true (nddr_safetensors_write (tensors, path, NDDR_STORE_F16, NULL));
-  nddr_tensors_find (tensors, "a.matrix")->data[3] = 65520;
+  nddr_arrays_find (tensors, "a.matrix")->data[3] = 65520;
   g_assert_false (nddr_safetensors_write (tensors, path, NDDR_STORE_F16, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT);
   g_assert_nonnull (strstr (error->message, "a.matrix"));
@@ -175,7 +175,7 @@ test_types (void)
   g_autofree char *path = make_file ("{\"b\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]},"
       "\"n\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[4,12]},\"h\":{\"dtype\":\"F16\",\"shape\":[1,1],\"data_offsets\":[12,14]}}", 14);
   g_autoptr (GError) error = NULL;
-  g_autoptr (NddrTensors) tensors = NULL;
+  g_autoptr (NddrArrays) tensors = NULL;
 
   g_assert_null (nddr_safetensors_read (path, FALSE, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT);
@@ -184,8 +184,8 @@ test_types (void)
   tensors = nddr_safetensors_read (path, TRUE, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (tensors->arrays->len, ==, 2);
-  g_assert_true (nddr_tensors_find (tensors, "b")->data[1] == nddr_bfloat_to_float (0x0302));
-  g_assert_true (nddr_tensors_find (tensors, "h")->data[0] == nddr_half_to_float (0x0d0c));
+  g_assert_true (nddr_arrays_find (tensors, "b")->data[1] == nddr_bfloat_to_float (0x0302));
+  g_assert_true (nddr_arrays_find (tensors, "h")->data[0] == nddr_half_to_float (0x0d0c));
 }
 
 /* ---- what must be refused */
@@ -317,12 +317,12 @@ test_alignment (void)
   const gint64 dims[] = { 1 };
 
   for (int n = 1; n <= 9; n++) {
-    g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+    g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
     g_autofree char *name = g_strnfill (n, 'a'), *bytes = NULL;
     g_autoptr (GError) error = NULL;
     guint64 header;
 
-    nddr_tensors_take (tensors, nddr_array_new (name, 1, dims));
+    nddr_arrays_take (tensors, nddr_array_new (name, 1, dims));
     g_assert_true (nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error));
     g_assert_true (g_file_get_contents (path, &bytes, NULL, NULL));
     memcpy (&header, bytes, sizeof header);
@@ -333,7 +333,7 @@ test_alignment (void)
 static void
 test_truncated (void)
 {
-  g_autoptr (NddrTensors) tensors = make_tensors ();
+  g_autoptr (NddrArrays) tensors = make_tensors ();
   g_autofree char *path = path_of ("whole"), *cut = path_of ("cut"), *bytes = NULL;
   gsize length = 0;
 

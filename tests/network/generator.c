@@ -74,7 +74,7 @@ trunk_affine_from_name (const char *name)
 
 typedef struct
 {
-  NddrTensors *tensors;
+  NddrArrays *tensors;
   TrunkAffine affine;
   gboolean calm;
 } Generate;
@@ -86,19 +86,19 @@ generate (const NddrLayer *layer, int branch, const char *name, guint n_dims, co
   gboolean plain = layer->role == NDDR_ROLE_TRUNK && to->affine == TRUNK_BIAS;
 
   if (!plain || g_str_has_prefix (name + strlen (layer->names[branch]), ".weight"))
-    nddr_tensors_take (to->tensors, generate_parameter (name, n_dims, dims, to->calm));
+    nddr_arrays_take (to->tensors, generate_parameter (name, n_dims, dims, to->calm));
   if (n_dims == 4 && layer->role == NDDR_ROLE_TRUNK && to->affine != TRUNK_NORM) {
     g_autofree char *bias = g_strconcat (layer->names[branch], ".bias", NULL);
 
-    nddr_tensors_take (to->tensors, generate_parameter (bias, 1, dims, to->calm));
+    nddr_arrays_take (to->tensors, generate_parameter (bias, 1, dims, to->calm));
   }
 }
 
-NddrTensors *
+NddrArrays *
 generate_model (const NddrConfig *config, TrunkAffine affine, gboolean calm)
 {
   g_autoptr (NddrNetwork) network = nddr_network_new (config, NULL, NULL, NULL);
-  Generate to = { nddr_tensors_new (), affine, calm };
+  Generate to = { nddr_arrays_new (), affine, calm };
 
   g_assert_nonnull (network);
   nddr_network_foreach_tensor (network, generate, &to);

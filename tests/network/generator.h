@@ -4,7 +4,7 @@
 #pragma once
 
 #include <nddr/network.h>
-#include <nddr/tensors.h>
+#include <nddr/arrays.h>
 
 /** Which of a bias and a normalisation a trunk's convolutions have (vgg16). */
 typedef enum { TRUNK_NORM, TRUNK_BIAS, TRUNK_BOTH } TrunkAffine;
@@ -13,7 +13,7 @@ typedef enum { TRUNK_NORM, TRUNK_BIAS, TRUNK_BOTH } TrunkAffine;
 TrunkAffine trunk_affine_from_name (const char *name);
 /** (transfer full): every tensor of the config's network.  @calm: what training goldens start from: few elements lie near a
  * ReLU's kink. */
-NddrTensors *generate_model (const NddrConfig *config, TrunkAffine affine, gboolean calm);
+NddrArrays *generate_model (const NddrConfig *config, TrunkAffine affine, gboolean calm);
 /** One tensor of a model. */
 NddrArray *generate_parameter (const char *name, guint n_dims, const gint64 *dims, gboolean calm);
 /** [batch][height][width][stride], channels 0 to 2 set, the others 0. (transfer full) */

@@ -14,7 +14,7 @@
 #include <string.h>
 
 static gboolean
-run (NddrProgram *program, const NddrInference *inference, const NddrNetwork *network, const NddrTensors *tensors, const char *name, GError **error)
+run (NddrProgram *program, const NddrInference *inference, const NddrNetwork *network, const NddrArrays *tensors, const char *name, GError **error)
 {
   const NddrTensor *input = inference->input;
   g_autofree float *picture = generate_picture (name, 1, input->height, input->width, input->stride);
@@ -47,7 +47,7 @@ static gboolean
 run_config (const char *json, const char *name, NddrFamily family, const char *path, GError **error)
 {
   g_autoptr (NddrConfig) config = nddr_config_parse (json, error);
-  g_autoptr (NddrTensors) tensors = config ? generate_model (config, TRUNK_NORM, FALSE) : NULL, heads = nddr_tensors_new ();
+  g_autoptr (NddrArrays) tensors = config ? generate_model (config, TRUNK_NORM, FALSE) : NULL, heads = nddr_arrays_new ();
   g_autoptr (NddrNetwork) network = config ? nddr_network_new (config, tensors, NULL, error) : NULL;
   g_autoptr (NddrDevice) device = network ? nddr_device_open (NULL, error) : NULL;
   NddrInference *inference;
@@ -71,7 +71,7 @@ run_config (const char *json, const char *name, NddrFamily family, const char *p
 
     ok = head != NULL;
     if (ok)
-      nddr_tensors_take (heads, head);
+      nddr_arrays_take (heads, head);
   }
   ok = ok && nddr_safetensors_write (heads, path, NDDR_STORE_F32, error);
   nddr_inference_free (inference);

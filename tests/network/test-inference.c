@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-static NddrTensors *goldens;
+static NddrArrays *goldens;
 
 typedef struct
 {
@@ -50,7 +50,7 @@ static double *
 golden_of (const char *name, const NddrTask *task, const NddrBranches *head)
 {
   g_autofree char *key = g_strconcat (name, "/", task->name, NULL);
-  const NddrArray *array = nddr_tensors_find (goldens, key);
+  const NddrArray *array = nddr_arrays_find (goldens, key);
   double *dense;
 
   g_assert_nonnull (array);
@@ -219,6 +219,6 @@ main (int argc, char **argv)
   add ("uneven", "resnet18-four", "gpu", &gpu, test_uneven);
   add ("alone", "resnet50-16-aspp-nddr", "gpu", &gpu, test_alone);
   status = g_test_run ();
-  nddr_tensors_free (goldens);
+  nddr_arrays_free (goldens);
   return check_finish (status);
 }

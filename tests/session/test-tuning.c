@@ -21,7 +21,7 @@
 static char *folder;
 static NddrConfig *config;
 static NddrNetwork *network;
-static NddrTensors *tensors;
+static NddrArrays *tensors;
 
 static NddrDevice *
 open_device (void)
@@ -372,7 +372,7 @@ main (int argc, char **argv)
   result = g_test_run ();
   nddr_network_free (network);
   nddr_config_free (config);
-  nddr_tensors_free (tensors);
+  nddr_arrays_free (tensors);
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   for (const char *name; (name = g_dir_read_name (dir));) {
     g_autofree char *path = g_build_filename (folder, name, NULL);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <nddr/safetensors.h>
 #include <train/checkpoint.h>
 
 static char *tool, *folder;
@@ -137,7 +138,7 @@ compare_logs (const char *a, const char *b, double bound)
 static void
 compare_models (const char *start, const char *a, const char *b, double bound)
 {
-  NddrTensors *tensors[3];
+  NddrArrays *tensors[3];
   const char *const names[] = { start, a, b };
   double moved = 0, off = 0;
   for (int i = 0; i < 3; i++) {
@@ -147,7 +148,7 @@ compare_models (const char *start, const char *a, const char *b, double bound)
     g_assert_no_error (error);
   }
   for (guint t = 0; t < tensors[0]->arrays->len; t++) {
-    const NddrArray *x = tensors[0]->arrays->pdata[t], *p = nddr_tensors_find (tensors[1], x->name), *q = nddr_tensors_find (tensors[2], x->name);
+    const NddrArray *x = tensors[0]->arrays->pdata[t], *p = nddr_arrays_find (tensors[1], x->name), *q = nddr_arrays_find (tensors[2], x->name);
     for (gsize i = 0; i < x->n_elements; i++) {
       moved += pow ((double) p->data[i] - x->data[i], 2);
       off += pow ((double) p->data[i] - q->data[i], 2);
@@ -156,7 +157,7 @@ compare_models (const char *start, const char *a, const char *b, double bound)
   g_test_message ("%s and %s: weights are within %.2g of what they moved", a, b, sqrt (off / moved));
   g_assert_cmpfloat (sqrt (off), <=, bound * sqrt (moved));
   for (int i = 0; i < 3; i++)
-    nddr_tensors_free (tensors[i]);
+    nddr_arrays_free (tensors[i]);
 }
 
 /* With dropout, shuffled pictures with ignored pixels, two batches a step, and weights that are learnt from the losses. */

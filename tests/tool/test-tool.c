@@ -194,7 +194,7 @@ save_telling_model (const char *name, const char *description)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *from = in_folder ("model.safetensors"), *to = in_folder (name);
-  g_autoptr (NddrTensors) tensors = nddr_safetensors_read (from, TRUE, &error);
+  g_autoptr (NddrArrays) tensors = nddr_safetensors_read (from, TRUE, &error);
   g_assert_no_error (error);
   g_hash_table_insert (tensors->metadata, g_strdup ("description"), g_strdup (description));
   nddr_safetensors_write (tensors, to, NDDR_STORE_F32, &error);
@@ -589,13 +589,13 @@ make_backbone (const char *path)
   g_autofree char *model_path = in_folder ("model.safetensors");
   g_autoptr (NddrModel) model = nddr_model_load (model_path, &error);
   g_assert_no_error (error);
-  const NddrTensors *tensors = nddr_model_get_tensors (model);
-  g_autoptr (NddrTensors) backbone = nddr_tensors_new ();
+  const NddrArrays *tensors = nddr_model_get_tensors (model);
+  g_autoptr (NddrArrays) backbone = nddr_arrays_new ();
   for (guint i = 0; i < tensors->arrays->len; i++) {
     const NddrArray *from = tensors->arrays->pdata[i];
     if (!g_str_has_prefix (from->name, "normal.features."))
       continue;
-    nddr_tensors_take (backbone, nddr_array_copy (from, from->name + strlen ("normal.")));
+    nddr_arrays_take (backbone, nddr_array_copy (from, from->name + strlen ("normal.")));
   }
   nddr_safetensors_write (backbone, path, NDDR_STORE_F32, &error);
   g_assert_no_error (error);

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static NddrTensors *file;
+static NddrArrays *file;
 static NddrDevice *device;
 static const char *const *wanted; /* cases; none: all */
 static NddrRanks *ranks; /* NULL: one */
@@ -41,7 +41,7 @@ golden_run (void)
 {
   int status = g_test_run ();
   g_clear_pointer (&device, nddr_device_unref);
-  g_clear_pointer (&file, nddr_tensors_free);
+  g_clear_pointer (&file, nddr_arrays_free);
   nddr_ranks_leave (ranks, FALSE); /* a test that failed did so on all of them, or mpirun sees the status */
   return status;
 }
@@ -174,7 +174,7 @@ golden_load_with (const char *name, NddrFamily family, const char *const *sets, 
   golden->movement_exponent = json_object_get_int_member (training, "movement_exponent");
   NddrConfig *config = nddr_config_parse (metadata (name, ""), &error);
   g_assert_no_error (error);
-  NddrTensors *tensors = generate_model (config, trunk_affine_from_name (metadata (name, ".affine")), TRUE);
+  NddrArrays *tensors = generate_model (config, trunk_affine_from_name (metadata (name, ".affine")), TRUE);
   golden->start = nddr_start_new_from_tensors (config, tensors, &error);
   g_assert_no_error (error);
   g_autofree char *teacher = write_teacher (name);
@@ -325,7 +325,7 @@ const NddrArray *
 golden_tensor (const Golden *golden, const char *what, const char *name)
 {
   g_autofree char *key = g_strconcat (golden->name, "/", what, name ? "/" : "", name ? name : "", NULL);
-  return nddr_tensors_find (file, key);
+  return nddr_arrays_find (file, key);
 }
 
 void

@@ -19,7 +19,7 @@ make_model (const char *json, float shift)
   g_autoptr (GError) error = NULL;
   NddrConfig *config = nddr_config_parse (json, &error);
   g_assert_no_error (error);
-  NddrTensors *tensors = generate_model (config, trunk_affine_from_name ("norm"), TRUE);
+  NddrArrays *tensors = generate_model (config, trunk_affine_from_name ("norm"), TRUE);
   for (guint i = 0; i < tensors->arrays->len; i++) {
     NddrArray *array = tensors->arrays->pdata[i];
     for (gsize k = 0; k < array->n_elements; k++)
@@ -39,10 +39,10 @@ test_mean (void)
   NddrModel *models[] = { make_model (CONFIG (TWO), 0), make_model (CONFIG (TWO), 0.5f), make_model (CONFIG (TWO), 4) };
   g_autoptr (NddrModel) mean = nddr_average_models (models, names, 3, &error);
   g_assert_no_error (error);
-  const NddrTensors *got = nddr_model_get_tensors (mean), *first = nddr_model_get_tensors (models[0]);
+  const NddrArrays *got = nddr_model_get_tensors (mean), *first = nddr_model_get_tensors (models[0]);
   g_assert_cmpuint (got->arrays->len, ==, first->arrays->len);
   for (guint i = 0; i < got->arrays->len; i++) {
-    const NddrArray *x = got->arrays->pdata[i], *y = nddr_tensors_find (first, x->name);
+    const NddrArray *x = got->arrays->pdata[i], *y = nddr_arrays_find (first, x->name);
     for (gsize k = 0; k < x->n_elements; k++)
       g_assert_cmpfloat_with_epsilon (x->data[k], y->data[k] + 1.5, 1e-5);
   }
@@ -71,10 +71,10 @@ test_more_tensors (void)
   g_autoptr (GError) error = NULL;
   NddrConfig *config = nddr_config_parse (CONFIG (TWO), &error);
   g_assert_no_error (error);
-  NddrTensors *tensors = generate_model (config, trunk_affine_from_name ("norm"), TRUE);
-  const gint64 dims[] = { nddr_tensors_find (tensors, "normal.conv1_1.weight")->dims[0] };
-  g_assert_null (nddr_tensors_find (tensors, "normal.conv1_1.bias"));
-  nddr_tensors_take (tensors, nddr_array_new ("normal.conv1_1.bias", 1, dims));
+  NddrArrays *tensors = generate_model (config, trunk_affine_from_name ("norm"), TRUE);
+  const gint64 dims[] = { nddr_arrays_find (tensors, "normal.conv1_1.weight")->dims[0] };
+  g_assert_null (nddr_arrays_find (tensors, "normal.conv1_1.bias"));
+  nddr_arrays_take (tensors, nddr_array_new ("normal.conv1_1.bias", 1, dims));
   NddrModel *plain = make_model (CONFIG (TWO), 0), *more = nddr_model_new (config, tensors, &error);
   g_assert_no_error (error);
   for (int i = 0; i < 2; i++) {

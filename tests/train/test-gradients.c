@@ -30,7 +30,7 @@ static void
 compare_gradients (const Golden *golden)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (NddrTensors) got = nddr_tensors_new ();
+  g_autoptr (NddrArrays) got = nddr_arrays_new ();
   const NddrParameters *parameters = nddr_learner_get_training (golden->learner)->parameters;
   nddr_parameters_read (parameters, nddr_learner_get_program (golden->learner), NDDR_PARAMETERS_GRADIENTS, got, "", &error);
   g_assert_no_error (error);

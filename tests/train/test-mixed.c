@@ -112,11 +112,11 @@ test_follows (gconstpointer name)
   g_test_message ("worst %.2g, %d overflows", worst, (int) scaler->overflows);
 }
 
-static NddrTensors *
+static NddrArrays *
 read_all (const Golden *golden)
 {
   g_autoptr (GError) error = NULL;
-  NddrTensors *tensors = nddr_tensors_new ();
+  NddrArrays *tensors = nddr_arrays_new ();
   nddr_learner_read (golden->learner, TRUE, tensors, &error);
   g_assert_no_error (error);
   return tensors;
@@ -124,11 +124,11 @@ read_all (const Golden *golden)
 
 /* @statistics: running ones too, which a step without an update changes as PyTorch's does. */
 static void
-expect_same (const NddrTensors *a, const NddrTensors *b, gboolean statistics)
+expect_same (const NddrArrays *a, const NddrArrays *b, gboolean statistics)
 {
   g_assert_cmpuint (a->arrays->len, ==, b->arrays->len);
   for (guint i = 0; i < a->arrays->len; i++) {
-    const NddrArray *one = a->arrays->pdata[i], *other = nddr_tensors_find (b, one->name);
+    const NddrArray *one = a->arrays->pdata[i], *other = nddr_arrays_find (b, one->name);
     if (!statistics && strstr (one->name, ".running_"))
       continue;
     if (memcmp (one->data, other->data, one->n_elements * sizeof (float)) != 0)
@@ -144,14 +144,14 @@ test_overflow (gconstpointer name)
   g_autoptr (Golden) other = load (name, mixed);
   if (!golden)
     return;
-  g_autoptr (NddrTensors) before = read_all (golden);
+  g_autoptr (NddrArrays) before = read_all (golden);
   NddrScaler *scaler = nddr_learner_get_scaler (golden->learner);
   const NddrOutcome *outcome = nddr_learner_get_outcome (golden->learner);
   double losses[8], first[8], scale = scaler->scale = ldexp (1, 24);
   gint64 t = 0;
   step (golden, 1, t++, first);
   for (; outcome->skipped; t++) {
-    g_autoptr (NddrTensors) now = read_all (golden);
+    g_autoptr (NddrArrays) now = read_all (golden);
     expect_same (before, now, FALSE);
     g_assert_false (isfinite (outcome->gradient_norm));
     g_assert_cmpfloat (outcome->loss_scale, ==, scale);
@@ -167,7 +167,7 @@ test_overflow (gconstpointer name)
 
   nddr_learner_get_scaler (other->learner)->scale = scale;
   step (other, 1, 0, losses);
-  g_autoptr (NddrTensors) late = read_all (golden), at_once = read_all (other);
+  g_autoptr (NddrArrays) late = read_all (golden), at_once = read_all (other);
   expect_same (late, at_once, FALSE);
 }
 
@@ -234,7 +234,7 @@ test_restore (gconstpointer name)
     step (golden, i, t, losses);
     step (other, i, t, losses);
   }
-  g_autoptr (NddrTensors) one = read_all (golden), two = read_all (other);
+  g_autoptr (NddrArrays) one = read_all (golden), two = read_all (other);
   expect_same (one, two, TRUE);
 }
 
@@ -250,7 +250,7 @@ test_falls_back (gconstpointer name)
   *nddr_learner_get_scaler (golden->learner) = (NddrScaler){ .scale = 512, .steps = 7, .overflows = 3 };
   step (golden, 1, 0, losses);
   step (other, 1, 0, losses);
-  g_autoptr (NddrTensors) one = read_all (golden), two = read_all (other);
+  g_autoptr (NddrArrays) one = read_all (golden), two = read_all (other);
   expect_same (one, two, TRUE);
   g_autoptr (NddrCheckpoint) checkpoint = save_and_load (golden, 1);
   NddrScaler kept;

@@ -9,11 +9,11 @@
 #define STEPS 2
 
 /* All that STEPS steps leave. */
-static NddrTensors *
+static NddrArrays *
 train (const Golden *golden)
 {
   g_autoptr (GError) error = NULL;
-  NddrTensors *after = nddr_tensors_new ();
+  NddrArrays *after = nddr_arrays_new ();
   double losses[8];
   for (int t = 1; t <= STEPS; t++) {
     g_autoptr (NddrBatch) batch = golden_batch (golden, t);
@@ -40,10 +40,10 @@ check_case (const char *name, NddrFamily family, const char *more)
   g_assert_cmpuint (least->bytes, <, most->bytes);
   g_assert_cmpuint (least->all_kept, ==, most->bytes);
 
-  g_autoptr (NddrTensors) one = train (a), other = train (b);
+  g_autoptr (NddrArrays) one = train (a), other = train (b);
   g_assert_cmpuint (one->arrays->len, ==, other->arrays->len);
   for (guint i = 0; i < one->arrays->len; i++) {
-    const NddrArray *x = one->arrays->pdata[i], *y = nddr_tensors_find (other, x->name);
+    const NddrArray *x = one->arrays->pdata[i], *y = nddr_arrays_find (other, x->name);
     if (!y || memcmp (x->data, y->data, x->n_elements * sizeof (float)) != 0)
       g_error ("%s: %s differs", name, x->name);
   }

@@ -51,7 +51,7 @@ start (const NddrRecipe *recipe, guint n_classes, const char *const *inits)
 static const NddrArray *
 find (const NddrStart *made, const char *name)
 {
-  const NddrArray *array = nddr_tensors_find (made->tensors, name);
+  const NddrArray *array = nddr_arrays_find (made->tensors, name);
   if (!array)
     g_error ("there is no %s", name);
   return array;
@@ -101,7 +101,7 @@ static char *
 save (const NddrStart *made, const char *name, const char *trunk)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
   g_autofree char *prefix = g_strconcat (trunk ? trunk : "", trunk ? "." : "", NULL);
   char *path = fixture_path (folder, "%s", name);
   for (guint i = 0; i < made->tensors->arrays->len; i++) {
@@ -109,7 +109,7 @@ save (const NddrStart *made, const char *name, const char *trunk)
     const char *rest = from->name + strlen (prefix);
     if (!g_str_has_prefix (from->name, prefix) || (trunk && !is_backbones (rest)))
       continue;
-    nddr_tensors_take (tensors, nddr_array_copy (from, rest));
+    nddr_arrays_take (tensors, nddr_array_copy (from, rest));
   }
   if (trunk)
     nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error);
@@ -315,19 +315,19 @@ test_resnet_not_whole (void)
   g_autoptr (NddrRecipe) recipe = make_recipe (sets);
   g_autoptr (NddrStart) source = start (recipe, 3, NULL);
   g_autofree char *path = save (source, "whole.safetensors", "normal"), *spoilt = fixture_path (folder, "not-whole.safetensors");
-  g_autoptr (NddrTensors) whole = nddr_safetensors_read (path, FALSE, &error);
+  g_autoptr (NddrArrays) whole = nddr_safetensors_read (path, FALSE, &error);
   g_assert_no_error (error);
   const char *const inits[] = { spoilt, NULL };
   for (guint i = 0; i < 2; i++) {
-    g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+    g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
     for (guint t = 0; t < whole->arrays->len; t++) {
       const NddrArray *from = whole->arrays->pdata[t];
       if (i == 0 && g_str_has_prefix (from->name, "bn1."))
         continue;
-      nddr_tensors_take (tensors, nddr_array_copy (from, from->name));
+      nddr_arrays_take (tensors, nddr_array_copy (from, from->name));
     }
     if (i == 1)
-      nddr_tensors_take (tensors, nddr_array_new ("conv1.bias", 1, dims));
+      nddr_arrays_take (tensors, nddr_array_new ("conv1.bias", 1, dims));
     nddr_safetensors_write (tensors, spoilt, NDDR_STORE_F32, &error);
     g_assert_no_error (error);
     expect_refused (recipe, inits, i ? "conv1.bias\": expected no such tensor" : "bn1.weight\": expected shape");
@@ -341,14 +341,14 @@ test_vgg (void)
   g_autoptr (GError) error = NULL;
   const char *const sets[] = { VGG, NULL };
   g_autoptr (NddrRecipe) recipe = make_recipe (sets);
-  g_autoptr (NddrTensors) tensors = nddr_tensors_new ();
+  g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
   static const struct { const char *name; guint n; gint64 dims[4]; } rows[] = {
     { "features.0.weight", 4, { 8, 3, 3, 3 } }, { "features.0.bias", 1, { 8 } }, { "features.5.weight", 4, { 16, 8, 3, 3 } }, { "features.5.bias", 1, { 16 } },
   };
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
     NddrArray *array = nddr_array_new (rows[i].name, rows[i].n, rows[i].dims);
     array->data[1] = 1 + i;
-    nddr_tensors_take (tensors, array);
+    nddr_arrays_take (tensors, array);
   }
   g_autofree char *path = fixture_path (folder, "vgg.safetensors");
   nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error);
@@ -358,8 +358,8 @@ test_vgg (void)
   g_assert_cmpfloat (find (made, "normal.conv1_1.weight")->data[1], ==, 1);
   g_assert_cmpfloat (find (made, "normal.conv1_1.bias")->data[1], ==, 2);
   g_assert_cmpfloat (find (made, "segmentation.conv2_1.weight")->data[1], ==, 3);
-  g_assert_null (nddr_tensors_find (made->tensors, "normal.conv1_1.bn.weight"));
-  g_assert_nonnull (nddr_tensors_find (made->tensors, "normal.conv1_2.bn.weight"));
+  g_assert_null (nddr_arrays_find (made->tensors, "normal.conv1_1.bn.weight"));
+  g_assert_nonnull (nddr_arrays_find (made->tensors, "normal.conv1_2.bn.weight"));
   g_assert_nonnull (strstr (made->warnings, "no weights for segmentation.conv1_2"));
 }
 
@@ -675,7 +675,7 @@ test_fusion_norm_step (void)
   nddr_augment_plain (&loading.augment, 64, 48, made->config->mean, made->config->std);
   nddr_learner_get_label_size (learner, &loading.augment.label_width, &loading.augment.label_height);
   g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &loading);
-  g_autoptr (NddrTensors) after = nddr_tensors_new ();
+  g_autoptr (NddrArrays) after = nddr_arrays_new ();
   double losses[2];
   NddrBatch *batch = nddr_loader_next (loader, &error);
   g_assert_no_error (error);
@@ -690,7 +690,7 @@ test_fusion_norm_step (void)
     if (!g_str_has_prefix (means->name, "nddr.") || !g_str_has_suffix (means->name, ".running_mean"))
       continue;
     g_autofree char *layer = g_strndup (means->name, strlen (means->name) - strlen ("running_mean")), *var_name = g_strconcat (layer, "running_var", NULL);
-    const NddrArray *vars = nddr_tensors_find (after, var_name), *got_means = find (made, means->name), *got_vars = find (made, var_name);
+    const NddrArray *vars = nddr_arrays_find (after, var_name), *got_means = find (made, means->name), *got_vars = find (made, var_name);
     double relative = g_str_has_prefix (layer, "nddr.1.") ? 1e-4 : 0.2; /* most in channels that are hardly ever above 0 */
     for (gsize c = 0; c < means->n_elements; c++) {
       g_assert_cmpfloat_with_epsilon (got_means->data[c], means->data[c], relative * sqrt (vars->data[c]) + 1e-7);

@@ -36,14 +36,14 @@ static void
 check_movements (const Golden *golden)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (NddrTensors) after = nddr_tensors_new ();
+  g_autoptr (NddrArrays) after = nddr_arrays_new ();
   nddr_learner_read (golden->learner, FALSE, after, &error);
   g_assert_no_error (error);
   double scale = ldexp (1, -golden->movement_exponent), worst = 0;
   guint wrong = 0, compared = 0;
   for (guint i = 0; i < after->arrays->len; i++) {
     NddrArray *array = after->arrays->pdata[i];
-    const NddrArray *before = nddr_tensors_find (golden->start->tensors, array->name), *want = golden_tensor (golden, "movement", array->name);
+    const NddrArray *before = nddr_arrays_find (golden->start->tensors, array->name), *want = golden_tensor (golden, "movement", array->name);
     double distance, norm;
     if (!want)
       continue;

@@ -320,10 +320,10 @@ test_files (void)
   g_assert_nonnull (strstr (next_config, "fusion_norm_init=data"));
   g_autoptr (NddrModel) next_model = nddr_model_load (next_path, &error);
   g_assert_no_error (error);
-  const NddrTensors *before = nddr_model_get_tensors (model), *after = nddr_model_get_tensors (next_model);
+  const NddrArrays *before = nddr_model_get_tensors (model), *after = nddr_model_get_tensors (next_model);
   g_assert_cmpuint (after->arrays->len, ==, before->arrays->len);
   for (guint i = 0; i < before->arrays->len; i++) {
-    const NddrArray *a = before->arrays->pdata[i], *b = nddr_tensors_find (after, a->name);
+    const NddrArray *a = before->arrays->pdata[i], *b = nddr_arrays_find (after, a->name);
     g_assert_cmpmem (a->data, a->n_elements * sizeof (float), b->data, b->n_elements * sizeof (float));
   }
 }
@@ -437,7 +437,7 @@ rename_class (const char *path)
   g_autoptr (NddrModel) model = nddr_model_load (path, &error);
   g_assert_no_error (error);
   NddrConfig *config = nddr_config_copy (nddr_model_get_config (model));
-  NddrTensors *tensors = nddr_safetensors_read (path, FALSE, &error);
+  NddrArrays *tensors = nddr_safetensors_read (path, FALSE, &error);
   g_assert_no_error (error);
   g_free (config->tasks[0].classes[2].name);
   config->tasks[0].classes[2].name = g_strdup ("ocean");
@@ -551,7 +551,7 @@ test_patience (void)
 
   /* had all before been worse, the fifth would be the best, and the sixth the first one since */
   g_autofree char *path = g_build_filename (run, "checkpoint.safetensors", NULL);
-  g_autoptr (NddrTensors) tensors = nddr_safetensors_read (path, TRUE, &error);
+  g_autoptr (NddrArrays) tensors = nddr_safetensors_read (path, TRUE, &error);
   g_assert_no_error (error);
   g_hash_table_replace (tensors->metadata, g_strdup ("best"), g_strdup ("1000"));
   nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error);
@@ -664,7 +664,7 @@ test_beyond_half (void)
   g_autoptr (NddrRecipe) recipe = make_recipe ("train.steps=1", NULL);
   train (recipe, first, FALSE, NULL, NULL, &finished, &error);
   g_assert_no_error (error);
-  g_autoptr (NddrTensors) tensors = nddr_safetensors_read (made, TRUE, &error);
+  g_autoptr (NddrArrays) tensors = nddr_safetensors_read (made, TRUE, &error);
   g_assert_no_error (error);
   for (guint i = 0; i < tensors->arrays->len; i++) {
     NddrArray *array = tensors->arrays->pdata[i];

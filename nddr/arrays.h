@@ -1,4 +1,4 @@
-/* Named tensors in host memory, and the safetensors files that hold them.
+/* Named tensors in host memory.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -34,29 +34,14 @@ typedef struct
   GPtrArray *arrays;    /* of NddrArray, owned */
   GHashTable *by_name;  /* char* -> NddrArray*, neither owned */
   GHashTable *metadata; /* char* -> char*, owned */
-} NddrTensors;
+} NddrArrays;
 
-NddrTensors *nddr_tensors_new (void);
-void nddr_tensors_free (NddrTensors *tensors);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrTensors, nddr_tensors_free)
+NddrArrays *nddr_arrays_new (void);
+void nddr_arrays_free (NddrArrays *tensors);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrArrays, nddr_arrays_free)
 
 /** Takes @array; replaces one of the same name. */
-void nddr_tensors_take (NddrTensors *tensors, NddrArray *array);
-NddrArray *nddr_tensors_find (const NddrTensors *tensors, const char *name);
-
-/** What a safetensors file's tensors are stored as. */
-typedef enum
-{
-  NDDR_STORE_F32,
-  NDDR_STORE_F16,
-} NddrStore;
-
-/** Reads a safetensors file: F32, F16 and BF16 become float32; I64/I32 and other types are read past
- * only where @skip_unknown_types (backbones carry num_batches_tracked), else an error.  Every offset,
- * shape and length is checked; nothing in the file is trusted. */
-NddrTensors *nddr_safetensors_read (const char *path, gboolean skip_unknown_types, GError **error);
-
-/** Writes beside @path, then renames over it: a reader never sees half a file. */
-gboolean nddr_safetensors_write (const NddrTensors *tensors, const char *path, NddrStore store, GError **error);
+void nddr_arrays_take (NddrArrays *tensors, NddrArray *array);
+NddrArray *nddr_arrays_find (const NddrArrays *tensors, const char *name);
 
 G_END_DECLS

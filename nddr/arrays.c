@@ -1,7 +1,7 @@
 /* Named tensors in host memory.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <nddr/tensors.h>
+#include <nddr/arrays.h>
 
 #include <string.h>
 
@@ -52,10 +52,10 @@ nddr_print_shape (guint n_dims, const gint64 *dims)
   return g_string_free (text, FALSE);
 }
 
-NddrTensors *
-nddr_tensors_new (void)
+NddrArrays *
+nddr_arrays_new (void)
 {
-  NddrTensors *tensors = g_new0 (NddrTensors, 1);
+  NddrArrays *tensors = g_new0 (NddrArrays, 1);
 
   tensors->arrays = g_ptr_array_new_with_free_func ((GDestroyNotify) nddr_array_free);
   tensors->by_name = g_hash_table_new (g_str_hash, g_str_equal);
@@ -64,7 +64,7 @@ nddr_tensors_new (void)
 }
 
 void
-nddr_tensors_free (NddrTensors *tensors)
+nddr_arrays_free (NddrArrays *tensors)
 {
   if (tensors == NULL)
     return;
@@ -75,9 +75,9 @@ nddr_tensors_free (NddrTensors *tensors)
 }
 
 void
-nddr_tensors_take (NddrTensors *tensors, NddrArray *array)
+nddr_arrays_take (NddrArrays *tensors, NddrArray *array)
 {
-  NddrArray *old = nddr_tensors_find (tensors, array->name);
+  NddrArray *old = nddr_arrays_find (tensors, array->name);
   guint i;
 
   /* the key is the array's own name, so it has to be replaced along with it */
@@ -91,7 +91,7 @@ nddr_tensors_take (NddrTensors *tensors, NddrArray *array)
 }
 
 NddrArray *
-nddr_tensors_find (const NddrTensors *tensors, const char *name)
+nddr_arrays_find (const NddrArrays *tensors, const char *name)
 {
   return g_hash_table_lookup (tensors->by_name, name);
 }
