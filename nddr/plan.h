@@ -99,7 +99,7 @@ typedef struct
 typedef struct
 {
   const NddrKernel *kernel;
-  char *label;  /* the layer it works for: timings are summed by label */
+  char *label;  /* the layer it works for, or "A, B": timings are summed by label */
   NddrBinding bindings[NDDR_STEP_MAX_BINDINGS];
   union
   {

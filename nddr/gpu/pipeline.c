@@ -112,36 +112,48 @@ create_pipeline (NddrDevice *device, NddrPipeline *p, GError **error)
   return ok;
 }
 
-/* A pipeline that a thread makes. */
+/* Pipelines that several threads make, each the next. */
 typedef struct
 {
-  NddrPipeline *pipeline;
-  GError *error; /* why it was not made, or NULL */
-} Job;
+  NddrDevice *device;
+  NddrPipeline **pipelines;
+  GError **errors; /* for each: why it was not made, or NULL */
+  guint n;
+  gint next;       /* atomic */
+} Work;
 
-static void
-run_job (gpointer data, gpointer device)
+static gpointer
+make_pipelines (gpointer data)
 {
-  Job *job = data;
+  Work *work = data;
 
-  create_pipeline (device, job->pipeline, &job->error);
+  for (guint i; (i = g_atomic_int_add (&work->next, 1)) < work->n;)
+    create_pipeline (work->device, work->pipelines[i], &work->errors[i]);
+  return NULL;
 }
 
-/* Makes all @n, on as many threads as there are processors.  @error: of the first that could not be made */
+/* Makes all @n, on as many threads as there are processors or, where there are no more threads to be had, on fewer: this one is the first.
+ * @error: of the first pipeline that could not be made */
 static gboolean
-run_jobs (NddrDevice *device, Job *jobs, guint n, GError **error)
+make_side_by_side (NddrDevice *device, NddrPipeline **pipelines, guint n, GError **error)
 {
-  GThreadPool *pool = g_thread_pool_new (run_job, device, MIN (n, g_get_num_processors ()), FALSE, NULL);
+  g_autofree GError **errors = g_new0 (GError *, n);
+  Work work = { device, pipelines, errors, n, 0 };
+  guint n_others = MIN (n, g_get_num_processors ()) - 1;
+  g_autofree GThread **others = g_new0 (GThread *, n_others);
   GError *first = NULL;
 
-  for (guint i = 0; i < n; i++)
-    g_thread_pool_push (pool, &jobs[i], NULL);
-  g_thread_pool_free (pool, FALSE, TRUE);
+  for (guint i = 0; i < n_others; i++)
+    others[i] = g_thread_try_new ("pipelines", make_pipelines, &work, NULL);
+  make_pipelines (&work);
+  for (guint i = 0; i < n_others; i++)
+    if (others[i])
+      g_thread_join (others[i]);
   for (guint i = 0; i < n; i++)
     if (first == NULL)
-      first = jobs[i].error;
+      first = errors[i];
     else
-      g_clear_error (&jobs[i].error);
+      g_clear_error (&errors[i]);
   if (first == NULL)
     return TRUE;
   g_propagate_error (error, first);
@@ -152,8 +164,8 @@ gboolean
 nddr_device_get_pipelines (NddrDevice *device, NddrStep *const *steps, guint n, NddrPipeline **pipelines, GError **error)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&device->pipeline_mutex);
-  g_autofree Job *jobs = g_new0 (Job, n);
-  guint n_jobs = 0;
+  g_autofree NddrPipeline **made = g_new (NddrPipeline *, n);
+  guint n_made = 0;
   gboolean ok = TRUE;
 
   (void) locker;
@@ -164,16 +176,16 @@ nddr_device_get_pipelines (NddrDevice *device, NddrStep *const *steps, guint n, 
     pipelines[i] = g_hash_table_lookup (device->pipelines, &key);
     if (pipelines[i])
       continue;
-    pipelines[i] = jobs[n_jobs++].pipeline = g_memdup2 (&key, sizeof key);
+    pipelines[i] = made[n_made++] = g_memdup2 (&key, sizeof key);
     g_hash_table_add (device->pipelines, pipelines[i]);
     ok = create_layouts (device, pipelines[i], error);
   }
-  ok = ok && (n_jobs == 0 || run_jobs (device, jobs, n_jobs, error));
-  for (guint i = 0; i < n_jobs && !ok; i++) {
-    g_hash_table_remove (device->pipelines, jobs[i].pipeline);
-    pipeline_destroy (device, jobs[i].pipeline);
+  ok = ok && (n_made == 0 || make_side_by_side (device, made, n_made, error));
+  for (guint i = 0; i < n_made && !ok; i++) {
+    g_hash_table_remove (device->pipelines, made[i]);
+    pipeline_destroy (device, made[i]);
   }
-  device->pipeline_cache_dirty |= ok && n_jobs > 0;
+  device->pipeline_cache_dirty |= ok && n_made > 0;
   return ok;
 }
 
