@@ -116,7 +116,7 @@ static gboolean
 check_results (const NddrScene *scene, const NddrFrame *results, GError **error)
 {
   for (guint i = 0; i < scene->n_pictures; i++) {
-    const NddrPicture *picture = &scene->pictures[i];
+    const NddrScenePicture *picture = &scene->pictures[i];
 
     if (results[i].planes[0] && picture->rows > 1 && (gsize) ABS ((gint64) results[i].strides[0]) < picture->row_bytes)
       return nddr_fail (error, NDDR_ERROR_ARGUMENT,
@@ -131,7 +131,7 @@ download (NddrSession *session, guint slot, const NddrFrame *results)
   const NddrScene *scene = session->scene;
 
   for (guint i = 0; i < scene->n_pictures; i++) {
-    const NddrPicture *picture = &scene->pictures[i];
+    const NddrScenePicture *picture = &scene->pictures[i];
 
     if (results[i].planes[0])
       copy_rows (results[i].planes[0], results[i].strides[0], nddr_program_map (scene->program, picture->tensor, slot), picture->pitch,

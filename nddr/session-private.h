@@ -17,7 +17,7 @@ typedef struct
 {
   NddrTensor *tensor;
   gsize row_bytes, pitch, rows;
-} NddrPicture;
+} NddrScenePicture;
 
 /** A program for the frames and outputs that were set, with all from a frame's bytes to the pictures. */
 typedef struct
@@ -25,7 +25,7 @@ typedef struct
   NddrProgram *program;
   NddrTensor *frame, *opacities; /* owned by the program's plan, as are the pictures' */
   NddrPacking packing;           /* of the frame */
-  NddrPicture *pictures;
+  NddrScenePicture *pictures;
   guint n_pictures;
   /* what it was made for */
   NddrFrameFormat input;
@@ -42,7 +42,7 @@ struct _NddrSession
   gboolean *requested;     /* for each task of the model */
   int *widths, *heights;   /* of each value of the network */
   guint slots;
-  NddrScene *scene;            /* NULL until frames are set */
+  NddrScene *scene;        /* NULL until frames are set */
   gboolean has_result;     /* the scene's heads hold a real frame's */
   gint64 uploads[NDDR_PROGRAM_MAX_SLOTS]; /* microseconds that each slot's frame took to copy in */
 

@@ -108,12 +108,12 @@ append_render (NddrSession *session, NddrPlan *plan, const NddrInference *infere
   NddrScene *scene = request->scene;
 
   scene->n_pictures = request->n_outputs;
-  scene->pictures = g_new0 (NddrPicture, request->n_outputs);
+  scene->pictures = g_new0 (NddrScenePicture, request->n_outputs);
   for (guint i = 0; i < request->n_outputs; i++) {
     const NddrOutput *output = &request->outputs[i];
     int t = nddr_session_find_task (session, output->task);
     NddrBranches head = inference->heads[t];
-    NddrPicture *picture = &scene->pictures[i];
+    NddrScenePicture *picture = &scene->pictures[i];
     gsize bytes;
 
     if (output->view == NDDR_VIEW_HEAD) {
