@@ -162,8 +162,8 @@ is_pair (const Walk *walk, int i)
   const NddrLayer *layer = nddr_network_layer (walk->network, i), *next = layer + 1;
 
   return layer->kind == NDDR_LAYER_CONVOLUTION && i + 1 < (int) walk->network->layers->len && next->kind == NDDR_LAYER_DEPTHWISE
-      && next->inputs[0].value == layer->output && next->inputs[0].first == 0 && next->inputs[0].step == 1 && next->branches == layer->branches
-      && walk->readers[layer->output] == 1;
+      && next->inputs[0].value == layer->output && next->inputs[0].first == 0 && (next->inputs[0].step == 1 || next->branches == 1)
+      && next->branches == layer->branches && walk->readers[layer->output] == 1;
 }
 
 /* Both: in one step, where there is a kernel for that and it pays. */
@@ -174,7 +174,7 @@ append_pair (Walk *walk, int i)
   g_autofree NddrBranches *inputs = inputs_of (walk, layer);
   NddrConvolutionDepthwise op = { convolution (walk, i, inputs), depthwise (walk, i + 1) };
 
-  if (nddr_convolution_depthwise_fits (walk->plan, &op) && nddr_convolution_depthwise_pays (&op)) {
+  if (nddr_convolution_depthwise_fits (walk->plan, &op) && nddr_convolution_depthwise_pays (walk->plan, &op)) {
     g_autofree char *label = g_strdup_printf ("%s, %s", layer->label, next->label);
 
     walk->plan->label = g_intern_string (label);

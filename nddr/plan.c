@@ -16,6 +16,7 @@ const NddrTraits nddr_traits_software = {
   .max_shared = 32 << 10,
   .max_invocations = 1024,
   .max_work = INFINITY,
+  .cached = NDDR_CACHED,
 };
 
 const NddrTraits nddr_traits_gpu = {
@@ -28,6 +29,7 @@ const NddrTraits nddr_traits_gpu = {
   .max_shared = 32 << 10,
   .max_invocations = 256,
   .max_work = NDDR_MAX_WORK,
+  .cached = NDDR_CACHED,
 };
 
 static void

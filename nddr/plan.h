@@ -38,11 +38,15 @@ typedef struct
   NddrMatrixSize matrix;
   guint32 cores;           /* that take workgroups, each of them several; 0: unknown */
   guint64 memory;          /* bytes of the largest device-local heap; 0: unknown */
+  gsize cached;            /* bytes of a map that is still in caches when the next step reads it, about */
   const NddrTuning *tuning; /* what was fastest on it, where that was tried; or NULL.  Not owned */
 } NddrTraits;
 
 /** NddrTraits.max_work of GPUs: two thirds of a second at 25 GMAC/s, which is little for a GPU. */
 #define NDDR_MAX_WORK 16e9
+
+/** NddrTraits.cached of software drivers: the second caches of two cores. */
+#define NDDR_CACHED (2 << 20)
 
 /** What lavapipe and a modest GPU have, for tests and printing. */
 extern const NddrTraits nddr_traits_software, nddr_traits_gpu;

@@ -118,6 +118,7 @@ nddr_capabilities_query (VkInstance instance, VkPhysicalDevice physical, NddrCap
     .matrix = nddr_matrix_query (instance, physical),
     .cores = count_cores (physical),
     .memory = c->info.memory,
+    .cached = NDDR_CACHED,
   };
   c->info.matrix[0] = c->traits.matrix.m;
   c->info.matrix[1] = c->traits.matrix.n;

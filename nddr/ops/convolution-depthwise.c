@@ -7,9 +7,6 @@
 
 /* Texels of an input pixel: with more the kernel's loop leaves the cache of instructions, and is slower than two steps. */
 #define MAX_QUADS 8
-/* What the map between should have at least: one that stays in the caches costs little, and each shape takes a driver a third of a second to
- * compile. */
-#define MIN_BETWEEN (2 << 20)
 /* Columns of the result that a strip has, and the pixels of a row that they read: conv_depthwise.comp's. */
 #define COLUMNS 8
 #define PIXELS(stride) ((COLUMNS - 1) * (stride) + 3)
@@ -38,11 +35,13 @@ nddr_convolution_depthwise_fits (const NddrPlan *plan, const NddrConvolutionDept
 }
 
 gboolean
-nddr_convolution_depthwise_pays (const NddrConvolutionDepthwise *op)
+nddr_convolution_depthwise_pays (const NddrPlan *plan, const NddrConvolutionDepthwise *op)
 {
   const NddrTensor *x = op->convolution.inputs[0].tensor;
+  gsize between = (gsize) op->depthwise.branches * x->batch * x->height * x->width * op->depthwise.output.tensor->stride * sizeof (float);
 
-  return (gsize) op->depthwise.branches * x->batch * x->height * x->width * op->depthwise.output.tensor->stride * sizeof (float) >= MIN_BETWEEN;
+  /* there is less to gain where caches keep it, and each shape takes a driver a third of a second to compile */
+  return between >= plan->traits.cached;
 }
 
 void

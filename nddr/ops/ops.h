@@ -90,7 +90,7 @@ typedef struct
 
 /** Whether there is a kernel for it; whether that is expected to be worth its while. */
 gboolean nddr_convolution_depthwise_fits (const NddrPlan *plan, const NddrConvolutionDepthwise *op);
-gboolean nddr_convolution_depthwise_pays (const NddrConvolutionDepthwise *op);
+gboolean nddr_convolution_depthwise_pays (const NddrPlan *plan, const NddrConvolutionDepthwise *op);
 void nddr_convolution_depthwise_forward (NddrPlan *plan, const NddrConvolutionDepthwise *op);
 
 /** Where several processes each hold a part of the batch, all of one size: which this is.  Chance goes by the whole batch, so that what they

@@ -176,9 +176,9 @@ test_fits (void)
   other = op;
   other.convolution.inputs = two;
   g_assert_false (nddr_convolution_depthwise_fits (plan, &other));
-  g_assert_false (nddr_convolution_depthwise_pays (&op)); /* 18 KiB */
+  g_assert_false (nddr_convolution_depthwise_pays (plan, &op)); /* 18 KiB */
   two[0].tensor = check_map (c, "large", 1, 1, 192, 128, 16); /* 2.25 MiB of 24 channels */
-  g_assert_true (nddr_convolution_depthwise_pays (&other));
+  g_assert_true (nddr_convolution_depthwise_pays (plan, &other));
   plan->traits.max_storage_range = 4096;
   g_assert_false (nddr_convolution_depthwise_fits (plan, &op));
   check_end (c);

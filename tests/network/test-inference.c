@@ -17,9 +17,11 @@ typedef struct
   NddrFamily family;
   gboolean half;
   double bound; /* of the norm of the difference over the norm */
+  gboolean pairs; /* two layers are one step wherever there is a kernel for that, however small their maps are */
 } Mode;
 
 static const Mode software = { NDDR_FAMILY_SOFTWARE, FALSE, 1e-4 };
+static const Mode software_pairs = { NDDR_FAMILY_SOFTWARE, FALSE, 1e-4, TRUE };
 static const Mode gpu = { NDDR_FAMILY_GPU, FALSE, 1e-4 };
 /* One and a half times what rounding every layer's output to 16 bits does to these networks in PyTorch: MobileNet's linear
  * projections, with random statistics, lose more with every block. */
@@ -75,6 +77,15 @@ picture_of (const char *name, int height, int width)
   return dense;
 }
 
+static gboolean
+has_step (const NddrPlan *plan, NddrKernelId kernel)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    if (((const NddrStep *) g_ptr_array_index (plan->steps, i))->kernel->id == kernel)
+      return TRUE;
+  return FALSE;
+}
+
 /* Runs the tasks in @requested (NULL: all) of case @name. */
 static void
 run_case (const char *name, const Mode *mode, const gboolean *requested)
@@ -89,7 +100,11 @@ run_case (const char *name, const Mode *mode, const gboolean *requested)
   NddrInference *inference;
 
   g_assert_no_error (error);
+  if (mode->pairs)
+    check_plan (check)->traits.cached = 0;
   inference = nddr_inference_append (check_plan (check), network, input);
+  if (mode->pairs)
+    g_assert_true (has_step (check_plan (check), NDDR_KERNEL_CONV_DEPTHWISE));
   check_ready (check);
   g_assert_true (nddr_inference_upload (inference, network, nddr_model_get_tensors (model), check_program (check), &error));
   g_assert_no_error (error);
@@ -202,6 +217,8 @@ main (int argc, char **argv)
       continue;
     if (check_can (NDDR_FAMILY_SOFTWARE, FALSE))
       add ("inference", names[i], "software", &software, test_case);
+    if (check_can (NDDR_FAMILY_SOFTWARE, FALSE) && g_str_has_prefix (names[i], "mobilenet"))
+      add ("inference", names[i], "software-pairs", &software_pairs, test_case);
     add ("inference", names[i], "gpu", &gpu, test_case);
     /* random residual blocks double what they read: 33 of them leave fp16's range */
     if (check_can (NDDR_FAMILY_GPU, TRUE) && !g_str_has_prefix (names[i], "resnet101"))

@@ -459,6 +459,9 @@ test_bench (void)
     if (l == 0)
       check_rates (object);
   }
+  /* so large that software drivers do some layers in pairs */
+  g_autoptr (JsonNode) large = run_json ("bench model.safetensors --json --input 512x384 --precision fp32 --layers");
+  check_rates (json_node_get_object (large));
   expect ("bench model.safetensors --batch 1000", 2, "1 to 256");
   expect ("bench model.safetensors --batch 0", 2, "1 to 256");
   expect ("bench model.safetensors --train --precision fp16", 2, "mixed");
