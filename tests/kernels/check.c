@@ -90,6 +90,16 @@ check_plan (NddrCheck *check)
   return check->plan;
 }
 
+int
+check_count_steps (NddrCheck *check, NddrKernelId kernel)
+{
+  int n = 0;
+
+  for (guint i = 0; i < check->plan->steps->len; i++)
+    n += ((const NddrStep *) g_ptr_array_index (check->plan->steps, i))->kernel->id == kernel;
+  return n;
+}
+
 NddrProgram *
 check_program (NddrCheck *check)
 {

@@ -32,6 +32,8 @@ NddrMatrixSize check_matrix (void);
 NddrCheck *check_begin (NddrFamily family, gboolean half);
 void check_end (NddrCheck *check);
 NddrPlan *check_plan (NddrCheck *check);
+/** How many of its steps so far run @kernel. */
+int check_count_steps (NddrCheck *check, NddrKernelId kernel);
 NddrProgram *check_program (NddrCheck *check);
 
 /** A map in the arena that outlives the run, of the plan's activation type. */

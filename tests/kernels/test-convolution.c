@@ -254,15 +254,6 @@ widest (const NddrPlan *plan, NddrKernelId kernel)
   return most;
 }
 
-static int
-count_steps (const NddrPlan *plan, NddrKernelId kernel)
-{
-  int n = 0;
-  for (guint i = 0; i < plan->steps->len; i++)
-    n += ((const NddrStep *) g_ptr_array_index (plan->steps, i))->kernel->id == kernel;
-  return n;
-}
-
 /** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high, or for GPUs' kernels 2 wide: maps are done in parts.  @algorithm: of doing the
  * forward pass, which alone is then tested; NULL: the one that is chosen.  Returns FALSE where that does not fit the row. */
 static gboolean
@@ -308,13 +299,13 @@ test_row (const Row *row, const Variant *v, gboolean narrow, const NddrAlgorithm
     check_end (c);
     return FALSE;
   }
-  g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_CONV) > 0, ==, algorithm ? algorithm->kind == NDDR_ALGORITHM_MATRIX : v->matrix);
+  g_assert_cmpint (check_count_steps (c, NDDR_KERNEL_MATRIX_CONV) > 0, ==, algorithm ? algorithm->kind == NDDR_ALGORITHM_MATRIX : v->matrix);
   if (row->flags & WINOGRAD && v->family == NDDR_FAMILY_SOFTWARE && !algorithm)
-    g_assert_cmpint (count_steps (plan, NDDR_KERNEL_WINOGRAD_OUT), >=, 3 * row->branches);
+    g_assert_cmpint (check_count_steps (c, NDDR_KERNEL_WINOGRAD_OUT), >=, 3 * row->branches);
   if (algorithm && algorithm->kind == NDDR_ALGORITHM_WINOGRAD)
-    g_assert_cmpint (count_steps (plan, NDDR_KERNEL_WINOGRAD_OUT), >, 0);
+    g_assert_cmpint (check_count_steps (c, NDDR_KERNEL_WINOGRAD_OUT), >, 0);
   if (algorithm && algorithm->kind == NDDR_ALGORITHM_MATRIX && algorithm->a == nddr_matrix_tiles ()) /* split most */
-    g_assert_cmpint (count_steps (plan, NDDR_KERNEL_MATRIX_SUM), >, 0);
+    g_assert_cmpint (check_count_steps (c, NDDR_KERNEL_MATRIX_SUM), >, 0);
   check_ready (c);
 
   case_fill (&k, c);
