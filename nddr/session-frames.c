@@ -9,23 +9,6 @@
 
 #define DEFAULT_OPACITY .5f
 
-gboolean
-nddr_session_check_state (NddrSession *session, gboolean must_be_idle, GError **error)
-{
-  guint64 in_flight;
-  gboolean ok;
-
-  g_mutex_lock (&session->mutex);
-  in_flight = session->submitted - session->waited;
-  ok = session->failure == NULL;
-  if (!ok && error)
-    *error = g_error_copy (session->failure);
-  g_mutex_unlock (&session->mutex);
-  if (ok && must_be_idle && in_flight)
-    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "%" G_GUINT64_FORMAT " frames are in flight: wait for them before frames are set anew", in_flight);
-  return ok;
-}
-
 static void
 copy_rows (guint8 *to, gssize to_stride, const guint8 *from, gssize from_stride, gsize row_bytes, gsize rows)
 {

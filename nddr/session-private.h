@@ -1,5 +1,5 @@
 /* A session's inside: what its parts share.  session.c makes sessions, session-scene.c what they run for the frames and outputs that
- * are set, session-frames.c submits frames and waits for them.
+ * are set, session-frames.c submits frames and waits for them; session-state.c is what all three ask.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once

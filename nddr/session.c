@@ -9,17 +9,6 @@
 #define MIN_INPUT 32
 #define DEFAULT_SLOTS 2
 
-int
-nddr_session_find_task (NddrSession *session, const char *name)
-{
-  const NddrConfig *config = nddr_model_get_config (session->model);
-
-  for (guint t = 0; t < config->n_tasks; t++)
-    if (g_strcmp0 (config->tasks[t].name, name) == 0)
-      return t;
-  return -1;
-}
-
 static gboolean
 choose_precision (NddrSession *session, NddrPrecision precision, GError **error)
 {
@@ -39,18 +28,6 @@ choose_precision (NddrSession *session, NddrPrecision precision, GError **error)
     session->traits.family = NDDR_FAMILY_GPU; /* those for software drivers have no fp16: halves would gain nothing there */
   }
   return TRUE;
-}
-
-char *
-nddr_session_list_tasks (NddrSession *session, gboolean requested_alone)
-{
-  const NddrConfig *config = nddr_model_get_config (session->model);
-  GString *list = g_string_new (NULL);
-
-  for (guint t = 0; t < config->n_tasks; t++)
-    if (!requested_alone || session->requested[t])
-      g_string_append_printf (list, "%s%s", list->len ? ", " : "", config->tasks[t].name);
-  return g_string_free (list, FALSE);
 }
 
 static gboolean
