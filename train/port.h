@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <train/import.h>
+#include <train/import-format.h>
 
 G_BEGIN_DECLS
 
