@@ -38,7 +38,12 @@ typedef struct
 /** All that comes before the first step: the run's folder, its data and where it starts or goes on from; on each rank, and all of them agree. */
 gboolean nddr_trainer_prepare (NddrTrainer *t, GError **error);
 /** (transfer full): where the run's file @name is. */
-char *nddr_trainer_path (const NddrTrainer *t, const char *name);
+static inline char *
+nddr_trainer_path (const NddrTrainer *t, const char *name)
+{
+  return g_build_filename (t->options->run, name, NULL);
+}
+
 /** Names on standard error the broken samples that were met since the last call. @key: of [data], whose data set @dataset is. */
 void nddr_trainer_report_broken (NddrTrainer *t, NddrDataset *dataset, const char *key);
 

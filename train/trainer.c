@@ -30,12 +30,6 @@ trainer_clear (NddrTrainer *t)
     close (t->lock);
 }
 
-char *
-nddr_trainer_path (const NddrTrainer *t, const char *name)
-{
-  return g_build_filename (t->options->run, name, NULL);
-}
-
 /* Whether any rank was told to stop. */
 static gboolean
 is_told_to_stop (const NddrTrainer *t)
