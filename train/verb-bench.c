@@ -349,7 +349,7 @@ nddr_verb_bench (int argc, char **argv)
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, "auto, fp32 or fp16; with --train auto, fp32 or mixed", "PRECISION" },
     { "train", 0, 0, G_OPTION_ARG_NONE, &train, "Time a training step (AdamW, losses at input resolution)", NULL },
     { "layers", 0, 0, G_OPTION_ARG_NONE, &layers, "Also by layer, with the share of the device's measured peak, and by kernel", NULL },
-    { "tune", 0, 0, G_OPTION_ARG_NONE, &tunes, "First try which algorithm is fastest for each layer, and keep that for all inference on this device", NULL },
+    { "tune", 0, 0, G_OPTION_ARG_NONE, &tunes, "First try which algorithm is fastest for each layer that is a step of its own, and keep that for all inference on this device", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },
     { NULL },
