@@ -6,6 +6,8 @@
 
 #include <nddr/gpu/vulkan.h>
 
+static gint n_instances; /* that somebody holds; atomic */
+
 static gboolean
 validation_wanted (void)
 {
@@ -65,6 +67,8 @@ nddr_instance_create (VkInstance *instance, GError **error)
     extensions[info.enabledExtensionCount++] = VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME;
   }
   result = vkCreateInstance (&info, NULL, instance);
+  if (result == VK_SUCCESS)
+    g_atomic_int_inc (&n_instances);
   if (result == VK_ERROR_INCOMPATIBLE_DRIVER)
     return nddr_fail (error, NDDR_ERROR_NO_DEVICE,
         "no Vulkan driver was found, or none could be loaded: install the GPU's, or mesa-vulkan-drivers for the processor's own (lavapipe)");
@@ -75,16 +79,15 @@ nddr_instance_create (VkInstance *instance, GError **error)
 }
 
 /* Drivers are unloaded with the last instance, and some cannot be loaded again and again: the libraries of one are said to take a little of a process's
- * static thread-local memory each time and to give back less, until no driver is found.  So the first instance that would go stays. */
+ * static thread-local memory each time and to give back less, until no driver is found.  So the last one that would go stays, as none is ours: one a process. */
 void
 nddr_instance_destroy (VkInstance instance)
 {
-  static gsize kept;
+  static gint kept;
 
-  if (g_once_init_enter (&kept))
-    g_once_init_leave (&kept, 1);
-  else
-    vkDestroyInstance (instance, NULL);
+  if (g_atomic_int_dec_and_test (&n_instances) && g_atomic_int_compare_and_exchange (&kept, 0, 1))
+    return;
+  vkDestroyInstance (instance, NULL);
 }
 
 GArray *
