@@ -5,7 +5,7 @@
 #pragma once
 
 #include <nddr/gpu/memory.h>
-#include <nddr/gpu/pipeline.h>
+#include <nddr/gpu/device-pipelines.h>
 #include <nddr/gpu/vulkan.h>
 #include <nddr/program.h>
 

@@ -28,9 +28,10 @@ struct _NddrDevice
   NddrDeviceInfo info;
   NddrTraits traits;
   GMutex queue_mutex; /* around vkQueueSubmit and vkQueueWaitIdle */
-  /* pipeline.c */
+  /* device-pipelines.c */
   GMutex pipeline_mutex; /* around what follows */
   GHashTable *pipelines; /* NddrPipeline* -> itself, by kernel and constants */
+  /* pipeline-cache.c */
   VkPipelineCache pipeline_cache;
   char *pipeline_cache_path; /* NULL: nowhere to keep it */
   gsize pipeline_cache_size; /* of what was read from there */
@@ -49,6 +50,9 @@ GArray *nddr_device_match (const char *which, GError **error);
 GArray *nddr_device_match_among (const GPtrArray *list, const char *which, GError **error);
 /** (transfer full): what nddr_device_list() gives, of @devices (VkPhysicalDevice, @instance's) in their order. */
 GPtrArray *nddr_device_list_of (VkInstance instance, const GArray *devices);
+
+/** (transfer full): where the device keeps what @kind names: one file for each device and driver version, in NDDR_CACHE or else the user's cache folder. */
+char *nddr_device_cache_path (const NddrDevice *device, const char *kind);
 
 /** Submits under the queue's lock, its owner's too where it is lent. */
 gboolean nddr_device_submit (NddrDevice *device, const VkSubmitInfo *submit, VkFence fence, GError **error);

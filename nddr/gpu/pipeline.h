@@ -1,4 +1,4 @@
-/* Compute pipelines, made once a device for each kernel and set of constants, and their cache on disk.
+/* A compute pipeline: a kernel with its constants, made for a device.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -12,6 +12,7 @@ struct _NddrPipeline
   const NddrKernel *kernel;
   guint32 spec[NDDR_STEP_MAX_SPEC];
   int n_spec;
+  /* nddr_pipeline_create() */
   VkDescriptorSetLayout set_layout;
   VkPipelineLayout layout; /* one set; NDDR_STEP_MAX_PUSH words of push constants */
   VkPipeline pipeline;
@@ -20,17 +21,15 @@ struct _NddrPipeline
 /** The type of a kernel's binding: 'T' and 'U' are texel buffers in the software family and storage buffers in the other. */
 VkDescriptorType nddr_kernel_descriptor_type (const NddrKernel *kernel, int binding);
 
-/** The pipelines of @n steps' kernels and constants; those not made before are made side by side.  Thread-safe.  The device owns the
- * pipelines.
- * @pipelines: out: @n of them */
-gboolean nddr_device_get_pipelines (NddrDevice *device, NddrStep *const *steps, guint n, NddrPipeline **pipelines, GError **error);
+/** (transfer full): not made yet, on no device. */
+NddrPipeline *nddr_pipeline_new (const NddrKernel *kernel, const guint32 *spec, int n_spec);
+/** Makes it on @device.  On error nddr_pipeline_free() is all that may follow.  Several threads may make one each. */
+gboolean nddr_pipeline_create (NddrDevice *device, NddrPipeline *pipeline, GError **error);
+/** Also of one that was never made.  The device must have finished with it. */
+void nddr_pipeline_free (NddrDevice *device, NddrPipeline *pipeline);
 
-/** (transfer full): where the device keeps what @kind names: one file for each device and driver version, in NDDR_CACHE or else the user's cache folder. */
-char *nddr_device_cache_path (const NddrDevice *device, const char *kind);
-
-/** Reads the device's cache from disk (NDDR_CACHE, else the user's cache folder); a missing, foreign or damaged file is no error. */
-void nddr_pipelines_init (NddrDevice *device);
-/** Destroys all pipelines and writes the cache back if it grew: beside, then renamed. */
-void nddr_pipelines_clear (NddrDevice *device);
+/** By kernel and constants, for hash tables. */
+guint nddr_pipeline_hash (gconstpointer pipeline);
+gboolean nddr_pipeline_equal (gconstpointer a, gconstpointer b);
 
 G_END_DECLS

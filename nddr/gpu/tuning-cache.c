@@ -4,7 +4,7 @@
 #include <nddr/gpu/tuning-cache.h>
 #include <nddr/error.h>
 
-#include <nddr/gpu/pipeline.h>
+#include <nddr/gpu/device.h>
 
 #include <errno.h>
 

@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <dlfcn.h>
 #include <glib/gstdio.h>
-#include <nddr/gpu/pipeline.h>
+#include <nddr/gpu/device-pipelines.h>
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/device.h>
-#include <nddr/gpu/pipeline.h>
+#include <nddr/gpu/device-pipelines.h>
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 
 #include <glib/gstdio.h>
 #include <nddr/gpu/device.h>
-#include <nddr/gpu/pipeline.h>
+#include <nddr/gpu/device.h>
 #include <nddr/gpu/tuning-cache.h>
 #include <nddr/inference.h>
 #include <nddr/model.h>
