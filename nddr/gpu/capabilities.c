@@ -8,16 +8,19 @@
 
 #include <math.h>
 
-static char *
-driver_name (VkPhysicalDevice physical, const VkPhysicalDeviceProperties *properties)
+static void
+query_driver (VkPhysicalDevice physical, const VkPhysicalDeviceProperties *properties, NddrCapabilities *c)
 {
   VkPhysicalDeviceDriverProperties driver = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES };
   VkPhysicalDeviceProperties2 query = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &driver };
 
-  if (properties->apiVersion < VK_API_VERSION_1_2)
-    return g_strdup_printf ("driver 0x%x", properties->driverVersion);
+  if (properties->apiVersion < VK_API_VERSION_1_2) {
+    c->info.driver = g_strdup_printf ("driver 0x%x", properties->driverVersion);
+    return;
+  }
   vkGetPhysicalDeviceProperties2 (physical, &query);
-  return g_strdup_printf ("%s %s", driver.driverName, driver.driverInfo);
+  c->info.driver = g_strdup_printf ("%s %s", driver.driverName, driver.driverInfo);
+  c->compiles_late = driver.driverID == VK_DRIVER_ID_MESA_LLVMPIPE;
 }
 
 gboolean
@@ -98,7 +101,7 @@ nddr_capabilities_query (VkInstance instance, VkPhysicalDevice physical, NddrCap
     return;
   }
   g_free (c->info.driver);
-  c->info.driver = driver_name (physical, &properties);
+  query_driver (physical, &properties, c);
   vkGetPhysicalDeviceProperties2 (physical, &query);
   vkGetPhysicalDeviceFeatures2 (physical, &features);
   c->info.subgroup_size = subgroup.subgroupSize;

@@ -15,6 +15,7 @@ typedef struct
   NddrTraits traits;
   guint32 queue_family;   /* the first that computes */
   guint32 timestamp_bits; /* of that family; 0: it has no timestamps */
+  gboolean compiles_late; /* the driver compiles a pipeline when it is first dispatched, and keeps the result in a cache on disk */
 } NddrCapabilities;
 
 /** @c: (out): overwritten. @instance: @physical's.  No errors: NddrDeviceInfo.unusable_because says what is missing.  Thread-safe. */

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/device-pipelines.h>
 
+#include <nddr/gpu/compiler.h>
 #include <nddr/gpu/pipeline-cache.h>
 
 void
@@ -34,18 +35,37 @@ typedef struct
 {
   NddrDevice *device;
   NddrPipeline **pipelines;
-  GError **errors; /* for each: why it was not made, or NULL */
+  GError **errors;       /* for each: why it was not made, or NULL */
+  const gboolean *ahead; /* for each: whether to compile it, too */
   guint n;
-  gint next;       /* atomic */
+  gint next;             /* atomic */
 } Work;
+
+/* @compiler: of this thread; NULL: not yet.  FALSE: it went wrong, as it may: the device compiles late, then. */
+static gboolean
+compile_ahead (NddrDevice *device, const NddrPipeline *pipeline, NddrCompiler **compiler)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!*compiler)
+    *compiler = nddr_compiler_new (device, &error);
+  if (*compiler && nddr_compiler_compile (*compiler, pipeline, &error))
+    return TRUE;
+  g_debug ("%s was not compiled ahead, nor is what would follow it: %s", pipeline->kernel->name, error->message);
+  return FALSE;
+}
 
 static gpointer
 make_pipelines (gpointer data)
 {
   Work *work = data;
+  NddrCompiler *compiler = NULL;
+  gboolean ahead = TRUE;
 
   for (guint i; (i = g_atomic_int_add (&work->next, 1)) < work->n;)
-    nddr_pipeline_create (work->device, work->pipelines[i], &work->errors[i]);
+    if (nddr_pipeline_create (work->device, work->pipelines[i], &work->errors[i]) && work->ahead[i])
+      ahead = ahead && compile_ahead (work->device, work->pipelines[i], &compiler);
+  nddr_compiler_free (compiler);
   return NULL;
 }
 
@@ -55,11 +75,14 @@ static gboolean
 make_side_by_side (NddrDevice *device, NddrPipeline **pipelines, guint n, GError **error)
 {
   g_autofree GError **errors = g_new0 (GError *, n);
-  Work work = { device, pipelines, errors, n, 0 };
+  g_autofree gboolean *ahead = g_new0 (gboolean, n);
+  Work work = { device, pipelines, errors, ahead, n, 0 };
   guint n_others = MIN (n, g_get_num_processors ()) - 1;
   g_autofree GThread **others = g_new0 (GThread *, n_others);
   GError *first = NULL;
 
+  if (n_others)
+    nddr_compiler_claim (device, pipelines, n, ahead);
   for (guint i = 0; i < n_others; i++)
     others[i] = g_thread_try_new ("pipelines", make_pipelines, &work, NULL);
   make_pipelines (&work);

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/device.h>
+#include <nddr/error.h>
 
 #include <nddr/gpu/capabilities.h>
 #include <nddr/gpu/device-pipelines.h>
@@ -28,6 +29,7 @@ device_alloc (VkInstance instance, VkPhysicalDevice physical)
   device->traits = c.traits;
   device->queue_family = c.queue_family;
   device->timestamp_bits = c.timestamp_bits;
+  device->compiles_late = c.compiles_late;
   vkGetPhysicalDeviceProperties (physical, &device->properties);
   vkGetPhysicalDeviceMemoryProperties (physical, &device->memory);
   device->timestamp_period = device->properties.limits.timestampPeriod;
@@ -76,6 +78,20 @@ create_device (NddrDevice *device, GError **error)
   return TRUE;
 }
 
+/* @instance: taken, also on error */
+static NddrDevice *
+open_physical (VkInstance instance, VkPhysicalDevice physical, GError **error)
+{
+  NddrDevice *device = device_alloc (instance, physical);
+
+  device->instance = instance;
+  device->messenger = nddr_messenger_create (instance);
+  if (create_device (device, error))
+    return device;
+  nddr_device_unref (device);
+  return NULL;
+}
+
 NddrDevice *
 nddr_device_open (const char *which, GError **error)
 {
@@ -96,16 +112,37 @@ nddr_device_open (const char *which, GError **error)
     nddr_instance_destroy (instance);
     return NULL;
   }
-  device = device_alloc (instance, g_array_index (devices, VkPhysicalDevice, g_array_index (matches, guint, 0)));
-  device->instance = instance;
-  device->messenger = nddr_messenger_create (instance);
-  if (!create_device (device, error)) {
-    nddr_device_unref (device);
-    return NULL;
+  device = open_physical (instance, g_array_index (devices, VkPhysicalDevice, g_array_index (matches, guint, 0)), error);
+  if (device) {
+    nddr_pipelines_init (device);
+    nddr_tuning_cache_init (device);
   }
-  nddr_pipelines_init (device);
-  nddr_tuning_cache_init (device);
   return device;
+}
+
+NddrDevice *
+nddr_device_open_again (const NddrDevice *device, GError **error)
+{
+  VkInstance instance = VK_NULL_HANDLE;
+  g_autoptr (GArray) devices = NULL;
+
+  if (!nddr_instance_create (&instance, error))
+    return NULL;
+  devices = nddr_instance_physical_devices (instance, error);
+  for (guint i = 0; devices && i < devices->len; i++) {
+    VkPhysicalDevice physical = g_array_index (devices, VkPhysicalDevice, i);
+    VkPhysicalDeviceProperties properties;
+
+    vkGetPhysicalDeviceProperties (physical, &properties);
+    if (properties.driverVersion == device->properties.driverVersion && properties.vendorID == device->properties.vendorID &&
+        properties.deviceID == device->properties.deviceID &&
+        memcmp (properties.pipelineCacheUUID, device->properties.pipelineCacheUUID, VK_UUID_SIZE) == 0)
+      return open_physical (instance, physical, error);
+  }
+  nddr_instance_destroy (instance);
+  if (devices)
+    nddr_fail (error, NDDR_ERROR_NO_DEVICE, "%s is not there any more", device->info.name);
+  return NULL;
 }
 
 NddrDevice *

@@ -23,6 +23,7 @@ struct _NddrDevice
   guint32 queue_family;
   guint32 timestamp_bits;
   float timestamp_period; /* ns a tick */
+  gboolean compiles_late; /* as NddrCapabilities has it */
   VkPhysicalDeviceMemoryProperties memory;
   VkPhysicalDeviceProperties properties;
   NddrDeviceInfo info;
@@ -38,6 +39,9 @@ struct _NddrDevice
   gboolean pipeline_cache_dirty;
   NddrTuning *tuning; /* tuning-cache.c; NULL: none */
 };
+
+/** (transfer full): the same physical device opened once more, on an instance of its own; it has no pipelines, no cache and no tuning. */
+NddrDevice *nddr_device_open_again (const NddrDevice *device, GError **error);
 
 /** What a plan must know of @device; owned by the device, which does not change it. */
 const NddrTraits *nddr_device_get_traits (const NddrDevice *device);

@@ -1,7 +1,8 @@
 /* Vulkan calls that fail on demand: a program that links this calls Vulkan through it.
  *
  * Every call that returns a VkResult counts.  The one that was chosen is not made, and returns what was asked for; where that
- * is VK_ERROR_DEVICE_LOST, so does everything later that needs the device.  Not for more than one thread while a fault is set.
+ * is VK_ERROR_DEVICE_LOST, so does everything later that needs the device.  Set it while no other thread calls
+ * Vulkan; several may from then on.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once

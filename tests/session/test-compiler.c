@@ -1,0 +1,305 @@
+/* Compiling ahead: where the driver compiles late, everything is in its cache before it is dispatched, once, and nothing that fails there matters.
+ * Other drivers are left alone.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "faults.h"
+#include "generator.h"
+
+#include <ftw.h>
+#include <glib/gstdio.h>
+#include <nddr/gpu/compiler.h>
+#include <nddr/gpu/device-pipelines.h>
+#include <nddr/model.h>
+#include <nddr/nddr-session.h>
+
+#include <string.h>
+
+#define CONFIG \
+  "{ \"backbone\": \"mobilenet_v2\", \"width\": 0.25, \"head_width\": 0.03125, \"fusion\": \"nddr\", \"output_stride\": 16, \"tasks\": [" \
+  "{ \"name\": \"normal\", \"kind\": \"normal\" }, { \"name\": \"depth\", \"kind\": \"depth\" } ]," \
+  "\"input\": { \"width\": 32, \"height\": 32, \"mean\": [0.5, 0.5, 0.5], \"std\": [0.5, 0.5, 0.5] } }"
+
+#define WIDTH 8
+#define HEIGHT 4
+#define N 3 /* steps of the tests that need no network */
+
+static char *folder; /* of our cache, and within it of the driver's */
+
+static int
+remove_one (const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+  return ftw->level > 0 ? g_remove (path) : 0;
+}
+
+/* So each test begins. */
+static void
+empty_folder (void)
+{
+  nftw (folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static int n_shaders;
+
+/* Mesa keeps each shader in a file of a folder of two digits. */
+static int
+count_one (const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+  g_autofree char *parent = g_path_get_dirname (path), *name = g_path_get_basename (parent);
+
+  n_shaders += type == FTW_F && strlen (name) == 2;
+  return 0;
+}
+
+static int
+count_shaders (void)
+{
+  n_shaders = 0;
+  nftw (folder, count_one, 16, FTW_PHYS);
+  return n_shaders;
+}
+
+static NddrDevice *
+open_device (void)
+{
+  g_autoptr (GError) error = NULL;
+  NddrDevice *device = nddr_device_open (NULL, &error);
+
+  g_assert_no_error (error);
+  return device;
+}
+
+/* (transfer full): the record's lines; none where there is no record */
+static char **
+read_record (const NddrDevice *device)
+{
+  g_autofree char *path = nddr_device_cache_path (device, "compiled"), *text = NULL;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return g_new0 (char *, 1);
+  g_assert_true (*text && text[strlen (text) - 1] == '\n');
+  text[strlen (text) - 1] = '\0';
+  return g_strsplit (text, "\n", -1);
+}
+
+static gboolean
+get_pipelines (NddrDevice *device, guint n, GError **error)
+{
+  static const NddrKernelId ids[N] = { NDDR_KERNEL_ZERO, NDDR_KERNEL_RESIZE, NDDR_KERNEL_POOL_MAX };
+  NddrStep steps[N], *list[N];
+  NddrPipeline *pipelines[N];
+
+  for (guint i = 0; i < n; i++) {
+    steps[i] = (NddrStep){ .kernel = nddr_kernel_find (ids[i], nddr_device_get_traits (device)->family, NDDR_MAPS_FP32) };
+    g_assert_nonnull (steps[i].kernel);
+    list[i] = &steps[i];
+  }
+  return nddr_device_get_pipelines (device, list, n, pipelines, error);
+}
+
+/* ---- a network */
+
+static void
+show_frame (NddrSession *session)
+{
+  g_autoptr (GError) error = NULL;
+  guint8 pixels[WIDTH * HEIGHT * 4] = { 0 }, overlay[sizeof pixels];
+  NddrFrame frame = { { pixels }, { WIDTH * 4 } }, result = { { overlay }, { WIDTH * 4 } };
+  guint64 ticket = nddr_session_submit (session, &frame, NULL, FALSE, &error);
+
+  g_assert_no_error (error);
+  nddr_session_wait (session, ticket, &result, NULL, &error);
+  g_assert_no_error (error);
+}
+
+/* From an empty cache: the driver's has one shader for each line of the record, and no other when all have run as they do in a network. */
+static void
+test_network (void)
+{
+  static const NddrFrameFormat input = { NDDR_PIXEL_RGBA, WIDTH, HEIGHT, .full_range = TRUE };
+  static const NddrOutput output = { "normal", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBA };
+  g_autoptr (GError) error = NULL;
+  NddrConfig *config = nddr_config_parse (CONFIG, &error);
+  guint before;
+
+  g_assert_no_error (error);
+  g_autoptr (NddrModel) model = nddr_model_new (config, generate_model (config, TRUNK_NORM, FALSE), &error);
+  g_assert_no_error (error);
+  empty_folder ();
+  NddrDevice *device = open_device ();
+  NddrSession *session = nddr_session_new (device, model, NULL, &error);
+  g_assert_no_error (error);
+  nddr_session_set_frames (session, &input, &output, 1, &error);
+  g_assert_no_error (error);
+  g_auto (GStrv) record = read_record (device);
+  before = count_shaders ();
+  show_frame (session);
+  if (device->compiles_late && g_get_num_processors () > 1) {
+    g_assert_cmpuint (g_strv_length (record), >, 5);
+    g_assert_cmpuint (before, ==, g_strv_length (record));
+  } else {
+    g_assert_null (*record);
+  }
+  nddr_session_free (session);
+  nddr_device_unref (device);
+  if (*record) /* the device's instance is gone, so is what it would still write */
+    g_assert_cmpuint (count_shaders (), ==, before);
+}
+
+/* ---- what is compiled ahead, and when */
+
+/* how many instances are made for @n pipelines of a device */
+static guint
+count_instances (guint n)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrDevice) device = open_device ();
+
+  faults_set (NULL, 0, VK_SUCCESS);
+  get_pipelines (device, n, &error);
+  g_assert_no_error (error);
+  return faults_count ("vkCreateInstance");
+}
+
+static gboolean
+is_late (void)
+{
+  g_autoptr (NddrDevice) device = open_device ();
+
+  return device->compiles_late && g_get_num_processors () > 1;
+}
+
+/* Several pipelines, of which the record has not all; nothing is dispatched but what compiles. */
+static void
+test_when (void)
+{
+  gboolean late = is_late ();
+
+  empty_folder ();
+  g_assert_cmpuint (count_instances (1), ==, 0); /* nobody to work beside */
+  g_assert_cmpuint (count_shaders (), ==, 0);
+  g_assert_true ((count_instances (2) > 0) == late);
+  g_assert_cmpuint (count_shaders (), ==, late ? 2 : 0);
+  g_assert_cmpuint (count_instances (2), ==, 0); /* the record has them */
+  g_assert_cmpuint (count_instances (N), ==, late ? 1 : 0); /* one is new */
+  g_assert_cmpuint (count_shaders (), ==, late ? N : 0);
+  g_assert_cmpuint (count_instances (N), ==, 0);
+}
+
+/* What is in the record's place does not matter: it is mended. */
+static void
+test_damaged (void)
+{
+  static const char *const others[] = { "", "\n", "no record", "0123456789abcdef\n\n\n" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (others); i++) {
+    g_autoptr (GError) error = NULL;
+
+    empty_folder ();
+    g_autoptr (NddrDevice) device = open_device ();
+    g_autofree char *path = nddr_device_cache_path (device, "compiled");
+
+    g_file_set_contents (path, others[i], -1, &error);
+    g_assert_no_error (error);
+    if (is_late ())
+      g_assert_cmpuint (count_instances (N), >, 0);
+    g_assert_cmpuint (count_instances (N), ==, 0);
+    }
+}
+
+/* Nothing is compiled ahead where that cannot be kept in mind: it would be at each start. */
+static void
+test_nowhere (void)
+{
+  empty_folder ();
+  g_autoptr (NddrDevice) device = open_device ();
+  g_autofree char *path = nddr_device_cache_path (device, "compiled");
+
+  g_assert_cmpint (g_mkdir (path, 0700), ==, 0);
+  g_assert_cmpuint (count_instances (N), ==, 0);
+}
+
+/* The compiler's device is another of the same physical one, also where the device was lent. */
+static void
+test_lent (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  empty_folder ();
+  g_autoptr (NddrDevice) owner = open_device ();
+  const NddrDeviceImport import = {
+    .instance = owner->instance,
+    .physical_device = owner->physical_device,
+    .device = owner->device,
+    .queue = owner->queue,
+    .queue_family = owner->queue_family,
+  };
+  g_autoptr (NddrDevice) lent = nddr_device_import (&import, &error);
+  g_assert_no_error (error);
+  g_autoptr (NddrDevice) again = nddr_device_open_again (lent, &error);
+  g_assert_no_error (error);
+  g_assert_true (again->instance != owner->instance && again->device != owner->device);
+  g_assert_cmpmem (&again->properties, sizeof again->properties, &owner->properties, sizeof owner->properties);
+
+  faults_set (NULL, 0, VK_SUCCESS);
+  get_pipelines (lent, N, &error);
+  g_assert_no_error (error);
+  g_assert_true (is_late () == (faults_count ("vkCreateInstance") > 0));
+}
+
+/* ---- what fails */
+
+/* Where a call fails that compiles ahead, nothing comes of it; where it is one that makes the device's own pipelines, they fail; nothing leaks either way, by
+ * the validation layers. */
+static void
+test_faults (void)
+{
+  for (guint i = 0; i < FAULTS_N; i++) {
+    const char *name = faults_names[i];
+    gboolean own = g_str_equal (name, "vkCreateComputePipelines") || g_str_equal (name, "vkCreateDescriptorSetLayout") ||
+        g_str_equal (name, "vkCreatePipelineLayout") || g_str_equal (name, "vkCreateShaderModule");
+    guint n = 1;
+
+    for (guint nth = 1; nth <= n; nth++) {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GError) after = NULL;
+
+      empty_folder ();
+      g_autoptr (NddrDevice) device = open_device ();
+      faults_set (name, nth, VK_ERROR_OUT_OF_HOST_MEMORY);
+      gboolean ok = get_pipelines (device, N, &error);
+      n = faults_count (name);
+      g_assert_true (ok == (error == NULL));
+      if (!ok) {
+        g_assert_true (own);
+        g_assert_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY);
+      }
+      faults_set (NULL, 0, VK_SUCCESS);
+      get_pipelines (device, N, &after);
+      g_assert_no_error (after);
+        }
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_test_init (&argc, &argv, NULL);
+  folder = g_dir_make_tmp ("nddr-compiler-XXXXXX", &error);
+  g_assert_no_error (error);
+  g_setenv ("NDDR_CACHE", folder, TRUE);
+  g_setenv ("MESA_SHADER_CACHE_DIR", folder, TRUE);
+  g_setenv ("MESA_DISK_CACHE_MULTI_FILE", "1", TRUE); /* as it was before Mesa 24 */
+  g_test_add_func ("/compiler/network", test_network);
+  g_test_add_func ("/compiler/when", test_when);
+  g_test_add_func ("/compiler/damaged", test_damaged);
+  g_test_add_func ("/compiler/nowhere", test_nowhere);
+  g_test_add_func ("/compiler/lent", test_lent);
+  g_test_add_func ("/compiler/faults", test_faults);
+  int status = g_test_run ();
+  empty_folder ();
+  g_rmdir (folder);
+  g_free (folder);
+  return status;
+}
