@@ -135,5 +135,5 @@ nddr_program_run_marked (NddrProgram *program, guint phase_mask, const NddrMarkH
   }
   for (guint i = 0; !fine && i < n_submitted; i++)
     vkWaitForFences (program->device->device, 1, &g_array_index (parts, Part, i).fence, VK_TRUE, G_MAXUINT64);
-  return fine;
+  return fine && nddr_buffer_invalidate (program->device, &program->slots[0].output, error);
 }

@@ -258,6 +258,8 @@ nddr_program_wait (NddrProgram *program, guint index, guint64 *ns, GError **erro
   /* with what it waited for others: the device may have been done with those long before anybody asked */
   if (slot->in_parts && program->ended - slot->submitted < BRIEF_US)
     g_atomic_int_or (&program->brief, slot->phase_mask);
+  if (!nddr_buffer_invalidate (program->device, &slot->output, error))
+    return FALSE;
   if (ns && !slot->queries)
     *ns = 1000 * MAX (program->ended - began, 1);
   if (!ns || !slot->queries)

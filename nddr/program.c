@@ -29,7 +29,7 @@ create_buffers (NddrProgram *program, GError **error)
 {
   for (int s = 0; s < NDDR_N_SPACES; s++)
     if (!is_per_slot (s) && !nddr_buffer_init (program->device, &program->spaces[s], buffer_bytes (program->plan, s),
-            s == NDDR_SPACE_EXCHANGE ? NDDR_MEMORY_DOWNLOAD : NDDR_MEMORY_DEVICE, error))
+            s == NDDR_SPACE_EXCHANGE ? NDDR_MEMORY_EXCHANGE : NDDR_MEMORY_DEVICE, error))
       return FALSE;
   for (guint i = 0; i < program->n_slots; i++) {
     NddrProgramSlot *slot = &program->slots[i];
@@ -39,6 +39,8 @@ create_buffers (NddrProgram *program, GError **error)
       return FALSE;
     memset (slot->input.map, 0, slot->input.size);
     memset (slot->output.map, 0, slot->output.size);
+    if (!nddr_buffer_flush (program->device, &slot->output, error))
+      return FALSE;
   }
   return TRUE;
 }
@@ -339,7 +341,7 @@ copy_staged (NddrProgram *program, const NddrBuffer *buffer, gsize offset, gpoin
     vkCmdCopyBuffer (commands, upload ? staging.buffer : buffer->buffer, upload ? buffer->buffer : staging.buffer, 1, &region);
     nddr_program_barrier (commands, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT,
         VK_PIPELINE_STAGE_ALL_COMMANDS_BIT | VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_MEMORY_READ_BIT | VK_ACCESS_MEMORY_WRITE_BIT);
-    ok = nddr_program_run_once (program, commands, error);
+    ok = nddr_program_run_once (program, commands, error) && (upload || nddr_buffer_invalidate (program->device, &staging, error));
   }
   if (ok && !upload)
     memcpy (data, staging.map, bytes);

@@ -35,7 +35,8 @@ const NddrProgramStart *nddr_program_get_start (const NddrProgram *program);
 
 const NddrPlan *nddr_program_get_plan (const NddrProgram *program);
 
-/** Host memory of an INPUT or OUTPUT tensor of one slot, or of an EXCHANGE tensor; valid as long as the program.  Memory is host-coherent. */
+/** Host memory of an INPUT or OUTPUT tensor of one slot, or of an EXCHANGE tensor; valid as long as the program.  An OUTPUT tensor is to be read alone, and
+ * holds what the device wrote after the slot was waited for; the others are coherent. */
 gpointer nddr_program_map (NddrProgram *program, const NddrTensor *tensor, guint slot);
 
 /** Copies between the host and a tensor of any other space, through staging where memory is not host-visible.  Waits for the

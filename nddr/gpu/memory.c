@@ -6,8 +6,9 @@
 #include <nddr/gpu/vulkan.h>
 
 #define HOST (VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT)
+#define CACHED (VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_CACHED_BIT)
 
-/* the first type that has all of @wanted, else the first that has all of @needed; -1: none */
+/* the first type that has all of @wanted and of @needed, else the first that has all of @needed; -1: none */
 static int
 find_type (const NddrDevice *device, guint32 allowed, VkMemoryPropertyFlags wanted, VkMemoryPropertyFlags needed)
 {
@@ -31,8 +32,13 @@ choose_type (const NddrDevice *device, guint32 allowed, NddrMemoryUse use)
   switch (use) {
     case NDDR_MEMORY_UPLOAD:
       return find_type (device, allowed, 0, HOST);
-    case NDDR_MEMORY_DOWNLOAD:
-      return find_type (device, allowed, VK_MEMORY_PROPERTY_HOST_CACHED_BIT, HOST);
+    case NDDR_MEMORY_EXCHANGE:
+      return find_type (device, allowed, CACHED, HOST);
+    case NDDR_MEMORY_DOWNLOAD: { /* some GPUs have memory that is cached or coherent, not both */
+      int type = find_type (device, allowed, HOST, CACHED);
+
+      return type >= 0 ? type : find_type (device, allowed, 0, HOST);
+    }
     case NDDR_MEMORY_DEVICE:
     default: {
       int type = find_type (device, allowed, shared ? HOST : 0, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
@@ -55,6 +61,7 @@ nddr_buffer_init (NddrDevice *device, NddrBuffer *buffer, gsize size, NddrMemory
   };
   VkMemoryRequirements needs;
   VkMemoryAllocateInfo allocate = { .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO };
+  VkMemoryPropertyFlags flags;
   int type;
 
   *buffer = (NddrBuffer){ .size = size };
@@ -66,13 +73,15 @@ nddr_buffer_init (NddrDevice *device, NddrBuffer *buffer, gsize size, NddrMemory
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s: %s has no host-visible, coherent memory", doing, device->info.name);
     goto fail;
   }
-  buffer->cached = (device->memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_CACHED_BIT) != 0;
+  flags = device->memory.memoryTypes[type].propertyFlags;
+  buffer->cached = (flags & VK_MEMORY_PROPERTY_HOST_CACHED_BIT) != 0;
+  buffer->coherent = (flags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT) != 0;
   allocate.allocationSize = needs.size;
   allocate.memoryTypeIndex = type;
   if (!nddr_vk_check (vkAllocateMemory (device->device, &allocate, NULL, &buffer->memory), doing, error) ||
       !nddr_vk_check (vkBindBufferMemory (device->device, buffer->buffer, buffer->memory, 0), doing, error))
     goto fail;
-  if ((device->memory.memoryTypes[type].propertyFlags & HOST) == HOST &&
+  if (((flags & HOST) == HOST || use == NDDR_MEMORY_DOWNLOAD) &&
       !nddr_vk_check (vkMapMemory (device->device, buffer->memory, 0, VK_WHOLE_SIZE, 0, (void **) &buffer->map), "mapping memory", error))
     goto fail;
   return TRUE;
@@ -80,6 +89,28 @@ nddr_buffer_init (NddrDevice *device, NddrBuffer *buffer, gsize size, NddrMemory
 fail:
   nddr_buffer_clear (device, buffer);
   return FALSE;
+}
+
+static VkMappedMemoryRange
+whole (const NddrBuffer *buffer)
+{
+  return (VkMappedMemoryRange){ .sType = VK_STRUCTURE_TYPE_MAPPED_MEMORY_RANGE, .memory = buffer->memory, .size = VK_WHOLE_SIZE };
+}
+
+gboolean
+nddr_buffer_invalidate (NddrDevice *device, const NddrBuffer *buffer, GError **error)
+{
+  VkMappedMemoryRange range = whole (buffer);
+
+  return buffer->coherent || nddr_vk_check (vkInvalidateMappedMemoryRanges (device->device, 1, &range), "reading what the device wrote", error);
+}
+
+gboolean
+nddr_buffer_flush (NddrDevice *device, const NddrBuffer *buffer, GError **error)
+{
+  VkMappedMemoryRange range = whole (buffer);
+
+  return buffer->coherent || nddr_vk_check (vkFlushMappedMemoryRanges (device->device, 1, &range), "writing for the device", error);
 }
 
 void

@@ -72,7 +72,7 @@ test_marks (gconstpointer data)
   c = check_begin (family, FALSE);
   plan = check_plan (c);
   tx = check_flat (c, "x", NDDR_SPACE_STATE, N);
-  ty = check_flat (c, "y", NDDR_SPACE_STATE, N);
+  ty = check_flat (c, "y", NDDR_SPACE_OUTPUT, N);
   tz = check_flat (c, "z", NDDR_SPACE_STATE, N);
   Host host = { c, check_flat (c, "first", NDDR_SPACE_EXCHANGE, N), check_flat (c, "second", NDDR_SPACE_EXCHANGE, N), x };
   NddrMarkHandler handler = { reached, idle, &host };
