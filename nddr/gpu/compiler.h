@@ -9,6 +9,9 @@
 
 G_BEGIN_DECLS
 
+/** How many are worth it side by side: each instance of llvmpipe has as many threads as there are processors, if only to wait. */
+#define NDDR_MAX_COMPILERS 8
+
 typedef struct _NddrCompiler NddrCompiler;
 
 /** (transfer full): for @device's driver, on an instance of its own, with whose end the driver has written its cache.  For one thread. */

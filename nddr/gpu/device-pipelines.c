@@ -81,8 +81,8 @@ make_side_by_side (NddrDevice *device, NddrPipeline **pipelines, guint n, GError
   g_autofree GThread **others = g_new0 (GThread *, n_others);
   GError *first = NULL;
 
-  if (n_others)
-    nddr_compiler_claim (device, pipelines, n, ahead);
+  if (n_others && nddr_compiler_claim (device, pipelines, n, ahead))
+    n_others = MIN (n_others, NDDR_MAX_COMPILERS - 1);
   for (guint i = 0; i < n_others; i++)
     others[i] = g_thread_try_new ("pipelines", make_pipelines, &work, NULL);
   make_pipelines (&work);
