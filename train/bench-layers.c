@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <train/metrics.h>
+#include <train/traffic.h>
 
 GArray *
 nddr_bench_profile (NddrProgram *program, guint phases, gboolean by_kernel, GError **error)
@@ -14,6 +15,7 @@ nddr_bench_profile (NddrProgram *program, guint phases, gboolean by_kernel, GErr
   if (!nddr_program_profile (program, phases, ns, error))
     return NULL;
   GArray *rows = g_array_new (FALSE, FALSE, sizeof (NddrBenchRow));
+  g_autofree gsize *bytes = nddr_traffic (plan, phases);
   for (guint i = 0; i < plan->steps->len; i++) {
     const NddrStep *step = plan->steps->pdata[i];
     const char *key = by_kernel ? step->kernel->name : step->label ? step->label : "";
@@ -25,6 +27,7 @@ nddr_bench_profile (NddrProgram *program, guint phases, gboolean by_kernel, GErr
     if (r == rows->len)
       g_array_append_vals (rows, &(NddrBenchRow){ .label = key }, 1);
     g_array_index (rows, NddrBenchRow, r).ns += ns[i];
+    g_array_index (rows, NddrBenchRow, r).gbyte += bytes[i] / 1e9;
     g_array_index (rows, NddrBenchRow, r).steps++;
   }
   return rows;
@@ -56,13 +59,37 @@ rate (const NddrBenchRow *row)
   return row->gflop > 0 && row->ns > 0 ? row->gflop / (row->ns / 1e9) : 0;
 }
 
-void
-nddr_bench_print_rows (const char *title, const GArray *rows, double peak)
+NddrBenchBound
+nddr_bench_bound (const GArray *rows, double peak, double peak_memory)
 {
-  printf ("\n%-40s %8s %6s%s\n", title, "ms", "steps", peak > 0 ? "  GFLOP/s of peak" : "");
+  NddrBenchBound all = { 0 };
+  for (guint r = 0; r < rows->len; r++) {
+    const NddrBenchRow *row = &g_array_index (rows, NddrBenchRow, r);
+    double arithmetic = row->gflop * 1e12 / peak, memory = row->gbyte * 1e12 / peak_memory;
+    all.arithmetic += arithmetic;
+    all.memory += memory;
+    all.roofline += MAX (arithmetic, memory);
+  }
+  return all;
+}
+
+/* The time of @row's roofline as a share of its time. */
+static double
+reached (const NddrBenchRow *row, double peak, double peak_memory)
+{
+  double least = MAX (row->gflop * 1e9 / peak, row->gbyte * 1e9 / peak_memory);
+  return row->ns > 0 ? least / (row->ns / 1e9) : 0;
+}
+
+void
+nddr_bench_print_rows (const char *title, const GArray *rows, double peak, double peak_memory)
+{
+  printf ("\n%-40s %8s %6s%s\n", title, "ms", "steps", peak > 0 ? " of roofline  GFLOP/s of peak" : "");
   for (guint r = 0; r < rows->len; r++) {
     const NddrBenchRow *row = &g_array_index (rows, NddrBenchRow, r);
     printf ("%-40s %8.3f %6u", row->label, row->ns / 1e6, row->steps);
+    if (peak > 0)
+      printf (" %9.1f %%", 100 * reached (row, peak, peak_memory));
     if (peak > 0 && rate (row) > 0)
       printf (" %8.1f %5.1f %%", rate (row), 100 * rate (row) * 1e9 / peak);
     printf ("\n");
@@ -89,5 +116,15 @@ nddr_bench_add_rates (JsonBuilder *json, const char *name, const GArray *rows)
     if (rate (row) > 0)
       nddr_json_add_number (json, row->label, rate (row));
   }
+  json_builder_end_object (json);
+}
+
+void
+nddr_bench_add_traffic (JsonBuilder *json, const char *name, const GArray *rows)
+{
+  json_builder_set_member_name (json, name);
+  json_builder_begin_object (json);
+  for (guint r = 0; r < rows->len; r++)
+    nddr_json_add_number (json, g_array_index (rows, NddrBenchRow, r).label, g_array_index (rows, NddrBenchRow, r).gbyte);
   json_builder_end_object (json);
 }

@@ -277,8 +277,11 @@ print_text (const Bench *bench, const Result *result)
       result->gflops, result->arena / 1048576.0, result->least / 1048576.0, result->weights / 1048576.0);
   if (result->by_layer) {
     printf ("peak        %.1f GFLOP/s, %.1f GB/s read and written\n", result->peak / 1e9, result->peak_memory / 1e9);
-    nddr_bench_print_rows ("layer", result->by_layer, result->peak);
-    nddr_bench_print_rows ("kernel", result->by_kernel, 0);
+    NddrBenchBound bound = nddr_bench_bound (result->by_layer, result->peak, result->peak_memory);
+    printf ("roofline    %.2f ms (arithmetic alone %.2f, memory alone %.2f): the median is %.1f times that\n", bound.roofline, bound.arithmetic, bound.memory,
+        result->median_ms / bound.roofline);
+    nddr_bench_print_rows ("layer", result->by_layer, result->peak, result->peak_memory);
+    nddr_bench_print_rows ("kernel", result->by_kernel, 0, 0);
   }
 }
 
@@ -327,8 +330,13 @@ print_json (const Bench *bench, const Result *result)
   if (result->by_layer) {
     nddr_json_add_number (json, "peak_gflops", result->peak / 1e9);
     nddr_json_add_number (json, "peak_gb_per_s", result->peak_memory / 1e9);
+    NddrBenchBound bound = nddr_bench_bound (result->by_layer, result->peak, result->peak_memory);
+    nddr_json_add_number (json, "roofline_ms", bound.roofline);
+    nddr_json_add_number (json, "arithmetic_ms", bound.arithmetic);
+    nddr_json_add_number (json, "memory_ms", bound.memory);
     nddr_bench_add_times (json, "layers", result->by_layer);
     nddr_bench_add_rates (json, "layer_gflops", result->by_layer);
+    nddr_bench_add_traffic (json, "layer_gbytes", result->by_layer);
     nddr_bench_add_times (json, "kernels", result->by_kernel);
   }
   json_builder_end_object (json);
@@ -348,7 +356,7 @@ nddr_verb_bench (int argc, char **argv)
     { "batch", 0, 0, G_OPTION_ARG_INT, &batch, "Pictures at once; default 1, with --train 8", "N" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, "auto, fp32 or fp16; with --train auto, fp32 or mixed", "PRECISION" },
     { "train", 0, 0, G_OPTION_ARG_NONE, &train, "Time a training step (AdamW, losses at input resolution)", NULL },
-    { "layers", 0, 0, G_OPTION_ARG_NONE, &layers, "Also by layer, with the share of the device's measured peak, and by kernel", NULL },
+    { "layers", 0, 0, G_OPTION_ARG_NONE, &layers, "Also by layer, with the shares of the device's measured peak and of its roofline, and by kernel", NULL },
     { "tune", 0, 0, G_OPTION_ARG_NONE, &tunes, "First try which algorithm is fastest for each layer that is a step of its own, and keep that for all inference on this device", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },

@@ -438,6 +438,28 @@ check_rates (JsonObject *object)
   g_assert_cmpfloat_with_epsilon (gflop, 2 * json_object_get_double_member (object, "gmac"), 1e-6 * gflop);
 }
 
+/* The roofline is that of the layers, by what is said of each. */
+static void
+check_roofline (JsonObject *object)
+{
+  JsonObject *layers = json_object_get_object_member (object, "layers"), *rates = json_object_get_object_member (object, "layer_gflops");
+  JsonObject *traffic = json_object_get_object_member (object, "layer_gbytes");
+  g_autoptr (GList) names = json_object_get_members (layers);
+  double arithmetic = 0, memory = 0, roofline = 0;
+  for (GList *name = names; name; name = name->next) {
+    double rate = json_object_get_double_member_with_default (rates, name->data, 0);
+    double computes = rate * json_object_get_double_member (layers, name->data) / json_object_get_double_member (object, "peak_gflops");
+    double moves = 1e3 * json_object_get_double_member (traffic, name->data) / json_object_get_double_member (object, "peak_gb_per_s");
+    g_assert_cmpfloat (moves, >, 0);
+    arithmetic += computes;
+    memory += moves;
+    roofline += MAX (computes, moves);
+  }
+  g_assert_cmpfloat_with_epsilon (json_object_get_double_member (object, "arithmetic_ms"), arithmetic, 1e-6 * arithmetic);
+  g_assert_cmpfloat_with_epsilon (json_object_get_double_member (object, "memory_ms"), memory, 1e-6 * memory);
+  g_assert_cmpfloat_with_epsilon (json_object_get_double_member (object, "roofline_ms"), roofline, 1e-6 * roofline);
+}
+
 static void
 test_bench (void)
 {
@@ -456,8 +478,10 @@ test_bench (void)
     g_assert_cmpstr (json_object_get_string_member (object, "precision"), ==, "fp32");
     g_assert_cmpint (json_object_get_int_member (object, "live_bytes"), <=, json_object_get_int_member (object, "activation_bytes"));
     g_assert_true (json_object_has_member (object, "layers") == (l == 0));
-    if (l == 0)
+    if (l == 0) {
       check_rates (object);
+      check_roofline (object);
+    }
   }
   /* so large that software drivers do some layers in pairs */
   g_autoptr (JsonNode) large = run_json ("bench model.safetensors --json --input 512x384 --precision fp32 --layers");
