@@ -6,6 +6,7 @@
 #include <nddr/gpu/memory.h>
 #include <nddr/gpu/vulkan.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #define BYTES 272 /* of the buffer that everything is bound to: no power of two, for which llvmpipe compiles another form */
@@ -164,42 +165,100 @@ nddr_compiler_compile (NddrCompiler *c, const NddrPipeline *pipeline, GError **e
   return ok;
 }
 
-/* ---- the record on disk: a line for each pipeline, the digest of what it is made of */
+/* ---- the record on disk: a line for each pipeline, the digest of what it is made of and of who compiled it */
+
+/* What a processor can do, by Linux's word: drivers compile for that.  Nothing elsewhere. */
+static void
+add_processor (GChecksum *checksum)
+{
+  FILE *file = fopen ("/proc/cpuinfo", "re");
+  char line[8192];
+
+  if (!file)
+    return;
+  while (fgets (line, sizeof line, file) && *line != '\n') /* of the first alone */
+    if (g_str_has_prefix (line, "model name") || g_str_has_prefix (line, "flags") || g_str_has_prefix (line, "Features"))
+      g_checksum_update (checksum, (const guint8 *) line, -1);
+  fclose (file);
+}
+
+/* (transfer full): of what all of the device's lines have in common.  Mesa's own key is of the same things; its UUID says no version. */
+static GChecksum *
+digest_driver (const NddrDevice *device)
+{
+  GChecksum *checksum = g_checksum_new (G_CHECKSUM_SHA256);
+
+  g_checksum_update (checksum, (const guint8 *) device->info.driver, -1);
+  g_checksum_update (checksum, (const guint8 *) device->info.name, -1);
+  add_processor (checksum);
+  return checksum;
+}
 
 /* (transfer full) */
 static char *
-digest (const NddrPipeline *pipeline)
+digest (const GChecksum *driver, const NddrPipeline *pipeline)
 {
-  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autoptr (GChecksum) checksum = g_checksum_copy (driver);
 
   g_checksum_update (checksum, (const guint8 *) pipeline->kernel->spirv, pipeline->kernel->spirv_bytes);
   g_checksum_update (checksum, (const guint8 *) pipeline->spec, pipeline->n_spec * sizeof *pipeline->spec);
   return g_strdup (g_checksum_get_string (checksum));
 }
 
-guint
-nddr_compiler_claim (const NddrDevice *device, NddrPipeline *const *pipelines, guint n, gboolean *wanted)
+/* (transfer full): empty where there is none */
+static GString *
+read_record (const char *path)
 {
-  g_autofree char *path = nddr_device_cache_path (device, "compiled"), *folder = g_path_get_dirname (path), *before = NULL;
-  g_autoptr (GString) record = g_string_new (NULL);
+  g_autofree char *text = NULL;
+
+  return g_string_new (g_file_get_contents (path, &text, NULL, NULL) ? text : NULL);
+}
+
+static gboolean
+write_record (const char *path, const GString *record)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+
+  return g_mkdir_with_parents (folder, 0700) == 0 && g_file_set_contents (path, record->str, record->len, NULL);
+}
+
+guint
+nddr_compiler_choose (const NddrDevice *device, NddrPipeline *const *pipelines, guint n, gboolean *wanted)
+{
+  g_autofree char *path = nddr_device_cache_path (device, "compiled");
+  g_autoptr (GString) record = NULL;
+  g_autoptr (GChecksum) driver = NULL;
   guint n_wanted = 0;
 
   memset (wanted, 0, n * sizeof *wanted);
   if (!device->compiles_late)
     return 0;
-  if (g_file_get_contents (path, &before, NULL, NULL))
-    g_string_assign (record, before);
+  record = read_record (path);
+  driver = digest_driver (device);
   for (guint i = 0; i < n; i++) {
-    g_autofree char *line = digest (pipelines[i]);
+    g_autofree char *line = digest (driver, pipelines[i]);
 
-    if (strstr (record->str, line))
-      continue;
-    g_string_append_printf (record, "%s\n", line);
-    wanted[i] = TRUE;
-    n_wanted++;
+    wanted[i] = strstr (record->str, line) == NULL;
+    n_wanted += wanted[i];
   }
-  if (n_wanted == 0 || (g_mkdir_with_parents (folder, 0700) == 0 && g_file_set_contents (path, record->str, record->len, NULL)))
+  if (n_wanted == 0 || write_record (path, record))
     return n_wanted;
   memset (wanted, 0, n * sizeof *wanted);
   return 0;
+}
+
+void
+nddr_compiler_record (const NddrDevice *device, NddrPipeline *const *pipelines, guint n, const gboolean *compiled)
+{
+  g_autofree char *path = nddr_device_cache_path (device, "compiled");
+  g_autoptr (GString) record = read_record (path); /* others may have written there */
+  g_autoptr (GChecksum) driver = digest_driver (device);
+
+  for (guint i = 0; i < n; i++) {
+    g_autofree char *line = digest (driver, pipelines[i]);
+
+    if (compiled[i] && !strstr (record->str, line))
+      g_string_append_printf (record, "%s\n", line);
+  }
+  write_record (path, record);
 }

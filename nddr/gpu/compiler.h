@@ -21,10 +21,12 @@ gboolean nddr_compiler_compile (NddrCompiler *compiler, const NddrPipeline *pipe
 /** Returns when the driver's cache has all that was compiled. */
 void nddr_compiler_free (NddrCompiler *compiler);
 
-/** Which of @n pipelines are to be compiled ahead: none where the driver does not compile late; else those that no process has had compiled for this
- * driver before, by a record in the device's cache folder that has them from now on.  None, too, where that record cannot be written: the
- * driver's own cache is likely to be as little use.
+/** Which of @n pipelines are to be compiled ahead: none where the driver does not compile late; else those that the record in the device's cache folder has
+ * not, by a driver and processor like these.  None, too, where that record cannot be written: the driver's own cache is likely to be as
+ * little use.
  * @wanted: out: @n of them.  Returns how many. */
-guint nddr_compiler_claim (const NddrDevice *device, NddrPipeline *const *pipelines, guint n, gboolean *wanted);
+guint nddr_compiler_choose (const NddrDevice *device, NddrPipeline *const *pipelines, guint n, gboolean *wanted);
+/** Adds to the record those of @n pipelines that are @compiled, once their compilers are gone. */
+void nddr_compiler_record (const NddrDevice *device, NddrPipeline *const *pipelines, guint n, const gboolean *compiled);
 
 G_END_DECLS

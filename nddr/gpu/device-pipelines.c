@@ -36,7 +36,7 @@ typedef struct
   NddrDevice *device;
   NddrPipeline **pipelines;
   GError **errors;       /* for each: why it was not made, or NULL */
-  const gboolean *ahead; /* for each: whether to compile it, too */
+  gboolean *ahead;       /* for each: whether to compile it, too; then, whether it was */
   guint n;
   gint next;             /* atomic */
 } Work;
@@ -60,11 +60,14 @@ make_pipelines (gpointer data)
 {
   Work *work = data;
   NddrCompiler *compiler = NULL;
-  gboolean ahead = TRUE;
+  gboolean can = TRUE;
 
-  for (guint i; (i = g_atomic_int_add (&work->next, 1)) < work->n;)
-    if (nddr_pipeline_create (work->device, work->pipelines[i], &work->errors[i]) && work->ahead[i])
-      ahead = ahead && compile_ahead (work->device, work->pipelines[i], &compiler);
+  for (guint i; (i = g_atomic_int_add (&work->next, 1)) < work->n;) {
+    gboolean made = nddr_pipeline_create (work->device, work->pipelines[i], &work->errors[i]);
+
+    if (work->ahead[i])
+      work->ahead[i] = made && can && (can = compile_ahead (work->device, work->pipelines[i], &compiler));
+  }
   nddr_compiler_free (compiler);
   return NULL;
 }
@@ -77,11 +80,13 @@ make_side_by_side (NddrDevice *device, NddrPipeline **pipelines, guint n, GError
   g_autofree GError **errors = g_new0 (GError *, n);
   g_autofree gboolean *ahead = g_new0 (gboolean, n);
   Work work = { device, pipelines, errors, ahead, n, 0 };
-  guint n_others = MIN (n, g_get_num_processors ()) - 1;
+  guint n_others = MIN (n, g_get_num_processors ()) - 1, n_ahead = 0;
   g_autofree GThread **others = g_new0 (GThread *, n_others);
   GError *first = NULL;
 
-  if (n_others && nddr_compiler_claim (device, pipelines, n, ahead))
+  if (n_others)
+    n_ahead = nddr_compiler_choose (device, pipelines, n, ahead);
+  if (n_ahead)
     n_others = MIN (n_others, NDDR_MAX_COMPILERS - 1);
   for (guint i = 0; i < n_others; i++)
     others[i] = g_thread_try_new ("pipelines", make_pipelines, &work, NULL);
@@ -89,6 +94,8 @@ make_side_by_side (NddrDevice *device, NddrPipeline **pipelines, guint n, GError
   for (guint i = 0; i < n_others; i++)
     if (others[i])
       g_thread_join (others[i]);
+  if (n_ahead)
+    nddr_compiler_record (device, pipelines, n, ahead);
   for (guint i = 0; i < n; i++)
     if (first == NULL)
       first = errors[i];

@@ -150,6 +150,7 @@ nddr_device_import (const NddrDeviceImport *import, GError **error)
 {
   NddrDevice *device = device_alloc (import->instance, import->physical_device);
 
+  nddr_instance_borrow ();
   device->lent = TRUE;
   device->import = *import;
   device->instance = import->instance;
@@ -217,7 +218,9 @@ nddr_device_unref (NddrDevice *device)
     nddr_device_wait_idle (device);
     nddr_pipelines_clear (device);
   }
-  if (!device->lent) {
+  if (device->lent) {
+    nddr_instance_return ();
+  } else {
     vkDestroyDevice (device->device, NULL);
     nddr_messenger_destroy (device->instance, device->messenger);
     nddr_instance_destroy (device->instance);

@@ -6,7 +6,7 @@
 
 #include <nddr/gpu/vulkan.h>
 
-static gint n_instances; /* that somebody holds; atomic */
+static gint n_instances; /* that somebody holds, those that are lent too; atomic */
 
 static gboolean
 validation_wanted (void)
@@ -79,7 +79,7 @@ nddr_instance_create (VkInstance *instance, GError **error)
 }
 
 /* Drivers are unloaded with the last instance, and some cannot be loaded again and again: the libraries of one are said to take a little of a process's
- * static thread-local memory each time and to give back less, until no driver is found.  So the last one that would go stays, as none is ours: one a process. */
+ * static thread-local memory each time and to give back less, until no driver is found.  So the last one that would go stays: one a process. */
 void
 nddr_instance_destroy (VkInstance instance)
 {
@@ -88,6 +88,18 @@ nddr_instance_destroy (VkInstance instance)
   if (g_atomic_int_dec_and_test (&n_instances) && g_atomic_int_compare_and_exchange (&kept, 0, 1))
     return;
   vkDestroyInstance (instance, NULL);
+}
+
+void
+nddr_instance_borrow (void)
+{
+  g_atomic_int_inc (&n_instances);
+}
+
+void
+nddr_instance_return (void)
+{
+  g_atomic_int_add (&n_instances, -1);
 }
 
 GArray *

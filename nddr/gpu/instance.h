@@ -13,6 +13,9 @@ G_BEGIN_DECLS
 gboolean nddr_instance_create (VkInstance *instance, GError **error);
 /** Its devices and its messenger must be gone.  Thread-safe. */
 void nddr_instance_destroy (VkInstance instance);
+/** An instance of somebody else's keeps the drivers loaded from now on, or no longer.  Thread-safe. */
+void nddr_instance_borrow (void);
+void nddr_instance_return (void);
 
 /** (transfer full): of VkPhysicalDevice, which are the instance's, in the loader's order; may be empty; NULL with @error. */
 GArray *nddr_instance_physical_devices (VkInstance instance, GError **error);

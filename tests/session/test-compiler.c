@@ -5,10 +5,12 @@
 #include "faults.h"
 #include "generator.h"
 
+#include <dlfcn.h>
 #include <ftw.h>
 #include <glib/gstdio.h>
 #include <nddr/gpu/compiler.h>
 #include <nddr/gpu/device-pipelines.h>
+#include <nddr/gpu/instance.h>
 #include <nddr/model.h>
 #include <nddr/nddr-session.h>
 
@@ -203,7 +205,44 @@ test_damaged (void)
     if (is_late ())
       g_assert_cmpuint (count_instances (N), >, 0);
     g_assert_cmpuint (count_instances (N), ==, 0);
-    }
+  }
+}
+
+/* What another version of the driver compiled is of no use to this one. */
+static void
+test_upgrade (void)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean late = is_late ();
+
+  empty_folder ();
+  g_assert_true ((count_instances (N) > 0) == late);
+  g_autoptr (NddrDevice) device = open_device ();
+  g_free (device->info.driver);
+  device->info.driver = g_strdup ("llvmpipe Mesa 99 (LLVM 99)");
+  faults_set (NULL, 0, VK_SUCCESS);
+  get_pipelines (device, N, &error);
+  g_assert_no_error (error);
+  g_assert_true ((faults_count ("vkCreateInstance") > 0) == late);
+  g_assert_cmpuint (count_instances (N), ==, 0); /* both are kept in mind */
+}
+
+/* What could not be compiled is, the next time. */
+static void
+test_again (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NddrDevice) device = open_device ();
+  gboolean late = is_late ();
+
+  empty_folder ();
+  faults_set ("vkQueueSubmit", 1, VK_ERROR_OUT_OF_DEVICE_MEMORY); /* which compilers alone call here */
+  get_pipelines (device, N, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (count_shaders (), <, late ? N : 1);
+  g_assert_true ((count_instances (N) > 0) == late);
+  g_assert_cmpuint (count_shaders (), ==, late ? N : 0);
+  g_assert_cmpuint (count_instances (N), ==, 0);
 }
 
 /* Nothing is compiled ahead where that cannot be kept in mind: it would be at each start. */
@@ -218,14 +257,24 @@ test_nowhere (void)
   g_assert_cmpuint (count_instances (N), ==, 0);
 }
 
-/* The compiler's device is another of the same physical one, also where the device was lent. */
+static guint destroyed; /* instances */
+
+VKAPI_ATTR void VKAPI_CALL
+vkDestroyInstance (VkInstance instance, const VkAllocationCallbacks *allocator)
+{
+  destroyed++;
+  ((PFN_vkDestroyInstance) dlsym (RTLD_NEXT, __func__)) (instance, allocator);
+}
+
+/* The compiler's device is another of the same physical one, also where the device was lent; and as it was, none of the compilers' instances has to
+ * stay to keep the driver loaded. */
 static void
 test_lent (void)
 {
   g_autoptr (GError) error = NULL;
 
   empty_folder ();
-  g_autoptr (NddrDevice) owner = open_device ();
+  NddrDevice *owner = open_device ();
   const NddrDeviceImport import = {
     .instance = owner->instance,
     .physical_device = owner->physical_device,
@@ -233,17 +282,25 @@ test_lent (void)
     .queue = owner->queue,
     .queue_family = owner->queue_family,
   };
-  g_autoptr (NddrDevice) lent = nddr_device_import (&import, &error);
+  guint created, before = destroyed;
+  nddr_instance_return (); /* the owner is somebody else */
+  faults_set (NULL, 0, VK_SUCCESS);
+  NddrDevice *lent = nddr_device_import (&import, &error);
   g_assert_no_error (error);
-  g_autoptr (NddrDevice) again = nddr_device_open_again (lent, &error);
+  NddrDevice *again = nddr_device_open_again (lent, &error);
   g_assert_no_error (error);
   g_assert_true (again->instance != owner->instance && again->device != owner->device);
   g_assert_cmpmem (&again->properties, sizeof again->properties, &owner->properties, sizeof owner->properties);
+  nddr_device_unref (again);
 
-  faults_set (NULL, 0, VK_SUCCESS);
   get_pipelines (lent, N, &error);
   g_assert_no_error (error);
-  g_assert_true (is_late () == (faults_count ("vkCreateInstance") > 0));
+  created = faults_count ("vkCreateInstance");
+  g_assert_true ((lent->compiles_late && g_get_num_processors () > 1) == (created > 1));
+  g_assert_cmpuint (destroyed - before, ==, created);
+  nddr_device_unref (lent);
+  nddr_instance_borrow ();
+  nddr_device_unref (owner);
 }
 
 /* ---- what fails */
@@ -291,11 +348,13 @@ main (int argc, char **argv)
   g_setenv ("NDDR_CACHE", folder, TRUE);
   g_setenv ("MESA_SHADER_CACHE_DIR", folder, TRUE);
   g_setenv ("MESA_DISK_CACHE_MULTI_FILE", "1", TRUE); /* as it was before Mesa 24 */
+  g_test_add_func ("/compiler/lent", test_lent); /* first: no instance has stayed yet */
   g_test_add_func ("/compiler/network", test_network);
   g_test_add_func ("/compiler/when", test_when);
   g_test_add_func ("/compiler/damaged", test_damaged);
   g_test_add_func ("/compiler/nowhere", test_nowhere);
-  g_test_add_func ("/compiler/lent", test_lent);
+  g_test_add_func ("/compiler/upgrade", test_upgrade);
+  g_test_add_func ("/compiler/again", test_again);
   g_test_add_func ("/compiler/faults", test_faults);
   int status = g_test_run ();
   empty_folder ();
