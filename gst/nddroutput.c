@@ -195,11 +195,12 @@ static void
 note_finished (GstNddrCnn *self, const NddrTiming *timing, gboolean inferred)
 {
   gboolean latency_changed = FALSE;
+  guint concurrency = nddr_session_get_concurrency (self->session.session);
 
   g_mutex_lock (&self->lock);
   self->in_flight--;
   if (timing) {
-    gst_nddr_stats_add (&self->stats, timing, inferred);
+    gst_nddr_stats_add (&self->stats, timing, inferred, concurrency);
     gst_nddr_stats_latency (&self->stats, self->session.slots, &latency_changed);
   }
   g_cond_broadcast (&self->cond);

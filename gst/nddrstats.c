@@ -13,7 +13,7 @@ gst_nddr_stats_reset (GstNddrStats *stats)
 }
 
 void
-gst_nddr_stats_add (GstNddrStats *stats, const NddrTiming *timing, gboolean inferred)
+gst_nddr_stats_add (GstNddrStats *stats, const NddrTiming *timing, gboolean inferred, guint concurrency)
 {
   stats->frames++;
   stats->upload = timing->upload;
@@ -23,6 +23,7 @@ gst_nddr_stats_add (GstNddrStats *stats, const NddrTiming *timing, gboolean infe
 
   double took = (double) timing->upload + timing->compute + timing->download;
 
+  stats->concurrency = concurrency;
   stats->last = timing->compute;
   stats->sum += timing->compute;
   stats->window[stats->inferences++ % GST_NDDR_STATS_WINDOW] = timing->compute;
@@ -38,7 +39,8 @@ gst_nddr_stats_forget_times (GstNddrStats *stats)
 guint64
 gst_nddr_stats_latency (GstNddrStats *stats, guint slots, gboolean *news)
 {
-  guint64 latency = stats->frame_time * slots;
+  guint concurrency = MAX (stats->concurrency, 1);
+  guint64 latency = stats->frame_time * ((slots + concurrency - 1) / concurrency);
 
   if (news) {
     guint64 difference = MAX (latency, stats->latency) - MIN (latency, stats->latency);

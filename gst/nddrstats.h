@@ -22,18 +22,19 @@ typedef struct
   guint64 upload, download;
   guint64 window[GST_NDDR_STATS_WINDOW];
   double frame_time; /* moving average of what a frame takes from upload to download */
+  guint concurrency; /* frames that were worked on side by side when it was last measured; 0: not yet */
   guint64 latency;   /* what was last reported */
 } GstNddrStats;
 
 void gst_nddr_stats_reset (GstNddrStats *stats);
 
-/** Notes a finished frame. */
-void gst_nddr_stats_add (GstNddrStats *stats, const NddrTiming *timing, gboolean inferred);
+/** Notes a finished frame of a session that works on @concurrency side by side. */
+void gst_nddr_stats_add (GstNddrStats *stats, const NddrTiming *timing, gboolean inferred, guint concurrency);
 
 /** What comes is of another model: the times of inferences so far are forgotten, the frames are not. */
 void gst_nddr_stats_forget_times (GstNddrStats *stats);
 
-/** The latency of @slots frames in flight at the measured time a frame; 0 before anything was measured.
+/** The latency of @slots frames in flight at the measured time a frame, as many at a time as are worked on side by side; 0 before anything was measured.
  * Sets @news where it is more than a quarter away from what was last reported so, and reports it. */
 guint64 gst_nddr_stats_latency (GstNddrStats *stats, guint slots, gboolean *news);
 

@@ -96,6 +96,18 @@ NDDR_API gboolean nddr_session_get_head_size (NddrSession *session, const char *
     guint *width, guint *height, guint *channels);
 
 /**
+ * nddr_session_get_concurrency:
+ *
+ * How many of the frames in flight are worked on side by side: one, but on software drivers, where a frame has a small network's time
+ * to itself only in part.  There it grows, to at most the session's slots, soon after nddr_session_set_frames(), which others' work must
+ * not be late for; then a frame takes longer, and together they take less.
+ *
+ * Returns: at least 1.  Thread-safe
+ * Since: 0.1
+ */
+NDDR_API guint nddr_session_get_concurrency (NddrSession *session);
+
+/**
  * nddr_session_submit:
  * @frame: copied before this returns
  * @opacities: (nullable): for each output, 0 to 1; used by NDDR_VIEW_OVERLAY; NULL: 0.5

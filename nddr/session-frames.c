@@ -43,9 +43,8 @@ check_frame (const NddrScene *scene, const NddrFrame *frame, GError **error)
 }
 
 static void
-upload (NddrSession *session, guint slot, const NddrFrame *frame, const double *opacities)
+upload (const NddrScene *scene, guint slot, const NddrFrame *frame, const double *opacities)
 {
-  const NddrScene *scene = session->scene;
   guint8 *to = nddr_program_map (scene->program, scene->frame, slot);
   float *slot_opacities = nddr_program_map (scene->program, scene->opacities, slot);
 
@@ -56,19 +55,37 @@ upload (NddrSession *session, guint slot, const NddrFrame *frame, const double *
     slot_opacities[i] = opacities ? CLAMP (opacities[i], 0, 1) : DEFAULT_OPACITY;
 }
 
+/* Which scene a frame is for: where the network runs, one that has least to do; else the one that has the result. */
+static guint
+choose_scene (NddrSession *session, gboolean infer)
+{
+  guint best = 0;
+
+  if (!infer)
+    return session->result;
+  g_mutex_lock (&session->mutex);
+  for (guint i = 1; i < session->n_scenes; i++)
+    if (session->in_flight[i] < session->in_flight[best])
+      best = i;
+  g_mutex_unlock (&session->mutex);
+  return best;
+}
+
 guint64
 nddr_session_submit (NddrSession *session, const NddrFrame *frame, const double *opacities, gboolean reuse, GError **error)
 {
   guint64 ticket, waited;
-  guint slot, phases = 0;
+  guint slot, index, phases = 0;
+  gboolean infer = !reuse || session->result < 0;
+  const NddrScene *scene = session->scenes[0];
 
   if (!nddr_session_check_state (session, FALSE, error))
     return 0;
-  if (!session->scene) {
+  if (!scene) {
     nddr_fail (error, NDDR_ERROR_ARGUMENT, "nothing is known of the frames yet: call nddr_session_set_frames() first");
     return 0;
   }
-  if (!check_frame (session->scene, frame, error))
+  if (!check_frame (scene, frame, error))
     return 0;
   g_mutex_lock (&session->mutex);
   ticket = session->submitted + 1;
@@ -79,17 +96,20 @@ nddr_session_submit (NddrSession *session, const NddrFrame *frame, const double 
     return 0;
   }
   slot = (ticket - 1) % session->slots;
+  index = session->scene_of[slot] = choose_scene (session, infer);
+  scene = session->scenes[index];
   session->uploads[slot] = g_get_monotonic_time ();
-  upload (session, slot, frame, opacities);
+  upload (scene, slot, frame, opacities);
   session->uploads[slot] = g_get_monotonic_time () - session->uploads[slot];
-  if (session->scene->n_pictures) /* with nothing to show there is nothing to compute */
-    phases = nddr_scene_phases_for (!reuse || !session->has_result, nddr_pixels_are_mixed (&session->scene->input) && frame->interlaced);
-  if (!nddr_program_submit (session->scene->program, slot, phases, error)) {
-    session->has_result = FALSE; /* a part of it may have run */
+  if (scene->n_pictures) /* with nothing to show there is nothing to compute */
+    phases = nddr_scene_phases_for (infer, nddr_pixels_are_mixed (&scene->input) && frame->interlaced);
+  if (!nddr_program_submit (scene->program, slot, phases, error)) {
+    session->result = -1; /* a part of it may have run */
     return 0;
   }
-  session->has_result = TRUE;
+  session->result = index;
   g_mutex_lock (&session->mutex);
+  session->in_flight[index]++;
   session->submitted = ticket;
   g_mutex_unlock (&session->mutex);
   return ticket;
@@ -109,10 +129,8 @@ check_results (const NddrScene *scene, const NddrFrame *results, GError **error)
 }
 
 static void
-download (NddrSession *session, guint slot, const NddrFrame *results)
+download (const NddrScene *scene, guint slot, const NddrFrame *results)
 {
-  const NddrScene *scene = session->scene;
-
   for (guint i = 0; i < scene->n_pictures; i++) {
     const NddrScenePicture *picture = &scene->pictures[i];
 
@@ -128,6 +146,7 @@ nddr_session_wait (NddrSession *session, guint64 ticket, const NddrFrame *result
   guint64 submitted, oldest, compute = 0;
   gint64 start;
   guint slot;
+  const NddrScene *scene;
   g_autoptr (GError) failure = NULL;
 
   if (!nddr_session_check_state (session, FALSE, error))
@@ -142,10 +161,11 @@ nddr_session_wait (NddrSession *session, guint64 ticket, const NddrFrame *result
     return nddr_fail (error, NDDR_ERROR_ARGUMENT,
         "frame %" G_GUINT64_FORMAT " cannot be waited for now: frame %" G_GUINT64_FORMAT " comes first", ticket, oldest);
 
-  if (results && !check_results (session->scene, results, error))
-    return FALSE;
   slot = (ticket - 1) % session->slots;
-  if (!nddr_program_wait (session->scene->program, slot, &compute, &failure)) {
+  scene = session->scenes[session->scene_of[slot]];
+  if (results && !check_results (scene, results, error))
+    return FALSE;
+  if (!nddr_program_wait (scene->program, slot, &compute, &failure)) {
     g_mutex_lock (&session->mutex);
     session->failure = g_error_copy (failure);
     g_mutex_unlock (&session->mutex);
@@ -154,10 +174,11 @@ nddr_session_wait (NddrSession *session, guint64 ticket, const NddrFrame *result
   }
   start = g_get_monotonic_time ();
   if (results)
-    download (session, slot, results);
+    download (scene, slot, results);
   if (timing)
     *timing = (NddrTiming){ 1000 * session->uploads[slot], compute, 1000 * (g_get_monotonic_time () - start) };
   g_mutex_lock (&session->mutex);
+  session->in_flight[session->scene_of[slot]]--;
   session->waited = ticket;
   g_mutex_unlock (&session->mutex);
   return TRUE;

@@ -1,5 +1,6 @@
 /* A session's inside: what its parts share.  session.c makes sessions, session-scene.c what they run for the frames and outputs that
- * are set, session-frames.c submits frames and waits for them; session-state.c is what all three ask.
+ * are set, session-twins.c the same again on twins of the device, session-frames.c submits frames and waits for them; session-state.c is what all of them
+ * ask.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -19,7 +20,7 @@ typedef struct
   gsize row_bytes, pitch, rows;
 } NddrScenePicture;
 
-/** A program for the frames and outputs that were set, with all from a frame's bytes to the pictures. */
+/** A program for the frames and outputs that were set, with all from a frame's bytes to the pictures, on the session's device or on a twin of it. */
 typedef struct
 {
   NddrProgram *program;
@@ -32,6 +33,8 @@ typedef struct
   NddrOutput *outputs;           /* for each picture; the names are the model's */
 } NddrScene;
 
+#define NDDR_MAX_SCENES NDDR_PROGRAM_MAX_SLOTS
+
 struct _NddrSession
 {
   NddrDevice *device;
@@ -42,12 +45,18 @@ struct _NddrSession
   gboolean *requested;     /* for each task of the model */
   int *widths, *heights;   /* of each value of the network */
   guint slots;
-  NddrScene *scene;        /* NULL until frames are set */
-  gboolean has_result;     /* the scene's heads hold a real frame's */
+  guint max_scenes;        /* frames that are worked on side by side at most */
+  int result;              /* the scene whose heads hold the last frame's that the network ran on; -1: none do */
+  guint scene_of[NDDR_PROGRAM_MAX_SLOTS]; /* that each slot's frame was given to */
   gint64 uploads[NDDR_PROGRAM_MAX_SLOTS]; /* microseconds that each slot's frame took to copy in */
+  GThread *adding;         /* makes more scenes; NULL: nobody does */
+  gint enough;             /* atomic: it is to end */
 
-  GMutex mutex;            /* around what follows: submit and wait may run in two threads */
+  GMutex mutex;            /* around what follows: submit and wait may run in two threads, and scenes are added by another */
   guint64 submitted, waited;
+  NddrScene *scenes[NDDR_MAX_SCENES]; /* the first, on the session's device, is NULL until frames are set; of the others come those on twins */
+  guint n_scenes;
+  guint in_flight[NDDR_MAX_SCENES];   /* frames that each has */
   GError *failure;         /* of the device: nothing works after it */
 };
 
@@ -58,9 +67,17 @@ char *nddr_session_list_tasks (NddrSession *session, gboolean requested_alone);
 
 /** What is run for a frame: with @infer the network, too; @fields: it is an interlaced one of a mixed format. */
 guint nddr_scene_phases_for (gboolean infer, gboolean fields);
+/** (transfer full): for frames and outputs that are right, on @device, the session's or a twin; it has run once.  Changes nothing in the session. */
+NddrScene *nddr_scene_new (NddrSession *session, NddrDevice *device, const NddrFrameFormat *input, const NddrOutput *outputs, guint n_outputs, GError **error);
 /** @scene: (nullable): none of its frames may be in flight. */
 void nddr_scene_free (NddrScene *scene);
-/** Runs the network once.  The pipelines that this makes stay with the device: scenes find them there. */
+
+/** How many scenes it pays to have, of a session that runs @plan. */
+guint nddr_session_count_scenes (NddrSession *session, const NddrPlan *plan);
+/** Makes @scene (nullable) the session's first and, beside whatever runs, the others like it.  Those that there were are freed: none of their frames may be in
+ * flight. */
+void nddr_session_take_scene (NddrSession *session, NddrScene *scene);
+/** Runs the network once.  The pipelines that this makes stay with the device: scenes find them there.  Decides how many scenes there will be. */
 gboolean nddr_session_warm_up (NddrSession *session, GError **error);
 
 /** FALSE where the device has failed or, with @must_be_idle, frames are in flight. */

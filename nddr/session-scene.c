@@ -139,9 +139,9 @@ append_render (NddrSession *session, NddrPlan *plan, const NddrInference *infere
   }
 }
 
-/* A program that runs the network, its weights packed; with @request (nullable) all of its scene. */
+/* A program that runs the network on @device, its weights packed; with @request (nullable) all of its scene. */
 static NddrProgram *
-make_program (NddrSession *session, const Request *request, guint slots, GError **error)
+make_program (NddrSession *session, NddrDevice *device, const Request *request, guint slots, GError **error)
 {
   g_autoptr (NddrPlan) plan = nddr_plan_new (&session->traits);
   g_autoptr (NddrProgram) program = NULL;
@@ -156,7 +156,7 @@ make_program (NddrSession *session, const Request *request, guint slots, GError 
   if (request)
     append_render (session, plan, inference, request);
   if (nddr_plan_finish (plan, error))
-    program = nddr_program_new (session->device, g_steal_pointer (&plan), slots, error);
+    program = nddr_program_new (device, g_steal_pointer (&plan), slots, error);
   if (program && !nddr_inference_prepare (inference, session->network, nddr_model_get_tensors (session->model), program, error))
     g_clear_pointer (&program, nddr_program_free);
   nddr_inference_free (inference);
@@ -171,9 +171,38 @@ make_program (NddrSession *session, const Request *request, guint slots, GError 
 gboolean
 nddr_session_warm_up (NddrSession *session, GError **error)
 {
-  g_autoptr (NddrProgram) program = make_program (session, NULL, 1, error);
+  g_autoptr (NddrProgram) program = make_program (session, session->device, NULL, 1, error);
 
-  return program && nddr_program_run (program, 1u << NDDR_PHASE_NETWORK, error);
+  if (!program || !nddr_program_run (program, 1u << NDDR_PHASE_NETWORK, error))
+    return FALSE;
+  session->max_scenes = nddr_session_count_scenes (session, nddr_program_get_plan (program));
+  return TRUE;
+}
+
+static void
+note_request (NddrSession *session, NddrScene *scene, const Request *request)
+{
+  scene->input = *request->input;
+  scene->outputs = g_new (NddrOutput, request->n_outputs);
+  for (guint i = 0; i < request->n_outputs; i++) {
+    scene->outputs[i] = request->outputs[i];
+    scene->outputs[i].task = nddr_model_get_task (session->model, nddr_session_find_task (session, request->outputs[i].task))->name;
+  }
+}
+
+NddrScene *
+nddr_scene_new (NddrSession *session, NddrDevice *device, const NddrFrameFormat *input, const NddrOutput *outputs, guint n_outputs, GError **error)
+{
+  NddrScene *scene = g_new0 (NddrScene, 1);
+  Request request = { input, outputs, n_outputs, scene };
+
+  note_request (session, scene, &request);
+  scene->program = make_program (session, device, &request, session->slots, error);
+  if (scene->program && nddr_program_run (scene->program, nddr_scene_phases_for (TRUE, FALSE), error) &&
+      (!nddr_pixels_are_mixed (input) || nddr_program_run (scene->program, nddr_scene_phases_for (TRUE, TRUE), error)))
+    return scene;
+  nddr_scene_free (scene);
+  return NULL;
 }
 
 /* ---- setting frames */
@@ -251,22 +280,10 @@ is_made_for (const NddrScene *scene, const NddrFrameFormat *input, const NddrOut
   return TRUE;
 }
 
-static void
-note_request (NddrSession *session, NddrScene *scene, const Request *request)
-{
-  scene->input = *request->input;
-  scene->outputs = g_new (NddrOutput, request->n_outputs);
-  for (guint i = 0; i < request->n_outputs; i++) {
-    scene->outputs[i] = request->outputs[i];
-    scene->outputs[i].task = nddr_model_get_task (session->model, nddr_session_find_task (session, request->outputs[i].task))->name;
-  }
-}
-
 gboolean
 nddr_session_set_frames (NddrSession *session, const NddrFrameFormat *input, const NddrOutput *outputs, guint n_outputs, GError **error)
 {
   NddrScene *scene;
-  Request request = { input, outputs, n_outputs };
 
   if (!nddr_session_check_state (session, TRUE, error) || !check_input (input, error))
     return FALSE;
@@ -274,20 +291,12 @@ nddr_session_set_frames (NddrSession *session, const NddrFrameFormat *input, con
     if (!check_output (session, &outputs[i], error))
       return FALSE;
 
-  if (is_made_for (session->scene, input, outputs, n_outputs)) {
-    session->has_result = FALSE;
-    return TRUE;
+  if (!is_made_for (session->scenes[0], input, outputs, n_outputs)) {
+    scene = nddr_scene_new (session, session->device, input, outputs, n_outputs, error);
+    if (!scene)
+      return FALSE;
+    nddr_session_take_scene (session, scene);
   }
-  scene = request.scene = g_new0 (NddrScene, 1);
-  note_request (session, scene, &request);
-  scene->program = make_program (session, &request, session->slots, error);
-  if (!scene->program || !nddr_program_run (scene->program, nddr_scene_phases_for (TRUE, FALSE), error) ||
-      (nddr_pixels_are_mixed (input) && !nddr_program_run (scene->program, nddr_scene_phases_for (TRUE, TRUE), error))) {
-    nddr_scene_free (scene);
-    return FALSE;
-  }
-  nddr_scene_free (session->scene);
-  session->scene = scene;
-  session->has_result = FALSE;
+  session->result = -1;
   return TRUE;
 }

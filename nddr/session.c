@@ -97,7 +97,7 @@ nddr_session_free (NddrSession *session)
 {
   if (!session)
     return;
-  nddr_scene_free (session->scene);
+  nddr_session_take_scene (session, NULL);
   g_clear_pointer (&session->network, nddr_network_free);
   g_free (session->widths);
   g_free (session->heights);

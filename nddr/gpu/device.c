@@ -23,6 +23,7 @@ device_alloc (VkInstance instance, VkPhysicalDevice physical)
 
   g_atomic_ref_count_init (&device->refs);
   g_mutex_init (&device->queue_mutex);
+  g_mutex_init (&device->twin_mutex);
   nddr_capabilities_query (instance, physical, &c);
   device->physical_device = physical;
   device->info = c.info;
@@ -116,6 +117,7 @@ nddr_device_open (const char *which, GError **error)
   if (device) {
     nddr_pipelines_init (device);
     nddr_tuning_cache_init (device);
+    device->max_twins = device->traits.family == NDDR_FAMILY_SOFTWARE ? NDDR_DEVICE_MAX_TWINS : 0;
   }
   return device;
 }
@@ -143,6 +145,22 @@ nddr_device_open_again (const NddrDevice *device, GError **error)
   if (devices)
     nddr_fail (error, NDDR_ERROR_NO_DEVICE, "%s is not there any more", device->info.name);
   return NULL;
+}
+
+NddrDevice *
+nddr_device_get_twin (NddrDevice *device, guint i, GError **error)
+{
+  NddrDevice *twin;
+
+  g_assert (i < device->max_twins);
+  g_mutex_lock (&device->twin_mutex);
+  twin = device->twins[i];
+  if (!twin && (twin = nddr_device_open_again (device, error))) {
+    nddr_pipelines_init (twin);
+    device->twins[i] = twin;
+  }
+  g_mutex_unlock (&device->twin_mutex);
+  return twin;
 }
 
 NddrDevice *
@@ -214,6 +232,8 @@ nddr_device_unref (NddrDevice *device)
 {
   if (!device || !g_atomic_ref_count_dec (&device->refs))
     return;
+  for (guint i = 0; i < NDDR_DEVICE_MAX_TWINS; i++)
+    nddr_device_unref (device->twins[i]);
   if (device->device) {
     nddr_device_wait_idle (device);
     nddr_pipelines_clear (device);
@@ -228,6 +248,7 @@ nddr_device_unref (NddrDevice *device)
   nddr_tuning_free (device->tuning);
   nddr_device_info_clear (&device->info);
   g_mutex_clear (&device->queue_mutex);
+  g_mutex_clear (&device->twin_mutex);
   g_free (device);
 }
 

@@ -10,6 +10,8 @@ G_BEGIN_DECLS
 
 typedef struct _NddrPipeline NddrPipeline;
 
+#define NDDR_DEVICE_MAX_TWINS 7
+
 struct _NddrDevice
 {
   gatomicrefcount refs;
@@ -38,10 +40,22 @@ struct _NddrDevice
   gsize pipeline_cache_size; /* of what was read from there */
   gboolean pipeline_cache_dirty;
   NddrTuning *tuning; /* tuning-cache.c; NULL: none */
+  guint max_twins;    /* see nddr_device_get_twin() */
+  GMutex twin_mutex;  /* around what follows */
+  NddrDevice *twins[NDDR_DEVICE_MAX_TWINS]; /* NULL: not opened yet */
 };
 
 /** (transfer full): the same physical device opened once more, on an instance of its own; it has no pipelines, no cache and no tuning. */
 NddrDevice *nddr_device_open_again (const NddrDevice *device, GError **error);
+
+/**
+ * (transfer none): the @i-th twin of @device, opened by the first who asks: the same driver's device once more, which works beside it.  It has pipelines of its own,
+ * and no tuning; whoever uses it keeps @device.
+ *
+ * Only software drivers' devices have any, as many as max_twins: each runs its dispatches one after the other, and each of these waits for its
+ * slowest thread.  A device that was lent has none.  Thread-safe.
+ */
+NddrDevice *nddr_device_get_twin (NddrDevice *device, guint i, GError **error);
 
 /** What a plan must know of @device; owned by the device, which does not change it. */
 const NddrTraits *nddr_device_get_traits (const NddrDevice *device);

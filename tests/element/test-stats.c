@@ -19,7 +19,7 @@ add (GstNddrStats *stats, guint64 upload, guint64 compute, guint64 download, gbo
 {
   const NddrTiming timing = { .upload = upload, .compute = compute, .download = download };
 
-  gst_nddr_stats_add (stats, &timing, inferred);
+  gst_nddr_stats_add (stats, &timing, inferred, 1);
 }
 
 /* 10 to 2000 in steps of 10, in no order: by definition the mean is 1005, and 1980 is the least that 99 in 100 do not exceed */
@@ -88,6 +88,19 @@ test_news (void)
   g_assert_cmpuint (said, ==, 1);
 }
 
+/* frames side by side take longer each, and are waited for together */
+static void
+test_side_by_side (void)
+{
+  g_autofree GstNddrStats *stats = g_new0 (GstNddrStats, 1);
+  const NddrTiming timing = { .upload = 100, .compute = 700, .download = 200 };
+  static const guint64 want[] = { 1000, 1000, 2000, 2000, 3000 }; /* of 1 to 5 frames in flight */
+
+  gst_nddr_stats_add (stats, &timing, TRUE, 2);
+  for (guint slots = 1; slots <= G_N_ELEMENTS (want); slots++)
+    g_assert_cmpuint (gst_nddr_stats_latency (stats, slots, NULL), ==, want[slots - 1]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -96,6 +109,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/stats/times", test_times);
   g_test_add_func ("/element/stats/empty", test_empty);
   g_test_add_func ("/element/stats/news", test_news);
+  g_test_add_func ("/element/stats/side-by-side", test_side_by_side);
   int status = g_test_run ();
   gst_deinit ();
   return status;

@@ -7,6 +7,7 @@
 #include "generator.h"
 
 #include <dlfcn.h>
+#include <nddr/gpu/device.h>
 #include <nddr/model.h>
 #include <nddr/nddr-session.h>
 #include <string.h>
@@ -21,6 +22,17 @@
 
 static NddrModel *model;
 static guint all_calls[FAULTS_N];
+
+/* Nothing is worked on side by side: calls are counted, and what fails there is not missed. */
+static NddrDevice *
+open_device (GError **error)
+{
+  NddrDevice *device = nddr_device_open (NULL, error);
+
+  if (device)
+    device->max_twins = 0;
+  return device;
+}
 
 static void
 make_model (void)
@@ -72,7 +84,7 @@ use (NddrDevice *device, GError **error)
 static gboolean
 open_and_use (GError **error)
 {
-  g_autoptr (NddrDevice) device = nddr_device_open (NULL, error);
+  g_autoptr (NddrDevice) device = open_device (error);
   g_autoptr (GError) again = NULL;
   gboolean ok = device && use (device, error);
 
@@ -152,7 +164,7 @@ static NddrSession *
 make_session (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (NddrDevice) device = nddr_device_open (NULL, &error);
+  g_autoptr (NddrDevice) device = open_device (&error);
   NddrSession *session = device ? nddr_session_new (device, model, NULL, &error) : NULL;
 
   g_assert_no_error (error);

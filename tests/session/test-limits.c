@@ -35,6 +35,7 @@ open_device (void)
   NddrDevice *device = nddr_device_open (NULL, &error);
 
   g_assert_no_error (error);
+  device->max_twins = 0; /* calls are counted */
   return device;
 }
 
