@@ -25,6 +25,7 @@ void nddr_convolution_software_backward_weight (NddrPlan *plan, const NddrConvol
 NddrAlgorithm nddr_convolution_gpu_forward (NddrPlan *plan, const NddrConvolution *op);
 void nddr_convolution_gpu_backward_data (NddrPlan *plan, const NddrConvolution *op, int s, int count, NddrBranches dx, NddrBranches dy,
     gboolean accumulate);
+/* convolution-weight-gpu.c */
 void nddr_convolution_gpu_backward_weight (NddrPlan *plan, const NddrConvolution *op, NddrBranches dy, NddrTensor *dw, NddrTensor *db);
 
 /* convolution-matrix.c */
