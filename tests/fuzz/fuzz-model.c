@@ -3,7 +3,8 @@
  * An ordinary test runs it over corpus/model and changed copies of it (run-corpus.c).  To search on, with clang:
  *
  *   clang -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I. -Ibuild $(pkg-config --cflags --libs glib-2.0 json-glib-1.0) -lm \
- *     tests/fuzz/fuzz-model.c nddr/{error,json,tensors,safetensors,whole-file,config,model,builder,vgg16,mobilenet,resnet,fusion,mixing,head,network}.c -o fuzz-model
+ *     tests/fuzz/fuzz-model.c \
+ *     nddr/{error,json,arrays,safetensors,whole-file,config,config-json,model,builder,vgg16,mobilenet,resnet,fusion,mixing,head,network}.c -o fuzz-model
  *   ./fuzz-model tests/fuzz/corpus/model
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
