@@ -94,7 +94,8 @@ class Torch:
         layout, wait = way
         # glibc gives large blocks back to the system and takes them again at every layer; PyTorch is faster without
         keep = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "4294967296", "MALLOC_TOP_PAD_": "268435456"}
-        said = output([self.python, str(HERE / "time_torch.py"), job.name, layout, *(["fp32"] if self.precision == "fp32" else [])], OMP_WAIT_POLICY=wait, **keep)
+        said = output([self.python, str(HERE / "time_torch.py"), job.name, layout, *(["fp32"] if self.precision == "fp32" else [])],
+                      OMP_WAIT_POLICY=wait, **keep)
         return {**json.loads(said), "layout": layout, "wait": wait}
 
 

@@ -93,7 +93,8 @@ def cells(trainer, table, results, by_paper):
 
 
 def notes(table, results, size, by_paper):
-    angles = "scored as the published code does, by angles of 8-bit codes" if by_paper else "true ones, which the paper's are not: --paper scores ours as it did"
+    angles = ("scored as the published code does, by angles of 8-bit codes" if by_paper else
+              "true ones, which the paper's are not: --paper scores ours as it did")
     said = [f"Size {size}. Normals in degrees and percent of pixels, {angles}; segmentation in percent. ±: standard deviation over seeds.",
             "Δm: mean relative gain of mIoU and mean angle over the single-task models of the same seed; in true angles."]
     return said + [reason for result in results for reason in result.reasons]

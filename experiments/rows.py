@@ -6,7 +6,8 @@
 #   [table]  title; backbone: where the size has none of its own; sizes: those that it can be run at; baseline: the single-task row that gains are
 #            against, else the table's own; and what all its rows change
 #   [row]    title; as: another row, TABLE/ROW, that this one changes; alone: a network for each task; start: the single-task row, TABLE/ROW,
-#            whose models it starts from (each network of an alone row from its own task's), or "weights"; paper: the published scores in the order of results.COLUMNS, ? where they are not known
+#            whose models it starts from (each network of an alone row from its own task's), or "weights"; paper: the published scores in the
+#            order of results.COLUMNS, ? where they are not known
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import configparser

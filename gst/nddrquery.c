@@ -104,8 +104,8 @@ answer_latency (GstNddrCnn *self, GstQuery *query)
   return TRUE;
 }
 
-/* What follows the pad `src` gets the very frames, so what it says of them is passed on: whether it knows other layouts than the usual, how it wants them aligned,
- * and how many it keeps, to which come those in flight here and the one that waits. */
+/* What follows the pad `src` gets the very frames, so what it says of them is passed on: whether it knows other layouts than the usual, how it
+ * wants them aligned, and how many it keeps, to which come those in flight here and the one that waits. */
 static void
 pass_allocation (GstNddrCnn *self, GstPad *pad, GstCaps *caps, GstQuery *query)
 {

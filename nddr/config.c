@@ -126,7 +126,8 @@ check_width (const char *key, double width, GError **error)
 static gboolean
 check_input (const NddrConfig *config, GError **error)
 {
-  if (config->input_width < SMALLEST_INPUT || config->input_width > LARGEST_INPUT || config->input_height < SMALLEST_INPUT || config->input_height > LARGEST_INPUT)
+  if (config->input_width < SMALLEST_INPUT || config->input_width > LARGEST_INPUT || config->input_height < SMALLEST_INPUT
+      || config->input_height > LARGEST_INPUT)
     return bad (error, "\"input\": %u x %u is out of range: %d x %d to %d x %d", config->input_width, config->input_height, SMALLEST_INPUT, SMALLEST_INPUT,
         LARGEST_INPUT, LARGEST_INPUT);
   for (int i = 0; i < 3; i++) {

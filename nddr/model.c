@@ -115,8 +115,8 @@ read_config (const NddrArrays *tensors, GError **error)
   const char *config = g_hash_table_lookup (tensors->metadata, "config");
 
   if (g_strcmp0 (format, "nddr") != 0)
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "is no nddr model: its metadata should say \"format\": \"nddr\", and %s%s%s%s", format ? "says \"" : "says nothing",
-        format ? format : "", format ? "\"" : "",
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "is no nddr model: its metadata should say \"format\": \"nddr\", and %s%s%s%s",
+        format ? "says \"" : "says nothing", format ? format : "", format ? "\"" : "",
         g_strcmp0 (format, "nddr-checkpoint") == 0 ? ": a run's model is model.safetensors beside its checkpoint" : "");
   else if (g_strcmp0 (version, "1") != 0)
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "metadata: expected \"version\": \"1\", found \"%s\": a newer nddr may read it", version ? version : "");

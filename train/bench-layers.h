@@ -26,8 +26,8 @@ typedef struct
   double arithmetic, memory, roofline;
 } NddrBenchBound;
 
-/** (transfer full) (element-type NddrBenchRow): runs @phases of @program once, and sums the steps' times by the layer that a step works for ("A, B": by both), in
- * the order of first appearance; with @by_kernel by what runs.  The labels are @program's. */
+/** (transfer full) (element-type NddrBenchRow): runs @phases of @program once, and sums the steps' times by the layer that a step works for
+ * ("A, B": by both), in the order of first appearance; with @by_kernel by what runs.  The labels are @program's. */
 GArray *nddr_bench_profile (NddrProgram *program, guint phases, gboolean by_kernel, GError **error);
 
 /** Says in @rows, by layer, what arithmetic they were of: of @network at @width x @height.

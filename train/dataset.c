@@ -202,8 +202,9 @@ nddr_dataset_set_cache (NddrDataset *dataset, gsize bytes)
   g_mutex_unlock (&dataset->lock);
 }
 
-/** Every epoch reads every sample as often as any other: to throw one out for another would gain nothing, so the first ones stay, but for those with fewer labels than are
- * wanted now, which what is measured before training leaves: they make room, if not for their own sample, then for one that comes later. */
+/** Every epoch reads every sample as often as any other: to throw one out for another would gain nothing, so the first ones stay, but for those
+ * with fewer labels than are wanted now, which what is measured before training leaves: they make room, if not for their own sample, then for one
+ * that comes later. */
 static void
 cache_add (NddrDataset *dataset, guint index, NddrSample *sample, NddrLabels labels)
 {

@@ -17,7 +17,8 @@ nddr_learner_training_options (const NddrLearner *learner)
     .teacher = learner->teacher ? nddr_teacher_get_outputs (learner->teacher) : NULL, .temperature = recipe->temperature, .penalty = recipe->sluice_penalty > 0,
     .dropout = recipe->dropout, .bn_momentum = recipe->bn_momentum,
     .bn_running = recipe->bn_mode != NDDR_NORM_TRAIN, .bn_fixed = recipe->bn_mode == NDDR_NORM_FROZEN,
-    .bn_trunk = recipe->bn_scope == NDDR_NORM_SCOPE_TRUNK, .bn_synchronised = recipe->sync_bn, .accumulate = recipe->accumulate > 1, .clip_norm = recipe->clip_norm,
+    .bn_trunk = recipe->bn_scope == NDDR_NORM_SCOPE_TRUNK, .bn_synchronised = recipe->sync_bn,
+    .accumulate = recipe->accumulate > 1, .clip_norm = recipe->clip_norm,
     .adamw = recipe->optimizer == NDDR_OPTIMIZER_ADAMW, .momentum = recipe->momentum,
     .beta1 = recipe->beta1, .beta2 = recipe->beta2, .adam_eps = recipe->adam_eps,
   };

@@ -24,7 +24,8 @@ typedef struct _NddrLearner NddrLearner;
  * has, or than can be addressed, some are computed again in the backward pass, to the same bits, as the recipe allows.  Reads the recipe's teacher.
  * @traits: (nullable): what to plan for, where that is not what the device has
  * @ranks: (nullable): that the recipe's batch is shared out among, which must come out even; outlives the learner */
-NddrLearner *nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks, const NddrStart *start, const NddrRecipe *recipe, GError **error);
+NddrLearner *nddr_learner_new (NddrDevice *device, const NddrTraits *traits, NddrRanks *ranks, const NddrStart *start, const NddrRecipe *recipe,
+    GError **error);
 void nddr_learner_free (NddrLearner *learner);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrLearner, nddr_learner_free)
 

@@ -248,7 +248,8 @@ choose_frames (NddrNyuv2 *nyuv2, const char *split, GError **error)
 {
   guint n_frames = nddr_hdf5_array_dims (nyuv2->images)[0];
   if (n_frames > MAX_FRAMES)
-    return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: images has %u frames: at most %u can be read, and NYU Depth v2 has 1449", nyuv2->path, n_frames, MAX_FRAMES);
+    return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: images has %u frames: at most %u can be read, and NYU Depth v2 has 1449", nyuv2->path, n_frames,
+        MAX_FRAMES);
   if (g_str_equal (split, "all"))
     return choose_all (nyuv2, n_frames);
   const char *array = g_str_equal (split, "train") ? "trainNdxs" : "testNdxs";

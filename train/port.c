@@ -1,8 +1,9 @@
 /* See port.h.
  *
- * What the port is and its state dict has, from its models/vgg16_lfov_bn.py and models/nddr_net.py: VGG-16 as DeepLab-LargeFOV with batch normalisation of
- * epsilon 1e-3; pools padded at their end alone; bilinear resizing with aligned corners; pixels from 0 to 255 less a mean. A network registers its trunk twice, as
- * stages and as one sequence of features: the same tensors under two names. Both tasks' shortcuts are one convolution.
+ * What the port is and its state dict has, from its models/vgg16_lfov_bn.py and models/nddr_net.py: VGG-16 as DeepLab-LargeFOV with batch
+ * normalisation of epsilon 1e-3; pools padded at their end alone; bilinear resizing with aligned corners; pixels from 0 to 255 less a mean. A
+ * network registers its trunk twice, as stages and as one sequence of features: the same tensors under two names. Both tasks' shortcuts are one
+ * convolution.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/port.h>
@@ -197,8 +198,8 @@ find_widths (const Port *port, NddrConfig *config, GError **error)
     return FALSE;
   if (nddr_import_find_width (STAGES, stage_channels, found, &config->width) && nddr_import_find_width (1, &hidden, &head, &config->head_width))
     return TRUE;
-  return nddr_fail (error, NDDR_ERROR_FORMAT, "its stages have %u, %u, %u, %u and %u channels and its head %u, which are not 64, 128, 256, 512, 512 and 1024 times "
-      "one factor for the stages and one for the head, in steps of 8", found[0], found[1], found[2], found[3], found[4], head);
+  return nddr_fail (error, NDDR_ERROR_FORMAT, "its stages have %u, %u, %u, %u and %u channels and its head %u, which are not 64, 128, 256, 512, 512 "
+      "and 1024 times one factor for the stages and one for the head, in steps of 8", found[0], found[1], found[2], found[3], found[4], head);
 }
 
 /* Hues a golden section apart. */
@@ -225,7 +226,8 @@ fill_classes (NddrTask *task, guint n, const NddrImportOptions *options, gboolea
   const NddrClass *known = options->classes ? options->classes : n == n_usual ? usual : NULL;
   gboolean fine = !options->classes || options->n_classes == n;
   if (!fine)
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "task \"%s\" has %u channels, and %u class%s given", task->name, n, options->n_classes, options->n_classes == 1 ? " was" : "es were");
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "task \"%s\" has %u channels, and %u class%s given", task->name, n, options->n_classes,
+        options->n_classes == 1 ? " was" : "es were");
   for (guint i = 0; fine && i < n; i++)
     classes[i] = known ? (NddrClass){ g_strdup (known[i].name), known[i].color } : (NddrClass){ g_strdup_printf ("class%u", i), made_up_color (i) };
   *made_up |= !known;
@@ -338,7 +340,8 @@ nddr_port_import (const NddrArrays *tensors, const NddrImportOptions *options, c
   Port port = { .tensors = tensors };
   gboolean made_up = FALSE;
   if (options->sets && options->sets[0]) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "is a whole network, whose config follows from its tensors: --set %s is for backbones", options->sets[0]);
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT, "is a whole network, whose config follows from its tensors: --set %s is for backbones",
+        options->sets[0]);
     return NULL;
   }
   g_autoptr (NddrConfig) config = make_config (&port, options, &made_up, error);

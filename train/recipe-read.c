@@ -93,7 +93,8 @@ check (const NddrRecipe *recipe, GError **error)
   g_auto (GStrv) tasks = nddr_recipe_task_names (recipe);
   for (int t = 0; tasks[t]; t++)
     if (nddr_recipe_find_key ("loss", tasks[t]))
-      return nddr_recipe_fail (error, "model", "tasks", recipe->tasks, "tasks of other names than the keys of [loss], of which \"%s\" is one: a task's weight is a key there, too", tasks[t]);
+      return nddr_recipe_fail (error, "model", "tasks", recipe->tasks,
+          "tasks of other names than the keys of [loss], of which \"%s\" is one: a task's weight is a key there, too", tasks[t]);
   return TRUE;
 }
 

@@ -17,7 +17,8 @@ load_model (const NddrRun *run, char **name, GError **error)
     return nddr_model_load (last, error);
   }
   g_autofree char *by = nddr_run_get (run, "train", "best");
-  *name = validation ? g_strdup_printf ("best.safetensors, of step %" G_GINT64_FORMAT ", by %s", validation->step, g_str_equal (by, "loss") ? "the validation loss" : by)
+  *name = validation ? g_strdup_printf ("best.safetensors, of step %" G_GINT64_FORMAT ", by %s", validation->step,
+                           g_str_equal (by, "loss") ? "the validation loss" : by)
       : g_strdup ("best.safetensors");
   return nddr_model_load (best, error);
 }

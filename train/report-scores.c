@@ -214,8 +214,8 @@ add_mistakes (GString *html, const NddrTask *task, const guint64 *confusion, con
         labelled = classes[c].labelled;
     if (rows == 0)
       g_string_append (html,
-          "<div class=\"card\"><h3>What is mistaken most</h3>\n<div class=\"scroll\"><table><tr><th>label</th><th class=\"left\">taken for</th><th>of the class</th>"
-                             "<th>of all pixels</th></tr>\n");
+          "<div class=\"card\"><h3>What is mistaken most</h3>\n<div class=\"scroll\"><table><tr><th>label</th><th class=\"left\">taken for</th>"
+          "<th>of the class</th><th>of all pixels</th></tr>\n");
     nddr_html_add (html, "<tr><td>%s</td><td class=\"left\">%s</td><td>%.1f%%</td><td>%.1f%%</td></tr>\n", task->classes[best_at / n].name,
         task->classes[best_at % n].name, 100.0 * best / MAX (labelled, 1), 100.0 * best / MAX (total, 1));
     before = best;

@@ -56,7 +56,8 @@ NddrTaskWeighting *
 nddr_task_weighting_new (const NddrRecipe *recipe, const NddrTask *tasks, guint n_tasks)
 {
   NddrTaskWeighting *b = g_new0 (NddrTaskWeighting, 1);
-  double **const arrays[] = { &b->fixed, &b->weights, &b->log_variance, &b->moment1, &b->moment2, &b->updates, &b->settled, &b->last, &b->before, &b->sums, &b->counts };
+  double **const arrays[] = { &b->fixed, &b->weights, &b->log_variance, &b->moment1, &b->moment2, &b->updates, &b->settled, &b->last, &b->before,
+    &b->sums, &b->counts };
   b->recipe = recipe;
   b->n = n_tasks;
   for (guint i = 0; i < G_N_ELEMENTS (arrays); i++)

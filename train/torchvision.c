@@ -205,7 +205,7 @@ nddr_torchvision_import (const char *path, const NddrArrays *tensors, const Nddr
   nddr_import_copy_metadata (tensors, description, made->tensors);
   NddrModel *model = nddr_model_new (g_steal_pointer (&made->config), g_steal_pointer (&made->tensors), error);
   if (model)
-    *about = g_strdup_printf ("%s with torchvision's names, a trunk alone: the model's heads are new and answer nothing yet; train it, with nddr train --init and, "
-        "for heads of other tasks or widths, --set model.head_init=new", row->what);
+    *about = g_strdup_printf ("%s with torchvision's names, a trunk alone: the model's heads are new and answer nothing yet; train it, with nddr "
+        "train --init and, for heads of other tasks or widths, --set model.head_init=new", row->what);
   return model;
 }

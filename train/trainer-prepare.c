@@ -138,8 +138,8 @@ check_best (NddrTrainer *t, const NddrConfig *config, GError **error)
   if (g_str_equal (best, "loss") || nddr_metrics_knows (metrics, best, &t->more_is_better)) {
     if (!t->validation || has_labels_for (t->validation, config, best))
       return TRUE;
-    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\", but [data] val = %s has no labels to tell it by: give them, choose another score, or "
-        "leave val empty", best, t->recipe->val);
+    return nddr_fail (error, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\", but [data] val = %s has no labels to tell it by: give them, choose "
+        "another score, or leave val empty", best, t->recipe->val);
   }
   return nddr_fail (error, NDDR_ERROR_ARGUMENT, "[train] best is \"%s\": expected loss, or a score of these tasks such as %s.%s", t->recipe->best,
       config->tasks[0].name, config->tasks[0].kind == NDDR_TASK_SEGMENTATION ? "miou" : config->tasks[0].kind == NDDR_TASK_NORMAL ? "mean" : "abs");
@@ -234,12 +234,12 @@ print_footprint (const NddrTrainer *t)
   const char *device = nddr_device_get_info (t->device)->name;
   double gib = 1 << 30;
   if (f->segments > 1)
-    g_printerr ("nddr train: activations are computed again in the backward pass, in %d segments: a step then takes %.2f GiB of %s's memory in place of %.2f, and "
-        "about a third more time ([train] activation_checkpointing; a smaller batch with accumulate would do too)\n", f->segments, f->bytes / gib, device,
-        f->all_kept / gib);
+    g_printerr ("nddr train: activations are computed again in the backward pass, in %d segments: a step then takes %.2f GiB of %s's memory in "
+        "place of %.2f, and about a third more time ([train] activation_checkpointing; a smaller batch with accumulate would do too)\n",
+        f->segments, f->bytes / gib, device, f->all_kept / gib);
   if (f->most > 0 && f->bytes > f->most)
-    g_printerr ("nddr train: a step takes %.2f GiB, and of %s's memory %.2f may be used: if it fails, use a smaller [train] batch, with accumulate, or a smaller "
-        "[data] crop\n", f->bytes / gib, device, f->most / gib);
+    g_printerr ("nddr train: a step takes %.2f GiB, and of %s's memory %.2f may be used: if it fails, use a smaller [train] batch, with accumulate, "
+        "or a smaller [data] crop\n", f->bytes / gib, device, f->most / gib);
 }
 
 /* Says which tasks a teacher does not have. */
@@ -394,8 +394,8 @@ check_same (const NddrTrainer *t, GError **error)
   nddr_ranks_broadcast (t->ranks, first, strlen (first));
   if (g_str_equal (mine, first))
     return TRUE;
-  return nddr_fail (error, NDDR_ERROR_ARGUMENT, "rank %d does not see what rank 0 does: the configuration, [data] train and, with --resume, the checkpoint in %s "
-      "must be the same on all machines", t->ranks->index, t->options->run);
+  return nddr_fail (error, NDDR_ERROR_ARGUMENT, "rank %d does not see what rank 0 does: the configuration, [data] train and, with --resume, the "
+      "checkpoint in %s must be the same on all machines", t->ranks->index, t->options->run);
 }
 
 /* Ranks add up gradients of one scale. */

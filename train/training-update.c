@@ -100,7 +100,8 @@ nddr_walk_append_update (NddrWalk *walk)
     gsize count = MIN (chunk, n - from);
 #define PART(whole, unit) ((whole) && count < n ? nddr_plan_part (walk->plan, (whole), #whole, from / (unit) * sizeof (float), count / (unit)) : (whole))
     NddrOptimizer optimizer = {
-      .params = PART (p->params, 1), .gradients = PART (p->total, 1), .clip = clip, .guarded = o->mixed, .moment1 = PART (p->moment1, 1), .moment2 = PART (p->moment2, 1),
+      .params = PART (p->params, 1), .gradients = PART (p->total, 1), .clip = clip, .guarded = o->mixed,
+      .moment1 = PART (p->moment1, 1), .moment2 = PART (p->moment2, 1),
       .groups = PART (p->groups, 64), .rates = walk->training->rates, .n_groups = NDDR_N_GROUPS, .adamw = o->adamw,
       .momentum = o->momentum, .beta1 = o->beta1, .beta2 = o->beta2, .adam_eps = o->adam_eps,
     };

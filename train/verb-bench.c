@@ -186,7 +186,8 @@ time_runs (Bench *bench, gint64 started, GError **error)
     if (!nddr_program_run (bench->program, bench->phases, error))
       return FALSE;
   begin = g_get_monotonic_time ();
-  while (bench->ms->len < (bench->train ? MIN_STEPS : MIN_RUNS) || (bench->ms->len < MAX_RUNS && g_get_monotonic_time () - begin < ENOUGH_SECONDS * G_USEC_PER_SEC)) {
+  while (bench->ms->len < (bench->train ? MIN_STEPS : MIN_RUNS)
+      || (bench->ms->len < MAX_RUNS && g_get_monotonic_time () - begin < ENOUGH_SECONDS * G_USEC_PER_SEC)) {
     gint64 before = g_get_monotonic_time ();
     if (!nddr_program_run (bench->program, bench->phases, error))
       return FALSE;
@@ -357,7 +358,8 @@ nddr_verb_bench (int argc, char **argv)
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, "auto, fp32 or fp16; with --train auto, fp32 or mixed", "PRECISION" },
     { "train", 0, 0, G_OPTION_ARG_NONE, &train, "Time a training step (AdamW, losses at input resolution)", NULL },
     { "layers", 0, 0, G_OPTION_ARG_NONE, &layers, "Also by layer, with the shares of the device's measured peak and of its roofline, and by kernel", NULL },
-    { "tune", 0, 0, G_OPTION_ARG_NONE, &tunes, "First try which algorithm is fastest for each layer that is a step of its own, and keep that for all inference on this device", NULL },
+    { "tune", 0, 0, G_OPTION_ARG_NONE, &tunes,
+      "First try which algorithm is fastest for each layer that is a step of its own, and keep that for all inference on this device", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },
     { NULL },
@@ -387,7 +389,8 @@ nddr_verb_bench (int argc, char **argv)
   const NddrTraits *traits = nddr_device_get_traits (device);
   gboolean can_half = traits->fp16 && traits->family == NDDR_FAMILY_GPU;
   if ((precision == NDDR_PRECISION_FP16 || bench.mixed) && !can_half)
-    return nddr_verb_misuse ("bench", "--precision %s: %s cannot store 16-bit floats, or is a software driver", precision_name, nddr_device_get_info (device)->name);
+    return nddr_verb_misuse ("bench", "--precision %s: %s cannot store 16-bit floats, or is a software driver", precision_name,
+        nddr_device_get_info (device)->name);
   bench.model = model;
   bench.device = device;
   bench.train = train;

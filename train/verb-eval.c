@@ -64,7 +64,9 @@ nddr_verb_eval (int argc, char **argv)
     { NULL },
   };
   g_autoptr (GError) error = NULL;
-  if (!nddr_verb_parse (&argc, &argv, "MODEL DATASET", "Scores a model on a data set: folder:DIR[,SPLIT], nddr:DIR,LIST, nyuv2:FILE.mat[,SPLIT][,CLASSES] or\nsynth:SEED,COUNT,WxH, joined by +.", entries, 2, 2)
+  if (!nddr_verb_parse (&argc, &argv, "MODEL DATASET",
+          "Scores a model on a data set: folder:DIR[,SPLIT], nddr:DIR,LIST, nyuv2:FILE.mat[,SPLIT][,CLASSES] or\nsynth:SEED,COUNT,WxH, joined by +.",
+          entries, 2, 2)
       || !nddr_verb_parse_size ("eval", input, &options.width, &options.height)
       || !nddr_verb_parse_precision ("eval", precision, &options.precision)
       || (page && !nddr_verb_check_distinct ("eval", "--report", page, argv[1])))

@@ -25,8 +25,9 @@ nddr_verb_import (int argc, char **argv)
   NddrClass *classes = NULL;
   if (!nddr_verb_parse (&argc, &argv, "FILE",
           "Makes a model of PyTorch weights in a safetensors file.\n\n"
-          "FILE: the PyTorch port of NDDR-CNN (net1.*, net2.*, nddrs.*; or one of its networks alone), or a backbone with torchvision's names (VGG-16 with or without "
-          "batch normalisation, MobileNet V2, ResNet-18, -50 and -101).  A backbone becomes one trunk with new heads, to be trained.",
+          "FILE: the PyTorch port of NDDR-CNN (net1.*, net2.*, nddrs.*; or one of its networks alone), or a backbone with torchvision's names "
+          "(VGG-16 with or without batch normalisation, MobileNet V2, ResNet-18, -50 and -101).  A backbone becomes one trunk with new heads, to be "
+          "trained.",
           entries, 1, 1)
       || !nddr_verb_check_output ("import", output, "MODEL", argv[1])
       || (classes_path && !nddr_verb_check_distinct ("import", "-o", output, classes_path)) || !nddr_verb_parse_size ("import", input, &width, &height))

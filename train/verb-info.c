@@ -64,7 +64,8 @@ nddr_verb_info (int argc, char **argv)
   g_autofree char *input = NULL, *family = NULL;
   const GOptionEntry entries[] = {
     { "input", 0, 0, G_OPTION_ARG_STRING, &input, "Count for this input size; default: the model's", "WxH" },
-    { "plan", 0, 0, G_OPTION_ARG_STRING, &family, "Print the dispatches of its inference in fp32 instead, with where their tensors lie: gpu or software", "FAMILY" },
+    { "plan", 0, 0, G_OPTION_ARG_STRING, &family,
+      "Print the dispatches of its inference in fp32 instead, with where their tensors lie: gpu or software", "FAMILY" },
     { NULL },
   };
   guint width = 0, height = 0;

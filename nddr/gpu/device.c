@@ -187,7 +187,8 @@ nddr_device_import (const NddrDeviceImport *import, GError **error)
     return NULL;
   }
   if (!nddr_find_queue_family (import->physical_device, import->queue_family, import->queue_family, &device->queue_family, &device->timestamp_bits)) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s: the given queue is of family %u, which does not compute", device->info.name, import->queue_family);
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_UNSUPPORTED, "%s: the given queue is of family %u, which does not compute", device->info.name,
+        import->queue_family);
     nddr_device_unref (device);
     return NULL;
   }

@@ -204,8 +204,8 @@ particular_query (GstPad *pad, GstObject *parent, GstQuery *query)
   }
 }
 
-/* What follows the pad src says how many frames it keeps and how they are to be aligned: upstream hears of it, those that are kept here added; and not before the
- * frames that are on their way are there. */
+/* What follows the pad src says how many frames it keeps and how they are to be aligned: upstream hears of it, those that are kept here added; and
+ * not before the frames that are on their way are there. */
 static void
 test_particular (void)
 {

@@ -277,7 +277,8 @@ run_example (const char *video, char **out, char **err)
   return WIFEXITED (status) ? WEXITSTATUS (status) : -1;
 }
 
-/* The program that others start from: a line a frame; and what is no video, or what nothing here decodes, which never reaches the network, ends it with a message. */
+/* The program that others start from: a line a frame; and what is no video, or what nothing here decodes, which never reaches the network, ends it
+ * with a message. */
 static void
 test_example (void)
 {

@@ -171,7 +171,8 @@ static void
 test_nothing_but_events (void)
 {
   Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
-  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_segmentation"), unlinked = gst_element_request_pad_simple (rig->element, "src_normal");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_segmentation"),
+      unlinked = gst_element_request_pad_simple (rig->element, "src_normal");
   GstSegment segment;
   Order order = { g_string_new (NULL) };
 

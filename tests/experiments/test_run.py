@@ -144,7 +144,8 @@ def test_mistakes(bench):
     """What is wrong in a table or left by an accident is said, without a traceback."""
     table = (HERE / "miniature.ini").read_text()
     mistakes = {
-        "circle.ini": (table.replace("[single]", "[single]\nstart = circle/nddr").replace("start = miniature/single", "start = circle/single"), "starts from itself"),
+        "circle.ini": (table.replace("[single]", "[single]\nstart = circle/nddr").replace("start = miniature/single", "start = circle/single"),
+                       "starts from itself"),
         "nowhere.ini": (table.replace("backbone = vgg16", ""), "says which backbone"),
         "typo.ini": (table.replace("start = miniature/single", "start = typo/singel"), "there is no row typo/singel"),
         "latin.ini": (table.replace("NDDR", "\xe9").encode("latin-1"), "latin.ini"),
@@ -198,7 +199,8 @@ def main():
                 print(f"ok {number} {test.__name__}", flush=True)
             except Exception as error:  # an assertion, or what a missing file raises
                 failed += 1
-                print(f"not ok {number} {test.__name__}\n# {type(error).__name__}: {str(error).strip()[:2000]}".replace("\n", "\n# ").replace("# # ", "# "), flush=True)
+                print(f"not ok {number} {test.__name__}\n# {type(error).__name__}: {str(error).strip()[:2000]}"
+                      .replace("\n", "\n# ").replace("# # ", "# "), flush=True)
     return failed > 0
 
 

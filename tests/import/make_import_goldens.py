@@ -5,12 +5,13 @@
 #   make_import_goldens.py            writes the file
 #   make_import_goldens.py --check    makes it again and compares
 #
-# The PyTorch port of NDDR-CNN: for each case C, metadata "C" is JSON: "size" [width, height], "tensors" [name, value, shape...] in the state dict's order, where
-# a tensor's numbers are generator.py's for the name "value" (what is registered twice has one value), and "nets", the channels of the heads; tensor "C/N" is
-# what head N gives, before upsampling, for the picture C.
+# The PyTorch port of NDDR-CNN: for each case C, metadata "C" is JSON: "size" [width, height], "tensors" [name, value, shape...] in the state dict's
+# order, where a tensor's numbers are generator.py's for the name "value" (what is registered twice has one value), and "nets", the channels of the
+# heads; tensor "C/N" is what head N gives, before upsampling, for the picture C.
 #
-# torchvision's backbones, at an eighth of their width or a quarter: for each case C, metadata "C" is JSON: "tensors" as above, "backbone", "kept", how many of the
-# tensors are a trunk's, and "names": from a trunk's tensor in docs/model-format.md to torchvision's, by their order; null: they are the same.
+# torchvision's backbones, at an eighth of their width or a quarter: for each case C, metadata "C" is JSON: "tensors" as above, "backbone", "kept",
+# how many of the tensors are a trunk's, and "names": from a trunk's tensor in docs/model-format.md to torchvision's, by their order; null: they are
+# the same.
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import json

@@ -9,7 +9,8 @@
 static void
 test_values (void)
 {
-  static const double values[] = { 0, 1, -1, 0.1, -1.0 / 3, 65504, -65504, 65519, 65520, -65520, 1e5, 1e30, -1e30, 6.1035e-5, 5.96e-8, 1e-9, 2049, 4099, INFINITY, -INFINITY };
+  static const double values[] = { 0, 1, -1, 0.1, -1.0 / 3, 65504, -65504, 65519, 65520, -65520, 1e5, 1e30, -1e30, 6.1035e-5, 5.96e-8, 1e-9, 2049,
+    4099, INFINITY, -INFINITY };
   NddrCheck *c = check_begin (NDDR_FAMILY_GPU, FALSE);
   NddrTensor *x = check_map (c, "x", 1, 1, 1, 1, G_N_ELEMENTS (values)), *y = check_half_map (c, "y", 1, 1, 1, 1, G_N_ELEMENTS (values));
   nddr_cast (check_plan (c), y, x);
@@ -31,7 +32,8 @@ test_values (void)
 static void
 test_shapes (void)
 {
-  static const int shapes[][5] = { { 1, 1, 1, 1, 1 }, { 2, 3, 5, 7, 3 }, { 1, 2, 9, 4, 4 }, { 3, 1, 6, 5, 5 }, { 2, 2, 7, 3, 8 }, { 1, 2, 3, 4, 12 }, { 2, 4, 97, 89, 41 } };
+  static const int shapes[][5] = { { 1, 1, 1, 1, 1 }, { 2, 3, 5, 7, 3 }, { 1, 2, 9, 4, 4 }, { 3, 1, 6, 5, 5 }, { 2, 2, 7, 3, 8 }, { 1, 2, 3, 4, 12 },
+    { 2, 4, 97, 89, 41 } };
   for (guint i = 0; i < G_N_ELEMENTS (shapes); i++) {
     const int *s = shapes[i];
     NddrCheck *c = check_begin (NDDR_FAMILY_GPU, FALSE);

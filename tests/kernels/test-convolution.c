@@ -254,8 +254,9 @@ widest (const NddrPlan *plan, NddrKernelId kernel)
   return most;
 }
 
-/** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high, or for GPUs' kernels 2 wide: maps are done in parts.  @algorithm: of doing the
- * forward pass, which alone is then tested; NULL: the one that is chosen.  Returns FALSE where that does not fit the row. */
+/** @narrow: as on a device whose storage bindings span 2 KiB and whose grids are 3 groups high, or for GPUs' kernels 2 wide: maps are done in
+ * parts.  @algorithm: of doing the forward pass, which alone is then tested; NULL: the one that is chosen.  Returns FALSE where that does not fit
+ * the row. */
 static gboolean
 test_row (const Row *row, const Variant *v, gboolean narrow, const NddrAlgorithm *algorithm)
 {

@@ -75,9 +75,11 @@ check_row (const Row *r, NddrFamily family, gboolean bench)
   RefShown ref = make_shown (r, shown);
   NddrCheck *c = check_begin (family, FALSE);
   NddrPlan *plan = check_plan (c);
-  NddrTensor *tx = check_map (c, "x", branches, r->batch, r->height, r->width, r->channels), *tt = check_map (c, "teacher", 1, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tx = check_map (c, "x", branches, r->batch, r->height, r->width, r->channels);
+  NddrTensor *tt = check_map (c, "teacher", 1, r->batch, r->height, r->width, r->channels);
   NddrTensor *tg = check_map (c, "gradient", branches, r->batch, r->height, r->width, r->channels);
-  NddrTensor *scale = nddr_plan_flat (plan, "scale", NDDR_SPACE_INPUT, NDDR_F32, 2), *ts = nddr_plan_flat (plan, "shown", NDDR_SPACE_INPUT, NDDR_F32, 2 * r->batch);
+  NddrTensor *scale = nddr_plan_flat (plan, "scale", NDDR_SPACE_INPUT, NDDR_F32, 2);
+  NddrTensor *ts = nddr_plan_flat (plan, "shown", NDDR_SPACE_INPUT, NDDR_F32, 2 * r->batch);
   NddrTensor *loss = nddr_plan_flat (plan, "loss", NDDR_SPACE_OUTPUT, NDDR_F32, 1);
   float *scales;
   double want, *own = x + (branches - 1) * n;

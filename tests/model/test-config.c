@@ -44,7 +44,8 @@ static void
 test_round_trip (void)
 {
   static const char json[] = "{\"backbone\":\"mobilenet_v2\",\"width\":0.35,\"head_width\":0.0625,\"fusion\":\"shared\",\"shortcut\":true,"
-      "\"head\":\"largefov\",\"tasks\":[{\"name\":\"s_2\",\"kind\":\"segmentation\",\"classes\":[" WALL ",{\"color\":\"#000001\",\"name\":\"\xc3\xa4 \\\"b\\\"\"}]},"
+      "\"head\":\"largefov\",\"tasks\":[{\"name\":\"s_2\",\"kind\":\"segmentation\","
+      "\"classes\":[" WALL ",{\"color\":\"#000001\",\"name\":\"\xc3\xa4 \\\"b\\\"\"}]},"
       "{\"kind\":\"depth\",\"name\":\"far\"}]," INPUT ",\"output_stride\":16,\"norm_eps\":0.001,\"pool_padding\":\"end\",\"resize\":\"asymmetric\"}";
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrConfig) first = nddr_config_parse (json, &error);
@@ -138,8 +139,10 @@ static const struct
   { "{\"backbone\":\"vgg16\",\"tasks\":[{\"name\":\"a\",\"kind\":\"segmentation\",\"classes\":[{\"name\":\"wall\"}]}]," INPUT "}", "color" },
   { "{\"backbone\":\"vgg16\",\"tasks\":[{\"name\":\"a\",\"kind\":\"segmentation\",\"classes\":[{\"color\":\"#000000\"}]}]," INPUT "}", "\"name\" is missing" },
   { "{\"backbone\":\"vgg16\",\"tasks\":[{\"name\":\"a\",\"kind\":\"segmentation\",\"classes\":[{\"name\":\"w\",\"color\":\"red\"}]}]," INPUT "}", "#rrggbb" },
-  { "{\"backbone\":\"vgg16\",\"tasks\":[{\"name\":\"a\",\"kind\":\"segmentation\",\"classes\":[{\"name\":\"w\",\"color\":\"#12345g\"}]}]," INPUT "}", "#rrggbb" },
-  { "{\"backbone\":\"vgg16\",\"tasks\":[{\"name\":\"a\",\"kind\":\"segmentation\",\"classes\":[{\"name\":\"w\",\"color\":\"#000000\",\"id\":0}]}]," INPUT "}", "\"id\"" },
+  { "{\"backbone\":\"vgg16\",\"tasks\":[{\"name\":\"a\",\"kind\":\"segmentation\",\"classes\":[{\"name\":\"w\",\"color\":\"#12345g\"}]}]," INPUT "}",
+    "#rrggbb" },
+  { "{\"backbone\":\"vgg16\",\"tasks\":[{\"name\":\"a\",\"kind\":\"segmentation\","
+    "\"classes\":[{\"name\":\"w\",\"color\":\"#000000\",\"id\":0}]}]," INPUT "}", "\"id\"" },
   { "{\"backbone\":\"vgg16\"," TASKS ",\"input\":{\"width\":31,\"height\":240,\"mean\":[0,0,0],\"std\":[1,1,1]}}", "31 x 240" },
   { "{\"backbone\":\"vgg16\"," TASKS ",\"input\":{\"width\":320,\"height\":99999,\"mean\":[0,0,0],\"std\":[1,1,1]}}", "99999" },
   { "{\"backbone\":\"vgg16\"," TASKS ",\"input\":{\"width\":-320,\"height\":240,\"mean\":[0,0,0],\"std\":[1,1,1]}}", "\"width\"" },

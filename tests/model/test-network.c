@@ -155,7 +155,8 @@ test_activations (void)
   g_assert_cmpuint (cost.activation_bytes, ==, 64 * 32 * (64 + 64) * 4);
 }
 
-/* The same of any network, value by value: from the layer that makes it to the last one that reads it, as input or residual, or to the end where it is a head's. */
+/* The same of any network, value by value: from the layer that makes it to the last one that reads it, as input or residual, or to the end where it
+ * is a head's. */
 static void
 test_activations_live (void)
 {

@@ -295,7 +295,8 @@ def make():
         if "class_weights" in run.options:
             sets.append("loss.class_balance=0.5")
             numbers["class_weights"] = run.options["class_weights"]
-        metadata[name + ".training"] = json.dumps({**numbers, "resolution": run.options["resolution"], "weights": [training.WEIGHTS[t["kind"]] for t in run.tasks],
+        metadata[name + ".training"] = json.dumps({**numbers, "resolution": run.options["resolution"],
+                                                   "weights": [training.WEIGHTS[t["kind"]] for t in run.tasks],
                                                    "sets": sets, "gradient_exponent": 0, "movement_exponent": exponent})
         print(f"{name}: PyTorch's float32: {', '.join(f'{key} {np.abs(coarse_rows[key] / row - 1).max():.0e}' for key, row in rows.items())}; "
               f"{len(movements)} of {len(coarse)} movements resolved; norms {rows['norms'].round(1)}; weights {rows['weights'][-1].round(3)}", file=sys.stderr)

@@ -125,8 +125,8 @@ test_large_weights (void)
     g_autoptr (GError) error = NULL;
     int channels = i ? 4096 : 2048; /* 144 MiB; 2.3 GiB */
     NddrBranches x = NDDR_BRANCHES (nddr_plan_map (plan, "x", 1, 1, 8, 8, channels));
-    NddrConvolution convolution = { .output = NDDR_BRANCHES (nddr_plan_map (plan, "y", 1, 1, 8, 8, i ? 4 * channels : channels)), .branches = 1, .inputs = &x, .n_inputs = 1,
-      .kernel = 3, .stride = 1, .dilation = 1, .low = 0, .high = INFINITY,
+    NddrConvolution convolution = { .output = NDDR_BRANCHES (nddr_plan_map (plan, "y", 1, 1, 8, 8, i ? 4 * channels : channels)), .branches = 1,
+      .inputs = &x, .n_inputs = 1, .kernel = 3, .stride = 1, .dilation = 1, .low = 0, .high = INFINITY,
       .weight = nddr_plan_flat (plan, "weight", NDDR_SPACE_PARAMS, NDDR_F32, (gsize) (i ? 4 : 1) * channels * channels * 9) };
 
     nddr_convolution_forward (plan, &convolution);

@@ -147,7 +147,8 @@ vkCreateDescriptorPool (VkDevice device, const VkDescriptorPoolCreateInfo *info,
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vkCreateDescriptorSetLayout (VkDevice device, const VkDescriptorSetLayoutCreateInfo *info, const VkAllocationCallbacks *allocator, VkDescriptorSetLayout *layout)
+vkCreateDescriptorSetLayout (VkDevice device, const VkDescriptorSetLayoutCreateInfo *info, const VkAllocationCallbacks *allocator,
+    VkDescriptorSetLayout *layout)
 {
   return fails (__func__) ? chosen_result : ((PFN_vkCreateDescriptorSetLayout) next (__func__)) (device, info, allocator, layout);
 }

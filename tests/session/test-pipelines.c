@@ -27,7 +27,8 @@ pthread_create (pthread_t *thread, const pthread_attr_t *attributes, void *(*sta
 static void
 make_steps (NddrStep *steps, NddrStep **list, guint n)
 {
-  static const NddrKernelId ids[] = { NDDR_KERNEL_ZERO, NDDR_KERNEL_RESIZE, NDDR_KERNEL_POOL_MAX, NDDR_KERNEL_DEPTHWISE, NDDR_KERNEL_DEPTHWISE, NDDR_KERNEL_ZERO };
+  static const NddrKernelId ids[] = { NDDR_KERNEL_ZERO, NDDR_KERNEL_RESIZE, NDDR_KERNEL_POOL_MAX, NDDR_KERNEL_DEPTHWISE, NDDR_KERNEL_DEPTHWISE,
+    NDDR_KERNEL_ZERO };
 
   g_assert_cmpuint (n, ==, G_N_ELEMENTS (ids));
   for (guint i = 0; i < n; i++) {

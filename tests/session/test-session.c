@@ -490,7 +490,8 @@ test_frame_values (void)
 
   g_assert_cmpmem (usual, 4 * 40 * 30, at_half, 4 * 40 * 30);
   for (guint i = 0; i < G_N_ELEMENTS (opacities); i++) {
-    g_autofree guint8 *got = overlay_of (session, &format, &frame.frame, &opacities[i].given), *want = overlay_of (session, &format, &frame.frame, &opacities[i].meant);
+    g_autofree guint8 *got = overlay_of (session, &format, &frame.frame, &opacities[i].given);
+    g_autofree guint8 *want = overlay_of (session, &format, &frame.frame, &opacities[i].meant);
     g_assert_cmpmem (got, 4 * 40 * 30, want, 4 * 40 * 30);
     g_assert_cmpint (memcmp (got, usual, 4 * 40 * 30), !=, 0);
   }
@@ -710,12 +711,14 @@ test_bench (void)
   static const char json[] =
     "{ \"backbone\": \"mobilenet_v2\", \"width\": 1.0, \"head_width\": 0.0625, \"output_stride\": 16, \"fusion\": \"nddr\", \"shortcut\": true,"
     "\"tasks\": [ { \"name\": \"segmentation\", \"kind\": \"segmentation\", \"classes\": ["
-    "{\"name\":\"a\",\"color\":\"#b22d2d\"},{\"name\":\"b\",\"color\":\"#20c040\"},{\"name\":\"c\",\"color\":\"#0000ff\"},{\"name\":\"d\",\"color\":\"#ffffff\"},"
-    "{\"name\":\"e\",\"color\":\"#b20d2d\"},{\"name\":\"f\",\"color\":\"#21c040\"},{\"name\":\"g\",\"color\":\"#0010ff\"},{\"name\":\"h\",\"color\":\"#f0ffff\"},"
-    "{\"name\":\"i\",\"color\":\"#b32d2d\"},{\"name\":\"j\",\"color\":\"#20d040\"},{\"name\":\"k\",\"color\":\"#0100ff\"},{\"name\":\"l\",\"color\":\"#fff0ff\"},"
+    "{\"name\":\"a\",\"color\":\"#b22d2d\"},{\"name\":\"b\",\"color\":\"#20c040\"},{\"name\":\"c\",\"color\":\"#0000ff\"},"
+    "{\"name\":\"d\",\"color\":\"#ffffff\"},{\"name\":\"e\",\"color\":\"#b20d2d\"},{\"name\":\"f\",\"color\":\"#21c040\"},"
+    "{\"name\":\"g\",\"color\":\"#0010ff\"},{\"name\":\"h\",\"color\":\"#f0ffff\"},{\"name\":\"i\",\"color\":\"#b32d2d\"},"
+    "{\"name\":\"j\",\"color\":\"#20d040\"},{\"name\":\"k\",\"color\":\"#0100ff\"},{\"name\":\"l\",\"color\":\"#fff0ff\"},"
     "{\"name\":\"m\",\"color\":\"#b22d3d\"} ] }, { \"name\": \"normal\", \"kind\": \"normal\" } ],"
     "\"input\": { \"width\": 256, \"height\": 192, \"mean\": [0.5, 0.5, 0.5], \"std\": [0.5, 0.5, 0.5] } }";
-  static const NddrFrameFormat formats[] = { { NDDR_PIXEL_I420, 640, 480 }, { NDDR_PIXEL_RGBA, 640, 480, .full_range = TRUE }, { NDDR_PIXEL_NV12, 1920, 1080 } };
+  static const NddrFrameFormat formats[] = { { NDDR_PIXEL_I420, 640, 480 }, { NDDR_PIXEL_RGBA, 640, 480, .full_range = TRUE },
+    { NDDR_PIXEL_NV12, 1920, 1080 } };
   static const NddrOutput both[] = { { "segmentation", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBA }, { "normal", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBA } };
   g_autoptr (GError) error = NULL;
   NddrConfig *config = nddr_config_parse (json, &error);

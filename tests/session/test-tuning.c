@@ -153,8 +153,8 @@ test_one_shape (void)
   g_autoptr (GHashTable) shapes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_autoptr (NddrTuning) tuning = nddr_tuning_new ();
   gboolean software = nddr_device_get_traits (device)->family == NDDR_FAMILY_SOFTWARE;
-  static const NddrAlgorithm absurd[] = { { NDDR_ALGORITHM_DIRECT, 12 }, { NDDR_ALGORITHM_WINOGRAD, -5 }, { NDDR_ALGORITHM_TILE, 48, 64 }, { NDDR_ALGORITHM_MATRIX, 1 << 30 },
-    { NDDR_ALGORITHM_DIRECT, 1 << 30, 1 }, { NDDR_ALGORITHM_TILE, 64, 0 }, { NDDR_ALGORITHM_MATRIX, 0 } };
+  static const NddrAlgorithm absurd[] = { { NDDR_ALGORITHM_DIRECT, 12 }, { NDDR_ALGORITHM_WINOGRAD, -5 }, { NDDR_ALGORITHM_TILE, 48, 64 },
+    { NDDR_ALGORITHM_MATRIX, 1 << 30 }, { NDDR_ALGORITHM_DIRECT, 1 << 30, 1 }, { NDDR_ALGORITHM_TILE, 64, 0 }, { NDDR_ALGORITHM_MATRIX, 0 } };
   gsize n, m;
   g_autofree float *estimated = infer (device, NULL, &n, collect_shape, shapes);
   Asked asked = { .algorithm = software ? (NddrAlgorithm){ NDDR_ALGORITHM_WINOGRAD, 1300 } : (NddrAlgorithm){ NDDR_ALGORITHM_TILE, 32, 16 } };

@@ -310,10 +310,13 @@ score_files (double *miou, double *accuracy, double *angle)
   double angles = 0;
   expect ("infer model.safetensors data/val/image/2.png data/val/image/3.png -o scored --view raw --precision fp32", 0, "");
   for (guint picture = 2; picture < 4; picture++) {
-    g_autofree char *label_path = fixture_path (folder, "data/val/segmentation/%u.png", picture), *id_path = fixture_path (folder, "scored/%u.segmentation.raw.png", picture);
-    g_autofree char *truth_path = fixture_path (folder, "data/val/normal/%u.png", picture), *vector_path = fixture_path (folder, "scored/%u.normal.raw.png", picture);
+    g_autofree char *label_path = fixture_path (folder, "data/val/segmentation/%u.png", picture);
+    g_autofree char *id_path = fixture_path (folder, "scored/%u.segmentation.raw.png", picture);
+    g_autofree char *truth_path = fixture_path (folder, "data/val/normal/%u.png", picture);
+    g_autofree char *vector_path = fixture_path (folder, "scored/%u.normal.raw.png", picture);
     g_autoptr (NddrImage) labels = nddr_image_read (label_path, NDDR_IMAGE_IDS, &error), ids = nddr_image_read (id_path, NDDR_IMAGE_IDS, &error);
-    g_autoptr (NddrImage) truths = nddr_image_read (truth_path, NDDR_IMAGE_VECTORS, &error), vectors = nddr_image_read (vector_path, NDDR_IMAGE_VECTORS, &error);
+    g_autoptr (NddrImage) truths = nddr_image_read (truth_path, NDDR_IMAGE_VECTORS, &error);
+    g_autoptr (NddrImage) vectors = nddr_image_read (vector_path, NDDR_IMAGE_VECTORS, &error);
     g_assert_no_error (error);
     for (guint i = 0; i < 60 * 44; i++) {
       guint label = ((guint8 *) labels->data)[i], id = ((guint8 *) ids->data)[i];
@@ -412,7 +415,8 @@ test_synth (void)
   expect ("synth picture.png --count 1", 1, "picture.png");
   expect ("synth data --count 1 --size 48x32 --split other", 1, "names other classes");
   /* a folder with other pictures stays as it was; what is no picture is nobody's */
-  g_autofree char *image = in_folder ("normals/train/image"), *room = g_build_filename (image, "room.png", NULL), *hidden = g_build_filename (image, ".DS_Store", NULL);
+  g_autofree char *image = in_folder ("normals/train/image"), *room = g_build_filename (image, "room.png", NULL),
+      *hidden = g_build_filename (image, ".DS_Store", NULL);
   g_autofree char *half = g_build_filename (image, "0000.png.A1B2C3", NULL), *classes = in_folder ("normals/classes.txt");
   g_assert_cmpint (g_mkdir_with_parents (image, 0777), ==, 0);
   g_assert_true (g_file_set_contents (room, "", 0, NULL) && g_file_set_contents (hidden, "", 0, NULL) && g_file_set_contents (half, "", 0, NULL));
@@ -572,8 +576,8 @@ test_many_tasks (void)
 static void
 test_train_says (void)
 {
-  static const char *const parts[] = { "holed/train/image/1.png is not a sound PNG", "[data] train: skipped, 1 of 3 samples so far", "activations are computed again in the backward pass, in ",
-    "ended after step 2: in the last 1 validations loss did not get better than " };
+  static const char *const parts[] = { "holed/train/image/1.png is not a sound PNG", "[data] train: skipped, 1 of 3 samples so far",
+    "activations are computed again in the backward pass, in ", "ended after step 2: in the last 1 validations loss did not get better than " };
   g_autofree char *data = fixture_path (folder, "holed"), *torn = fixture_path (data, "train/image/1.png"), *out = NULL, *err = NULL;
   for (guint i = 0; i < 4; i++) {
     g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
@@ -602,8 +606,8 @@ test_train_teacher (void)
     g_error ("status %d: %s", status, err);
   g_clear_pointer (&out, g_free);
   g_clear_pointer (&err, g_free);
-  status = run ("train recipe.ini -o untaught " SMALL "--set data.train=folder:holed,train --set data.val=folder:holed,val --set model.tasks=depth --set model.fusion=none "
-      "--set distillation.teacher=model.safetensors", &out, &err);
+  status = run ("train recipe.ini -o untaught " SMALL "--set data.train=folder:holed,train --set data.val=folder:holed,val --set model.tasks=depth "
+      "--set model.fusion=none --set distillation.teacher=model.safetensors", &out, &err);
   if (status != 1 || !strstr (err, "[distillation] teacher: model.safetensors: it has none of this network's tasks"))
     g_error ("status %d: %s", status, err);
 }
@@ -668,7 +672,8 @@ test_import (void)
   g_assert_cmpstr (out, ==, "");
   g_assert_nonnull (strstr (err, "MobileNet V2 with torchvision's names"));
   expect ("info imported.safetensors", 0, "backbone      mobilenet_v2, width 0.25");
-  expect ("import backbone.safetensors -o imported.safetensors --set model.head_width=0.015625 --classes two.txt --tasks where:segmentation --input 96x64", 0, "");
+  expect ("import backbone.safetensors -o imported.safetensors --set model.head_width=0.015625 --classes two.txt --tasks where:segmentation "
+      "--input 96x64", 0, "");
   expect ("info imported.safetensors", 0, "task          where (segmentation: wall, floor)");
   expect ("info imported.safetensors", 0, "input         96x64");
   expect ("infer imported.safetensors picture.png -o imported", 0, "");
@@ -680,7 +685,8 @@ test_import (void)
   expect ("import backbone.safetensors -o two.txt --classes two.txt", 2, "would be replaced");
   expect ("import backbone.safetensors -o again.safetensors --set train.lr=1", 2, "expected model.KEY=VALUE");
   expect ("import backbone.safetensors -o again.safetensors --input 96x64 --set model.input=64x64", 2, "an option says that already");
-  expect ("import backbone.safetensors -o again.safetensors --set model.head_width=0.015625 --tasks normal --classes two.txt", 2, "no task of the model is a segmentation");
+  expect ("import backbone.safetensors -o again.safetensors --set model.head_width=0.015625 --tasks normal --classes two.txt", 2,
+      "no task of the model is a segmentation");
   expect ("import backbone.safetensors -o again.safetensors --input 1x1", 2, "1x1 is no size");
   expect ("import backbone.safetensors -o again.safetensors --classes no-such.txt", 1, "no-such.txt");
 }

@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#define CONFIG(classes) "{\"backbone\":\"vgg16\",\"fusion\":\"nddr\",\"width\":0.03125,\"head_width\":0.015625,\"input\":{\"width\":48,\"height\":40,\"mean\":[0.5,0.5,0.5],\"std\":[0.5,0.5,0.5]}," \
+#define CONFIG(classes) "{\"backbone\":\"vgg16\",\"fusion\":\"nddr\",\"width\":0.03125,\"head_width\":0.015625," \
+  "\"input\":{\"width\":48,\"height\":40,\"mean\":[0.5,0.5,0.5],\"std\":[0.5,0.5,0.5]}," \
   "\"tasks\":[{\"name\":\"segmentation\",\"kind\":\"segmentation\",\"classes\":[" classes "]},{\"name\":\"normal\",\"kind\":\"normal\"}]}"
 #define TWO "{\"name\":\"a\",\"color\":\"#000001\"},{\"name\":\"b\",\"color\":\"#000002\"}"
 #define THREE TWO ",{\"name\":\"c\",\"color\":\"#000003\"}"

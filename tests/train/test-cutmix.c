@@ -1,5 +1,5 @@
-/* CutMix against its definition: boxes by another implementation of the paper's algorithm, what they copy a pixel at a time, and batches with boxes against batches
- * without.
+/* CutMix against its definition: boxes by another implementation of the paper's algorithm, what they copy a pixel at a time, and batches with boxes
+ * against batches without.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>

@@ -296,7 +296,8 @@ test_file_with_sets (void)
   g_autoptr (GError) error = NULL;
   g_autofree char *path = g_build_filename (g_get_tmp_dir (), "nddr-test-recipe-sets.ini", NULL);
   const char *const sets[] = { "train.steps=1000", "model.tasks=segmentation;depth", NULL };
-  g_assert_true (g_file_set_contents (path, "[train]\nsteps = 100\nwarmup = 500\n[model]\ntasks = segmentation;edges:normal\n[loss]\ndepth = 2\nedges = 3\n", -1, NULL));
+  g_assert_true (g_file_set_contents (path, "[train]\nsteps = 100\nwarmup = 500\n[model]\ntasks = segmentation;edges:normal\n"
+      "[loss]\ndepth = 2\nedges = 3\n", -1, NULL));
   g_autoptr (NddrRecipe) recipe = nddr_recipe_load (path, sets, &error);
   g_assert_no_error (error);
   g_assert_cmpint (recipe->steps, ==, 1000);

@@ -288,8 +288,8 @@ make_run (void)
   g_autofree char *config_path = fixture_path (folder, "run/config.ini"), *log_path = fixture_path (folder, "run/log.jsonl"),
       *path = fixture_path (folder, "run");
   for (int step = 1; step <= 40; step++) {
-    g_string_append_printf (log, "{\"step\":%d,\"loss\":%d,\"loss.normal\":0.5,\"lr\":0.5,\"images_per_s\":0.05,\"loss_scale\":%d,\"<new>\":1}\n", step, 80 - step,
-        step < 40 ? 65536 : 512);
+    g_string_append_printf (log, "{\"step\":%d,\"loss\":%d,\"loss.normal\":0.5,\"lr\":0.5,\"images_per_s\":0.05,\"loss_scale\":%d,\"<new>\":1}\n",
+        step, 80 - step, step < 40 ? 65536 : 512);
     if (step % 20 == 0)
       g_string_append_printf (log, "{\"step\":%d,\"val\":{\"segmentation\":{\"miou\":0.%d,\"pixel_accuracy\":null},\"<b>\":1,"
                                    "\"normal\":{\"mean\":%d,\"within_30\":0.5}},\"val_loss\":3}\n",

@@ -396,7 +396,8 @@ test_models (void)
   expect_all_same (made, again);
 
   /* with wider heads: an error, but for heads that start anew by intention; all else is the file's */
-  const char *const wider[] = { MOBILENET, "model.head_width=0.125", NULL }, *const anew[] = { MOBILENET, "model.head_width=0.125", "model.head_init=new", NULL };
+  const char *const wider[] = { MOBILENET, "model.head_width=0.125", NULL };
+  const char *const anew[] = { MOBILENET, "model.head_width=0.125", "model.head_init=new", NULL };
   g_autoptr (NddrRecipe) recipe_wider = make_recipe (wider);
   g_autoptr (NddrRecipe) recipe_anew = make_recipe (anew);
   g_autoptr (GError) error = NULL;

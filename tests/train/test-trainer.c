@@ -577,7 +577,8 @@ test_other_best (void)
   g_assert_no_error (error);
   g_assert_cmpint (checkpoint_step (run), ==, 3);
   g_assert_cmpint (g_unlink (best), ==, 0);
-  g_autoptr (NddrRecipe) other = make_recipe ("train.lr=1e-30", "train.bn_mode=frozen", "train.val_every=1", "train.patience=2", "train.best=normal.mean", NULL);
+  g_autoptr (NddrRecipe) other = make_recipe ("train.lr=1e-30", "train.bn_mode=frozen", "train.val_every=1", "train.patience=2",
+      "train.best=normal.mean", NULL);
   train (other, run, TRUE, NULL, NULL, &finished, &error);
   g_assert_no_error (error);
   g_assert_cmpint (checkpoint_step (run), ==, 6);
