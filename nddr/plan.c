@@ -195,6 +195,13 @@ nddr_step_update (NddrStep *step, int binding, NddrTensor *tensor)
 }
 
 void
+nddr_step_write_part (NddrStep *step, int binding, NddrTensor *tensor)
+{
+  bind (step, binding, tensor, TRUE, TRUE);
+  step->bindings[binding].partial = TRUE;
+}
+
+void
 nddr_step_range (NddrStep *step, int binding, gsize offset, gsize range)
 {
   step->bindings[binding].offset = offset;

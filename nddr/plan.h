@@ -96,6 +96,7 @@ typedef struct
 {
   NddrTensor *tensor; /* NULL: unused binding */
   gboolean write, read;
+  gboolean partial;      /* written in part: the rest must stay as it is, which is what it is read for */
   gsize offset, range; /* bytes within the tensor; range 0: to its end.  Storage bindings alone: a texel
                         * binding always views the whole space, and the kernel adds the tensor's base */
 } NddrBinding;
@@ -167,6 +168,7 @@ NddrStep *nddr_plan_step (NddrPlan *plan, NddrKernelId kernel, guint32 gx, guint
 void nddr_step_read (NddrStep *step, int binding, NddrTensor *tensor);
 void nddr_step_write (NddrStep *step, int binding, NddrTensor *tensor);
 void nddr_step_update (NddrStep *step, int binding, NddrTensor *tensor); /* reads and writes */
+void nddr_step_write_part (NddrStep *step, int binding, NddrTensor *tensor); /* what else is in it stays */
 /** Narrows a storage binding to part of its tensor (@offset a multiple of 256 unless the kernel's device allows less). */
 void nddr_step_range (NddrStep *step, int binding, gsize offset, gsize range);
 /** Push words, in order. */

@@ -60,7 +60,7 @@ append_weight_gradient (NddrPlan *plan, const NddrConvolution *op, int s, NddrBr
 
   step = nddr_plan_step_lanes (plan, NDDR_KERNEL_GPU_WGRAD_REDUCE, n, 1);
   nddr_step_read (step, 0, part);
-  nddr_step_update (step, 1, dw); /* its source's part of it */
+  nddr_step_write_part (step, 1, dw); /* its source's */
   nddr_step_push_i (step, n);
   nddr_step_push_i (step, ranges);
   nddr_step_push_i (step, (int) part_elements);

@@ -167,7 +167,7 @@ append_weight_gradient (NddrPlan *plan, const Mixture *m, const Gradient *dw)
 
   step = nddr_plan_step (plan, NDDR_KERNEL_MIX_WEIGHT_REDUCE, nddr_lane_groups (plan, lanes), 1, 1);
   nddr_step_read (step, 0, part);
-  nddr_step_update (step, 1, dw->tensor); /* some of it */
+  nddr_step_write_part (step, 1, dw->tensor);
   nddr_step_push_base (step, part, 0);
   nddr_step_push_i (step, lanes);
   nddr_step_push_i (step, lane_quads);

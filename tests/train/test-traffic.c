@@ -97,6 +97,55 @@ test_update (void)
   expect (plan, 1, want, G_N_ELEMENTS (want));
 }
 
+/* A gradient that one layer left and the next changes in place: for its own steps alone, it stays. */
+static void
+test_in_place (void)
+{
+  static const gsize want[] = { 2 * MAP, 2 * MAP, MAP, 2 * MAP };
+  g_autoptr (NddrPlan) plan = nddr_plan_new (&nddr_traits_gpu);
+  NddrTensor *dy = map (plan), *y = map (plan), *gradient = map (plan), *dx = map (plan), *result = map (plan);
+  step (plan, "a", dy, NULL, gradient);
+  step (plan, "b", gradient, y, gradient);
+  ((NddrStep *) plan->steps->pdata[1])->bindings[0].read = TRUE;
+  step (plan, "b", gradient, NULL, dx);
+  step (plan, "c", dx, NULL, result);
+  expect (plan, 1, want, G_N_ELEMENTS (want));
+}
+
+/* Two steps of a layer write what a third reads, and what the layer before it left there is gone. */
+static void
+test_two_writers (void)
+{
+  static const gsize want[] = { 2 * MAP, MAP, 0, MAP };
+  g_autoptr (NddrPlan) plan = nddr_plan_new (&nddr_traits_gpu);
+  NddrTensor *x = map (plan), *inner = map (plan), *y = map (plan);
+  step (plan, "a", x, NULL, inner);
+  step (plan, "b", x, NULL, inner);
+  step (plan, "b", x, NULL, inner);
+  step (plan, "b", inner, NULL, y);
+  expect (plan, 1, want, G_N_ELEMENTS (want));
+}
+
+/* Parts of a tensor and the whole of it are the same bytes; and what is written in part is not read for that. */
+static void
+test_parts (void)
+{
+  static const gsize want[] = { MAP + 1024, 1024, 4096 + 1024 /* all of it is read, a part written */, 2 * MAP };
+  g_autoptr (NddrPlan) plan = nddr_plan_new (&nddr_traits_gpu);
+  NddrTensor *x = map (plan), *y = map (plan);
+  NddrTensor *whole = nddr_plan_flat (plan, "gradients", NDDR_SPACE_STATE, NDDR_F32, 1024);
+  NddrTensor *first = nddr_plan_part (plan, whole, "first", 0, 256), *second = nddr_plan_part (plan, whole, "second", 1024, 256);
+  step (plan, "a", x, NULL, first);
+  step (plan, "a", x, NULL, second);
+  step (plan, "optimizer", first, whole, second);
+  step (plan, "b", x, NULL, y);
+  for (guint i = 1; i < 3; i++) {
+    NddrBinding *binding = ((NddrStep *) plan->steps->pdata[i])->bindings;
+    binding->read = binding->partial = TRUE;
+  }
+  expect (plan, 1, want, G_N_ELEMENTS (want));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -105,5 +154,8 @@ main (int argc, char **argv)
   g_test_add_func ("/traffic/again", test_again);
   g_test_add_func ("/traffic/phases", test_phases);
   g_test_add_func ("/traffic/update", test_update);
+  g_test_add_func ("/traffic/in-place", test_in_place);
+  g_test_add_func ("/traffic/two-writers", test_two_writers);
+  g_test_add_func ("/traffic/parts", test_parts);
   return g_test_run ();
 }
