@@ -103,7 +103,7 @@ NDDR_API gboolean nddr_session_get_head_size (NddrSession *session, const char *
  * not be late for; then a frame takes longer, and together they take less.
  *
  * Returns: at least 1.  Thread-safe
- * Since: 0.1
+ * Since: 0.2
  */
 NDDR_API guint nddr_session_get_concurrency (NddrSession *session);
 

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#define MAX_BATCH 8 /* of the rows here */
+
 typedef struct
 {
   NddrTaskKind kind;
@@ -138,7 +140,7 @@ test_differences (void)
 
   for (guint k = 0; k < G_N_ELEMENTS (small); k++) {
     const Row *r = &small[k];
-    int n = 30 * r->channels, shown[2][2];
+    int n = 30 * r->channels, shown[MAX_BATCH][2];
     RefShown ref = make_shown (r, shown);
     g_autofree double *x = check_random (n, 50, FALSE), *teacher = check_random (n, 51, FALSE), *gradient = g_new0 (double, n), *unused = g_new0 (double, n);
 
