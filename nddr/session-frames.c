@@ -55,7 +55,16 @@ upload (const NddrScene *scene, guint slot, const NddrFrame *frame, const double
     slot_opacities[i] = opacities ? CLAMP (opacities[i], 0, 1) : DEFAULT_OPACITY;
 }
 
-/* Which scene a frame is for: where the network runs, one that has least to do; else the one that has the result. */
+/* Whether scene @a will have time for a frame before @b: it has fewer of them, or its last one came earlier.  Of those that have none the first does. */
+static gboolean
+is_free_before (const NddrSession *session, guint a, guint b)
+{
+  if (session->in_flight[a] != session->in_flight[b])
+    return session->in_flight[a] < session->in_flight[b];
+  return session->in_flight[a] > 0 && session->last[a] < session->last[b];
+}
+
+/* Which scene a frame is for: where the network runs, the one that is free first; else the one that has the result. */
 static guint
 choose_scene (NddrSession *session, gboolean infer)
 {
@@ -65,7 +74,7 @@ choose_scene (NddrSession *session, gboolean infer)
     return session->result;
   g_mutex_lock (&session->mutex);
   for (guint i = 1; i < session->n_scenes; i++)
-    if (session->in_flight[i] < session->in_flight[best])
+    if (is_free_before (session, i, best))
       best = i;
   g_mutex_unlock (&session->mutex);
   return best;
@@ -108,6 +117,7 @@ nddr_session_submit (NddrSession *session, const NddrFrame *frame, const double 
     return 0;
   }
   session->result = index;
+  session->last[index] = ticket;
   g_mutex_lock (&session->mutex);
   session->in_flight[index]++;
   session->submitted = ticket;

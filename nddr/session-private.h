@@ -48,6 +48,7 @@ struct _NddrSession
   guint max_scenes;        /* frames that are worked on side by side at most */
   int result;              /* the scene whose heads hold the last frame's that the network ran on; -1: none do */
   guint scene_of[NDDR_PROGRAM_MAX_SLOTS]; /* that each slot's frame was given to */
+  guint64 last[NDDR_MAX_SCENES];          /* the last frame that each was given */
   gint64 uploads[NDDR_PROGRAM_MAX_SLOTS]; /* microseconds that each slot's frame took to copy in */
   GThread *adding;         /* makes more scenes; NULL: nobody does */
   gint enough;             /* atomic: it is to end */
