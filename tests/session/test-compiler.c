@@ -70,6 +70,14 @@ open_device (void)
   return device;
 }
 
+static gboolean
+is_late (void)
+{
+  g_autoptr (NddrDevice) device = open_device ();
+
+  return device->compiles_late && g_get_num_processors () > 1;
+}
+
 /* (transfer full): the record's lines; none where there is no record */
 static char **
 read_record (const NddrDevice *device)
@@ -113,38 +121,61 @@ show_frame (NddrSession *session)
   g_assert_no_error (error);
 }
 
-/* From an empty cache: the driver's has one shader for each line of the record, and no other when all have run as they do in a network. */
 static void
-test_network (void)
+make_unwritable (NddrDevice *device)
+{
+  g_autofree char *path = nddr_device_cache_path (device, "compiled");
+
+  g_assert_cmpint (g_mkdir (path, 0700), ==, 0);
+}
+
+/* How many shaders the driver's cache has when frames have gone through a network, from an empty cache; @n: (out): lines of the record. */
+static int
+run_network (NddrModel *model, gboolean ahead, guint *n)
 {
   static const NddrFrameFormat input = { NDDR_PIXEL_RGBA, WIDTH, HEIGHT, .full_range = TRUE };
   static const NddrOutput output = { "normal", NDDR_VIEW_OVERLAY, NDDR_PIXEL_RGBA };
   g_autoptr (GError) error = NULL;
-  NddrConfig *config = nddr_config_parse (CONFIG, &error);
-  guint before;
 
-  g_assert_no_error (error);
-  g_autoptr (NddrModel) model = nddr_model_new (config, generate_model (config, TRUNK_NORM, FALSE), &error);
-  g_assert_no_error (error);
   empty_folder ();
   NddrDevice *device = open_device ();
+  if (!ahead)
+    make_unwritable (device);
   NddrSession *session = nddr_session_new (device, model, NULL, &error);
   g_assert_no_error (error);
   nddr_session_set_frames (session, &input, &output, 1, &error);
   g_assert_no_error (error);
   g_auto (GStrv) record = read_record (device);
-  before = count_shaders ();
   show_frame (session);
-  if (device->compiles_late && g_get_num_processors () > 1) {
-    g_assert_cmpuint (g_strv_length (record), >, 5);
-    g_assert_cmpuint (before, ==, g_strv_length (record));
-  } else {
-    g_assert_null (*record);
-  }
+  *n = g_strv_length (record);
   nddr_session_free (session);
-  nddr_device_unref (device);
-  if (*record) /* the device's instance is gone, so is what it would still write */
-    g_assert_cmpuint (count_shaders (), ==, before);
+  nddr_device_unref (device); /* its instance is gone, and so is what it would still write */
+  return count_shaders ();
+}
+
+/* What is compiled ahead is what would be late, and not compiled again.  Some versions of Mesa have one shader for each line of the record, some have functions
+ * for the kinds of buffers besides. */
+static void
+test_network (void)
+{
+  g_autoptr (GError) error = NULL;
+  NddrConfig *config = nddr_config_parse (CONFIG, &error);
+  guint n;
+
+  g_assert_no_error (error);
+  g_autoptr (NddrModel) model = nddr_model_new (config, generate_model (config, TRUNK_NORM, FALSE), &error);
+  g_assert_no_error (error);
+  int late = run_network (model, FALSE, &n);
+  g_assert_cmpuint (n, ==, 0);
+  int ahead = run_network (model, TRUE, &n);
+  if (is_late ()) {
+    g_assert_cmpuint (n, >, 5);
+    g_assert_cmpint (late, >=, n);
+    g_assert_cmpint (ahead, >=, late);
+    g_assert_cmpint (ahead, <, late + late / 4);
+  } else {
+    g_assert_cmpuint (n, ==, 0);
+  }
 }
 
 /* ---- what is compiled ahead, and when */
@@ -162,28 +193,23 @@ count_instances (guint n)
   return faults_count ("vkCreateInstance");
 }
 
-static gboolean
-is_late (void)
-{
-  g_autoptr (NddrDevice) device = open_device ();
-
-  return device->compiles_late && g_get_num_processors () > 1;
-}
-
 /* Several pipelines, of which the record has not all; nothing is dispatched but what compiles. */
 static void
 test_when (void)
 {
   gboolean late = is_late ();
+  int none, two;
 
   empty_folder ();
   g_assert_cmpuint (count_instances (1), ==, 0); /* nobody to work beside */
-  g_assert_cmpuint (count_shaders (), ==, 0);
+  none = count_shaders (); /* what some versions of Mesa keep of a pipeline that was made */
   g_assert_true ((count_instances (2) > 0) == late);
-  g_assert_cmpuint (count_shaders (), ==, late ? 2 : 0);
+  two = count_shaders ();
+  g_assert_cmpint (two, >=, none + (late ? 2 : 0));
   g_assert_cmpuint (count_instances (2), ==, 0); /* the record has them */
+  g_assert_cmpint (count_shaders (), ==, two);
   g_assert_cmpuint (count_instances (N), ==, late ? 1 : 0); /* one is new */
-  g_assert_cmpuint (count_shaders (), ==, late ? N : 0);
+  g_assert_cmpint (count_shaders (), >=, two + (late ? 1 : 0));
   g_assert_cmpuint (count_instances (N), ==, 0);
 }
 
@@ -234,14 +260,19 @@ test_again (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (NddrDevice) device = open_device ();
   gboolean late = is_late ();
+  int before, all;
 
+  empty_folder ();
+  count_instances (N);
+  all = count_shaders ();
   empty_folder ();
   faults_set ("vkQueueSubmit", 1, VK_ERROR_OUT_OF_DEVICE_MEMORY); /* which compilers alone call here */
   get_pipelines (device, N, &error);
   g_assert_no_error (error);
-  g_assert_cmpint (count_shaders (), <, late ? N : 1);
+  before = count_shaders ();
   g_assert_true ((count_instances (N) > 0) == late);
-  g_assert_cmpuint (count_shaders (), ==, late ? N : 0);
+  g_assert_cmpint (before, <, all + !late);
+  g_assert_cmpint (count_shaders (), ==, all);
   g_assert_cmpuint (count_instances (N), ==, 0);
 }
 
@@ -251,9 +282,8 @@ test_nowhere (void)
 {
   empty_folder ();
   g_autoptr (NddrDevice) device = open_device ();
-  g_autofree char *path = nddr_device_cache_path (device, "compiled");
 
-  g_assert_cmpint (g_mkdir (path, 0700), ==, 0);
+  make_unwritable (device);
   g_assert_cmpuint (count_instances (N), ==, 0);
 }
 
