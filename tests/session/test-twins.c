@@ -187,6 +187,8 @@ test_changes (void)
     expect (session, submit (session, round, FALSE), want[round]);
     g_assert_cmpuint (nddr_session_get_concurrency (session), >=, 1);
     nddr_session_free (session);
+    for (guint i = 0; i < NDDR_DEVICE_MAX_TWINS; i++) /* no scene is left, nor does anybody still make one */
+      g_assert_true (!device->twins[i] || g_atomic_ref_count_compare (&device->twins[i]->refs, 1));
   }
 }
 
