@@ -519,13 +519,14 @@ install_properties (GObjectClass *object_class)
   /**
    * GstNddrCnn:max-in-flight:
    *
-   * How many frames the device may work on at once.  More keep it busier and cost memory and latency.
+   * How many frames the device may work on at once.  More keep it busier and cost memory and latency.  On software drivers a small network's are
+   * worked on side by side: more frames a second, each of which takes longer.
    *
    * Since: 0.1
    */
   g_object_class_install_property (object_class, PROP_MAX_IN_FLIGHT,
       g_param_spec_uint ("max-in-flight", "Max in flight",
-          "Frames that the device may work on at once; each costs memory and adds a frame's time of latency", 1, 8,
+          "Frames that the device may work on at once; each costs memory and latency; on software drivers, small networks' side by side", 1, 8,
           DEFAULT_MAX_IN_FLIGHT, flags | GST_PARAM_MUTABLE_PLAYING));
   /**
    * GstNddrCnn:qos:

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-static const VkFormat view_formats[2] = { VK_FORMAT_R32G32B32A32_SFLOAT, VK_FORMAT_R32G32B32A32_UINT };
-
 static gboolean
 is_per_slot (NddrSpace space)
 {
@@ -59,7 +57,7 @@ get_view (NddrProgram *program, NddrProgramSlot *slot, NddrSpace space, gboolean
   VkBufferViewCreateInfo info = {
     .sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO,
     .buffer = buffer_of (program, slot, space)->buffer,
-    .format = view_formats[uint_view],
+    .format = nddr_view_formats[uint_view],
     .range = VK_WHOLE_SIZE,
   };
 

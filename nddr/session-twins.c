@@ -74,7 +74,6 @@ nddr_session_take_scene (NddrSession *session, NddrScene *scene)
     g_clear_pointer (&session->scenes[i], nddr_scene_free);
   session->scenes[0] = scene;
   session->n_scenes = scene != NULL;
-  session->result = -1;
   g_atomic_int_set (&session->enough, FALSE);
   if (scene && session->max_scenes > 1)
     session->adding = g_thread_try_new ("twins", add_scenes, session, NULL); /* without it there is one */

@@ -15,20 +15,19 @@ struct _NddrCompiler
 {
   NddrDevice *device;
   NddrBuffer buffer;
-  VkBufferView views[2]; /* rgba32f, rgba32ui */
+  VkBufferView views[2]; /* of nddr_view_formats */
   VkDescriptorPool sets; /* one */
-  VkCommandPool commands;
-  VkCommandBuffer buffer_of_commands;
+  VkCommandPool pool;
+  VkCommandBuffer commands;
 };
 
 static gboolean
 create_views (NddrCompiler *c, GError **error)
 {
-  static const VkFormat formats[] = { VK_FORMAT_R32G32B32A32_SFLOAT, VK_FORMAT_R32G32B32A32_UINT };
   VkBufferViewCreateInfo info = { .sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO, .buffer = c->buffer.buffer, .range = VK_WHOLE_SIZE };
 
   for (int v = 0; v < 2; v++) {
-    info.format = formats[v];
+    info.format = nddr_view_formats[v];
     if (!nddr_vk_check (vkCreateBufferView (c->device->device, &info, NULL, &c->views[v]), "viewing a buffer", error))
       return FALSE;
   }
@@ -55,17 +54,17 @@ create_sets (NddrCompiler *c, GError **error)
 static gboolean
 create_commands (NddrCompiler *c, GError **error)
 {
-  VkCommandPoolCreateInfo pool = { .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO, .queueFamilyIndex = c->device->queue_family };
+  VkCommandPoolCreateInfo pool_info = { .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO, .queueFamilyIndex = c->device->queue_family };
   VkCommandBufferAllocateInfo info = {
     .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
     .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
     .commandBufferCount = 1,
   };
 
-  if (!nddr_vk_check (vkCreateCommandPool (c->device->device, &pool, NULL, &c->commands), "creating a command pool", error))
+  if (!nddr_vk_check (vkCreateCommandPool (c->device->device, &pool_info, NULL, &c->pool), "creating a command pool", error))
     return FALSE;
-  info.commandPool = c->commands;
-  return nddr_vk_check (vkAllocateCommandBuffers (c->device->device, &info, &c->buffer_of_commands), "allocating a command buffer", error);
+  info.commandPool = c->pool;
+  return nddr_vk_check (vkAllocateCommandBuffers (c->device->device, &info, &c->commands), "allocating a command buffer", error);
 }
 
 NddrCompiler *
@@ -89,7 +88,7 @@ nddr_compiler_free (NddrCompiler *c)
   if (c->device) {
     VkDevice device = c->device->device;
 
-    vkDestroyCommandPool (device, c->commands, NULL);
+    vkDestroyCommandPool (device, c->pool, NULL);
     vkDestroyDescriptorPool (device, c->sets, NULL);
     for (int v = 0; v < 2; v++)
       vkDestroyBufferView (device, c->views[v], NULL);
@@ -136,11 +135,11 @@ static gboolean
 dispatch (NddrCompiler *c, const NddrPipeline *pipeline, VkDescriptorSet set, GError **error)
 {
   VkCommandBufferBeginInfo begin = { .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO, .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT };
-  VkSubmitInfo submit = { .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &c->buffer_of_commands };
-  VkCommandBuffer commands = c->buffer_of_commands;
+  VkSubmitInfo submit = { .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &c->commands };
+  VkCommandBuffer commands = c->commands;
   guint32 push[NDDR_STEP_MAX_PUSH] = { 0 };
 
-  if (!nddr_vk_check (vkResetCommandPool (c->device->device, c->commands, 0), "resetting a command pool", error) ||
+  if (!nddr_vk_check (vkResetCommandPool (c->device->device, c->pool, 0), "resetting a command pool", error) ||
       !nddr_vk_check (vkBeginCommandBuffer (commands, &begin), "recording commands", error))
     return FALSE;
   vkCmdBindPipeline (commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->pipeline);

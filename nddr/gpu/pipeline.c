@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+const VkFormat nddr_view_formats[2] = { VK_FORMAT_R32G32B32A32_SFLOAT, VK_FORMAT_R32G32B32A32_UINT };
+
 VkDescriptorType
 nddr_kernel_descriptor_type (const NddrKernel *kernel, int binding)
 {

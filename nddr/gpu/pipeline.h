@@ -21,6 +21,9 @@ struct _NddrPipeline
 /** The type of a kernel's binding: 'T' and 'U' are texel buffers in the software family and storage buffers in the other. */
 VkDescriptorType nddr_kernel_descriptor_type (const NddrKernel *kernel, int binding);
 
+/** The formats of texel buffers: of a 'T' and of a 'U'. */
+extern const VkFormat nddr_view_formats[2];
+
 /** (transfer full): not made yet, on no device. */
 NddrPipeline *nddr_pipeline_new (const NddrKernel *kernel, const guint32 *spec, int n_spec);
 /** Makes it on @device.  On error nddr_pipeline_free() is all that may follow.  Several threads may make one each. */
