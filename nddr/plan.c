@@ -118,6 +118,17 @@ nddr_plan_map (NddrPlan *plan, const char *name, int branches, int batch, int he
 }
 
 NddrTensor *
+nddr_plan_spread_map (NddrPlan *plan, const char *name, const NddrTensor *like, int apart)
+{
+  NddrTensor *tensor = nddr_plan_map (plan, name, like->branches, like->batch, like->height, like->width, like->channels);
+
+  g_assert (like->type == NDDR_F32 && tensor->type == NDDR_F32 && apart % 4 == 0);
+  tensor->stride += apart;
+  tensor->bytes += (gsize) like->branches * like->batch * like->height * like->width * apart * sizeof (float);
+  return tensor;
+}
+
+NddrTensor *
 nddr_plan_flat (NddrPlan *plan, const char *name, NddrSpace space, NddrType type, gsize n)
 {
   NddrTensor *tensor = add_tensor (plan, name, space, type);

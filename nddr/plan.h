@@ -69,7 +69,7 @@ typedef enum { NDDR_F32, NDDR_F16, NDDR_BYTES } NddrType;
 
 /**
  * A tensor of a plan: NHWC, [branches][batch][height][width][stride], stride = channels rounded up to 4 (8 for
- * fp16); the padding channels hold zeros and every kernel keeps them zero.  Owned by the plan.
+ * fp16); the padding channels hold zeros and every kernel keeps them zero, but for nddr_plan_spread_map().  Owned by the plan.
  * A flat tensor (parameters, tables, statistics) has height = width = batch = branches = 1 and stride = channels =
  * its number of elements.
  */
@@ -152,6 +152,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrPlan, nddr_plan_free)
 
 /** A feature map of the plan's activation type in the arena. */
 NddrTensor *nddr_plan_map (NddrPlan *plan, const char *name, int branches, int batch, int height, int width, int channels);
+/** A map like @like whose pixels are @apart floats (a multiple of 4) farther from one another, for a copy of it: its stride is larger by so
+ * many, and what stands between pixels is undefined. */
+NddrTensor *nddr_plan_spread_map (NddrPlan *plan, const char *name, const NddrTensor *like, int apart);
 /** Any tensor, by its parts. */
 NddrTensor *nddr_plan_tensor (NddrPlan *plan, const char *name, NddrSpace space, NddrType type, int branches, int batch, int height, int width, int channels);
 /** A flat float32 (or bytes) tensor of @n elements. */

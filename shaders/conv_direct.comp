@@ -17,7 +17,7 @@ layout (constant_id = 2) const bool RESIDUAL = false;
 
 LOAD_BUFFER (0, x)        // the whole arena; its first texels are zero
 LOAD_BUFFER (6, weights)
-layout (binding = 7, rgba32ui) readonly uniform uimageBuffer segments; // dy << 16 | dx & 0xffff, source, texels per pixel, texels per branch
+layout (binding = 7, rgba32ui) readonly uniform uimageBuffer segments; // dy << 16 | dx & 0xffff, source | its channels / 4 << 3, texels from pixel to pixel, from branch to branch
 LOAD_BUFFER (8, residual)
 layout (binding = 9) writeonly buffer Y2 { u64vec2 y2[]; };
 layout (binding = 9) writeonly buffer Y4 { u64vec4 y4[]; };
@@ -51,7 +51,7 @@ LOCAL_SIZE
   place[p] = (n * out_pixels + (row * out_width + q) * out_stride) * out_texels; }
 // its texel of a segment, or one so far negative that max () turns all of them into texel 0
 #define AIM(p) { int row = top[p] + dy, column = left[p] + dx; \
-  a[p] = uint (row) < uint (in_height) && uint (column) < uint (in_width) ? base + ((image[p] + row) * in_width + column) * depth : -0x40000000; }
+  a[p] = uint (row) < uint (in_height) && uint (column) < uint (in_width) ? base + ((image[p] + row) * in_width + column) * pitch : -0x40000000; }
 
 #define ADD(p, c) { vec4 r = LOAD (residual, from[p] + (c) / 4); s[p][c] += r.x; s[p][c + 1] += r.y; s[p][c + 2] += r.z; s[p][c + 3] += r.w; }
 #define ADDS(c) ADD (0, c) ADD (1, c) ADD (2, c) ADD (3, c) ADD (0, c + 4) ADD (1, c + 4) ADD (2, c + 4) ADD (3, c + 4)
@@ -86,7 +86,7 @@ main ()
   int source0 = source0, source1 = source1, source2 = source2, source3 = source3, source4 = source4, source5 = source5;
   do {
     uvec4 segment = imageLoad (segments, t);
-    int dy = int (segment.x) >> 16, dx = int (segment.x << 16) >> 16, source = int (segment.y), depth = int (segment.z);
+    int dy = int (segment.x) >> 16, dx = int (segment.x << 16) >> 16, source = int (segment.y) & 7, depth = int (segment.y) >> 3, pitch = int (segment.z);
     int base = source == 0 ? source0 : source == 1 ? source1 : source == 2 ? source2 : source == 3 ? source3 : source == 4 ? source4 : source5;
     base += branch * int (segment.w);
     AIM (0) AIM (1) AIM (2) AIM (3)

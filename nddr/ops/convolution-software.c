@@ -124,7 +124,7 @@ nddr_direct_weights (NddrPlan *plan, const NddrProduct *p)
   int phase = plan->phase, rows = p->output.tensor->channels, taps = p->y.n * p->x.n, quads = 0, at;
 
   for (int s = 0; s < p->n_sources; s++)
-    quads += nddr_tensor_texels (p->sources[s].tensor) * taps;
+    quads += nddr_source_quads (p->sources[s].tensor) * taps;
   packed.block = p->algorithm.a;
   packed.n_blocks = (rows + packed.block - 1) / packed.block;
   packed.block_texels = (quads + 1) * packed.block;
@@ -144,7 +144,7 @@ nddr_direct_weights (NddrPlan *plan, const NddrProduct *p)
     part.to_branch = packed.branch_texels;
     part.to_block = packed.block_texels;
     nddr_pack (plan, &part);
-    at += (s < 0 ? 1 : nddr_tensor_texels (p->sources[s].tensor) * taps) * packed.block;
+    at += (s < 0 ? 1 : nddr_source_quads (p->sources[s].tensor) * taps) * packed.block;
   }
   plan->phase = phase;
   return packed;
@@ -164,7 +164,7 @@ segments_table (NddrPlan *plan, const NddrProduct *p, int row)
         int dy = row * p->in_stride + p->y.first + i * p->y.step, dx = p->x.first + j * p->x.step;
         g_assert (dy == (gint16) dy && dx == (gint16) dx);
         segments[t][0] = (gint32) ((guint32) dy << 16 | (dx & 0xffff));
-        segments[t][1] = s;
+        segments[t][1] = s | nddr_source_quads (p->sources[s].tensor) << 3;
         segments[t][2] = nddr_tensor_texels (p->sources[s].tensor);
         segments[t][3] = p->sources[s].step * (gint32) nddr_tensor_branch_texels (p->sources[s].tensor);
       }
@@ -276,7 +276,8 @@ algorithm_fits (const NddrPlan *plan, const NddrProduct *p)
 {
   switch (p->algorithm.kind) {
     case NDDR_ALGORITHM_DIRECT:
-      return p->algorithm.a >= 8 && p->algorithm.a <= 32 && p->algorithm.a % 8 == 0 && p->algorithm.b == 0;
+      return p->algorithm.a >= 8 && p->algorithm.a <= 32 && p->algorithm.a % 8 == 0
+          && (p->algorithm.b == 0 || (p->algorithm.b == 1 && nddr_spread_fits (plan, p)));
     case NDDR_ALGORITHM_WINOGRAD:
       return p->algorithm.a > 0 && p->algorithm.a <= MAX_CACHED && p->algorithm.b == 0 && nddr_winograd_fits (plan, p);
     default:
@@ -291,7 +292,7 @@ estimated_block (const NddrProduct *p)
   int quads = 0;
 
   for (int s = 0; s < MIN (p->n_sources, MAX_SOURCES); s++)
-    quads += nddr_tensor_texels (p->sources[s].tensor) * p->y.n * p->x.n;
+    quads += nddr_source_quads (p->sources[s].tensor) * p->y.n * p->x.n;
   return nddr_product_block (p->output.tensor->channels, quads);
 }
 
@@ -301,6 +302,7 @@ product (NddrPlan *plan, NddrProduct *p)
 {
   float low = p->low, high = p->high;
   const NddrProductSource *sources = p->sources;
+  g_autofree NddrProductSource *spread = NULL;
   int n = p->n_sources;
 
   if (!algorithm_fits (plan, p))
@@ -316,9 +318,12 @@ product (NddrPlan *plan, NddrProduct *p)
     p->empty = TRUE;
     p->y = p->x = (NddrTaps){ .n = 1 };
     n = 1;
+    p->algorithm.b = 0;
   }
   if (p->algorithm.kind == NDDR_ALGORITHM_CHOOSE)
-    p->algorithm = (NddrAlgorithm){ NDDR_ALGORITHM_DIRECT, estimated_block (p) };
+    p->algorithm = (NddrAlgorithm){ NDDR_ALGORITHM_DIRECT, estimated_block (p), nddr_spread_pays (plan, p) };
+  if (p->algorithm.b)
+    sources = spread = nddr_spread_sources (plan, p);
   /* more sources than a step takes: the rest is added to the output */
   for (int s = 0; s < n; s += MAX_SOURCES) {
     p->sources = sources + s;

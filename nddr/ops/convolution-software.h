@@ -64,6 +64,13 @@ NddrPack nddr_product_bias (const NddrProduct *product);
 /** How many output channels a workgroup should do, of 8, 16, 24, 32, where it sums over @quads texels a pixel. */
 int nddr_product_block (int channels, int quads);
 
+/** Texels of four channels in a pixel of a source: as many as from one pixel to the next (nddr_tensor_texels()), but in a spread copy. */
+static inline int
+nddr_source_quads (const NddrTensor *t)
+{
+  return (t->channels + 3) / 4;
+}
+
 /** Packed weights of a direct product: their layout, as conv_direct.comp describes it. */
 typedef struct
 {
@@ -73,6 +80,14 @@ typedef struct
 
 /** @product's weights for blocks of as many channels as its algorithm says, packed by steps that this appends. */
 NddrDirectWeights nddr_direct_weights (NddrPlan *plan, const NddrProduct *product);
+
+/* spread.c: direct products of copies of their sources, which caches hold better */
+
+/** Whether @product has sources for which that matters; whether it is expected to be faster. */
+gboolean nddr_spread_fits (const NddrPlan *plan, const NddrProduct *product);
+gboolean nddr_spread_pays (const NddrPlan *plan, const NddrProduct *product);
+/** (transfer full): @product's sources, those for which it matters replaced with copies; appends the steps that make these. */
+NddrProductSource *nddr_spread_sources (NddrPlan *plan, const NddrProduct *product);
 
 /* convolution-winograd.c: 3x3 of stride 1 by F(4x4, 3x3) */
 

@@ -37,7 +37,7 @@ static void
 make_network (void)
 {
   g_autoptr (GError) error = NULL;
-  config = nddr_config_parse ("{ \"backbone\": \"vgg16\", \"width\": 0.125, \"fusion\": \"nddr\", \"input\": { \"width\": 48, \"height\": 40, "
+  config = nddr_config_parse ("{ \"backbone\": \"vgg16\", \"width\": 0.125, \"head_width\": 0.5, \"fusion\": \"nddr\", \"input\": { \"width\": 48, \"height\": 40, "
       "\"mean\": [0, 0, 0], \"std\": [1, 1, 1] }, \"tasks\": [{ \"name\": \"normal\", \"kind\": \"normal\" }, { \"name\": \"depth\", \"kind\": \"depth\" }] }",
       &error);
 
