@@ -113,6 +113,19 @@ gst_nddr_pad_get_property (GObject *object, guint id, GValue *value, GParamSpec 
   }
 }
 
+/* Whoever had buffers of its pool may keep them: nobody should wait for these any more. */
+static void
+gst_nddr_pad_unlinked (GstPad *object, GstPad *peer)
+{
+  GstNddrPad *pad = GST_NDDR_PAD (object);
+
+  GST_OBJECT_LOCK (pad);
+  gboolean theirs = pad->pool && pad->pool_peer == peer; /* else it is linked to another by now */
+  GST_OBJECT_UNLOCK (pad);
+  if (theirs)
+    gst_nddr_pad_drop_pool (pad);
+}
+
 static void
 gst_nddr_pad_class_init (GstNddrPadClass *klass)
 {
@@ -121,6 +134,7 @@ gst_nddr_pad_class_init (GstNddrPadClass *klass)
   object_class->finalize = gst_nddr_pad_finalize;
   object_class->set_property = gst_nddr_pad_set_property;
   object_class->get_property = gst_nddr_pad_get_property;
+  GST_PAD_CLASS (klass)->unlinked = gst_nddr_pad_unlinked;
 
   /**
    * GstNddrPad:view:

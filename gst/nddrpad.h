@@ -68,7 +68,7 @@ gboolean gst_nddr_pad_negotiate (GstNddrPad *pad, const GstVideoInfo *input, GEr
 /** Sends @caps, the input's own: what a pad of the frame itself agrees on.  FALSE with @why set. */
 gboolean gst_nddr_pad_pass_caps (GstNddrPad *pad, GstCaps *caps, const GstVideoInfo *input, GError **why);
 
-/** A buffer for one picture.  Blocks while the pool is empty, until gst_nddr_pad_set_flushing(). */
+/** A buffer for one picture.  Blocks while the pool is empty, until gst_nddr_pad_set_flushing(), or until the pad is unlinked. */
 GstFlowReturn gst_nddr_pad_acquire (GstNddrPad *pad, GstBuffer **buffer);
 void gst_nddr_pad_set_flushing (GstNddrPad *pad, gboolean flushing);
 

@@ -214,6 +214,43 @@ test_empty_pool (void)
   rig_free (rig);
 }
 
+/* so does unlinking the pad: the frames of others do not wait for buffers of somebody who is gone */
+static void
+test_unlinked_pool (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", "normal", "raw", NULL);
+  g_autoptr (GstBufferPool) pool = gst_video_buffer_pool_new ();
+  g_autoptr (GstPad) pad = gst_pad_get_peer (rig->out[0]->sinkpad);
+  GstBuffer *kept[2];
+
+  offered_pool = pool;
+  offered_max = G_N_ELEMENTS (kept);
+  harness_query = GST_PAD_QUERYFUNC (rig->out[0]->sinkpad);
+  gst_pad_set_query_function (rig->out[0]->sinkpad, offer_pool);
+  rig_set_caps (rig, RIG_CAPS);
+  for (guint n = 0; n < G_N_ELEMENTS (kept); n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    kept[n] = rig_pull (rig, 0);
+    rig_expect_picture (rig, 1, n);
+  }
+  g_assert_cmpint (rig_push (rig, rig_frame (2)), ==, GST_FLOW_OK);
+  g_assert_null (rig_try_pull (rig, 1, 200)); /* it waits */
+  g_assert_true (gst_pad_unlink (pad, rig->out[0]->sinkpad));
+  rig_expect_picture (rig, 1, 2);
+  g_assert_cmpint (rig_push (rig, rig_frame (3)), ==, GST_FLOW_OK);
+  rig_expect_picture (rig, 1, 3);
+
+  /* who is linked again has a pool, too: here, the same one */
+  g_assert_cmpint (gst_pad_link (pad, rig->out[0]->sinkpad), ==, GST_PAD_LINK_OK);
+  for (guint n = 0; n < G_N_ELEMENTS (kept); n++)
+    gst_buffer_unref (kept[n]);
+  g_assert_cmpint (rig_push (rig, rig_frame (4)), ==, GST_FLOW_OK);
+  rig_expect_picture (rig, 0, 4);
+  rig_expect_picture (rig, 1, 4);
+  offered_max = 0;
+  rig_free (rig);
+}
+
 typedef GstAllocator OwnAllocator;
 typedef GstAllocatorClass OwnAllocatorClass;
 GType own_allocator_get_type (void);
@@ -336,6 +373,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/buffers/custom-allocator", test_custom_allocator);
   g_test_add_func ("/element/buffers/failing-pool", test_failing_pool);
   g_test_add_func ("/element/buffers/empty-pool", test_empty_pool);
+  g_test_add_func ("/element/buffers/unlinked-pool", test_unlinked_pool);
   g_test_add_func ("/element/buffers/short-buffer", test_short_buffer);
   g_test_add_func ("/element/buffers/short-meta", test_short_meta);
   g_test_add_func ("/element/buffers/padded-buffer", test_padded_buffer);
