@@ -43,6 +43,7 @@
 #include "gst/nddropen.h"
 #include "gst/nddroutput.h"
 #include "gst/nddrquery.h"
+#include "gst/nddrresults.h"
 #include "gst/nddrstream.h"
 #include "gst/nddrswap.h"
 
@@ -574,8 +575,7 @@ gst_nddr_cnn_class_init (GstNddrCnnClass *klass)
   gst_element_class_set_static_metadata (element_class, "NDDR-CNN multi-task network", "Filter/Analyzer/Video",
       "Segments video and finds its surface normals and depth with one network on Vulkan", "gst-nddr");
 
-  static const gchar *const tags[] = { GST_META_TAG_VIDEO_STR, GST_META_TAG_VIDEO_SIZE_STR, GST_META_TAG_VIDEO_ORIENTATION_STR, NULL };
-  gst_meta_register_custom (GST_NDDR_RESULTS_META, (const gchar **) tags, NULL, NULL, NULL);
+  gst_nddr_results_register ();
 
   gst_type_mark_as_plugin_api (GST_TYPE_NDDR_PRECISION, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NDDR_PAD, 0);

@@ -24,10 +24,6 @@ NddrPixelFormat gst_nddr_pixel_format (GstVideoFormat format);
 /** What the bytes of such a frame mean: its layout, size, colour matrix, range and chroma siting. */
 void gst_nddr_frame_format (const GstVideoInfo *info, NddrFrameFormat *format);
 
-/** The metadata of frames that leave by the pad `src`: a GstCustomMeta whose structure has a GstSample for each task, by the task's name: its raw
- * view at the frame's size, a buffer and its caps. */
-#define GST_NDDR_RESULTS_META "GstNddrResultsMeta"
-
 /** Points @frame at a mapped frame's planes; valid as long as the mapping. */
 void gst_nddr_frame_planes (const GstVideoFrame *mapped, NddrFrame *frame);
 

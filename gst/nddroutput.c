@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/nddroutput.h"
 #include "gst/nddropen.h"
+#include "gst/nddrresults.h"
 
 GST_DEBUG_CATEGORY_EXTERN (nddrcnn_debug);
 #define GST_CAT_DEFAULT nddrcnn_debug
@@ -162,8 +163,7 @@ static GstBuffer *
 add_results (GstNddrCnn *self, Item *item, const Picture *pictures)
 {
   GstBuffer *frame = gst_buffer_make_writable (g_steal_pointer (&item->frame)); /* its memory stays shared */
-  GstCustomMeta *meta = gst_buffer_get_custom_meta (frame, GST_NDDR_RESULTS_META); /* of another such element before this one */
-  GstStructure *structure = gst_custom_meta_get_structure (meta ? meta : gst_buffer_add_custom_meta (frame, GST_NDDR_RESULTS_META));
+  GstStructure *structure = gst_nddr_results_of (frame); /* maybe of another such element before this one */
 
   if (GST_BUFFER_FLAG_IS_SET (item->like, GST_BUFFER_FLAG_DISCONT))
     GST_BUFFER_FLAG_SET (frame, GST_BUFFER_FLAG_DISCONT);

@@ -264,6 +264,40 @@ test_drain (void)
   rig_free (rig);
 }
 
+/* Converters keep the results of a frame whose size stays, and so do copies; those of another size are not its own any more. */
+static void
+test_converted (void)
+{
+  static const struct { const char *launch, *caps; gboolean kept; } rows[] = {
+    { "videoconvert", "video/x-raw,format=RGB,width=24,height=16,framerate=25/1", TRUE },
+    { "videoconvert ! video/x-raw,format=I420 ! videoconvert", "video/x-raw,format=BGRx,width=24,height=16,framerate=25/1", TRUE },
+    { "videoscale", "video/x-raw,format=RGBA,width=48,height=32,framerate=25/1", FALSE },
+    { "videoscale", RIG_CAPS, TRUE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    Rig *rig = rig_new (NULL, NULL);
+    int out = add_frame_pad (rig, NULL);
+    GstHarness *next = gst_harness_new_parse (rows[i].launch);
+
+    rig_set_caps (rig, RIG_CAPS);
+    gst_harness_set_src_caps_str (next, RIG_CAPS);
+    gst_harness_set_sink_caps_str (next, rows[i].caps);
+    g_assert_cmpint (rig_push (rig, rig_frame (i)), ==, GST_FLOW_OK);
+    g_autoptr (GstBuffer) frame = rig_pull (rig, out), copy = gst_buffer_copy_deep (frame);
+    g_autoptr (GstSample) want = result_of (frame, "segmentation"), copied = result_of (copy, "segmentation");
+    g_assert_nonnull (want);
+    g_assert_true (copied == want);
+    g_assert_cmpint (gst_harness_push (next, gst_buffer_ref (frame)), ==, GST_FLOW_OK);
+    g_autoptr (GstBuffer) converted = gst_harness_pull (next);
+    g_assert_cmpint (gst_buffer_get_custom_meta (converted, META) != NULL, ==, rows[i].kept);
+    g_autoptr (GstSample) got = rows[i].kept ? result_of (converted, "segmentation") : NULL;
+    g_assert_true (!rows[i].kept || got == want);
+    gst_harness_teardown (next);
+    rig_free (rig);
+  }
+}
+
 /* Of two such elements one after the other the last one's results are found. */
 static void
 test_again (void)
@@ -350,6 +384,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/frame/layout", test_layout);
   g_test_add_func ("/element/frame/particular", test_particular);
   g_test_add_func ("/element/frame/drain", test_drain);
+  g_test_add_func ("/element/frame/converted", test_converted);
   g_test_add_func ("/element/frame/again", test_again);
   g_test_add_func ("/element/frame/request", test_request);
   g_test_add_func ("/element/frame/swap", test_swap);
