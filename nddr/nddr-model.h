@@ -31,7 +31,7 @@ typedef struct
 {
   char *name; /* [a-z][a-z0-9_]* */
   NddrTaskKind kind;
-  NddrClass *classes; /* segmentation alone */
+  NddrClass *classes; /* segmentation alone: classes[i] is what the id i means */
   guint n_classes;
   guint channels; /* of the head's output: n_classes, 3 or 1 */
 } NddrTask;

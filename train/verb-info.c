@@ -16,7 +16,7 @@ print_tasks (const NddrConfig *config)
     printf ("task          %s (%s", task->name, nddr_task_kind_name (task->kind));
     for (guint c = 0; c < task->n_classes; c++) {
       g_autofree char *name = nddr_verb_printable (task->classes[c].name);
-      printf ("%s%s", c ? ", " : ": ", name);
+      printf ("%s%u %s", c ? ", " : ": ", c, name);
     }
     printf (")\n");
   }

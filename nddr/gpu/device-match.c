@@ -118,10 +118,13 @@ nddr_device_match_among (const GPtrArray *list, const char *which, GError **erro
   g_autofree char *there = describe_list (list);
   g_autoptr (GArray) matches = g_array_new (FALSE, FALSE, sizeof (guint));
   const NddrDeviceInfo *first;
+  const char *from = "";
   guint64 index;
 
-  if (!which || !*which || g_str_equal (which, "auto"))
+  if (!which || !*which || g_str_equal (which, "auto")) {
     which = g_getenv ("NDDR_DEVICE");
+    from = " (from the environment's NDDR_DEVICE)";
+  }
   if (list->len == 0) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE,
         "the Vulkan drivers offer no device: install the GPU's driver, or mesa-vulkan-drivers for the processor's own (lavapipe)");
@@ -139,7 +142,7 @@ nddr_device_match_among (const GPtrArray *list, const char *which, GError **erro
   else /* a number, too, may be part of a name */
     match_name (list, which, matches);
   if (matches->len == 0) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE, "no Vulkan device \"%s\"; the devices are %s", which, there);
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_DEVICE, "no Vulkan device \"%s\"%s; the devices are %s", which, from, there);
     return NULL;
   }
   first = g_ptr_array_index (list, g_array_index (matches, guint, 0));

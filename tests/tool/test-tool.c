@@ -205,7 +205,7 @@ static void
 test_info (void)
 {
   expect ("info model.safetensors", 0, "backbone      mobilenet_v2, width 0.25, output stride 16");
-  expect ("info model.safetensors", 0, "task          segmentation (segmentation: wall, floor, other)");
+  expect ("info model.safetensors", 0, "task          segmentation (segmentation: 0 wall, 1 floor, 2 other)");
   expect ("info model.safetensors", 0, "at once, for software drivers");
   expect ("info --input 128x96 model.safetensors", 0, "input         128x96");
   expect ("info --plan software --input 96x64 model.safetensors", 0, "conv_direct");
@@ -271,6 +271,10 @@ test_infer (void)
   expect ("infer model.safetensors model.safetensors -o one", 1, "model.safetensors");
   expect ("infer model.safetensors picture.png -o picture.png", 1, "cannot make the folder picture.png");
   expect ("infer model.safetensors picture.png -o one --device no-such-device", 1, "no-such-device");
+  g_autofree char *usual = g_strdup (g_getenv ("NDDR_DEVICE"));
+  g_setenv ("NDDR_DEVICE", "no-such-device", TRUE);
+  expect ("infer model.safetensors picture.png -o one", 1, "no-such-device\" (from the environment's NDDR_DEVICE)");
+  usual ? g_setenv ("NDDR_DEVICE", usual, TRUE) : g_unsetenv ("NDDR_DEVICE");
   expect ("infer model.safetensors picture.png data/val/image/../../../picture.png -o one", 2, "the same names");
 
   /* results take no input's place, nor the model's, by whatever path */
@@ -674,7 +678,7 @@ test_import (void)
   expect ("info imported.safetensors", 0, "backbone      mobilenet_v2, width 0.25");
   expect ("import backbone.safetensors -o imported.safetensors --set model.head_width=0.015625 --classes two.txt --tasks where:segmentation "
       "--input 96x64", 0, "");
-  expect ("info imported.safetensors", 0, "task          where (segmentation: wall, floor)");
+  expect ("info imported.safetensors", 0, "task          where (segmentation: 0 wall, 1 floor)");
   expect ("info imported.safetensors", 0, "input         96x64");
   expect ("infer imported.safetensors picture.png -o imported", 0, "");
   expect ("import imported.safetensors -o again.safetensors", 1, "is a model of nddr already");
