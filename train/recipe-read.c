@@ -98,6 +98,28 @@ check (const NddrRecipe *recipe, GError **error)
   return TRUE;
 }
 
+/* What @file says about its model is about its own data. */
+static void
+leave_out_about (NddrRecipe *recipe, GKeyFile *file, const char *const *sets)
+{
+  struct { const char *name; char **value; } texts[] = { { "description", &recipe->description }, { "trained_on", &recipe->trained_on },
+    { "license", &recipe->license } };
+  g_autofree char *train = g_key_file_get_string (file, "data", "train", NULL);
+  if (!train || g_str_equal (g_strstrip (train), recipe->train))
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
+    g_autofree char *prefix = g_strconcat ("about.", texts[i].name, "=", NULL);
+    gboolean set = FALSE;
+    for (int k = 0; sets && sets[k]; k++)
+      set |= g_str_has_prefix (sets[k], prefix);
+    if (set || (*texts[i].value)[0] == '\0')
+      continue;
+    g_free (*texts[i].value);
+    *texts[i].value = g_strdup ("");
+    recipe->about_left_out = TRUE;
+  }
+}
+
 /* What automatic choices are, where they follow from nothing. */
 static void
 resolve (NddrRecipe *recipe)
@@ -130,6 +152,7 @@ nddr_recipe_load (const char *path, const char *const *sets, GError **error)
       return NULL;
   if (!check (recipe, error))
     return NULL;
+  leave_out_about (recipe, file, sets);
   resolve (recipe);
   return g_steal_pointer (&recipe);
 }

@@ -61,11 +61,13 @@ typedef struct
   double teacher_weight, temperature;
   /* [about]: free text for the model file */
   char *license, *description, *trained_on;
+  gboolean about_left_out; /* the file's: see nddr_recipe_load() */
 } NddrRecipe;
 
 /**
  * Reads @path, then applies @sets ("section.key=value").  Unknown sections and keys are errors that name the nearest known one; values
- * are checked.
+ * are checked.  Where @sets train on other data than @path says, what its [about] says is not true of the model and is left out, but for what
+ * @sets say themselves.
  * @path: (nullable): NULL: the defaults
  * @sets: (nullable): NULL-terminated
  */

@@ -356,6 +356,28 @@ source_for (const Starter *s, const NddrLayer *layer, int branch)
   return task >= 0 ? &s->sources[task] : NULL;
 }
 
+/* A last layer fits other classes, too, if these are as many. */
+static void
+warn_of_classes (Starter *s, const Source *source, const NddrLayer *layer, int branch)
+{
+  const NddrTask *ours = &s->config->tasks[layer->tasks[branch]], *theirs = NULL;
+  const NddrConfig *config = nddr_model_get_config (source->loaded);
+  const char *only = only_task (config, ours->kind);
+  for (guint t = 0; t < config->n_tasks && !theirs; t++)
+    if (g_str_equal (config->tasks[t].name, ours->name))
+      theirs = &config->tasks[t];
+  for (guint t = 0; t < config->n_tasks && !theirs; t++)
+    if (only && g_str_equal (config->tasks[t].name, only))
+      theirs = &config->tasks[t];
+  for (guint c = 0; theirs && c < MIN (ours->n_classes, theirs->n_classes); c++)
+    if (!g_str_equal (ours->classes[c].name, theirs->classes[c].name)) {
+      g_string_append_printf (s->warnings, "%s: class %u of its task %s is \"%s\", and of %s here \"%s\": %s starts from weights for other classes; "
+          "model.head_init=new starts heads anew\n", source->path, c, theirs->name, theirs->classes[c].name, ours->name, ours->classes[c].name,
+          layer->names[branch]);
+      return;
+    }
+}
+
 static gboolean
 start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, NddrArrays *out, guint64 *fresh, GError **error)
 {
@@ -367,6 +389,8 @@ start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, Ndd
     gboolean may_take = source && (source->model ? !(is_head (layer) && s->recipe->head_init == NDDR_HEAD_INIT_NEW) : layer->role == NDDR_ROLE_TRUNK);
     if (may_take && !start_from (s, source, network, layer, b, out, &taken, error))
       return FALSE;
+    if (taken && source->model && layer->role == NDDR_ROLE_HEAD_LAST)
+      warn_of_classes (s, source, layer, b);
     if (taken)
       continue;
     if (source && layer->role == NDDR_ROLE_TRUNK) {

@@ -85,6 +85,9 @@ check_use (const NddrTrainer *t, const NddrConfig *config, GError **error)
     return TRUE;
   if (unused)
     g_printerr ("nddr train: [loss] %s does nothing: no task is called so\n", unused);
+  if (t->recipe->about_left_out)
+    g_printerr ("nddr train: the configuration's [about] is about other data than data.train=%s, and is left out of the models; about.description, "
+                "about.trained_on and about.license say what these are\n", t->recipe->train);
   if (t->recipe->class_balance > 0 && !nddr_config_has_kind (config, NDDR_TASK_SEGMENTATION))
     g_printerr ("nddr train: [loss] class_balance does nothing: no task is a segmentation\n");
   return TRUE;

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/recipe.h>
 
+#include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
 
@@ -331,6 +332,32 @@ test_unused_weight (void)
   }
 }
 
+/* What a file says about its model is not said of one of other data, but for what is set. */
+static void
+test_about (void)
+{
+  static const char text[] = "[data]\ntrain = folder:theirs\n[about]\ntrained_on = theirs\nlicense = free\n";
+  static const struct { const char *sets[3], *trained_on, *license; gboolean left_out; } rows[] = {
+    { { NULL }, "theirs", "free", FALSE },
+    { { "train.lr=0.1" }, "theirs", "free", FALSE },
+    { { "data.train=folder:theirs" }, "theirs", "free", FALSE },
+    { { "data.train=folder:ours" }, "", "", TRUE },
+    { { "data.train=folder:ours", "about.license=none" }, "", "none", TRUE },
+    { { "data.train=folder:ours", "about.trained_on=ours" }, "ours", "", TRUE },
+  };
+  g_autofree char *path = g_build_filename (g_get_tmp_dir (), "nddr-test-recipe-about.ini", NULL);
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (NddrRecipe) recipe = nddr_recipe_load (path, rows[i].sets, &error);
+    g_assert_no_error (error);
+    g_assert_cmpstr (recipe->trained_on, ==, rows[i].trained_on);
+    g_assert_cmpstr (recipe->license, ==, rows[i].license);
+    g_assert_cmpint (recipe->about_left_out, ==, rows[i].left_out);
+  }
+  g_remove (path);
+}
+
 /* A key may come before the tasks that it follows from. */
 static void
 test_order (void)
@@ -415,6 +442,7 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/patience", test_patience);
   g_test_add_func ("/recipe/tasks", test_tasks);
   g_test_add_func ("/recipe/file", test_file);
+  g_test_add_func ("/recipe/about", test_about);
   g_test_add_func ("/recipe/file-with-sets", test_file_with_sets);
   g_test_add_func ("/recipe/order", test_order);
   g_test_add_func ("/recipe/file-errors", test_file_errors);

@@ -16,6 +16,7 @@
 static char *folder;
 
 static const NddrClass classes[] = { { (char *) "a", 1 }, { (char *) "b", 2 }, { (char *) "c", 3 } };
+static const NddrClass other_classes[] = { { (char *) "a", 1 }, { (char *) "x", 2 }, { (char *) "y", 3 } };
 
 #define SMALL "model.width=0.125", "model.head_width=0.0625", "model.input=64x48", "train.batch=2"
 #define MOBILENET "model.backbone=mobilenet_v2", "model.output_stride=16", SMALL
@@ -388,6 +389,14 @@ test_models (void)
   g_autoptr (NddrStart) fewer = start (recipe, 2, inits);
   g_assert_nonnull (strstr (fewer->warnings, "segmentation.fc8.weight is [3, 64, 1, 1], but the network's is [2, 64, 1, 1]"));
   expect_same (find (fewer, "segmentation.fc7.weight"), find (s, "segmentation.fc7.weight"));
+
+  /* as many, but others: it starts from theirs, and that is said */
+  NddrConfig *renamed = nddr_recipe_make_config (recipe, other_classes, 3, NULL);
+  g_autoptr (NddrStart) others = nddr_start_new (renamed, recipe, inits, NULL);
+  g_assert_nonnull (others);
+  g_assert_nonnull (strstr (others->warnings, "class 1 of its task segmentation is \"b\", and of segmentation here \"x\""));
+  g_assert_null (strstr (others->warnings, "normal"));
+  expect_same (find (others, "segmentation.fc8.weight"), find (s, "segmentation.fc8.weight"));
 
   /* one for all: the whole model goes on as it is */
   g_autofree char *path = save (made, "both.safetensors", NULL);
