@@ -3,6 +3,8 @@
  *
  *   appsink VIDEO [MODEL]
  *
+ * It links with gstreamer-app-1.0 and gstreamer-video-1.0; GST_PLUGIN_PATH names the plugin's folder where that is not installed.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <gst/app/app.h>
 #include <gst/video/video.h>
@@ -13,11 +15,12 @@ report_errors (GstBus *bus)
 {
   g_autoptr (GstMessage) message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
   g_autoptr (GError) error = NULL;
+  g_autofree char *debug = NULL;
 
   if (!message)
     return 0;
-  gst_message_parse_error (message, &error, NULL);
-  g_printerr ("%s\n", error->message);
+  gst_message_parse_error (message, &error, &debug);
+  g_printerr ("%s\n%s\n", error->message, debug ? debug : "");
   return 1;
 }
 
@@ -54,7 +57,7 @@ describe (const GstVideoFrame *classes, const GstVideoFrame *normals)
   int width = GST_VIDEO_FRAME_WIDTH (classes), height = GST_VIDEO_FRAME_HEIGHT (classes);
 
   for (int y = 0; y < height; y++) {
-    /* GRAY8: a class id a pixel */
+    /* GRAY8: a class id a pixel, 0 for the first that `nddr info MODEL` lists */
     const guint8 *id = (const guint8 *) GST_VIDEO_FRAME_PLANE_DATA (classes, 0) + y * GST_VIDEO_FRAME_PLANE_STRIDE (classes, 0);
     /* RGB: round ((n + 1) * 127.5) of x to the right, y up, z toward the camera */
     const guint8 *n = (const guint8 *) GST_VIDEO_FRAME_PLANE_DATA (normals, 0) + y * GST_VIDEO_FRAME_PLANE_STRIDE (normals, 0);
@@ -89,7 +92,7 @@ main (int argc, char **argv)
       "filesrc name=video ! decodebin ! videoconvert ! nddrcnn name=n src_segmentation::view=raw src_normal::view=raw "
       "n.src_segmentation ! queue ! appsink name=segmentation sync=false max-buffers=4 "
       "n.src_normal ! queue ! appsink name=normal sync=false max-buffers=4", &error);
-  if (!pipeline) {
+  if (error) { /* with what there is of the pipeline, where an element is missing */
     g_printerr ("%s\n", error->message);
     return 1;
   }
@@ -112,7 +115,8 @@ main (int argc, char **argv)
     }
     finish_picture (segmentation, &classes);
   }
-  status |= report_errors (bus);
+  if (!status)
+    status = report_errors (bus);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   return status;
 }
