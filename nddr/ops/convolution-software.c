@@ -306,8 +306,7 @@ product (NddrPlan *plan, NddrProduct *p)
   int n = p->n_sources;
 
   if (!algorithm_fits (plan, p))
-    p->algorithm = nddr_winograd_fits (plan, p) && nddr_winograd_pays (p) ? (NddrAlgorithm){ NDDR_ALGORITHM_WINOGRAD, NDDR_WINOGRAD_CACHED }
-                                                                          : (NddrAlgorithm){ NDDR_ALGORITHM_CHOOSE };
+    p->algorithm = nddr_winograd_fits (plan, p) && nddr_winograd_pays (p) ? nddr_winograd_estimate (p) : (NddrAlgorithm){ NDDR_ALGORITHM_CHOOSE };
   if (p->algorithm.kind == NDDR_ALGORITHM_WINOGRAD) {
     nddr_winograd (plan, p);
     return p->algorithm;

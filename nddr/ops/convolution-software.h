@@ -94,8 +94,9 @@ NddrProductSource *nddr_spread_sources (NddrPlan *plan, const NddrProduct *produ
 /** Whether it can do @product; whether it is expected to be faster. */
 gboolean nddr_winograd_fits (const NddrPlan *plan, const NddrProduct *product);
 gboolean nddr_winograd_pays (const NddrProduct *product);
-/** Blocks of a part times channels, in and out, as the product's algorithm says; NDDR_WINOGRAD_CACHED was fastest, about 3 MB. */
-#define NDDR_WINOGRAD_CACHED 2600
+/** The algorithm that is expected to be the fastest for @product: blocks of a part times channels, in and out. */
+NddrAlgorithm nddr_winograd_estimate (const NddrProduct *product);
+/** In parts of as many blocks as the product's algorithm says. */
 void nddr_winograd (NddrPlan *plan, const NddrProduct *product);
 
 G_END_DECLS
