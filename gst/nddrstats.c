@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A latency that is less off than this is no news: every one makes the whole pipeline ask anew. */
+#define SLIGHT (5 * GST_MSECOND)
+
 void
 gst_nddr_stats_reset (GstNddrStats *stats)
 {
@@ -44,7 +47,7 @@ gst_nddr_stats_latency (GstNddrStats *stats, guint slots, gboolean *news)
 
   if (news) {
     guint64 difference = MAX (latency, stats->latency) - MIN (latency, stats->latency);
-    *news = difference > stats->latency / 4;
+    *news = difference > stats->latency / 4 && (stats->latency == 0 || difference > SLIGHT);
     if (*news)
       stats->latency = latency;
   }

@@ -35,7 +35,7 @@ void gst_nddr_stats_add (GstNddrStats *stats, const NddrTiming *timing, gboolean
 void gst_nddr_stats_forget_times (GstNddrStats *stats);
 
 /** The latency of @slots frames in flight at the measured time a frame, as many at a time as are worked on side by side; 0 before anything was measured.
- * Sets @news where it is more than a quarter away from what was last reported so, and reports it. */
+ * Sets @news where it is more than a quarter, and 5 ms, away from what was last reported so, and reports it. */
 guint64 gst_nddr_stats_latency (GstNddrStats *stats, guint slots, gboolean *news);
 
 /** (transfer full): with @device and @model, both nullable, as the `stats` property has it. */
