@@ -2,7 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 // Winograd convolution F(4x4, 3x3), software family, first of three: B^T d B of each 6x6 patch of the input.  A lane is a tile of 4x4
 // outputs, four channels of it.  Tiles of a dilated convolution have their rows and columns `dilation' apart.
-// Grid: (channels / 4, blocks of 8 tiles).  Written, in texels: [36][block][channels / 4][8 tiles].
+// Grid: (channels / 4, blocks of 8 tiles, branches).  Written, in texels: [branch][36][block][channels / 4][8 tiles].
 #include "memory.glsl"
 #include "ahead.glsl"
 
@@ -11,7 +11,7 @@ layout (binding = 1, rgba32ui) readonly uniform uimageBuffer tiles; // first row
 STORE_BUFFER (2, patches)
 layout (push_constant) uniform Push
 {
-  int x_base, tiles_base;
+  int x_base, x_branch, tiles_base;   // of the first branch; from one to the next
   int height, width, quads, dilation;
   int blocks;                         // in this part
   int patches_base;                   // in the arena, as x
@@ -39,13 +39,13 @@ LOCAL_SIZE
 void
 main ()
 {
-  int lane = int (gl_SubgroupInvocationID), quad = int (gl_WorkGroupID.x), block = int (gl_WorkGroupID.y);
+  int lane = int (gl_SubgroupInvocationID), quad = int (gl_WorkGroupID.x), block = int (gl_WorkGroupID.y), branch = int (gl_WorkGroupID.z);
   uvec4 tile = imageLoad (tiles, tiles_base + block * 8 + lane);
   int image = int (tile.z) * height, row[6], column[6];
   vec4 t[6][6];
 
   /* the two lines of each point that will be written, of four points at once */
-  int o = (block * quads + quad) * 8, point = blocks * quads * 8, line = patches_base + o + (lane >> 1) * point + (lane & 1) * 4;
+  int point = blocks * quads * 8, o = (block * quads + quad) * 8 + branch * 36 * point, x_base = x_base + branch * x_branch, line = patches_base + o + (lane >> 1) * point + (lane & 1) * 4;
   uint seen = 0;
 #define SEE(i) seen |= LINES (x, line + 4 * (i) * point);
   SEE (0) SEE (1) SEE (2) SEE (3) SEE (4) SEE (5) SEE (6) SEE (7) SEE (8)

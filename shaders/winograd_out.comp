@@ -1,7 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // Winograd convolution, third of three: A^T m A of each tile, bias, residual, activation.  A lane is a tile, four channels of it.
-// Grid: (channels / 4 of the output, blocks of 8 tiles).
+// Grid: (channels / 4 of the output, blocks of 8 tiles, branches).
 #include "memory.glsl"
 
 layout (constant_id = 0) const bool RESIDUAL = false;
@@ -13,7 +13,8 @@ LOAD_BUFFER (3, residual)
 STORE_BUFFER (4, y)
 layout (push_constant) uniform Push
 {
-  int products_base, tiles_base, bias_base, residual_base;
+  int products_base, tiles_base, bias_base, residual_base; // of the first branch
+  int bias_branch, residual_branch, y_branch;              // from one to the next
   int height, width, quads, dilation; // of the output
   int blocks, octets;                 // of tiles in this part; of the products' channels
   int y_start;
@@ -45,13 +46,14 @@ LOCAL_SIZE
 void
 main ()
 {
-  int lane = int (gl_SubgroupInvocationID), quad = int (gl_WorkGroupID.x), block = int (gl_WorkGroupID.y);
+  int lane = int (gl_SubgroupInvocationID), quad = int (gl_WorkGroupID.x), block = int (gl_WorkGroupID.y), branch = int (gl_WorkGroupID.z);
   uvec4 tile = imageLoad (tiles, tiles_base + block * 8 + lane);
-  int top = int (tile.x), left = int (tile.y), image = int (tile.z) * height, c = bias_base + quad * 4;
+  int top = int (tile.x), left = int (tile.y), image = int (tile.z) * height, c = bias_base + branch * bias_branch + quad * 4;
   vec4 bias4 = vec4 (LOAD (bias, c).x, LOAD (bias, c + 1).x, LOAD (bias, c + 2).x, LOAD (bias, c + 3).x);
-  int height = height, width = width, quads = quads, dilation = dilation, start = y_start, residual_start = residual_base;
+  int height = height, width = width, quads = quads, dilation = dilation, start = y_start + branch * y_branch;
+  int residual_start = residual_base + branch * residual_branch;
   vec4 low4 = vec4 (low), high4 = vec4 (high);
-  int from = products_base + ((block * octets + (quad >> 1)) * 8 + lane) * 2 + (quad & 1), point = blocks * octets * 16;
+  int point = blocks * octets * 16, from = products_base + branch * 36 * point + ((block * octets + (quad >> 1)) * 8 + lane) * 2 + (quad & 1);
   vec4 t[4][6];
 
   COLUMN (0) COLUMN (1) COLUMN (2) COLUMN (3) COLUMN (4) COLUMN (5)

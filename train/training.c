@@ -116,7 +116,7 @@ append_convolution (NddrWalk *walk, int i)
     ops->convolution = (NddrConvolution){
       .output = NDDR_BRANCHES (raw), .branches = layer->branches, .inputs = ops->inputs, .n_inputs = layer->n_inputs, .weight = p->weight,
       .bias = p->bias, .residual = layer->norm ? none : residual, .kernel = layer->kernel, .stride = layer->stride, .dilation = layer->dilation,
-      .low = -INFINITY, .high = INFINITY, .pack_phase = NDDR_TRAINING_PACK,
+      .low = -INFINITY, .high = INFINITY, .pack_phase = NDDR_TRAINING_PACK, .repacked = TRUE,
     };
     nddr_convolution_forward (walk->plan, &ops->convolution);
   }

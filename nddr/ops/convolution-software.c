@@ -369,6 +369,7 @@ nddr_convolution_software_forward (NddrPlan *plan, const NddrConvolution *op)
     .low = op->low,
     .high = op->high,
     .pack_phase = op->pack_phase,
+    .repacked = op->repacked,
     .algorithm = op->algorithm };
   return product (plan, &p);
 }
@@ -437,7 +438,8 @@ nddr_convolution_software_backward_data (
         .grid_width = (x->width - rx + op->stride - 1) / op->stride,
         .low = -INFINITY,
         .high = INFINITY,
-        .pack_phase = op->pack_phase };
+        .pack_phase = op->pack_phase,
+        .repacked = op->repacked };
       if (accumulate)
         p.residual = dx;
       if (accumulate && (p.y.n == 0 || p.x.n == 0))

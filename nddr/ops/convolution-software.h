@@ -42,6 +42,7 @@ typedef struct
   int in_stride, out_stride, out_y, out_x, grid_height, grid_width;
   float low, high;
   int pack_phase;
+  gboolean repacked; /* before each run */
   NddrAlgorithm algorithm; /* one that does not fit is replaced with what estimates choose */
 } NddrProduct;
 

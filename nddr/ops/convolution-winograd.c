@@ -71,15 +71,41 @@ nddr_winograd_fits (const NddrPlan *plan, const NddrProduct *p)
   return bytes_in_weights (plan) + (gsize) p->branches * weight_texels (p, 32) * 16 <= MIN (MAX_WEIGHTS, plan->traits.max_texel_elements * 8);
 }
 
+/** Blocks of tiles that a workgroup multiplies, 1 to 4, where there are @blocks: the more, the less each costs, but the last ones may be in vain. */
+static int
+octets_for (int blocks)
+{
+  static const int cost[] = { 0, 722, 1136, 1550, 1964 }; /* instructions of the innermost step */
+  int best = 4;
+
+  for (int octets = 3; octets > 0; octets--)
+    if ((blocks + octets - 1) / octets * cost[octets] < (blocks + best - 1) / best * cost[best])
+      best = octets;
+  return best;
+}
+
+/* How much of the map taps along y reach: the direct kernel leaves the others out. */
+static double
+reach (const NddrTaps *taps, int height)
+{
+  int rows = 0;
+
+  for (int i = 0; i < taps->n; i++)
+    rows += MAX (height - ABS (taps->first + i * taps->step), 0);
+  return (double) rows / (taps->n * height);
+}
+
 gboolean
 nddr_winograd_pays (const NddrProduct *p)
 {
   const NddrTensor *x = p->sources[0].tensor, *y = p->output.tensor;
+  int blocks = (tiling_of (p).total + LANES - 1) / LANES, octets = octets_for (blocks);
 
-  /* processor cycles, roughly: sums, transforms and their stores, the weights' own transform; direct: sums, stores */
-  double in = x->channels, out = y->channels, pixels = (double) y->batch * y->height * y->width, tiles = tiling_of (p).total;
-  double winograd = 4 * tiles * in * out + 270 * tiles * in + 350 * tiles * out + 200 * in * out;
-  double direct = pixels * in * out + 6 * pixels * out;
+  /* processor cycles, roughly: sums, transforms and their stores, two more dispatches, the weights' own transform; direct: sums, stores */
+  double in = x->channels, out = y->channels, pixels = (double) y->batch * y->height * y->width;
+  double tiles = (blocks + octets - 1) / octets * octets * LANES;
+  double winograd = 4.7 * tiles * in * out + 190 * tiles * in + 155 * tiles * out + 4e5 / p->branches + (p->repacked ? 200 * in * out : 0);
+  double direct = pixels * in * out * reach (&p->y, y->height) + 6 * pixels * out;
   return winograd < 0.9 * direct;
 }
 
@@ -115,15 +141,16 @@ tile_table (NddrPlan *plan, const Tiling *t, int blocks)
   return nddr_plan_table (plan, "tiles", tiles, blocks * LANES * sizeof *tiles);
 }
 
-/** Everything that the parts of one branch share. */
+/** Everything that the parts share. */
 typedef struct
 {
   const NddrProduct *p;
   Tiling tiling;
   NddrTensor *tiles, *weights, *patches, *products;
   int block, n_blocks;            /* of output channels */
+  int octets;                     /* blocks of tiles to a workgroup of products */
   int weights_branch, bias_start; /* texels */
-  int branch;
+  int branch, branches;           /* those of a part */
 } Job;
 
 static void
@@ -136,12 +163,13 @@ part (NddrPlan *plan, const Job *job, int first, int blocks)
   int images = job->tiling.total / job->tiling.images; /* tiles in one */
   NddrStep *step;
 
-  step = nddr_plan_step (plan, NDDR_KERNEL_WINOGRAD_IN, quads, blocks, 1);
+  step = nddr_plan_step (plan, NDDR_KERNEL_WINOGRAD_IN, quads, blocks, job->branches);
   nddr_step_read (step, 0, x);
   nddr_step_read (step, 1, job->tiles);
   nddr_step_write (step, 2, job->patches);
   nddr_step_push_base (
       step, x, (p->sources[0].first + p->sources[0].step * job->branch) * (gint32) nddr_tensor_branch_texels (x));
+  nddr_step_push_i (step, p->sources[0].step * (gint32) nddr_tensor_branch_texels (x));
   nddr_step_push_base (step, job->tiles, first * LANES);
   nddr_step_push_i (step, x->height);
   nddr_step_push_i (step, x->width);
@@ -151,19 +179,21 @@ part (NddrPlan *plan, const Job *job, int first, int blocks)
   nddr_step_push_base (step, job->patches, 0);
   nddr_step_push_i (step, 0);
 
-  step = nddr_plan_step (plan, NDDR_KERNEL_WINOGRAD_GEMM, job->n_blocks, blocks / 4, POINTS);
+  step = nddr_plan_step (plan, NDDR_KERNEL_WINOGRAD_GEMM, job->n_blocks, blocks / job->octets, job->branches * POINTS);
   nddr_step_read (step, 0, job->patches);
   nddr_step_read (step, 1, job->weights);
   nddr_step_write (step, 2, job->products);
   nddr_step_spec (step, job->block);
+  nddr_step_spec (step, job->octets);
   nddr_step_push_i (step, 0);
   nddr_step_push_base (step, job->patches, 0);
   nddr_step_push_base (step, job->weights, job->branch * job->weights_branch);
+  nddr_step_push_i (step, job->weights_branch);
   nddr_step_push_i (step, quads);
   nddr_step_push_i (step, blocks);
   nddr_step_push_i (step, job->n_blocks);
 
-  step = nddr_plan_step (plan, NDDR_KERNEL_WINOGRAD_OUT, out_quads, blocks, 1);
+  step = nddr_plan_step (plan, NDDR_KERNEL_WINOGRAD_OUT, out_quads, blocks, job->branches);
   nddr_step_read (step, 0, job->products);
   nddr_step_read (step, 1, job->tiles);
   nddr_step_read (step, 2, job->weights);
@@ -184,6 +214,9 @@ part (NddrPlan *plan, const Job *job, int first, int blocks)
     nddr_step_push_base (step, r, (p->residual.first + p->residual.step * job->branch) * branch_texels);
   else
     nddr_step_push_i (step, 0);
+  nddr_step_push_i (step, job->weights_branch);
+  nddr_step_push_i (step, p->residual.step * branch_texels);
+  nddr_step_push_i (step, p->output.step * branch_texels);
   nddr_step_push_i (step, y->height);
   nddr_step_push_i (step, y->width);
   nddr_step_push_i (step, out_quads);
@@ -235,9 +268,13 @@ nddr_winograd (NddrPlan *plan, const NddrProduct *product)
   NddrProduct p = *product;
   const NddrTensor *x = p.sources[0].tensor, *y = p.output.tensor;
   Job job = { .p = &p, .tiling = tiling_of (&p) };
-  int blocks = ((job.tiling.total + LANES - 1) / LANES + 3) / 4 * 4;
-  int most = MAX (MIN_BLOCKS, p.algorithm.a / (x->stride + y->stride) / 4 * 4), parts = (blocks + most - 1) / most;
-  int size = (blocks / 4 + parts - 1) / parts * 4; /* blocks of a part: whole workgroups of 4 */
+  int blocks = (job.tiling.total + LANES - 1) / LANES, most = MAX (MIN_BLOCKS, p.algorithm.a / (x->stride + y->stride) / 4 * 4);
+
+  /* what few blocks there are go in workgroups that fit them; of all branches together where they are no more than a part, and can be bound */
+  job.octets = blocks <= most ? octets_for (blocks) : 4;
+  blocks = (blocks + job.octets - 1) / job.octets * job.octets;
+  job.branches = blocks * p.branches <= most && y->bytes <= plan->traits.max_storage_range ? p.branches : 1;
+  int parts = (blocks + most - 1) / most, size = (blocks / job.octets + parts - 1) / parts * job.octets; /* blocks of a part: whole workgroups */
 
   /* the gradient's taps come in falling order */
   NddrTaps *axes[] = { &p.y, &p.x };
@@ -250,10 +287,10 @@ nddr_winograd (NddrPlan *plan, const NddrProduct *product)
   job.n_blocks = (y->channels + job.block - 1) / job.block;
   pack_weights (plan, &job);
   job.tiles = tile_table (plan, &job.tiling, blocks);
-  job.patches = nddr_plan_flat (plan, "patches", NDDR_SPACE_ARENA, NDDR_F32, (gsize) POINTS * size * LANES * x->stride);
+  job.patches = nddr_plan_flat (plan, "patches", NDDR_SPACE_ARENA, NDDR_F32, (gsize) job.branches * POINTS * size * LANES * x->stride);
   job.products = nddr_plan_flat (
-      plan, "products", NDDR_SPACE_ARENA, NDDR_F32, (gsize) POINTS * size * LANES * job.n_blocks * job.block);
-  for (job.branch = 0; job.branch < p.branches; job.branch++)
+      plan, "products", NDDR_SPACE_ARENA, NDDR_F32, (gsize) job.branches * POINTS * size * LANES * job.n_blocks * job.block);
+  for (job.branch = 0; job.branch < p.branches; job.branch += job.branches)
     for (int first = 0; first < blocks; first += size)
       part (plan, &job, first, MIN (size, blocks - first));
 }

@@ -46,6 +46,7 @@ typedef struct
   float low, high;               /* -INFINITY, INFINITY: no activation; 0, INFINITY: ReLU; 0, 6: ReLU6 */
   int pack_phase;                /* the phase in which the weights are brought into the kernel's layout: run before the forward
                                   * phase, once for inference, each step for training */
+  gboolean repacked;             /* TRUE: each step: estimates count what that takes */
   NddrAlgorithm algorithm;                   /* NDDR_ALGORITHM_CHOOSE: the plan's tuning, or estimates; one that does not fit is ignored */
 } NddrConvolution;
 

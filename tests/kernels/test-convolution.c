@@ -20,6 +20,7 @@ enum
   RELU = 32,
   RELU6 = 64,
   WINOGRAD = 128, /* large enough that software drivers use it */
+  FEW = 256,      /* small enough that all branches go in one part of it */
 };
 
 typedef struct
@@ -59,6 +60,10 @@ static const Row rows[] = {
   { 2, 2, 41, 33, { 96 }, 94, 3, 1, 1, WINOGRAD | BIAS | RELU | RESIDUAL | VIEWS },
   { 1, 2, 30, 29, { 100 }, 141, 3, 1, 2, WINOGRAD | BIAS | IN_PLACE },
   { 2, 3, 23, 22, { 160 }, 104, 3, 1, 3, WINOGRAD | RELU6 },
+  /* few blocks of tiles, of which workgroups take one, two and three: 1, 2 and 5 in each branch */
+  { 3, 1, 7, 9, { 40 }, 24, 3, 1, 1, FEW | VIEWS | BIAS | RELU },
+  { 2, 1, 12, 13, { 24 }, 65, 3, 1, 1, FEW | BIAS | RESIDUAL },
+  { 2, 1, 21, 22, { 128 }, 136, 3, 1, 2, FEW | VIEWS | BIAS | RESIDUAL | RELU },
   { 1, 1, 12, 11, { 24 }, 200, 1, 1, 1, VIEWS | BIAS },
   { 1, 2, 5, 7, { 512 }, 250, 1, 1, 1, VIEWS | BIAS },
   /* many channels in, for few pixels: sums that are worth splitting, and pixels whose lines of cache are in one another's way */
@@ -372,7 +377,7 @@ is_for_algorithm (guint i, guint n, NddrAlgorithmKind kind)
 {
   if (i >= G_N_ELEMENTS (rows) - N_DEEP)
     return TRUE;
-  if (rows[i].flags & WINOGRAD)
+  if (rows[i].flags & (WINOGRAD | FEW))
     return kind == NDDR_ALGORITHM_WINOGRAD || (kind != NDDR_ALGORITHM_MATRIX && i % 8 == n % 8);
   return i % 8 == n % 8;
 }
