@@ -113,17 +113,23 @@ gst_nddr_pad_get_property (GObject *object, guint id, GValue *value, GParamSpec 
   }
 }
 
-/* Whoever had buffers of its pool may keep them: nobody should wait for these any more. */
+/* Whoever had buffers of its pool may keep them: nobody should wait for these any more.  Another pad may have the same pool, which is left to both until
+ * they agree anew, but where somebody waits. */
 static void
 gst_nddr_pad_unlinked (GstPad *object, GstPad *peer)
 {
   GstNddrPad *pad = GST_NDDR_PAD (object);
+  GstBufferPool *pool = NULL;
 
   GST_OBJECT_LOCK (pad);
-  gboolean theirs = pad->pool && pad->pool_peer == peer; /* else it is linked to another by now */
+  if (pad->pool && pad->pool_peer == peer) { /* else it is linked to another by now */
+    pad->left = TRUE;
+    pool = pad->waiting ? g_steal_pointer (&pad->pool) : NULL;
+  }
   GST_OBJECT_UNLOCK (pad);
-  if (theirs)
-    gst_nddr_pad_drop_pool (pad);
+  if (pool)
+    gst_buffer_pool_set_active (pool, FALSE);
+  gst_clear_object (&pool);
 }
 
 static void
@@ -231,6 +237,7 @@ take_pool (GstNddrPad *pad, GstBufferPool *pool, gconstpointer peer)
   GstBufferPool *old = pad->pool;
   pad->pool = pool;
   pad->pool_peer = peer;
+  pad->left = FALSE;
   GST_OBJECT_UNLOCK (pad);
 
   /* peers may offer the same one again */
@@ -368,12 +375,42 @@ get_pool (GstNddrPad *pad)
   return pool;
 }
 
+/* (transfer full) (nullable): the pool, which the caller now may wait for, unless *left. */
+static GstBufferPool *
+begin_to_wait (GstNddrPad *pad, gboolean *left)
+{
+  GST_OBJECT_LOCK (pad);
+  GstBufferPool *pool = pad->pool ? gst_object_ref (pad->pool) : NULL;
+  *left = pad->left;
+  pad->waiting = pool && !pad->left;
+  GST_OBJECT_UNLOCK (pad);
+  return pool;
+}
+
+/* Whether the peer has left meanwhile. */
+static gboolean
+end_to_wait (GstNddrPad *pad)
+{
+  GST_OBJECT_LOCK (pad);
+  pad->waiting = FALSE;
+  gboolean left = pad->left;
+  GST_OBJECT_UNLOCK (pad);
+  return left;
+}
+
 GstFlowReturn
 gst_nddr_pad_acquire (GstNddrPad *pad, GstBuffer **buffer)
 {
-  g_autoptr (GstBufferPool) pool = get_pool (pad);
+  GstBufferPoolAcquireParams at_once = { .flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT };
+  gboolean left;
+  g_autoptr (GstBufferPool) pool = begin_to_wait (pad, &left);
+  GstFlowReturn flow = pool ? gst_buffer_pool_acquire_buffer (pool, buffer, left ? &at_once : NULL) : GST_FLOW_FLUSHING;
 
-  return pool ? gst_buffer_pool_acquire_buffer (pool, buffer, NULL) : GST_FLOW_FLUSHING;
+  left = end_to_wait (pad);
+  if (flow == GST_FLOW_OK || !left)
+    return flow;
+  *buffer = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (&pad->info), NULL);
+  return *buffer ? GST_FLOW_OK : GST_FLOW_ERROR;
 }
 
 void

@@ -30,6 +30,8 @@ struct _GstNddrPad
   double proportion;
   GstBufferPool *pool;
   gconstpointer pool_peer; /* whom it was agreed on with: to compare with alone */
+  gboolean left;           /* that peer was unlinked: nobody waits for its buffers */
+  gboolean waiting;        /* somebody does, or may */
 
   /* the streaming thread, while nothing is in flight; then anybody may read */
   GstVideoInfo info;
@@ -68,7 +70,8 @@ gboolean gst_nddr_pad_negotiate (GstNddrPad *pad, const GstVideoInfo *input, GEr
 /** Sends @caps, the input's own: what a pad of the frame itself agrees on.  FALSE with @why set. */
 gboolean gst_nddr_pad_pass_caps (GstNddrPad *pad, GstCaps *caps, const GstVideoInfo *input, GError **why);
 
-/** A buffer for one picture.  Blocks while the pool is empty, until gst_nddr_pad_set_flushing(), or until the pad is unlinked. */
+/** A buffer for one picture.  Blocks while the pool is empty, until gst_nddr_pad_set_flushing().  Does not once the pad was unlinked: what is still in
+ * flight then gets a buffer of its own where the pool has none. */
 GstFlowReturn gst_nddr_pad_acquire (GstNddrPad *pad, GstBuffer **buffer);
 void gst_nddr_pad_set_flushing (GstNddrPad *pad, gboolean flushing);
 

@@ -214,6 +214,12 @@ test_empty_pool (void)
   rig_free (rig);
 }
 
+static GstPadProbeReturn
+keep_blocked (GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+  return GST_PAD_PROBE_OK;
+}
+
 /* so does unlinking the pad: the frames of others do not wait for buffers of somebody who is gone */
 static void
 test_unlinked_pool (void)
@@ -248,6 +254,32 @@ test_unlinked_pool (void)
   rig_expect_picture (rig, 0, 4);
   rig_expect_picture (rig, 1, 4);
   offered_max = 0;
+  rig_free (rig);
+}
+
+/* who is linked to another while frames are in flight loses none */
+static void
+test_relinked (void)
+{
+  enum { FRAMES = 4 };
+  Rig *rig = rig_new ("max-in-flight=4", "segmentation", "raw", NULL);
+  g_autoptr (GstPad) pad = gst_pad_get_peer (rig->out[0]->sinkpad);
+
+  rig_set_caps (rig, RIG_CAPS);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
+  rig_expect_picture (rig, 0, 0);
+  gulong probe = gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER, keep_blocked, NULL, NULL);
+  for (guint n = 1; n <= FRAMES; n++)
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+  while (!gst_pad_is_blocking (pad))
+    g_usleep (1000);
+  g_assert_true (gst_pad_unlink (pad, rig->out[0]->sinkpad));
+  g_assert_cmpint (gst_pad_link (pad, rig->out[0]->sinkpad), ==, GST_PAD_LINK_OK);
+  gst_pad_remove_probe (pad, probe);
+  for (guint n = 1; n <= FRAMES; n++)
+    rig_expect_picture (rig, 0, n);
+  g_assert_cmpint (rig_push (rig, rig_frame (FRAMES + 1)), ==, GST_FLOW_OK);
+  rig_expect_picture (rig, 0, FRAMES + 1);
   rig_free (rig);
 }
 
@@ -374,6 +406,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/buffers/failing-pool", test_failing_pool);
   g_test_add_func ("/element/buffers/empty-pool", test_empty_pool);
   g_test_add_func ("/element/buffers/unlinked-pool", test_unlinked_pool);
+  g_test_add_func ("/element/buffers/relinked", test_relinked);
   g_test_add_func ("/element/buffers/short-buffer", test_short_buffer);
   g_test_add_func ("/element/buffers/short-meta", test_short_meta);
   g_test_add_func ("/element/buffers/padded-buffer", test_padded_buffer);
