@@ -28,8 +28,9 @@ keeps_results (GQuark type, gconstpointer data)
 static gboolean
 transform (GstBuffer *to, GstCustomMeta *meta, GstBuffer *from, GQuark type, gpointer data, gpointer user_data)
 {
-  if (keeps_results (type, data))
-    gst_structure_foreach (gst_custom_meta_get_structure (meta), copy_field, gst_nddr_results_of (to));
+  if (!keeps_results (type, data))
+    return FALSE; /* who asks may ask for less, as converters do from GStreamer 1.28 on */
+  gst_structure_foreach (gst_custom_meta_get_structure (meta), copy_field, gst_nddr_results_of (to));
   return TRUE;
 }
 
