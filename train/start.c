@@ -371,9 +371,10 @@ warn_of_classes (Starter *s, const Source *source, const NddrLayer *layer, int b
       theirs = &config->tasks[t];
   for (guint c = 0; theirs && c < MIN (ours->n_classes, theirs->n_classes); c++)
     if (!g_str_equal (ours->classes[c].name, theirs->classes[c].name)) {
-      g_string_append_printf (s->warnings, "%s: class %u of its task %s is \"%s\", and of %s here \"%s\": %s starts from weights for other classes; "
-          "model.head_init=new starts heads anew\n", source->path, c, theirs->name, theirs->classes[c].name, ours->name, ours->classes[c].name,
-          layer->names[branch]);
+      g_autofree char *text = g_strdup_printf ("%s: class %u of its task %s is \"%s\", and of %s here \"%s\": its head starts from weights for other "
+          "classes; model.head_init=new starts heads anew\n", source->path, c, theirs->name, theirs->classes[c].name, ours->name, ours->classes[c].name);
+      if (!strstr (s->warnings->str, text)) /* a head may have several last layers */
+        g_string_append (s->warnings, text);
       return;
     }
 }
