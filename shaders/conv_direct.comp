@@ -17,7 +17,8 @@ layout (constant_id = 2) const bool RESIDUAL = false;
 
 LOAD_BUFFER (0, x)        // the whole arena; its first texels are zero
 LOAD_BUFFER (6, weights)
-layout (binding = 7, rgba32ui) readonly uniform uimageBuffer segments; // dy << 16 | dx & 0xffff, source | its channels / 4 << 3, texels from pixel to pixel, from branch to branch
+// dy << 16 | dx & 0xffff, source | its channels / 4 << 3, texels from pixel to pixel, from branch to branch
+layout (binding = 7, rgba32ui) readonly uniform uimageBuffer segments;
 LOAD_BUFFER (8, residual)
 layout (binding = 9) writeonly buffer Y2 { u64vec2 y2[]; };
 layout (binding = 9) writeonly buffer Y4 { u64vec4 y4[]; };

@@ -45,7 +45,8 @@ main ()
   vec4 t[6][6];
 
   /* the two lines of each point that will be written, of four points at once */
-  int point = blocks * quads * 8, o = (block * quads + quad) * 8 + branch * 36 * point, x_base = x_base + branch * x_branch, line = patches_base + o + (lane >> 1) * point + (lane & 1) * 4;
+  int point = blocks * quads * 8, o = (block * quads + quad) * 8 + branch * 36 * point;
+  int x_base = x_base + branch * x_branch, line = patches_base + o + (lane >> 1) * point + (lane & 1) * 4;
   uint seen = 0;
 #define SEE(i) seen |= LINES (x, line + 4 * (i) * point);
   SEE (0) SEE (1) SEE (2) SEE (3) SEE (4) SEE (5) SEE (6) SEE (7) SEE (8)
