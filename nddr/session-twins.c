@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/session-private.h>
 #include <nddr/gpu/device.h>
+#include <nddr/gpu/instance.h>
 
 /* Multiply-adds of an average step, for each processor that shares it: longer ones lose little at their ends. */
 #define SHORT_STEP 25e6
@@ -65,6 +66,15 @@ add_scenes (gpointer data)
   return NULL;
 }
 
+/* The validation layer forgets to lock where it keeps devices (1.3.239): none is opened beside frames at work. */
+static void
+open_twins (NddrSession *session)
+{
+  for (guint i = 1; i < session->max_scenes; i++)
+    if (!nddr_device_get_twin (session->device, i - 1, NULL))
+      session->max_scenes = i;
+}
+
 void
 nddr_session_take_scene (NddrSession *session, NddrScene *scene)
 {
@@ -75,6 +85,8 @@ nddr_session_take_scene (NddrSession *session, NddrScene *scene)
   session->scenes[0] = scene;
   session->n_scenes = scene != NULL;
   g_atomic_int_set (&session->enough, FALSE);
+  if (scene && nddr_instance_is_validated ())
+    open_twins (session);
   if (scene && session->max_scenes > 1)
     session->adding = g_thread_try_new ("twins", add_scenes, session, NULL); /* without it there is one */
 }

@@ -30,72 +30,55 @@ nddr_pipelines_clear (NddrDevice *device)
   g_mutex_clear (&device->pipeline_mutex);
 }
 
+/* Calls @function with each of @n pointers, the first on this thread and the others on threads of their own, or, where there are no more of these to be had,
+ * not at all. */
+static void
+run_side_by_side (GThreadFunc function, gpointer *data, guint n)
+{
+  g_autofree GThread **others = g_new0 (GThread *, n);
+
+  for (guint i = 1; i < n; i++)
+    others[i] = g_thread_try_new ("pipelines", function, data[i], NULL);
+  function (data[0]);
+  for (guint i = 1; i < n; i++)
+    if (others[i])
+      g_thread_join (others[i]);
+}
+
 /* Pipelines that several threads make, each the next. */
 typedef struct
 {
   NddrDevice *device;
   NddrPipeline **pipelines;
-  GError **errors;       /* for each: why it was not made, or NULL */
-  gboolean *ahead;       /* for each: whether to compile it, too; then, whether it was */
+  GError **errors; /* for each: why it was not made, or NULL */
   guint n;
-  gint next;             /* atomic */
+  gint next;       /* atomic */
 } Work;
 
-/* @compiler: of this thread; NULL: not yet.  FALSE: it went wrong, as it may: the device compiles late, then. */
-static gboolean
-compile_ahead (NddrDevice *device, const NddrPipeline *pipeline, NddrCompiler **compiler)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (!*compiler)
-    *compiler = nddr_compiler_new (device, &error);
-  if (*compiler && nddr_compiler_compile (*compiler, pipeline, &error))
-    return TRUE;
-  g_debug ("%s was not compiled ahead, nor is what would follow it: %s", pipeline->kernel->name, error->message);
-  return FALSE;
-}
-
 static gpointer
-make_pipelines (gpointer data)
+make_next (gpointer data)
 {
   Work *work = data;
-  NddrCompiler *compiler = NULL;
-  gboolean can = TRUE;
 
-  for (guint i; (i = g_atomic_int_add (&work->next, 1)) < work->n;) {
-    gboolean made = nddr_pipeline_create (work->device, work->pipelines[i], &work->errors[i]);
-
-    if (work->ahead[i])
-      work->ahead[i] = made && can && (can = compile_ahead (work->device, work->pipelines[i], &compiler));
-  }
-  nddr_compiler_free (compiler);
+  for (guint i; (i = g_atomic_int_add (&work->next, 1)) < work->n;)
+    nddr_pipeline_create (work->device, work->pipelines[i], &work->errors[i]);
   return NULL;
 }
 
-/* Makes all @n, on as many threads as there are processors or, where there are no more threads to be had, on fewer: this one is the first.
+/* Makes all @n on as many threads as there are processors.
  * @error: of the first pipeline that could not be made */
 static gboolean
-make_side_by_side (NddrDevice *device, NddrPipeline **pipelines, guint n, GError **error)
+make_pipelines (NddrDevice *device, NddrPipeline **pipelines, guint n, GError **error)
 {
   g_autofree GError **errors = g_new0 (GError *, n);
-  g_autofree gboolean *ahead = g_new0 (gboolean, n);
-  Work work = { device, pipelines, errors, ahead, n, 0 };
-  guint n_others = MIN (n, g_get_num_processors ()) - 1, n_ahead = 0;
-  g_autofree GThread **others = g_new0 (GThread *, n_others);
+  Work work = { device, pipelines, errors, n, 0 };
+  guint n_threads = MIN (n, g_get_num_processors ());
+  g_autofree gpointer *data = g_new (gpointer, n_threads);
   GError *first = NULL;
 
-  if (n_others)
-    n_ahead = nddr_compiler_choose (device, pipelines, n, ahead);
-  if (n_ahead)
-    n_others = MIN (n_others, NDDR_MAX_COMPILERS - 1);
-  for (guint i = 0; i < n_others; i++)
-    others[i] = g_thread_try_new ("pipelines", make_pipelines, &work, NULL);
-  make_pipelines (&work);
-  for (guint i = 0; i < n_others; i++)
-    if (others[i])
-      g_thread_join (others[i]);
-  if (n_ahead)
-    nddr_compiler_record (device, pipelines, n, ahead);
+  for (guint i = 0; i < n_threads; i++)
+    data[i] = &work;
+  run_side_by_side (make_next, data, n_threads);
   for (guint i = 0; i < n; i++)
     if (first == NULL)
       first = errors[i];
@@ -105,6 +88,72 @@ make_side_by_side (NddrDevice *device, NddrPipeline **pipelines, guint n, GError
     return TRUE;
   g_propagate_error (error, first);
   return FALSE;
+}
+
+/* Pipelines that several compilers compile, each the next. */
+typedef struct
+{
+  NddrPipeline *const *pipelines;
+  gboolean *ahead; /* for each: whether to compile it; then, whether it was */
+  guint n;
+  gint next;       /* atomic */
+} Ahead;
+
+/* One of them, on a thread of its own. */
+typedef struct
+{
+  NddrCompiler *compiler;
+  Ahead *work;
+} AheadThread;
+
+static gpointer
+compile_next (gpointer data)
+{
+  AheadThread *thread = data;
+  Ahead *work = thread->work;
+  gboolean can = TRUE;
+
+  for (guint i; (i = g_atomic_int_add (&work->next, 1)) < work->n;) {
+    g_autoptr (GError) error = NULL;
+
+    if (!work->ahead[i])
+      continue;
+    work->ahead[i] = can && (can = nddr_compiler_compile (thread->compiler, work->pipelines[i], &error));
+    if (error)
+      g_debug ("%s was not compiled ahead, nor is what would follow it: %s", work->pipelines[i]->kernel->name, error->message);
+  }
+  return NULL;
+}
+
+/* Compiles what the driver otherwise would when it is dispatched, if there is somebody to do so beside this thread.  It may go wrong: then it is late. */
+static void
+compile_ahead (NddrDevice *device, NddrPipeline *const *pipelines, guint n)
+{
+  g_autofree gboolean *ahead = g_new0 (gboolean, n);
+  Ahead work = { pipelines, ahead, n, 0 };
+  AheadThread threads[NDDR_MAX_COMPILERS];
+  gpointer data[NDDR_MAX_COMPILERS];
+  guint n_ahead, n_threads = 0;
+
+  if (MIN (n, g_get_num_processors ()) < 2 || (n_ahead = nddr_compiler_choose (device, pipelines, n, ahead)) == 0)
+    return;
+  /* here, not each on its thread: the validation layer forgets to lock where it keeps devices (1.3.239) */
+  for (guint i = 0; i < MIN (MIN (n_ahead, g_get_num_processors ()), NDDR_MAX_COMPILERS); i++) {
+    g_autoptr (GError) error = NULL;
+
+    threads[n_threads] = (AheadThread){ nddr_compiler_new (device, &error), &work };
+    data[n_threads] = &threads[n_threads];
+    if (threads[n_threads].compiler)
+      n_threads++;
+    else
+      g_debug ("fewer pipelines are compiled side by side: %s", error->message);
+  }
+  if (n_threads == 0)
+    return;
+  run_side_by_side (compile_next, data, n_threads);
+  for (guint i = 0; i < n_threads; i++)
+    nddr_compiler_free (threads[i].compiler);
+  nddr_compiler_record (device, pipelines, n, ahead);
 }
 
 gboolean
@@ -127,7 +176,9 @@ nddr_device_get_pipelines (NddrDevice *device, NddrStep *const *steps, guint n, 
     pipelines[i] = made[n_made++] = wanted;
     g_hash_table_add (device->pipelines, wanted);
   }
-  ok = n_made == 0 || make_side_by_side (device, made, n_made, error);
+  ok = n_made == 0 || make_pipelines (device, made, n_made, error);
+  if (ok && n_made)
+    compile_ahead (device, made, n_made);
   for (guint i = 0; i < n_made && !ok; i++) {
     g_hash_table_remove (device->pipelines, made[i]);
     nddr_pipeline_free (device, made[i]);

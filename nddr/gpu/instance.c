@@ -8,8 +8,8 @@
 
 static gint n_instances; /* that somebody holds, those that are lent too; atomic */
 
-static gboolean
-validation_wanted (void)
+gboolean
+nddr_instance_is_validated (void)
 {
   const char *value = g_getenv ("NDDR_VALIDATION");
 
@@ -55,7 +55,7 @@ nddr_instance_create (VkInstance *instance, GError **error)
 
   if (!enumerate_version)
     return nddr_fail (error, NDDR_ERROR_UNSUPPORTED, "the Vulkan loader knows Vulkan 1.0 alone; 1.1 is needed: install a newer libvulkan1");
-  if (validation_wanted ()) {
+  if (nddr_instance_is_validated ()) {
     info.pNext = &features;
     info.enabledLayerCount = 1;
     info.ppEnabledLayerNames = layers;
@@ -127,7 +127,7 @@ nddr_messenger_create (VkInstance instance)
 {
   VkDebugUtilsMessengerEXT messenger = VK_NULL_HANDLE;
 
-  if (validation_wanted ()) {
+  if (nddr_instance_is_validated ()) {
     PFN_vkCreateDebugUtilsMessengerEXT create =
         (PFN_vkCreateDebugUtilsMessengerEXT) vkGetInstanceProcAddr (instance, "vkCreateDebugUtilsMessengerEXT");
 

@@ -8,6 +8,9 @@
 
 G_BEGIN_DECLS
 
+/** Whether NDDR_VALIDATION asks for the validation layer. */
+gboolean nddr_instance_is_validated (void);
+
 /** @instance: (out): for nddr_instance_destroy().  FALSE with NDDR_ERROR_NO_DEVICE where there is no driver, NDDR_ERROR_UNSUPPORTED
  * where the loader is too old, NDDR_ERROR_FAILED where the layer is missing, or as of nddr_vk_check().  Thread-safe. */
 gboolean nddr_instance_create (VkInstance *instance, GError **error);

@@ -14,7 +14,9 @@ const char *const faults_names[FAULTS_N] = {
   "vkQueueWaitIdle", "vkResetFences", "vkWaitForFences",
 };
 
-static gint counts[FAULTS_N]; /* atomic: pipelines are made by several threads */
+static gint counts[FAULTS_N];    /* atomic: pipelines are made by several threads */
+static gint elsewhere[FAULTS_N]; /* likewise: of these on other threads than this one */
+static GThread *here;
 static const char *chosen;
 static guint chosen_nth;
 static VkResult chosen_result;
@@ -36,8 +38,11 @@ faults_index (const char *name)
 void
 faults_set (const char *name, guint nth, VkResult result)
 {
-  for (guint i = 0; i < FAULTS_N; i++)
+  for (guint i = 0; i < FAULTS_N; i++) {
     g_atomic_int_set (&counts[i], 0);
+    g_atomic_int_set (&elsewhere[i], 0);
+  }
+  here = g_thread_self ();
   chosen = name;
   chosen_nth = nth;
   chosen_result = result;
@@ -56,6 +61,12 @@ faults_count (const char *name)
   return g_atomic_int_get (&counts[faults_index (name)]);
 }
 
+guint
+faults_count_elsewhere (const char *name)
+{
+  return g_atomic_int_get (&elsewhere[faults_index (name)]);
+}
+
 /* The function of that name that this one stands before: the loader's. */
 static gpointer
 next (const char *name)
@@ -72,6 +83,8 @@ fails (const char *name)
 {
   guint n = g_atomic_int_add (&counts[faults_index (name)], 1) + 1;
 
+  if (g_thread_self () != here)
+    g_atomic_int_inc (&elsewhere[faults_index (name)]);
   if (!chosen || !g_str_equal (chosen, name) || n != chosen_nth)
     return FALSE;
   g_atomic_int_set (&happened, TRUE);

@@ -16,6 +16,9 @@ void faults_set (const char *name, guint nth, VkResult result);
 /** How often @name was called since faults_set(). */
 guint faults_count (const char *name);
 
+/** How often of these on another thread than faults_set(). */
+guint faults_count_elsewhere (const char *name);
+
 /** From now on waiting for fences takes @ms longer. */
 void faults_slow (guint ms);
 

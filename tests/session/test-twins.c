@@ -232,6 +232,20 @@ test_failing (void)
   expect (session, tickets[1], want[3]);
 }
 
+/* Under the validation layer none is opened by a thread that works beside others. */
+static void
+test_validated (void)
+{
+  g_autoptr (NddrDevice) device = open_device (TRUE);
+
+  faults_set (NULL, 0, VK_SUCCESS);
+  g_autoptr (NddrSession) session = new_session (device, 2);
+  guint n = most (device, 2);
+  wait_for_scenes (session, n);
+  g_assert_cmpuint (faults_count ("vkCreateDevice"), >=, n - 1);
+  g_assert_cmpuint (faults_count_elsewhere ("vkCreateInstance") + faults_count_elsewhere ("vkCreateDevice"), ==, 0);
+}
+
 /* Where steps are long, or much memory is needed, nothing is gained by it. */
 static void
 test_when (void)
@@ -279,6 +293,7 @@ main (int argc, char **argv)
   g_test_add_func ("/twins/changes", test_changes);
   g_test_add_func ("/twins/two-sessions", test_two_sessions);
   g_test_add_func ("/twins/failing", test_failing);
+  g_test_add_func ("/twins/validated", test_validated);
   g_test_add_func ("/twins/when", test_when);
   int status = g_test_run ();
   nddr_model_unref (model);
