@@ -1,6 +1,7 @@
 /* What every test of the element stands on: see fixture.h.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "crash.h"
 #include "fixture.h"
 #include "generator.h"
 
@@ -50,6 +51,7 @@ fixture_variant (const char *name, const char *from, const char *to)
 void
 fixture_init (int *argc, char ***argv)
 {
+  crash_init ();
   gst_init (argc, argv);
   g_test_init (argc, argv, NULL);
   folder = g_dir_make_tmp ("nddr-element-XXXXXX", NULL);
