@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/image.h"
+#include "train/orientation.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -219,8 +220,21 @@ jpeg_warned (j_common_ptr jpeg, int level)
     jpeg_failed (jpeg);
 }
 
+/* Of the first marker with Exif data: others of its number hold other things. */
+static guint
+jpeg_orientation (jpeg_saved_marker_ptr marker)
+{
+  static const guint8 magic[] = "Exif\0"; /* and a 0 */
+
+  for (; marker; marker = marker->next)
+    if (marker->data_length >= sizeof magic && memcmp (marker->data, magic, sizeof magic) == 0)
+      return nddr_orientation_read (marker->data, marker->data_length);
+  return 1;
+}
+
+/* @orientation: (out): of what then is in @image */
 static gboolean
-jpeg_decode (struct jpeg_decompress_struct *jpeg, JpegErrors *errors, FILE *file, NddrImage *image)
+jpeg_decode (struct jpeg_decompress_struct *jpeg, JpegErrors *errors, FILE *file, NddrImage *image, guint *orientation)
 {
   if (setjmp (errors->jump))
     return FALSE;
@@ -228,7 +242,9 @@ jpeg_decode (struct jpeg_decompress_struct *jpeg, JpegErrors *errors, FILE *file
   jpeg_create_decompress (jpeg);
   jpeg->mem->max_memory_to_use = 1 << 30;
   jpeg_stdio_src (jpeg, file);
+  jpeg_save_markers (jpeg, JPEG_APP0 + 1, 0xffff);
   jpeg_read_header (jpeg, TRUE);
+  *orientation = jpeg_orientation (jpeg->marker_list);
   errors->is_refused = TRUE;
   if (!check_size (jpeg->image_width, jpeg->image_height, errors->message, sizeof errors->message))
     return FALSE;
@@ -269,8 +285,13 @@ jpeg_read_file (FILE *file, const char *path, NddrImageContent content, GError *
   jpeg.err = jpeg_std_error (&errors.base);
   errors.base.error_exit = jpeg_failed;
   errors.base.emit_message = jpeg_warned;
-  gboolean ok = jpeg_decode (&jpeg, &errors, file, image);
+  guint orientation;
+  gboolean ok = jpeg_decode (&jpeg, &errors, file, image, &orientation);
   jpeg_destroy_decompress (&jpeg);
+  if (ok && !nddr_orientation_apply (image, orientation)) {
+    g_strlcpy (errors.message, no_memory, sizeof errors.message);
+    ok = FALSE;
+  }
   if (ok)
     return g_steal_pointer (&image);
   set_error (path, errors.is_refused ? NULL : "JPEG", errors.message, error);

@@ -33,7 +33,8 @@ typedef struct
 void nddr_image_free (NddrImage *image);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrImage, nddr_image_free)
 
-/** Reads a PNG or JPEG file; which of the two is seen from its first bytes, not from its name.  Thread-safe. */
+/** Reads a PNG or JPEG file; which of the two is seen from its first bytes, not from its name.  A JPEG comes out upright, as its Exif orientation says
+ * (see orientation.h).  Thread-safe. */
 NddrImage *nddr_image_read (const char *path, NddrImageContent content, GError **error);
 
 /** Writes a PNG: 8-bit gray, RGB or RGBA (1, 3, 4 channels), or 16-bit gray.  Written beside @path, then renamed over it: a reader

@@ -30,8 +30,8 @@ nddr_label_read (const char *path, NddrTaskKind kind, guint width, guint height,
   if (!label)
     return NULL;
   if (label->width != width || label->height != height) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is %ux%u, but its picture %s is %ux%u: they must have one size",
-        path, label->width, label->height, picture, width, height);
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s is %ux%u, but its picture %s is %ux%u%s: they must have one size",
+        path, label->width, label->height, picture, width, height, label->width == height && label->height == width ? " as it is shown" : "");
     return NULL;
   }
   if (kind == NDDR_TASK_SEGMENTATION && !check_ids (path, label, n_classes, error))

@@ -2,8 +2,8 @@
  *
  * An ordinary test runs it over corpus/image and changed copies of it (run-corpus.c).  To search on, with clang:
  *
- *   clang -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I. -Ibuild $(pkg-config --cflags --libs glib-2.0 libpng libjpeg) \
- *     tests/fuzz/fuzz-image.c train/image.c nddr/{error,whole-file}.c -o fuzz-image
+ *   clang -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I. -Ibuild $(pkg-config --cflags --libs glib-2.0 libpng libjpeg libexif) \
+ *     tests/fuzz/fuzz-image.c train/{image,orientation}.c nddr/{error,whole-file}.c -o fuzz-image
  *   ./fuzz-image -rss_limit_mb=4096 tests/fuzz/corpus/image
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */

@@ -96,9 +96,10 @@ fixture_write_png (const char *path, guint width, guint height, guint channels, 
   fclose (file);
 }
 
-void
-fixture_write_jpeg (const char *path, guint width, guint height, guint channels, const guint8 *data)
+static void
+write_jpeg (const char *path, guint width, guint height, guint channels, const guint8 *data, const guint8 *app1, guint size)
 {
+  static const char xmp[] = "http://ns.adobe.com/xap/1.0/";
   struct jpeg_compress_struct jpeg;
   struct jpeg_error_mgr errors;
   FILE *file = fopen (path, "wb");
@@ -112,6 +113,10 @@ fixture_write_jpeg (const char *path, guint width, guint height, guint channels,
   jpeg_set_defaults (&jpeg);
   jpeg_set_quality (&jpeg, 95, TRUE);
   jpeg_start_compress (&jpeg, TRUE);
+  if (app1) {
+    jpeg_write_marker (&jpeg, JPEG_APP0 + 1, (const JOCTET *) xmp, sizeof xmp);
+    jpeg_write_marker (&jpeg, JPEG_APP0 + 1, app1, size);
+  }
   while (jpeg.next_scanline < height) {
     JSAMPROW row = (JSAMPROW) data + (gsize) channels * width * jpeg.next_scanline;
     jpeg_write_scanlines (&jpeg, &row, 1);
@@ -119,6 +124,18 @@ fixture_write_jpeg (const char *path, guint width, guint height, guint channels,
   jpeg_finish_compress (&jpeg);
   jpeg_destroy_compress (&jpeg);
   fclose (file);
+}
+
+void
+fixture_write_jpeg (const char *path, guint width, guint height, guint channels, const guint8 *data)
+{
+  write_jpeg (path, width, height, channels, data, NULL, 0);
+}
+
+void
+fixture_write_jpeg_app1 (const char *path, guint width, guint height, const guint8 *data, const guint8 *app1, guint size)
+{
+  write_jpeg (path, width, height, 3, data, app1, size);
 }
 
 NddrSample *

@@ -17,6 +17,8 @@ void fixture_write (const char *path, gconstpointer data, gsize bytes);
 /** @channels: 1, 3 or 4 with 8 bits, or 1 with 16. */
 void fixture_write_png (const char *path, guint width, guint height, guint channels, guint bits, gconstpointer data);
 void fixture_write_jpeg (const char *path, guint width, guint height, guint channels, const guint8 *data);
+/** Likewise, RGB, with an APP1 marker that holds @app1, and another before it that is XMP's. */
+void fixture_write_jpeg_app1 (const char *path, guint width, guint height, const guint8 *data, const guint8 *app1, guint size);
 
 /** A sample whose pixels all differ: picture smooth, ids 0 … 12 with some 255, normals over the front half sphere with some invalid,
  * depth y * width + x + 1 mm. */
