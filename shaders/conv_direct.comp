@@ -40,6 +40,7 @@ layout (push_constant) uniform Push
 LOCAL_SIZE
 
 const int OCTETS = 4;
+#define MAX_OCTETS 4
 #include "conv_tile.glsl"
 
 #define START(c) { float b = subgroupShuffle (f[(c) / 8].x, index[(c) % 8]); s[0][c] = b; s[1][c] = b; s[2][c] = b; s[3][c] = b; }

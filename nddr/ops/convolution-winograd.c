@@ -71,14 +71,14 @@ nddr_winograd_fits (const NddrPlan *plan, const NddrProduct *p)
   return bytes_in_weights (plan) + (gsize) p->branches * weight_texels (p, 32) * 16 <= MIN (MAX_WEIGHTS, plan->traits.max_texel_elements * 8);
 }
 
-/** Blocks of tiles that a workgroup multiplies, 1 to 4, where there are @blocks: the more, the less each costs, but the last ones may be in vain. */
+/** Blocks of tiles that a workgroup multiplies, 1 to 6, where there are @blocks: the more, up to four, the less each costs, but the last ones may be in vain. */
 static int
 octets_for (int blocks)
 {
-  static const int cost[] = { 0, 722, 1136, 1550, 1964 }; /* instructions of the innermost step */
+  static const int cost[] = { 0, 722, 1136, 1550, 1964, 2455, 2946 }; /* instructions of the innermost step; beyond four as measured */
   int best = 4;
 
-  for (int octets = 3; octets > 0; octets--)
+  for (int octets = G_N_ELEMENTS (cost) - 1; octets > 0; octets--)
     if ((blocks + octets - 1) / octets * cost[octets] < (blocks + best - 1) / best * cost[best])
       best = octets;
   return best;

@@ -57,13 +57,15 @@ static const Row rows[] = {
   { 1, 2, 3, 4, { 3, 4, 5, 6, 7, 8, 9 }, 28, 1, 1, 1, BIAS | RELU | RESIDUAL },
   { 2, 1, 20, 23, { 64 }, 64, 3, 1, 1, BIAS | RELU },
   { 1, 2, 19, 18, { 96 }, 72, 3, 1, 2, VIEWS | BIAS },
-  { 2, 2, 41, 33, { 96 }, 94, 3, 1, 1, WINOGRAD | BIAS | RELU | RESIDUAL | VIEWS },
+  { 2, 2, 45, 33, { 96 }, 94, 3, 1, 1, WINOGRAD | BIAS | RELU | RESIDUAL | VIEWS },
   { 1, 2, 30, 29, { 100 }, 141, 3, 1, 2, WINOGRAD | BIAS | IN_PLACE },
   { 2, 3, 23, 22, { 160 }, 104, 3, 1, 3, WINOGRAD | RELU6 },
-  /* few blocks of tiles, of which workgroups take one, two and three: 1, 2 and 5 in each branch */
+  /* few blocks of tiles, each branch's a workgroup's: 1, 2, 5, 3 and 6 */
   { 3, 1, 7, 9, { 40 }, 24, 3, 1, 1, FEW | VIEWS | BIAS | RELU },
   { 2, 1, 12, 13, { 24 }, 65, 3, 1, 1, FEW | BIAS | RESIDUAL },
   { 2, 1, 21, 22, { 128 }, 136, 3, 1, 2, FEW | VIEWS | BIAS | RESIDUAL | RELU },
+  { 1, 1, 20, 16, { 12 }, 20, 3, 1, 1, FEW | BIAS },
+  { 2, 1, 24, 27, { 20 }, 44, 3, 1, 1, FEW | BIAS | RELU6 },
   { 1, 1, 12, 11, { 24 }, 200, 1, 1, 1, VIEWS | BIAS },
   { 1, 2, 5, 7, { 512 }, 250, 1, 1, 1, VIEWS | BIAS },
   /* many channels in, for few pixels: sums that are worth splitting, and pixels whose lines of cache are in one another's way */
