@@ -6,35 +6,18 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/convolution-software.h>
+#include <nddr/ops/winograd.h>
 
-#define POINTS 36
-#define LANES 8
+#define POINTS NDDR_WINOGRAD_POINTS
+#define LANES NDDR_WINOGRAD_LANES
 #define MIN_BLOCKS 16
 /* Transformed weights are four times as large, and a texel view of them all ends at 2 GiB: beyond this, layers are computed directly. */
 #define MAX_WEIGHTS ((gsize) 1 << 30)
 
-/** How the output divides into tiles.  Those of a dilated convolution take every dilation'th row and column. */
-typedef struct
-{
-  int images, height, width, dilation, total; /* total: of all images */
-} Tiling;
-
-static int
-tiles_along (int size, int dilation)
-{
-  int n = 0;
-  for (int residue = 0; residue < MIN (dilation, size); residue++)
-    n += ((size - residue + dilation - 1) / dilation + 3) / 4;
-  return n;
-}
-
-static Tiling
+static NddrWinogradTiling
 tiling_of (const NddrProduct *p)
 {
-  const NddrTensor *y = p->output.tensor;
-  Tiling t = { y->batch, y->height, y->width, ABS (p->y.step), 0 };
-  t.total = t.images * tiles_along (t.height, t.dilation) * tiles_along (t.width, t.dilation);
-  return t;
+  return nddr_winograd_tiling (p->output.tensor, ABS (p->y.step));
 }
 
 /** Texels of the packed weights of one branch, without the bias. */
@@ -71,7 +54,8 @@ nddr_winograd_fits (const NddrPlan *plan, const NddrProduct *p)
   return bytes_in_weights (plan) + (gsize) p->branches * weight_texels (p, 32) * 16 <= MIN (MAX_WEIGHTS, plan->traits.max_texel_elements * 8);
 }
 
-/** Blocks of tiles that a workgroup multiplies, 1 to 6, where there are @blocks: the more, up to four, the less each costs, but the last ones may be in vain. */
+/** Blocks of tiles that a workgroup multiplies, 1 to 6, where there are @blocks: the more, up to four, the less each costs, but the last ones may be in
+ * vain. */
 static int
 octets_for (int blocks)
 {
@@ -119,33 +103,11 @@ nddr_winograd_estimate (const NddrProduct *p)
   return (NddrAlgorithm){ NDDR_ALGORITHM_WINOGRAD, channels <= 192 ? 10400 : 2600 };
 }
 
-/** First row and column of each tile's output, and its image; blocks of eight, filled up with tiles outside of the map. */
-static NddrTensor *
-tile_table (NddrPlan *plan, const Tiling *t, int blocks)
-{
-  g_autofree gint32 (*tiles)[4] = g_malloc0 (blocks * LANES * sizeof *tiles);
-  int n = 0;
-
-  for (int image = 0; image < t->images; image++)
-    for (int ry = 0; ry < MIN (t->dilation, t->height); ry++)
-      for (int rx = 0; rx < MIN (t->dilation, t->width); rx++)
-        for (int y = ry; y < t->height; y += 4 * t->dilation)
-          for (int x = rx; x < t->width; x += 4 * t->dilation, n++) {
-            tiles[n][0] = y;
-            tiles[n][1] = x;
-            tiles[n][2] = image;
-          }
-  g_assert (n == t->total);
-  for (; n < blocks * LANES; n++)
-    tiles[n][0] = tiles[n][1] = 1 << 24;
-  return nddr_plan_table (plan, "tiles", tiles, blocks * LANES * sizeof *tiles);
-}
-
 /** Everything that the parts share. */
 typedef struct
 {
   const NddrProduct *p;
-  Tiling tiling;
+  NddrWinogradTiling tiling;
   NddrTensor *tiles, *weights, *patches, *products;
   int block, n_blocks;            /* of output channels */
   int octets;                     /* blocks of tiles to a workgroup of products */
@@ -163,21 +125,8 @@ part (NddrPlan *plan, const Job *job, int first, int blocks)
   int images = job->tiling.total / job->tiling.images; /* tiles in one */
   NddrStep *step;
 
-  step = nddr_plan_step (plan, NDDR_KERNEL_WINOGRAD_IN, quads, blocks, job->branches);
-  nddr_step_read (step, 0, x);
-  nddr_step_read (step, 1, job->tiles);
-  nddr_step_write (step, 2, job->patches);
-  nddr_step_push_base (
-      step, x, (p->sources[0].first + p->sources[0].step * job->branch) * (gint32) nddr_tensor_branch_texels (x));
-  nddr_step_push_i (step, p->sources[0].step * (gint32) nddr_tensor_branch_texels (x));
-  nddr_step_push_base (step, job->tiles, first * LANES);
-  nddr_step_push_i (step, x->height);
-  nddr_step_push_i (step, x->width);
-  nddr_step_push_i (step, quads);
-  nddr_step_push_i (step, job->tiling.dilation);
-  nddr_step_push_i (step, blocks);
-  nddr_step_push_base (step, job->patches, 0);
-  nddr_step_push_i (step, 0);
+  NddrBranches source = { x, p->sources[0].first + p->sources[0].step * job->branch, p->sources[0].step };
+  nddr_winograd_transform (plan, NDDR_KERNEL_WINOGRAD_IN, source, job->branches, job->tiles, first, blocks, job->tiling.dilation, job->patches);
 
   step = nddr_plan_step (plan, NDDR_KERNEL_WINOGRAD_GEMM, job->n_blocks, blocks / job->octets, job->branches * POINTS);
   nddr_step_read (step, 0, job->patches);
@@ -286,7 +235,7 @@ nddr_winograd (NddrPlan *plan, const NddrProduct *product)
   job.block = nddr_product_block (y->channels, nddr_tensor_texels (x));
   job.n_blocks = (y->channels + job.block - 1) / job.block;
   pack_weights (plan, &job);
-  job.tiles = tile_table (plan, &job.tiling, blocks);
+  job.tiles = nddr_winograd_tiles (plan, &job.tiling, blocks);
   job.patches = nddr_plan_flat (plan, "patches", NDDR_SPACE_ARENA, NDDR_F32, (gsize) job.branches * POINTS * size * LANES * x->stride);
   job.products = nddr_plan_flat (
       plan, "products", NDDR_SPACE_ARENA, NDDR_F32, (gsize) job.branches * POINTS * size * LANES * job.n_blocks * job.block);
