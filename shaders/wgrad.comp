@@ -16,6 +16,7 @@
 layout (constant_id = 0) const int QUADS = 8;      // of the shared side in a tile: 4 or 8
 layout (constant_id = 1) const bool SWAP = false;  // kernel 1 alone
 layout (constant_id = 2) const bool PLAIN = false; // kernel 1, stride 1: pixel p of x goes with pixel p of dy
+layout (constant_id = 3) const bool TILES = false; // PLAIN, of Winograd's transforms: [block of 8 pixels][quad][8]
 
 LOAD_BUFFER (0, x)
 LOAD_BUFFER (1, dy)
@@ -31,15 +32,17 @@ layout (push_constant) uniform Push {
   int height, width;                   // of x
   int dy_width, dy_pixels;             // of one image
   int kernel, stride, dilation, padding;
+  int add;                             // 1: to the sums that are there
   uint zero;                           // 0, unknown to the compiler: folded shuffle indices are slow
   float inv_lane_tiles, inv_x_quads, inv_kernel, inv_dy_width, inv_dy_pixels;
 };
 LOCAL_SIZE
 
 // pixel q of dy, and the pixel of x under the invocation's tap that goes with it: 0 where there is none
-#define DY_AT(q) (dy_start + (q) * yq)
+#define TILE_AT(q, quads) (((q) >> 3) * (quads) * 8 + ((q) & 7))
+#define DY_AT(q) (TILES ? dy_start + TILE_AT (q, yq) : dy_start + (q) * yq)
 #define X_AT(q, address) int address; { \
-    address = x_start + (q) * xq; \
+    address = TILES ? x_start + TILE_AT (q, xq) : x_start + (q) * xq; \
     if (!PLAIN) { \
       int n = int ((float (q) + 0.5) * image_inv), r = (q) - n * image_pixels, row = int ((float (r) + 0.5) * row_inv); \
       int v = row * across + tap_row, u = (r - row * row_pixels) * across + tap_column; \
@@ -76,7 +79,7 @@ LOCAL_SIZE
 #define SUMS(c) vec4 (s[0][c], s[1][c], s[2][c], s[3][c])
 #define PUT_PAIR(i) { \
     vec4 e = SUMS (2 * i), f = SUMS (2 * i + 1); \
-    if (round > 0) { \
+    if (round + addition > 0) { \
       u64vec4 old = part[o + i * 8]; \
       e += vec4 (UNPACK (old.x), UNPACK (old.y)); \
       f += vec4 (UNPACK (old.z), UNPACK (old.w)); \
@@ -101,7 +104,8 @@ main ()
   bool lane_ok = SWAP ? lane_quad < dy_quads : tap < kernel * kernel;
   bool shared_ok = shared_quad < (SWAP ? x_quads : dy_quads);
   int tap_y = int ((float (tap) + 0.5) * inv_kernel), tap_row = tap_y * dilation - padding, tap_column = (tap - tap_y * kernel) * dilation - padding;
-  int x_start = x_base + branch * x_branch + source * x_source + x_quad, dy_start = dy_base + branch * dy_branch + dy_quad;
+  int apart = TILES ? 8 : 1, addition = add;
+  int x_start = x_base + branch * x_branch + source * x_source + x_quad * apart, dy_start = dy_base + branch * dy_branch + dy_quad * apart;
 
   /* in registers: pushed values are loads each time */
   int xq = x_quads, yq = dy_quads, pixel_count = pixels, image_pixels = dy_pixels, row_pixels = dy_width, h = height, w = width, across = stride;

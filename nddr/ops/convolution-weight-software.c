@@ -1,7 +1,7 @@
 /* A dense convolution's gradients to its weights and bias, on software drivers: see shaders/wgrad.comp for the method.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <nddr/ops/convolution.h>
+#include <nddr/ops/convolution-weight-software.h>
 #include <nddr/ops/lanes.h>
 
 #define LANES 8
@@ -22,24 +22,16 @@ divide_up (int n, int by)
   return (n + by - 1) / by;
 }
 
-/* Which operand lies across the lanes, and how many quads of the other go with them. */
-typedef struct
+NddrWeightTiling
+nddr_weight_tiling (int x_quads, int dy_quads, int taps, gboolean may_swap)
 {
-  int shared_quads; /* 4 or 8 */
-  gboolean swap;
-  int lane_tiles, tiles;
-} Tiling;
-
-static Tiling
-choose_tiling (const NddrConvolution *op, int x_quads, int dy_quads)
-{
-  Tiling best = { 0 };
+  NddrWeightTiling best = { 0 };
   int best_cost = G_MAXINT;
 
-  for (int swap = 0; swap <= (op->kernel == 1); swap++)
+  for (int swap = 0; swap <= may_swap; swap++)
     for (int shared = 4; shared <= 8; shared += 4) {
-      int on_lanes = swap ? dy_quads : x_quads * op->kernel * op->kernel, across = swap ? x_quads : dy_quads;
-      Tiling tiling = { shared, swap, divide_up (on_lanes, LANES) };
+      int on_lanes = swap ? dy_quads : x_quads * taps, across = swap ? x_quads : dy_quads;
+      NddrWeightTiling tiling = { shared, swap, divide_up (on_lanes, LANES) };
       tiling.tiles = tiling.lane_tiles * divide_up (across, shared);
       /* loads and addresses cost about what four quads' products do */
       int cost = tiling.tiles * (4 + shared);
@@ -49,6 +41,52 @@ choose_tiling (const NddrConvolution *op, int x_quads, int dy_quads)
       }
     }
   return best;
+}
+
+void
+nddr_weight_product (NddrPlan *plan, const NddrWeightProduct *p)
+{
+  const NddrConvolution *op = p->op;
+  const NddrTensor *x = op ? op->inputs[0].tensor : NULL, *y = op ? op->output.tensor : NULL;
+  int kernel = op ? op->kernel : 1, stride = op ? op->stride : 1, dilation = op ? op->dilation : 1;
+  int width = y ? y->width : p->pixels, size = y ? y->height * y->width : p->pixels;
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_WGRAD, p->tiling.tiles, p->splits, p->branches * p->sources);
+
+  nddr_step_read (step, 0, p->x);
+  nddr_step_read (step, 1, p->dy);
+  nddr_step_write (step, 2, p->sums);
+  nddr_step_spec (step, p->tiling.shared_quads);
+  nddr_step_spec (step, p->tiling.swap);
+  nddr_step_spec (step, kernel == 1 && stride == 1);
+  nddr_step_spec (step, op == NULL);
+  nddr_step_push_i (step, p->x_quads);
+  nddr_step_push_i (step, p->dy_quads);
+  nddr_step_push_i (step, p->pixels);
+  nddr_step_push_i (step, p->steps);
+  nddr_step_push_i (step, p->rounds);
+  nddr_step_push_base (step, p->x, p->x_first);
+  nddr_step_push_i (step, p->x_branch);
+  nddr_step_push_i (step, p->x_source);
+  nddr_step_push_i (step, p->sources);
+  nddr_step_push_base (step, p->dy, p->dy_first);
+  nddr_step_push_i (step, p->dy_branch);
+  nddr_step_push_i (step, p->tiling.tiles);
+  nddr_step_push_i (step, p->tiling.lane_tiles);
+  nddr_step_push_i (step, x ? x->height : 1);
+  nddr_step_push_i (step, x ? x->width : p->pixels);
+  nddr_step_push_i (step, width);
+  nddr_step_push_i (step, size);
+  nddr_step_push_i (step, kernel);
+  nddr_step_push_i (step, stride);
+  nddr_step_push_i (step, dilation);
+  nddr_step_push_i (step, dilation * (kernel - 1) / 2);
+  nddr_step_push_i (step, p->add);
+  nddr_step_push_i (step, 0);
+  nddr_step_push_f (step, 1.0f / p->tiling.lane_tiles);
+  nddr_step_push_f (step, 1.0f / p->x_quads);
+  nddr_step_push_f (step, 1.0f / kernel);
+  nddr_step_push_f (step, 1.0f / width);
+  nddr_step_push_f (step, 1.0f / size);
 }
 
 /* Inputs @s .. @s + count - 1 lie at equal distances in one tensor: one step does them all. */
@@ -74,50 +112,36 @@ append_sources (NddrPlan *plan, const NddrConvolution *op, int s, int count, int
   const NddrBranches *in = &op->inputs[s];
   NddrTensor *x = in->tensor, *y = dy.tensor;
   int x_quads = nddr_quads (x), dy_quads = nddr_quads (y), pixels = y->batch * y->height * y->width, depth = op->branches * count;
-  Tiling tiling = choose_tiling (op, x_quads, dy_quads);
+  NddrWeightTiling tiling = nddr_weight_tiling (x_quads, dy_quads, op->kernel * op->kernel, op->kernel == 1);
   int wanted = divide_up (MIN_GROUPS, tiling.tiles * depth), splits = CLAMP (wanted, 1, divide_up (pixels, MIN_PIXELS));
   int rounds = divide_up (divide_up (pixels, splits), SUM_PIXELS), steps = divide_up (divide_up (pixels, splits * rounds), STEP_PIXELS);
 
   splits = divide_up (pixels, rounds * steps * STEP_PIXELS);
   NddrTensor *part = nddr_plan_flat (plan, "weight gradient sums", NDDR_SPACE_ARENA, NDDR_F32,
       (gsize) depth * splits * tiling.tiles * tiling.shared_quads * 4 * LANES * 4);
+  NddrWeightProduct product = {
+    .x = x,
+    .dy = y,
+    .sums = part,
+    .x_first = in->first * branch_texels (x),
+    .x_branch = in->step * branch_texels (x),
+    .x_source = count > 1 ? (in[1].first - in->first) * branch_texels (x) : 0,
+    .dy_first = dy.first * branch_texels (y),
+    .dy_branch = dy.step * branch_texels (y),
+    .branches = op->branches,
+    .sources = count,
+    .x_quads = x_quads,
+    .dy_quads = dy_quads,
+    .pixels = pixels,
+    .splits = splits,
+    .rounds = rounds,
+    .steps = steps,
+    .tiling = tiling,
+    .op = op,
+  };
+  nddr_weight_product (plan, &product);
 
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_WGRAD, tiling.tiles, splits, depth);
-  nddr_step_read (step, 0, x);
-  nddr_step_read (step, 1, y);
-  nddr_step_write (step, 2, part);
-  nddr_step_spec (step, tiling.shared_quads);
-  nddr_step_spec (step, tiling.swap);
-  nddr_step_spec (step, op->kernel == 1 && op->stride == 1);
-  nddr_step_push_i (step, x_quads);
-  nddr_step_push_i (step, dy_quads);
-  nddr_step_push_i (step, pixels);
-  nddr_step_push_i (step, steps);
-  nddr_step_push_i (step, rounds);
-  nddr_step_push_base (step, x, in->first * branch_texels (x));
-  nddr_step_push_i (step, in->step * branch_texels (x));
-  nddr_step_push_i (step, count > 1 ? (in[1].first - in->first) * branch_texels (x) : 0);
-  nddr_step_push_i (step, count);
-  nddr_step_push_base (step, y, dy.first * branch_texels (y));
-  nddr_step_push_i (step, dy.step * branch_texels (y));
-  nddr_step_push_i (step, tiling.tiles);
-  nddr_step_push_i (step, tiling.lane_tiles);
-  nddr_step_push_i (step, x->height);
-  nddr_step_push_i (step, x->width);
-  nddr_step_push_i (step, y->width);
-  nddr_step_push_i (step, y->height * y->width);
-  nddr_step_push_i (step, op->kernel);
-  nddr_step_push_i (step, op->stride);
-  nddr_step_push_i (step, op->dilation);
-  nddr_step_push_i (step, op->dilation * (op->kernel - 1) / 2);
-  nddr_step_push_i (step, 0);
-  nddr_step_push_f (step, 1.0f / tiling.lane_tiles);
-  nddr_step_push_f (step, 1.0f / x_quads);
-  nddr_step_push_f (step, 1.0f / op->kernel);
-  nddr_step_push_f (step, 1.0f / y->width);
-  nddr_step_push_f (step, 1.0f / (y->height * y->width));
-
-  step = nddr_plan_step (plan, NDDR_KERNEL_WGRAD_REDUCE, tiling.shared_quads / 2, tiling.tiles, depth);
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_WGRAD_REDUCE, tiling.shared_quads / 2, tiling.tiles, depth);
   nddr_step_read (step, 0, part);
   nddr_step_write (step, 1, dw);
   nddr_step_spec (step, tiling.shared_quads);
@@ -172,11 +196,14 @@ nddr_convolution_software_backward_weight (NddrPlan *plan, const NddrConvolution
 {
   int first_channel = 0;
 
-  for (int s = 0, count; s < op->n_inputs; s += count) {
-    count = count_alike (op, s);
-    append_sources (plan, op, s, count, first_channel, dy, dw);
-    first_channel += count * op->inputs[s].tensor->channels;
-  }
+  if (nddr_winograd_weight_pays (plan, op))
+    nddr_winograd_weight (plan, op, dy, dw);
+  else
+    for (int s = 0, count; s < op->n_inputs; s += count) {
+      count = count_alike (op, s);
+      append_sources (plan, op, s, count, first_channel, dy, dw);
+      first_channel += count * op->inputs[s].tensor->channels;
+    }
   if (db)
     append_bias (plan, op->branches, dy, db);
 }

@@ -23,7 +23,7 @@ NddrWinogradTiling nddr_winograd_tiling (const NddrTensor *output, int dilation)
 NddrTensor *nddr_winograd_tiles (NddrPlan *plan, const NddrWinogradTiling *tiling, int blocks);
 
 /** Appends a step that transforms @branches of @map at the tiles of some blocks: see winograd_patch.glsl.
- * @kernel: NDDR_KERNEL_WINOGRAD_IN
+ * @kernel: NDDR_KERNEL_WINOGRAD_IN or NDDR_KERNEL_WINOGRAD_GRADIENT
  * @patches: the result, [branch][36][block][channels / 4][8 tiles] texels */
 void nddr_winograd_transform (NddrPlan *plan, NddrKernelId kernel, NddrBranches map, int branches, NddrTensor *tiles, int first_block, int blocks,
     int dilation, NddrTensor *patches);

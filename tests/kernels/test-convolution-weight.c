@@ -45,7 +45,14 @@ static const Row rows[] = {
   { 1, 128, 120, { 3 }, 8, 3, 1, 1, 1, FALSE, TRUE },  /* several splits */
   { 2, 240, 209, { 4 }, 4, 1, 1, 1, 1, FALSE, TRUE },  /* 100 000 pixels */
   { 3, 61, 67, { 129 }, 257, 1, 1, 1, 1, FALSE, TRUE },/* several rounds */
+  /* what software drivers transform: one part, several, dilated, several sources, few channels in */
+  { 1, 21, 23, { 64 }, 70, 3, 1, 1, 2, FALSE, TRUE },
+  { 3, 41, 38, { 81 }, 64, 3, 1, 1, 1, FALSE, FALSE },
+  { 2, 20, 33, { 72 }, 130, 3, 1, 3, 2, FALSE, FALSE },
+  { 2, 26, 17, { 64, 100 }, 64, 3, 1, 1, 1, FALSE, TRUE },
+  { 2, 23, 24, { 48, 48 }, 50, 3, 1, 2, 2, TRUE, FALSE },
 };
+#define N_TRANSFORMED 5 /* of these, the last */
 
 static const Row bench_rows[] = {
   { 8, 96, 128, { 16 }, 96, 1, 1, 1, 1, FALSE, FALSE },
@@ -57,6 +64,11 @@ static const Row bench_rows[] = {
   { 8, 12, 16, { 320 }, 64, 3, 1, 6, 1, FALSE, FALSE },
   { 8, 192, 256, { 3 }, 32, 3, 2, 1, 1, FALSE, FALSE },
   { 2, 161, 161, { 64 }, 64, 3, 1, 1, 1, FALSE, TRUE },
+  { 2, 21, 21, { 128 }, 128, 3, 1, 2, 2, FALSE, TRUE },
+  { 2, 41, 41, { 64 }, 64, 3, 1, 1, 2, FALSE, TRUE },
+  { 2, 81, 81, { 32 }, 32, 3, 1, 1, 2, FALSE, TRUE },
+  { 2, 81, 81, { 16 }, 32, 3, 1, 1, 2, FALSE, TRUE },
+  { 2, 161, 161, { 16 }, 16, 3, 1, 1, 2, FALSE, TRUE },
   { 8, 48, 64, { 24, 24 }, 24, 1, 1, 1, 2, TRUE, FALSE },
 };
 
@@ -115,6 +127,8 @@ build (NddrCheck *c, const Row *r, gboolean mixed, gboolean matrix, Operation *o
   o->db = r->bias ? check_flat (c, "db", NDDR_SPACE_STATE, (gsize) r->branches * r->out) : NULL;
   nddr_convolution_backward_weight (check_plan (c), &o->op, (NddrBranches){ o->dy, 1, 1 }, o->dw, o->db);
   g_assert_cmpint (check_count_steps (c, NDDR_KERNEL_MATRIX_WGRAD) > 0, ==, matrix);
+  if (check_plan (c)->traits.family == NDDR_FAMILY_SOFTWARE && r >= rows && r < rows + G_N_ELEMENTS (rows))
+    g_assert_cmpint (check_count_steps (c, NDDR_KERNEL_WINOGRAD_WEIGHT) > 0, ==, r >= rows + G_N_ELEMENTS (rows) - N_TRANSFORMED);
   check_ready (c);
 }
 
@@ -164,6 +178,30 @@ test_row (gconstpointer data)
     g_free (x[s]);
 }
 
+/* Transforms that the device could not bind are not made. */
+static void
+test_limits (void)
+{
+  const Row *r = &rows[G_N_ELEMENTS (rows) - N_TRANSFORMED];
+
+  for (int small = 0; small < 2; small++) {
+    NddrPlan *plan = nddr_plan_new (&nddr_traits_software);
+    NddrBranches x = NDDR_BRANCHES (nddr_plan_map (plan, "x", r->branches, r->batch, r->height, r->width, r->in[0]));
+    NddrTensor *y = nddr_plan_map (plan, "y", r->branches, r->batch, r->height, r->width, r->out);
+    NddrTensor *weight = nddr_plan_flat (plan, "weight", NDDR_SPACE_PARAMS, NDDR_F32, (gsize) r->branches * r->out * r->in[0] * 9);
+    NddrConvolution op = { .output = NDDR_BRANCHES (y), .branches = r->branches, .inputs = &x, .n_inputs = 1, .weight = weight, .kernel = 3,
+      .stride = 1, .dilation = 1, .low = -G_MAXFLOAT, .high = G_MAXFLOAT };
+    int n = 0;
+
+    plan->traits.max_storage_range = small ? 1 << 20 : 1 << 27;
+    nddr_convolution_backward_weight (plan, &op, NDDR_BRANCHES (y), weight, NULL);
+    for (guint i = 0; i < plan->steps->len; i++)
+      n += ((const NddrStep *) g_ptr_array_index (plan->steps, i))->kernel->id == NDDR_KERNEL_WINOGRAD_WEIGHT;
+    g_assert_cmpint (n > 0, ==, !small);
+    nddr_plan_free (plan);
+  }
+}
+
 static void
 bench_row (gconstpointer data)
 {
@@ -199,6 +237,7 @@ main (int argc, char **argv)
       *k = (Case){ r, ways[v].family, ways[v].mixed, ways[v].matrix };
       g_test_add_data_func_full (path, k, test_row, g_free);
     }
+  g_test_add_func ("/convolution-weight/limits", test_limits);
   if (check_benching ())
     for (guint i = 0; i < G_N_ELEMENTS (bench_rows); i++) {
       Case *k = g_new (Case, 1);
