@@ -18,6 +18,7 @@ struct _NddrCheck
 
 static NddrDevice *device;
 static gboolean benching;
+static double random_seconds;
 
 void
 check_init (int *argc, char ***argv)
@@ -28,6 +29,8 @@ check_init (int *argc, char ***argv)
   for (int i = 1; i < *argc; i++)
     if (g_str_equal ((*argv)[i], "--bench"))
       benching = TRUE;
+    else if (g_str_has_prefix ((*argv)[i], "--random="))
+      random_seconds = g_ascii_strtod ((*argv)[i] + strlen ("--random="), NULL);
     else
       (*argv)[kept++] = (*argv)[i];
   *argc = kept;
@@ -41,6 +44,12 @@ check_finish (int status)
 {
   g_clear_pointer (&device, nddr_device_unref);
   return status;
+}
+
+double
+check_random_seconds (void)
+{
+  return random_seconds;
 }
 
 gboolean

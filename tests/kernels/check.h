@@ -17,12 +17,15 @@
 
 typedef struct _NddrCheck NddrCheck;
 
-/** g_test_init () plus the device (the default one; --bench is taken out of the arguments).  Fails where there is no device. */
+/** g_test_init () plus the device (the default one; --bench and --random are taken out of the arguments).  Fails where there is no device. */
 void check_init (int *argc, char ***argv);
 /** Closes the device; the program's exit status: g_test_run ()'s. */
 int check_finish (int status);
 /** Whether --bench was given: then tests time each row as well. */
 gboolean check_benching (void);
+/** For how many seconds --random=SECONDS asks each way to compute to be tried on shapes that are drawn; 0: it was not given.  GLib's --seed, which a test
+ * prints, draws the same again. */
+double check_random_seconds (void);
 /** Whether the device can run @family (with @half): the GPU family runs on all, the software family on software drivers. */
 gboolean check_can (NddrFamily family, gboolean half);
 

@@ -202,6 +202,59 @@ test_limits (void)
   }
 }
 
+#define MAX_MACS 20e6 /* of a row: the reference takes a second for some hundred million */
+
+static gboolean
+one_in (int n)
+{
+  return g_test_rand_int_range (0, n) == 0;
+}
+
+static int
+draw_channels (void)
+{
+  return g_test_rand_int_range (1, one_in (2) ? 40 : one_in (4) ? 600 : 150);
+}
+
+static Row
+draw_row (void)
+{
+  Row row = { .batch = g_test_rand_int_range (1, 5), .height = g_test_rand_int_range (1, 60), .width = g_test_rand_int_range (1, 60),
+    .out = draw_channels (), .kernel = one_in (3) ? 1 : one_in (6) ? 5 : 3, .stride = one_in (4) ? 2 : 1,
+    .dilation = one_in (3) ? g_test_rand_int_range (1, 13) : 1, .branches = g_test_rand_int_range (1, 4), .bias = one_in (2) };
+  int n = one_in (3) ? g_test_rand_int_range (2, MAX_SOURCES + 1) : 1, in = 0;
+
+  row.shared = n > 1 && one_in (2);
+  for (int i = 0; i < n; i++)
+    in += row.in[i] = i > 0 && row.shared ? row.in[0] : draw_channels ();
+  for (;;) {
+    double macs = (double) row.branches * row.batch * row.height * row.width * row.out * in * row.kernel * row.kernel;
+    int *sizes[] = { &row.branches, &row.batch, &row.height, &row.width, &row.out }, *smaller = sizes[g_test_rand_int_range (0, G_N_ELEMENTS (sizes))];
+
+    if (macs <= MAX_MACS)
+      return row;
+    *smaller = MAX (1, *smaller * 2 / 3);
+  }
+}
+
+static void
+test_random (gconstpointer data)
+{
+  gint64 end = g_get_monotonic_time () + check_random_seconds () * G_USEC_PER_SEC;
+  Case k = *(const Case *) data;
+  int rows_tested = 0;
+
+  for (; g_get_monotonic_time () < end; rows_tested++) {
+    Row row = draw_row ();
+
+    k.row = &row;
+    g_test_message ("%dx%dx%dx%d %d+%d+%d->%d k%d s%d d%d%s%s", row.branches, row.batch, row.height, row.width, row.in[0], row.in[1], row.in[2], row.out,
+        row.kernel, row.stride, row.dilation, row.shared ? " shared" : "", row.bias ? " bias" : "");
+    test_row (&k);
+  }
+  g_test_message ("%d rows", rows_tested);
+}
+
 static void
 bench_row (gconstpointer data)
 {
@@ -228,6 +281,15 @@ main (int argc, char **argv)
   };
 
   check_init (&argc, &argv);
+  for (guint v = 0; v < G_N_ELEMENTS (ways) && check_random_seconds () > 0; v++)
+    if (!ways[v].matrix || check_matrix ().m > 0) {
+      Case k = { NULL, ways[v].family, ways[v].mixed, ways[v].matrix };
+      g_autofree char *path = g_strdup_printf ("/convolution-weight/%s/random", ways[v].name);
+
+      g_test_add_data_func_full (path, g_memdup2 (&k, sizeof k), test_random, g_free);
+    }
+  if (check_random_seconds () > 0)
+    return check_finish (g_test_run ());
   for (guint v = 0; v < G_N_ELEMENTS (ways); v++)
     for (guint i = 0; i < G_N_ELEMENTS (rows) && (!ways[v].matrix || check_matrix ().m > 0); i++) {
       const Row *r = &rows[i];
