@@ -9,6 +9,7 @@
 #define SUM_PIXELS 1024   /* that one chain of additions takes: more would cost accuracy */
 #define MIN_GROUPS 256    /* that keep two to eight cores evenly busy */
 #define MIN_PIXELS 64     /* of a split, or storing its sums costs more than making them */
+#define MAX_PIXELS 250000 /* of a split: llvmpipe ends a shader's loops after 65535 turns in all, and says nothing */
 
 static inline gint32
 branch_texels (const NddrTensor *t)
@@ -113,7 +114,8 @@ append_sources (NddrPlan *plan, const NddrConvolution *op, int s, int count, int
   NddrTensor *x = in->tensor, *y = dy.tensor;
   int x_quads = nddr_quads (x), dy_quads = nddr_quads (y), pixels = y->batch * y->height * y->width, depth = op->branches * count;
   NddrWeightTiling tiling = nddr_weight_tiling (x_quads, dy_quads, op->kernel * op->kernel, op->kernel == 1);
-  int wanted = divide_up (MIN_GROUPS, tiling.tiles * depth), splits = CLAMP (wanted, 1, divide_up (pixels, MIN_PIXELS));
+  int wanted = MAX (divide_up (MIN_GROUPS, tiling.tiles * depth), divide_up (pixels, MAX_PIXELS));
+  int splits = CLAMP (wanted, 1, divide_up (pixels, MIN_PIXELS));
   int rounds = divide_up (divide_up (pixels, splits), SUM_PIXELS), steps = divide_up (divide_up (pixels, splits * rounds), STEP_PIXELS);
 
   splits = divide_up (pixels, rounds * steps * STEP_PIXELS);

@@ -255,6 +255,37 @@ test_random (gconstpointer data)
   g_test_message ("%d rows", rows_tested);
 }
 
+/* llvmpipe ends the loops of a shader after 65535 turns in all (LP_MAX_TGSI_LOOP_ITERATIONS), as if they were done: no workgroup has as many. */
+static void
+test_turns (void)
+{
+  static const struct { int batch, size, channels, kernel; } shapes[] = { { 10, 321, 64, 3 }, { 16, 161, 256, 3 }, { 16, 321, 512, 1 }, { 64, 321, 64, 1 } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (shapes); i++) {
+    int size = shapes[i].size, channels = shapes[i].channels, taps = shapes[i].kernel * shapes[i].kernel, found = 0;
+    NddrPlan *plan = nddr_plan_new (&nddr_traits_software);
+    NddrBranches x = NDDR_BRANCHES (nddr_plan_map (plan, "x", 2, shapes[i].batch, size, size, channels));
+    NddrTensor *y = nddr_plan_map (plan, "y", 2, shapes[i].batch, size, size, channels);
+    NddrTensor *weight = nddr_plan_flat (plan, "weight", NDDR_SPACE_PARAMS, NDDR_F32, (gsize) 2 * channels * channels * taps);
+    NddrConvolution op = { .output = NDDR_BRANCHES (y), .branches = 2, .inputs = &x, .n_inputs = 1, .weight = weight, .kernel = shapes[i].kernel,
+      .stride = 1, .dilation = 1, .low = -G_MAXFLOAT, .high = G_MAXFLOAT };
+
+    nddr_convolution_backward_weight (plan, &op, NDDR_BRANCHES (y), weight, NULL);
+    for (guint s = 0; s < plan->steps->len; s++) {
+      const NddrStep *step = g_ptr_array_index (plan->steps, s);
+
+      if (step->kernel->id != NDDR_KERNEL_WGRAD)
+        continue;
+      int steps = step->push[3].i, rounds = step->push[4].i;
+      g_assert_cmpint (rounds * (steps + 1), <, 65535);
+      g_assert_cmpint ((gint64) step->groups[1] * rounds * steps * 4, >=, step->push[2].i); /* all of its pixels */
+      found++;
+    }
+    g_assert_cmpint (found, >, 0);
+    nddr_plan_free (plan);
+  }
+}
+
 static void
 bench_row (gconstpointer data)
 {
@@ -300,6 +331,7 @@ main (int argc, char **argv)
       g_test_add_data_func_full (path, k, test_row, g_free);
     }
   g_test_add_func ("/convolution-weight/limits", test_limits);
+  g_test_add_func ("/convolution-weight/turns", test_turns);
   if (check_benching ())
     for (guint i = 0; i < G_N_ELEMENTS (bench_rows); i++) {
       Case *k = g_new (Case, 1);
