@@ -7,9 +7,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* What kind of error it is that a file cannot be opened: where the process or the machine lacks something, the file is not at fault. */
+static NddrError
+open_error (int number)
+{
+  switch (number) {
+    case ENOMEM:
+      return NDDR_ERROR_NO_MEMORY;
+    case EMFILE:
+    case ENFILE:
+    case EIO:
+    case ESTALE:
+      return NDDR_ERROR_FAILED;
+    default:
+      return NDDR_ERROR_FILE;
+  }
+}
 
 FILE *
 nddr_open_file (const char *path, GError **error)
@@ -19,7 +37,7 @@ nddr_open_file (const char *path, GError **error)
   FILE *file = NULL;
 
   if (fd < 0)
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be opened: %s", path, g_strerror (errno));
+    g_set_error (error, NDDR_ERROR, open_error (errno), "%s: cannot be opened: %s", path, g_strerror (errno));
   else if (fstat (fd, &info) != 0 || !S_ISREG (info.st_mode))
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: is not a file that can be read", path);
   else if ((file = fdopen (fd, "rb")) == NULL)
@@ -46,7 +64,7 @@ nddr_read_text (const char *path, GError **error)
   int number = errno;
   fclose (file);
   if (!whole) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror (number));
+    g_set_error (error, NDDR_ERROR, open_error (number), "%s: cannot be read: %s", path, g_strerror (number));
     return NULL;
   }
   if (g_str_has_prefix (text->str, mark))
@@ -63,10 +81,16 @@ fail (const char *path, int number, GError **error)
 gboolean
 nddr_whole_file_begin (NddrWholeFile *whole, const char *path, GError **error)
 {
-  g_autofree char *beside = g_strconcat (path, ".XXXXXX", NULL);
+  struct stat info;
+  gboolean there = stat (path, &info) == 0;
+  char *target = there ? realpath (path, NULL) : NULL; /* a link stays one */
+  g_autofree char *to = g_strdup (target ? target : path), *beside = g_strconcat (to, ".XXXXXX", NULL);
   FILE *file = NULL;
   int fd, saved;
 
+  free (target);
+  if (there && !S_ISREG (info.st_mode))
+    return nddr_fail (error, NDDR_ERROR_FILE, "%s: is not a file that can be replaced", path);
   fd = g_mkstemp_full (beside, O_RDWR | O_CLOEXEC, 0666);
   if (fd >= 0)
     file = fdopen (fd, "wb");
@@ -78,7 +102,7 @@ nddr_whole_file_begin (NddrWholeFile *whole, const char *path, GError **error)
     }
     return fail (path, saved, error);
   }
-  *whole = (NddrWholeFile){ file, g_strdup (path), g_steal_pointer (&beside) };
+  *whole = (NddrWholeFile){ file, g_steal_pointer (&to), g_steal_pointer (&beside) };
   return TRUE;
 }
 
@@ -103,4 +127,12 @@ nddr_whole_file_end (NddrWholeFile *whole, gboolean ok, GError **error)
     return TRUE;
   g_unlink (beside);
   return fail (path, saved, error);
+}
+
+gboolean
+nddr_whole_file_write (const char *path, gconstpointer data, gsize bytes, GError **error)
+{
+  NddrWholeFile whole;
+
+  return nddr_whole_file_begin (&whole, path, error) && nddr_whole_file_end (&whole, fwrite (data, 1, bytes, whole.file) == bytes, error);
 }

@@ -21,11 +21,15 @@ typedef struct
   char *path, *beside;
 } NddrWholeFile;
 
-/** Opens a file beside @path.  On error there is nothing to end. */
+/** Opens a file beside @path or, where that is a symbolic link, beside what it leads to.  What is there and no file, such as a device or a pipe, is not
+ * replaced: an error.  On error there is nothing to end. */
 gboolean nddr_whole_file_begin (NddrWholeFile *whole, const char *path, GError **error);
 
 /** Closes it.  @ok: whether all was written; errno says why not.  Then it is brought to the disk and takes the place of what was at
  * the path; otherwise, and on an error, it is removed and what was there stays. */
 gboolean nddr_whole_file_end (NddrWholeFile *whole, gboolean ok, GError **error);
+
+/** Both at once: a file that holds @data. */
+gboolean nddr_whole_file_write (const char *path, gconstpointer data, gsize bytes, GError **error);
 
 G_END_DECLS

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/html.h>
 
+#include <nddr/whole-file.h>
+
 #include <locale.h>
 #include <string.h>
 
@@ -24,7 +26,7 @@ gboolean
 nddr_html_finish (GString *html, const char *path, GError **error)
 {
   g_string_append (html, "</body>\n</html>\n");
-  gboolean fine = g_file_set_contents (path, html->str, html->len, error);
+  gboolean fine = nddr_whole_file_write (path, html->str, html->len, error);
   g_string_free (html, TRUE);
   return fine;
 }

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/npy.h>
 
+#include <nddr/whole-file.h>
+
 #include <string.h>
 
 /* Version 1.0: magic, version, the header's length in 16 bits, then the header, padded with blanks so that the data starts at a
@@ -27,5 +29,5 @@ nddr_npy_write_planes (const char *path, const float *data, guint width, guint h
   for (guint c = 0; c < channels; c++)
     for (gsize i = 0; i < pixels; i++)
       memcpy (&planes[c * pixels + i], &data[i * channels + c], sizeof (float));
-  return g_file_set_contents (path, file, bytes, error);
+  return nddr_whole_file_write (path, file, bytes, error);
 }

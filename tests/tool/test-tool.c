@@ -715,6 +715,29 @@ test_export (void)
   g_assert_cmpmem (before, bytes_before, after, bytes_after);
 }
 
+/* Runs a shell's @script in the folder, where $NDDR is the tool; it must end well. */
+static void
+expect_shell (const char *script)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *whole = g_strdup_printf ("set -u; NDDR='%s'\n%s", tool, script), *out = NULL, *err = NULL;
+  const char *words[] = { "/bin/sh", "-c", whole, NULL };
+  int status;
+  g_spawn_sync (folder, (char **) words, NULL, G_SPAWN_DEFAULT, NULL, NULL, &out, &err, &status, &error);
+  g_assert_no_error (error);
+  if (status)
+    g_error ("%s: status %d; it said:\n%s%s", script, status, out, err);
+}
+
+/* What is there and no file stays, and links lead where they did. */
+static void
+test_no_file (void)
+{
+  expect_shell ("mkfifo pipe; ! $NDDR export model.safetensors -o pipe 2>said && test -p pipe && grep -q 'pipe: is not a file that can be replaced' said");
+  expect_shell ("! $NDDR average model.safetensors model.safetensors -o pipe && ! $NDDR eval model.safetensors folder:data --report pipe && test -p pipe");
+  expect_shell ("mkdir linked && : >linked/real && ln -s linked/real link && $NDDR export model.safetensors -o link && test -L link && test -s linked/real");
+}
+
 /* Ctrl-C: the step is finished, a checkpoint written, and the exit status says that nothing went wrong. */
 static void
 test_interrupt (void)
@@ -814,6 +837,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/many-tasks", test_many_tasks);
   g_test_add_func ("/tool/train-says", test_train_says);
   g_test_add_func ("/tool/train-teacher", test_train_teacher);
+  g_test_add_func ("/tool/no-file", test_no_file);
   g_test_add_func ("/tool/interrupt", test_interrupt);
   int status = g_test_run ();
   fixture_remove (folder);

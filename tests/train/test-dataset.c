@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <glib/gstdio.h>
@@ -539,6 +540,32 @@ test_write_png (void)
   fixture_remove (folder);
 }
 
+/* Where the process may open no more files, the sample is not at fault, and not left out. */
+static void
+test_no_descriptors (void)
+{
+  char *folder = fixture_folder ();
+  g_autoptr (NddrSample) a = fixture_sample (31, 17, 1);
+  g_autoptr (GError) error = NULL;
+  struct rlimit before, none;
+
+  fixture_write_sample (folder, "train", "a", a, FALSE);
+  g_autoptr (NddrDataset) dataset = open_folder (folder, "", &error);
+  g_assert_no_error (error);
+  nddr_dataset_set_skip (dataset, TRUE);
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  none = before;
+  none.rlim_cur = 0;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
+  g_autoptr (NddrSample) nothing = nddr_dataset_load_if_sound (dataset, 0, NDDR_LABELS_ALL, &error);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  g_assert_null (nothing);
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FAILED);
+  g_autoptr (NddrSample) there = nddr_dataset_load_if_sound (dataset, 0, NDDR_LABELS_ALL, NULL);
+  g_assert_nonnull (there);
+  fixture_remove (folder);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -555,5 +582,6 @@ main (int argc, char **argv)
   g_test_add_func ("/dataset/cache/more", test_cache_more);
   g_test_add_func ("/dataset/cache/full", test_cache_full);
   g_test_add_func ("/dataset/write-png", test_write_png);
+  g_test_add_func ("/dataset/no-descriptors", test_no_descriptors);
   return g_test_run ();
 }
