@@ -5,8 +5,10 @@
 #include <train/verb.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <nddr/nddr.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -87,9 +89,20 @@ print_error (const char *text)
   fflush (stderr);
 }
 
+/* Where the standard streams are closed, the first files that are opened would take their numbers, and what is printed. */
+static void
+hold_streams (void)
+{
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl (fd, F_GETFD) < 0 && open ("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) /* using them stays an error */
+      _exit (NDDR_EXIT_FAILED);
+}
+
 int
 main (int argc, char **argv)
 {
+  hold_streams ();
+  signal (SIGXFSZ, SIG_IGN); /* a file that may not grow is an error, which says so, and leaves nothing half written */
   setlocale (LC_ALL, "");
   g_set_printerr_handler (print_error);
   atexit (close_stdout);

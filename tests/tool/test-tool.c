@@ -738,6 +738,28 @@ test_no_file (void)
   expect_shell ("mkdir linked && : >linked/real && ln -s linked/real link && $NDDR export model.safetensors -o link && test -L link && test -s linked/real");
 }
 
+/* A file that may not grow is an error, and leaves none half written. */
+static void
+test_file_size (void)
+{
+  expect_shell ("(ulimit -f 8; $NDDR average model.safetensors model.safetensors -o large.safetensors 2>said); "
+      "test $? = 1 && grep -q 'large.safetensors: cannot be written: File too large' said && ! ls large.safetensors*");
+}
+
+/* Closed streams: what would be printed goes nowhere, into no file that is opened in their place. */
+static void
+test_closed_streams (void)
+{
+  static const char *const closed[] = { "2>&-", ">&- 2>&-", "<&- >&- 2>&-" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (closed); i++) {
+    g_autofree char *script = g_strdup_printf ("unset NDDR_VALIDATION; $NDDR train recipe.ini -o closed%u " SMALL "--set data.train=folder:holed,train "
+        "--set data.val=folder:holed,val --set model.tasks=normal --set model.fusion=none --set train.steps=6 %s; "
+        "grep -q '\"step\":6' closed%u/log.jsonl && ! grep -r -q 'is not a sound PNG' closed%u", i, closed[i], i, i);
+    expect_shell (script);
+  }
+}
+
 /* Ctrl-C: the step is finished, a checkpoint written, and the exit status says that nothing went wrong. */
 static void
 test_interrupt (void)
@@ -838,6 +860,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/train-says", test_train_says);
   g_test_add_func ("/tool/train-teacher", test_train_teacher);
   g_test_add_func ("/tool/no-file", test_no_file);
+  g_test_add_func ("/tool/file-size", test_file_size);
+  g_test_add_func ("/tool/closed-streams", test_closed_streams);
   g_test_add_func ("/tool/interrupt", test_interrupt);
   int status = g_test_run ();
   fixture_remove (folder);
