@@ -18,7 +18,7 @@ nddr_verb_report (int argc, char **argv)
   g_autofree char *path = NULL, *which = NULL, *data = NULL;
   const GOptionEntry entries[] = {
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &path, "The file to write; default: RUN/report.html", "FILE" },
-    { "data", 0, 0, G_OPTION_ARG_STRING, &data, "The data set to score on; default: the run's own for validation", "DATASET" },
+    { "data", 0, 0, G_OPTION_ARG_FILENAME, &data, "The data set to score on; default: the run's own for validation", "DATASET" },
     { "device", 0, 0, G_OPTION_ARG_STRING, &which, "Index or part of a name, as nddr devices lists them", "DEVICE" },
     { NULL },
   };

@@ -67,7 +67,7 @@ nddr_verb_train (int argc, char **argv)
   gboolean resume = FALSE;
   const GOptionEntry entries[] = {
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &run, "The run's folder: log, checkpoint, models (required)", "RUN" },
-    { "set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &sets, "Change one key of the configuration; may be repeated", "SECTION.KEY=VALUE" },
+    { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &sets, "Change one key of the configuration; may be repeated", "SECTION.KEY=VALUE" },
     { "init", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &inits,
         "Start from a model, once or for each task in order, or from a backbone's weights with torchvision's names", "MODEL" },
     { "resume", 0, 0, G_OPTION_ARG_NONE, &resume, "Go on from the run's checkpoint", NULL },
@@ -81,6 +81,9 @@ nddr_verb_train (int argc, char **argv)
     return NDDR_EXIT_USAGE;
   if (!run)
     return nddr_verb_misuse ("train", "-o RUN is missing: the folder that gets the run's log, checkpoint and models");
+  for (guint i = 0; sets && sets[i]; i++)
+    if (!g_utf8_validate (sets[i], -1, NULL))
+      return nddr_verb_misuse ("train", "a --set is no UTF-8 text, which configurations are: rename what it names");
   if (resume && inits)
     return nddr_verb_misuse ("train", "--resume and --init exclude each other: a run that goes on has its weights");
   g_autoptr (GError) error = NULL;

@@ -760,6 +760,16 @@ test_closed_streams (void)
   }
 }
 
+/* Names of other languages, wherever the locale knows no such letters. */
+static void
+test_names (void)
+{
+  expect_shell ("cp -r data \"$(printf 'r\\303\\266m')\" && LC_ALL=C $NDDR train recipe.ini -o umlaut " SMALL
+      "--set train.steps=1 --set \"data.train=folder:$(printf 'r\\303\\266m')\"");
+  expect_shell ("LC_ALL=C $NDDR train recipe.ini -o latin " SMALL "--set \"data.train=folder:$(printf 'r\\366m')\" 2>said; "
+      "test $? = 2 && grep -q 'a --set is no UTF-8 text' said");
+}
+
 /* Ctrl-C: the step is finished, a checkpoint written, and the exit status says that nothing went wrong. */
 static void
 test_interrupt (void)
@@ -862,6 +872,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/no-file", test_no_file);
   g_test_add_func ("/tool/file-size", test_file_size);
   g_test_add_func ("/tool/closed-streams", test_closed_streams);
+  g_test_add_func ("/tool/names", test_names);
   g_test_add_func ("/tool/interrupt", test_interrupt);
   int status = g_test_run ();
   fixture_remove (folder);
