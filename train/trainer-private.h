@@ -27,6 +27,7 @@ typedef struct
   char *recipe_text;
   gint64 step;                        /* done */
   gint64 saved;                       /* the checkpoint's */
+  gboolean model_saved;               /* by this process, with it */
   double best;                        /* NAN: none yet */
   int lock;                           /* the run's folder, locked; -1: it is not */
   double waited;                      /* seconds, by the last step, for its pictures */

@@ -105,6 +105,7 @@ save_checkpoint (NddrTrainer *t, GError **error)
   if (!nddr_checkpoint_save (path, t->learner, t->step, t->best, t->stale, t->recipe_text, t->start->config, error))
     return FALSE;
   t->saved = t->step;
+  t->model_saved = fine;
   if (!fine)
     g_propagate_error (error, g_steal_pointer (&problem));
   return fine;
@@ -338,8 +339,8 @@ run_steps (NddrTrainer *t, gboolean *finished, GError **error)
       return FALSE;
   }
   *finished = t->step >= t->recipe->steps || !is_patient (t);
-  g_autofree char *model = nddr_trainer_path (t, "model.safetensors"); /* which somebody may have taken away */
-  return save_all (t, t->saved == t->step && g_file_test (model, G_FILE_TEST_EXISTS), error);
+  g_autofree char *model = nddr_trainer_path (t, "model.safetensors"); /* which somebody may have taken away, or a run before could not write */
+  return save_all (t, t->saved == t->step && t->model_saved && g_file_test (model, G_FILE_TEST_EXISTS), error);
 }
 
 /* The run is complete without it: failing is no more than a warning. */

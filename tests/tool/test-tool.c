@@ -770,6 +770,14 @@ test_names (void)
       "test $? = 2 && grep -q 'a --set is no UTF-8 text' said");
 }
 
+/* A run that goes on makes up for a model that could not be written. */
+static void
+test_stale_model (void)
+{
+  expect_shell ("$NDDR train recipe.ini -o stale " SMALL "--set train.steps=2 && cp stale/model.safetensors good && cp model.safetensors stale/model.safetensors && "
+      "$NDDR train recipe.ini -o stale " SMALL "--set train.steps=2 --resume && cmp good stale/model.safetensors");
+}
+
 /* Ctrl-C: the step is finished, a checkpoint written, and the exit status says that nothing went wrong. */
 static void
 test_interrupt (void)
@@ -873,6 +881,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/file-size", test_file_size);
   g_test_add_func ("/tool/closed-streams", test_closed_streams);
   g_test_add_func ("/tool/names", test_names);
+  g_test_add_func ("/tool/stale-model", test_stale_model);
   g_test_add_func ("/tool/interrupt", test_interrupt);
   int status = g_test_run ();
   fixture_remove (folder);
