@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/loader.h"
+#include "train/threads.h"
 
 #include <string.h>
 
@@ -43,7 +44,8 @@ struct _NddrLoader
   guint *order;      /* of the samples in `order_epoch` */
   guint64 order_epoch;
 
-  GThreadPool *pool;
+  GThreadPool *pool;  /* NULL: there are no threads */
+  GError *no_threads; /* why */
   GMutex lock;
   GCond done;
   GQueue ahead;  /* of Batch: started, in order */
@@ -262,7 +264,7 @@ start_batch (NddrLoader *loader)
 static void
 start_batches (NddrLoader *loader)
 {
-  while (loader->ahead.length < loader->options.prefetch && loader->next < loader->n_batches)
+  while (loader->pool && loader->ahead.length < loader->options.prefetch && loader->next < loader->n_batches)
     start_batch (loader);
 }
 
@@ -303,8 +305,7 @@ nddr_loader_new (NddrDataset *dataset, const NddrLoaderOptions *options)
   loader->batches = g_ptr_array_new_with_free_func (batch_free);
   g_mutex_init (&loader->lock);
   g_cond_init (&loader->done);
-  /* Not exclusive: this cannot fail, where a thread cannot be had at once. */
-  loader->pool = g_thread_pool_new (do_job, loader, loader->options.threads, FALSE, NULL);
+  loader->pool = nddr_threads_new (do_job, loader, loader->options.threads, &loader->no_threads);
   start_batches (loader);
   return loader;
 }
@@ -314,7 +315,9 @@ nddr_loader_free (NddrLoader *loader)
 {
   if (!loader)
     return;
-  g_thread_pool_free (loader->pool, TRUE, TRUE);
+  if (loader->pool)
+    g_thread_pool_free (loader->pool, TRUE, TRUE);
+  g_clear_error (&loader->no_threads);
   g_queue_clear (&loader->ahead);
   g_queue_clear (&loader->spare);
   g_ptr_array_unref (loader->batches);
@@ -327,6 +330,10 @@ nddr_loader_free (NddrLoader *loader)
 NddrBatch *
 nddr_loader_next (NddrLoader *loader, GError **error)
 {
+  if (!loader->pool) {
+    g_propagate_error (error, g_error_copy (loader->no_threads));
+    return NULL;
+  }
   start_batches (loader);
   Batch *batch = g_queue_pop_head (&loader->ahead);
   if (!batch)

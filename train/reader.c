@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/reader.h>
+#include <train/threads.h>
 
 #define AHEAD 2 /* samples for each thread, in the making or waiting to be taken */
 
@@ -18,7 +19,8 @@ struct _NddrReader
   NddrDataset *dataset;
   NddrLabels labels;
   guint threads, next; /* sample to be started next */
-  GThreadPool *pool;
+  GThreadPool *pool;  /* NULL: there are no threads */
+  GError *no_threads; /* why */
   GMutex lock;
   GCond done;
   GQueue ahead; /* of Job, in order */
@@ -41,7 +43,7 @@ static void
 start_jobs (NddrReader *reader)
 {
   guint n = nddr_dataset_size (reader->dataset);
-  while (reader->next < n && reader->ahead.length < AHEAD * reader->threads) {
+  while (reader->pool && reader->next < n && reader->ahead.length < AHEAD * reader->threads) {
     Job *job = g_new0 (Job, 1);
     job->index = reader->next++;
     g_queue_push_tail (&reader->ahead, job);
@@ -67,8 +69,7 @@ nddr_reader_new (NddrDataset *dataset, NddrLabels labels, guint threads)
   reader->threads = threads ? threads : nddr_dataset_threads (dataset);
   g_mutex_init (&reader->lock);
   g_cond_init (&reader->done);
-  /* Not exclusive: this cannot fail, where a thread cannot be had at once. */
-  reader->pool = g_thread_pool_new (do_job, reader, reader->threads, FALSE, NULL);
+  reader->pool = nddr_threads_new (do_job, reader, reader->threads, &reader->no_threads);
   start_jobs (reader);
   return reader;
 }
@@ -78,7 +79,9 @@ nddr_reader_free (NddrReader *reader)
 {
   if (!reader)
     return;
-  g_thread_pool_free (reader->pool, FALSE, TRUE);
+  if (reader->pool)
+    g_thread_pool_free (reader->pool, FALSE, TRUE);
+  g_clear_error (&reader->no_threads);
   g_queue_clear_full (&reader->ahead, job_free);
   g_mutex_clear (&reader->lock);
   g_cond_clear (&reader->done);
@@ -91,6 +94,10 @@ nddr_reader_next (NddrReader *reader, guint *index, GError **error)
   Job *job;
   NddrSample *sample = NULL;
   gboolean left_out = TRUE;
+  if (!reader->pool) {
+    *index = 0;
+    g_propagate_error (error, g_error_copy (reader->no_threads));
+  }
   while (left_out && (job = g_queue_pop_head (&reader->ahead))) {
     g_mutex_lock (&reader->lock);
     while (!job->done)

@@ -5,6 +5,7 @@
 #include <train/progress.h>
 #include <train/source.h>
 #include <train/synth/synth.h>
+#include <train/threads.h>
 #include <train/verb.h>
 
 #include <nddr/error.h>
@@ -53,9 +54,11 @@ make_one (gpointer data, gpointer user_data)
 static gboolean
 make_all (Job *job, guint threads, GError **error)
 {
+  GThreadPool *pool = nddr_threads_new (make_one, job, threads, error);
+  if (!pool)
+    return FALSE;
   NddrProgress progress;
   nddr_progress_start (&progress, 0);
-  GThreadPool *pool = g_thread_pool_new (make_one, job, threads, FALSE, NULL);
   for (guint i = 0; i < job->count; i++)
     g_thread_pool_push (pool, GUINT_TO_POINTER (i + 1), NULL);
   g_mutex_lock (&job->lock);
@@ -110,7 +113,7 @@ nddr_verb_synth (int argc, char **argv)
     { "size", 0, 0, G_OPTION_ARG_STRING, &size, "Their size; default 320x240", "WxH" },
     { "seed", 0, 0, G_OPTION_ARG_INT64, &seed, "Which pictures: the same seed makes the same ones anywhere; default 1",
         "S" },
-    { "split", 0, 0, G_OPTION_ARG_STRING, &split, "The split to write; default train", "NAME" },
+    { "split", 0, 0, G_OPTION_ARG_FILENAME, &split, "The split to write; default train", "NAME" },
     { "walk", 0, 0, G_OPTION_ARG_NONE, &walk, "The frames of a walk through one room, in order", NULL },
     { "threads", 0, 0, G_OPTION_ARG_INT, &threads, "How many threads; default one for each processor", "N" },
     { NULL },

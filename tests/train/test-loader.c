@@ -3,6 +3,9 @@
  *   test-loader --bench DATASET CONFIG.ini [THREADS]   instead: the pictures that it makes in a second, as that configuration wants them
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -411,6 +414,54 @@ test_reader (void)
 
 /* ---- timing */
 
+static gint threads_left = -1; /* that can be started; negative: any number */
+
+/* What GLib starts threads by. */
+int
+pthread_create (pthread_t *thread, const pthread_attr_t *attributes, void *(*function) (void *), void *argument)
+{
+  int (*create) (pthread_t *, const pthread_attr_t *, void *(*) (void *), void *) = dlsym (RTLD_NEXT, __func__);
+
+  if (threads_left == 0)
+    return EAGAIN;
+  threads_left -= threads_left > 0;
+  return create (thread, attributes, function, argument);
+}
+
+/* Where the system gives fewer threads than were asked for, these do; where it gives none, that is an error. */
+static void
+test_no_threads (void)
+{
+  g_autoptr (NddrDataset) dataset = open_dataset ();
+  NddrLoaderOptions o = options (3);
+  guint index;
+
+  o.threads = 4;
+  for (int given = 0; given <= 2; given++) {
+    g_autoptr (GError) error = NULL, other = NULL;
+    g_autoptr (NddrLoader) loader = NULL;
+
+    g_thread_pool_stop_unused_threads (); /* pools before left some */
+    while (g_thread_pool_get_num_unused_threads () > 0)
+      g_usleep (1000);
+    threads_left = given;
+    loader = nddr_loader_new (dataset, &o);
+    NddrBatch *batch = nddr_loader_next (loader, &error);
+    threads_left = MAX (given, 0);
+    NddrReader *reader = nddr_reader_new (dataset, NDDR_LABELS_ALL, 4);
+    g_autoptr (NddrSample) sample = nddr_reader_next (reader, &index, &other);
+
+    g_assert_true ((batch != NULL) == (given > 0) && (sample != NULL) == (given > 0));
+    if (given == 0) {
+      g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FAILED);
+      g_assert_nonnull (strstr (error->message, "no thread can be started"));
+      g_assert_error (other, NDDR_ERROR, NDDR_ERROR_FAILED);
+    }
+    nddr_reader_free (reader);
+  }
+  threads_left = -1;
+}
+
 static double
 seconds (clockid_t clock)
 {
@@ -485,6 +536,7 @@ main (int argc, char **argv)
   g_test_add_func ("/loader/skipping", test_skipping);
   g_test_add_func ("/loader/all-broken", test_all_broken);
   g_test_add_func ("/loader/reader", test_reader);
+  g_test_add_func ("/loader/no-threads", test_no_threads);
   int status = g_test_run ();
   fixture_remove (folder);
   return status;
