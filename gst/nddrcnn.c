@@ -342,15 +342,17 @@ child_proxy_init (gpointer iface, gpointer data)
   child_proxy->get_children_count = get_children_count;
 }
 
-static void
+static gboolean
 start (GstNddrCnn *self)
 {
   gst_nddr_cnn_reset_stream (self);
   g_mutex_lock (&self->lock);
   gst_nddr_stats_reset (&self->stats);
   g_mutex_unlock (&self->lock);
-  gst_nddr_output_start (self);
+  if (!gst_nddr_output_start (self))
+    return FALSE;
   gst_nddr_swap_start (self);
+  return TRUE;
 }
 
 static void
@@ -378,7 +380,8 @@ gst_nddr_cnn_change_state (GstElement *element, GstStateChange transition)
       /* the model or the device may be another since */
       if (!gst_nddr_cnn_open (self))
         return GST_STATE_CHANGE_FAILURE;
-      start (self);
+      if (!start (self))
+        return GST_STATE_CHANGE_FAILURE;
       break;
     case GST_STATE_CHANGE_PAUSED_TO_READY:
       /* frees the streaming thread, which the pads' deactivation waits for */

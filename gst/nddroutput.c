@@ -351,14 +351,21 @@ reset_flow (GstNddrCnn *self)
     GST_NDDR_PAD (self->branches->pdata[i])->flow = GST_FLOW_OK;
 }
 
-void
+gboolean
 gst_nddr_output_start (GstNddrCnn *self)
 {
+  g_autoptr (GError) error = NULL;
+
   g_mutex_lock (&self->lock);
   self->flushing = self->stopping = self->broken = FALSE;
   reset_flow (self);
   g_mutex_unlock (&self->lock);
-  self->thread = g_thread_new ("nddrcnn", run, self);
+  self->thread = g_thread_try_new ("nddrcnn", run, self, &error);
+  if (self->thread)
+    return TRUE;
+  GST_ELEMENT_ERROR (self, CORE, THREAD, ("No thread can be started for the pictures: end other processes, or raise the limit of them."), ("%s", error->message));
+  gst_nddr_output_flush (self);
+  return FALSE;
 }
 
 void

@@ -11,7 +11,8 @@
 
 G_BEGIN_DECLS
 
-void gst_nddr_output_start (GstNddrCnn *self);
+/** FALSE where no thread can be had, after saying so on the bus. */
+gboolean gst_nddr_output_start (GstNddrCnn *self);
 
 /** Unblocks everybody, here and in the pads' buffer pools. */
 void gst_nddr_output_flush (GstNddrCnn *self);

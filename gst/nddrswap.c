@@ -174,16 +174,23 @@ void
 gst_nddr_swap_begin (GstNddrCnn *self)
 {
   g_autoptr (GstNddrSwap) unwanted = NULL;
+  g_autoptr (GError) error = NULL;
 
   g_mutex_lock (&self->lock);
   if (self->swaps) {
     self->swap_wanted++;
     unwanted = g_steal_pointer (&self->swap);
-    if (!self->swap_loading)
-      g_thread_unref (g_thread_new ("nddrcnn-model", load, gst_object_ref (self)));
-    self->swap_loading = TRUE;
+    if (!self->swap_loading) {
+      GThread *thread = g_thread_try_new ("nddrcnn-model", load, gst_object_ref (self), &error);
+      g_clear_pointer (&thread, g_thread_unref);
+    }
+    self->swap_loading = error == NULL;
   }
   g_mutex_unlock (&self->lock);
+  if (error) {
+    GST_ELEMENT_WARNING (self, CORE, THREAD, ("No thread can be started to load the model: set the property again."), ("%s", error->message));
+    gst_object_unref (self);
+  }
 }
 
 void

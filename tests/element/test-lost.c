@@ -1,11 +1,13 @@
-/* A device that is lost: whenever that is, going to READY opens another.
+/* A device that is lost: whenever that is, going to READY opens another.  And threads that cannot be had.
  *
- * The Vulkan functions below stand before the loader's, for the program exports them.
+ * The functions below stand before the libraries', for the program exports them.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fixture.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
 #include <vulkan/vulkan.h>
 
 static gint lost; /* until a device is made */
@@ -31,6 +33,17 @@ vkQueueSubmit (VkQueue queue, uint32_t n, const VkSubmitInfo *infos, VkFence fen
   PFN_vkQueueSubmit next = (PFN_vkQueueSubmit) in_loader ("vkQueueSubmit");
 
   return g_atomic_int_get (&lost) ? VK_ERROR_DEVICE_LOST : next (queue, n, infos, fence);
+}
+
+static gint no_threads; /* atomic */
+
+/* What GLib starts threads by. */
+int
+pthread_create (pthread_t *thread, const pthread_attr_t *attributes, void *(*function) (void *), void *argument)
+{
+  int (*next) (pthread_t *, const pthread_attr_t *, void *(*) (void *), void *) = dlsym (RTLD_NEXT, __func__);
+
+  return g_atomic_int_get (&no_threads) ? EAGAIN : next (thread, attributes, function, argument);
 }
 
 static void
@@ -80,11 +93,37 @@ test_between_frames (void)
   check_lost (FALSE);
 }
 
+static void
+test_no_thread (void)
+{
+  g_autoptr (GstElement) element = gst_object_ref_sink (fixture_element (NULL));
+  g_autoptr (GstBus) bus = gst_bus_new ();
+
+  gst_element_set_bus (element, bus);
+  g_assert_cmpint (gst_element_set_state (element, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
+  g_atomic_int_set (&no_threads, TRUE);
+  g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_FAILURE);
+  g_atomic_int_set (&no_threads, FALSE);
+  fixture_expect_error (bus, GST_CORE_ERROR, GST_CORE_ERROR_THREAD, "No thread can be started");
+
+  g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_SUCCESS);
+  g_atomic_int_set (&no_threads, TRUE);
+  g_object_set (element, "model", fixture_model (), NULL);
+  g_atomic_int_set (&no_threads, FALSE);
+  g_autoptr (GstMessage) warning = fixture_message (bus, GST_MESSAGE_WARNING);
+  g_autoptr (GError) error = NULL;
+  gst_message_parse_warning (warning, &error, NULL);
+  g_assert_error (error, GST_CORE_ERROR, GST_CORE_ERROR_THREAD);
+  gst_element_set_state (element, GST_STATE_NULL);
+  gst_element_set_bus (element, NULL);
+}
+
 int
 main (int argc, char **argv)
 {
   fixture_init (&argc, &argv);
   g_test_add_func ("/element/lost/in-a-frame", test_in_a_frame);
   g_test_add_func ("/element/lost/between-frames", test_between_frames);
+  g_test_add_func ("/element/lost/no-thread", test_no_thread);
   return fixture_run ();
 }
