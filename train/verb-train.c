@@ -10,8 +10,8 @@
 
 static volatile sig_atomic_t told_to_stop;
 
-/* The first signal ends the run after its step; the second ends the program.  mpirun hands on SIGUSR1; the other two it takes itself, and ends its ranks
- * at once. */
+/* The first signal ends the run after its step; the second ends the program.  mpirun hands on SIGUSR1; the others it takes itself, and ends its
+ * ranks at once. */
 static void
 on_signal (int number)
 {
@@ -19,14 +19,16 @@ on_signal (int number)
   signal (number, SIG_DFL);
 }
 
+/* SIGHUP: of a terminal or connection that is closed; whoever started this may have seen to it that it is ignored (nohup). */
 static void
 watch_signals (void)
 {
-  struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+  static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
+  struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, before;
   sigemptyset (&action.sa_mask);
-  sigaction (SIGINT, &action, NULL);
-  sigaction (SIGTERM, &action, NULL);
-  sigaction (SIGUSR1, &action, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    if (sigaction (numbers[i], NULL, &before) == 0 && (before.sa_handler != SIG_IGN || numbers[i] != SIGHUP))
+      sigaction (numbers[i], &action, NULL);
 }
 
 typedef struct

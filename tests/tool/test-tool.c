@@ -778,31 +778,39 @@ test_stale_model (void)
       "$NDDR train recipe.ini -o stale " SMALL "--set train.steps=2 --resume && cmp good stale/model.safetensors");
 }
 
-/* Ctrl-C: the step is finished, a checkpoint written, and the exit status says that nothing went wrong. */
 static void
-test_interrupt (void)
+heed_signals (gpointer data)
+{
+  signal (SIGHUP, SIG_DFL); /* which whoever runs the tests may ignore */
+}
+
+/* Ctrl-C, or a terminal that is closed: the step is finished, a checkpoint written, and the exit status says that nothing went wrong. */
+static void
+test_interrupt (gconstpointer number)
 {
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) words = NULL;
   g_autofree char *log = in_folder ("stopped/log.jsonl"), *checkpoint = in_folder ("stopped/checkpoint.safetensors"), *text = NULL;
+  char *stopped = in_folder ("stopped");
   g_shell_parse_argv ("nddr train recipe.ini -o stopped " SMALL "--set train.steps=100000", NULL, &words, &error);
   g_assert_no_error (error);
   g_free (words[0]);
   words[0] = g_strdup (tool);
   GPid pid;
   int status;
-  g_spawn_async (folder, words, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &pid, &error);
+  g_spawn_async (folder, words, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, heed_signals, NULL, &pid, &error);
   g_assert_no_error (error);
   while (!g_file_get_contents (log, &text, NULL, NULL) || !strstr (text, "{\"step\":2,")) {
     g_clear_pointer (&text, g_free);
     g_assert_cmpint (waitpid (pid, &status, WNOHANG), ==, 0); /* it is still there */
     g_usleep (10000);
   }
-  kill (pid, SIGINT);
+  kill (pid, GPOINTER_TO_INT (number));
   g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
   g_assert_true (WIFEXITED (status));
   g_assert_cmpint (WEXITSTATUS (status), ==, 0);
   g_assert_true (g_file_test (checkpoint, G_FILE_TEST_EXISTS));
+  fixture_remove (stopped);
 }
 
 /* ---- what the tests work on */
@@ -882,7 +890,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/closed-streams", test_closed_streams);
   g_test_add_func ("/tool/names", test_names);
   g_test_add_func ("/tool/stale-model", test_stale_model);
-  g_test_add_func ("/tool/interrupt", test_interrupt);
+  g_test_add_data_func ("/tool/interrupt", GINT_TO_POINTER (SIGINT), test_interrupt);
+  g_test_add_data_func ("/tool/interrupt/hangup", GINT_TO_POINTER (SIGHUP), test_interrupt);
   int status = g_test_run ();
   fixture_remove (folder);
   g_free (tool);
