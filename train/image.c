@@ -7,6 +7,7 @@
 #include "train/image.h"
 #include "train/orientation.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -379,8 +380,9 @@ nddr_image_write_png (const char *path, guint width, guint height, guint channel
     .stride = stride ? stride : (gsize) width * channels * bits / 8 };
   if (png_write_file (&writer))
     return nddr_whole_file_end (&whole, TRUE, error);
+  int number = ferror (whole.file) ? errno : 0; /* libpng says no more than that writing failed */
   nddr_whole_file_end (&whole, FALSE, NULL);
-  return nddr_fail (error, NDDR_ERROR_FILE, "%s: cannot be written: %s", path, writer.base.message);
+  return nddr_fail (error, NDDR_ERROR_FILE, "%s: cannot be written: %s", path, number ? g_strerror (number) : writer.base.message);
 }
 
 /* ---- encoding in memory */

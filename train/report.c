@@ -101,7 +101,9 @@ add_network_facts (GString *html, const NddrModel *model, gboolean has_run)
     if (config->tasks[t].kind == NDDR_TASK_SEGMENTATION)
       g_string_append_printf (tasks, " (%u classes)", config->tasks[t].n_classes);
   }
-  g_autofree char *width = config->width != 1 ? g_strdup_printf (" × %g", config->width) : g_strdup ("");
+  char number[G_ASCII_DTOSTR_BUF_SIZE];
+  g_ascii_formatd (number, sizeof number, "%g", config->width);
+  g_autofree char *width = config->width != 1 ? g_strdup_printf (" × %s", number) : g_strdup ("");
   g_autofree char *shape = g_strdup_printf ("%s%s, output stride %u, %s%s, %s heads", nddr_backbone_name (config->backbone), width,
       config->output_stride,
       config->n_tasks == 1 ? "one task" : nddr_fusion_name (config->fusion), config->shortcut ? " with shortcut" : "", nddr_head_name (config->head));
