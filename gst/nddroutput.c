@@ -363,7 +363,8 @@ gst_nddr_output_start (GstNddrCnn *self)
   self->thread = g_thread_try_new ("nddrcnn", run, self, &error);
   if (self->thread)
     return TRUE;
-  GST_ELEMENT_ERROR (self, CORE, THREAD, ("No thread can be started for the pictures: end other processes, or raise the limit of them."), ("%s", error->message));
+  GST_ELEMENT_ERROR (self, CORE, THREAD, ("No thread can be started for the pictures: end other processes, or raise the limit of them."),
+      ("%s", error->message));
   gst_nddr_output_flush (self);
   return FALSE;
 }

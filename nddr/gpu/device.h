@@ -49,8 +49,8 @@ struct _NddrDevice
 NddrDevice *nddr_device_open_again (const NddrDevice *device, GError **error);
 
 /**
- * (transfer none): the @i-th twin of @device, opened by the first who asks: the same driver's device once more, which works beside it.  It has pipelines of its own,
- * and no tuning; whoever uses it keeps @device.
+ * (transfer none): the @i-th twin of @device, opened by the first who asks: the same driver's device once more, which works beside it.  It has pipelines
+ * of its own, and no tuning; whoever uses it keeps @device.
  *
  * Only software drivers' devices have any, as many as max_twins: each runs its dispatches one after the other, and each of these waits for its
  * slowest thread.  A device that was lent has none.  Thread-safe.

@@ -776,7 +776,8 @@ test_names (void)
 static void
 test_stale_model (void)
 {
-  expect_shell ("$NDDR train recipe.ini -o stale " SMALL "--set train.steps=2 && cp stale/model.safetensors good && cp model.safetensors stale/model.safetensors && "
+  expect_shell ("$NDDR train recipe.ini -o stale " SMALL "--set train.steps=2 && cp stale/model.safetensors good && "
+      "cp model.safetensors stale/model.safetensors && "
       "$NDDR train recipe.ini -o stale " SMALL "--set train.steps=2 --resume && cmp good stale/model.safetensors");
 }
 
