@@ -428,7 +428,7 @@ pthread_create (pthread_t *thread, const pthread_attr_t *attributes, void *(*fun
   return create (thread, attributes, function, argument);
 }
 
-/* Where the system gives fewer threads than were asked for, these do; where it gives none, that is an error. */
+/* Where the system gives no threads, that is an error. */
 static void
 test_no_threads (void)
 {
@@ -437,17 +437,16 @@ test_no_threads (void)
   guint index;
 
   o.threads = 4;
-  for (int given = 0; given <= 2; given++) {
+  for (int given = 0; given <= 1; given++) { /* none, then as many as are asked for */
     g_autoptr (GError) error = NULL, other = NULL;
     g_autoptr (NddrLoader) loader = NULL;
 
     g_thread_pool_stop_unused_threads (); /* pools before left some */
     while (g_thread_pool_get_num_unused_threads () > 0)
       g_usleep (1000);
-    threads_left = given;
+    threads_left = -given;
     loader = nddr_loader_new (dataset, &o);
     NddrBatch *batch = nddr_loader_next (loader, &error);
-    threads_left = MAX (given, 0);
     NddrReader *reader = nddr_reader_new (dataset, NDDR_LABELS_ALL, 4);
     g_autoptr (NddrSample) sample = nddr_reader_next (reader, &index, &other);
 
