@@ -1,6 +1,8 @@
 /* Data sets: what is read is what was written, and whatever is wrong with a folder is said with the file's name.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -540,6 +542,32 @@ test_write_png (void)
   fixture_remove (folder);
 }
 
+/* A picture that cannot be written says why, and leaves nothing. */
+static void
+test_full_png (void)
+{
+  char *folder = fixture_folder ();
+  g_autofree char *path = g_build_filename (folder, "x.png", NULL);
+  g_autoptr (NddrSample) a = fixture_sample (60, 44, 1);
+  g_autoptr (GError) error = NULL;
+  struct rlimit before, little;
+  void (*handler) (int) = signal (SIGXFSZ, SIG_IGN);
+
+  g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &before), ==, 0);
+  little = before;
+  little.rlim_cur = 512;
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &little), ==, 0);
+  gboolean written = nddr_image_write_png (path, 60, 44, 3, 8, a->rgb, 0, &error);
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &before), ==, 0);
+  signal (SIGXFSZ, handler);
+  g_assert_false (written);
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FILE);
+  g_assert_nonnull (strstr (error->message, g_strerror (EFBIG)));
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  g_assert_null (g_dir_read_name (dir));
+  fixture_remove (folder);
+}
+
 /* Where the process may open no more files, the sample is not at fault, and not left out. */
 static void
 test_no_descriptors (void)
@@ -582,6 +610,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dataset/cache/more", test_cache_more);
   g_test_add_func ("/dataset/cache/full", test_cache_full);
   g_test_add_func ("/dataset/write-png", test_write_png);
+  g_test_add_func ("/dataset/full-png", test_full_png);
   g_test_add_func ("/dataset/no-descriptors", test_no_descriptors);
   return g_test_run ();
 }
