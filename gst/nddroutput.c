@@ -246,7 +246,7 @@ output_frame (GstNddrCnn *self, Item *item, guint flushes)
         GST_LOG_OBJECT (pad, "pushes %" GST_PTR_FORMAT, buffer);
         flow = gst_pad_push (GST_PAD (pad), buffer);
       }
-      if (!buffer && flow == GST_FLOW_FLUSHING)
+      if ((!buffer && flow == GST_FLOW_FLUSHING) || (flow == GST_FLOW_NOT_NEGOTIATED && gst_nddr_pad_was_unlinked (pad)))
         lose_picture (pad);
       else
         note_flow (self, pad, flow, flushes);

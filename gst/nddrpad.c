@@ -413,6 +413,15 @@ gst_nddr_pad_acquire (GstNddrPad *pad, GstBuffer **buffer)
   return *buffer ? GST_FLOW_OK : GST_FLOW_ERROR;
 }
 
+gboolean
+gst_nddr_pad_was_unlinked (GstNddrPad *pad)
+{
+  GST_OBJECT_LOCK (pad);
+  gboolean left = pad->left;
+  GST_OBJECT_UNLOCK (pad);
+  return left;
+}
+
 void
 gst_nddr_pad_set_flushing (GstNddrPad *pad, gboolean flushing)
 {

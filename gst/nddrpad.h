@@ -74,6 +74,8 @@ gboolean gst_nddr_pad_pass_caps (GstNddrPad *pad, GstCaps *caps, const GstVideoI
  * flight then gets a buffer of its own where the pool has none. */
 GstFlowReturn gst_nddr_pad_acquire (GstNddrPad *pad, GstBuffer **buffer);
 void gst_nddr_pad_set_flushing (GstNddrPad *pad, gboolean flushing);
+/** Whether it was unlinked since it agreed on what is in flight: who is linked now may want something else. */
+gboolean gst_nddr_pad_was_unlinked (GstNddrPad *pad);
 
 /** Whether it can acquire: there is a pool, and nobody has deactivated it; or it needs none, for it is the frame's own. */
 gboolean gst_nddr_pad_has_pool (GstNddrPad *pad);

@@ -395,6 +395,58 @@ test_padded_buffer (void)
   rig_free (plain);
 }
 
+static gint stop_pushing; /* atomic */
+
+/* Pushes frames until it is told to stop; the flow that ended it before. */
+static gpointer
+push_frames (gpointer rig)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  for (guint n = 0; !g_atomic_int_get (&stop_pushing) && (flow == GST_FLOW_OK || flow == GST_FLOW_NOT_LINKED); n++)
+    flow = rig_push (rig, rig_frame (n));
+  return GINT_TO_POINTER (flow == GST_FLOW_NOT_LINKED ? GST_FLOW_OK : flow);
+}
+
+/* A pad that is linked to somebody who wants other caps, while frames are in flight: these are lost, and the stream goes on. */
+static void
+test_relinked_otherwise (void)
+{
+  static const char *const views[] = { "raw", "map" };
+  static const char *const bins[] = { "capsfilter caps=video/x-raw,format=GRAY8 ! fakesink sync=false async=false",
+    "capsfilter caps=video/x-raw,format=RGBA ! fakesink sync=false async=false" };
+  Rig *rig = rig_new ("max-in-flight=4", "segmentation", "raw", NULL);
+  g_autoptr (GstPad) pad = gst_pad_get_peer (rig->out[0]->sinkpad);
+  GstElement *bin[2];
+  GstPad *sink[2];
+
+  for (int i = 0; i < 2; i++) {
+    bin[i] = gst_object_ref_sink (gst_parse_bin_from_description (bins[i], TRUE, NULL));
+    gst_element_set_state (bin[i], GST_STATE_PLAYING);
+    sink[i] = gst_element_get_static_pad (bin[i], "sink");
+  }
+  rig_set_caps (rig, RIG_CAPS);
+  gst_pad_unlink (pad, rig->out[0]->sinkpad);
+  gst_pad_link (pad, sink[0]);
+  GThread *thread = g_thread_new ("frames", push_frames, rig);
+  for (int i = 1; i <= 40; i++) {
+    g_usleep (20000);
+    gst_pad_unlink (pad, sink[(i - 1) % 2]);
+    gst_util_set_object_arg (G_OBJECT (pad), "view", views[i % 2]);
+    gst_pad_link (pad, sink[i % 2]);
+  }
+  g_atomic_int_set (&stop_pushing, TRUE);
+  g_assert_cmpint (GPOINTER_TO_INT (g_thread_join (thread)), ==, GST_FLOW_OK);
+  gst_pad_unlink (pad, sink[0]);
+  gst_pad_link (pad, rig->out[0]->sinkpad);
+  rig_free (rig);
+  for (int i = 0; i < 2; i++) {
+    gst_element_set_state (bin[i], GST_STATE_NULL);
+    gst_object_unref (sink[i]);
+    gst_object_unref (bin[i]);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -407,6 +459,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/buffers/empty-pool", test_empty_pool);
   g_test_add_func ("/element/buffers/unlinked-pool", test_unlinked_pool);
   g_test_add_func ("/element/buffers/relinked", test_relinked);
+  g_test_add_func ("/element/buffers/relinked/otherwise", test_relinked_otherwise);
   g_test_add_func ("/element/buffers/short-buffer", test_short_buffer);
   g_test_add_func ("/element/buffers/short-meta", test_short_meta);
   g_test_add_func ("/element/buffers/padded-buffer", test_padded_buffer);
