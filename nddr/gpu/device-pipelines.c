@@ -94,7 +94,7 @@ make_pipelines (NddrDevice *device, NddrPipeline **pipelines, guint n, GError **
 typedef struct
 {
   NddrPipeline *const *pipelines;
-  gboolean *ahead; /* for each: whether to compile it; then, whether it was */
+  gboolean *ahead; /* for each, before next: whether it was compiled; from there on: whether to compile it */
   guint n;
   gint next;       /* atomic */
 } Ahead;
@@ -111,16 +111,12 @@ compile_next (gpointer data)
 {
   AheadThread *thread = data;
   Ahead *work = thread->work;
-  gboolean can = TRUE;
+  g_autoptr (GError) error = NULL;
 
-  for (guint i; (i = g_atomic_int_add (&work->next, 1)) < work->n;) {
-    g_autoptr (GError) error = NULL;
-
-    if (!work->ahead[i])
-      continue;
-    work->ahead[i] = can && (can = nddr_compiler_compile (thread->compiler, work->pipelines[i], &error));
-    if (error)
-      g_debug ("%s was not compiled ahead, nor is what would follow it: %s", work->pipelines[i]->kernel->name, error->message);
+  for (guint i; !error && (i = g_atomic_int_add (&work->next, 1)) < work->n;) {
+    work->ahead[i] = work->ahead[i] && nddr_compiler_compile (thread->compiler, work->pipelines[i], &error);
+    if (error) /* the others go on without this one */
+      g_debug ("%s was not compiled ahead: %s", work->pipelines[i]->kernel->name, error->message);
   }
   return NULL;
 }
@@ -153,6 +149,8 @@ compile_ahead (NddrDevice *device, NddrPipeline *const *pipelines, guint n)
   run_side_by_side (compile_next, data, n_threads);
   for (guint i = 0; i < n_threads; i++)
     nddr_compiler_free (threads[i].compiler);
+  for (guint i = work.next; i < n; i++) /* where all of them failed */
+    ahead[i] = FALSE;
   nddr_compiler_record (device, pipelines, n, ahead);
 }
 
