@@ -3,6 +3,7 @@
 // Winograd convolution, third of three: A^T m A of each tile, bias, residual, activation.  A lane is a tile, four channels of it.
 // Grid: (channels / 4 of the output, blocks of 8 tiles, branches).
 #include "memory.glsl"
+#include "winograd_keep.glsl"
 
 layout (constant_id = 0) const bool RESIDUAL = false;
 
@@ -27,12 +28,6 @@ LOCAL_SIZE
   o (0, m0 + a + c) o (1, b + 2.0 * d) o (2, a + 4.0 * c) o (3, b + 8.0 * d + last) }
 #define COLUMN(j) { vec4 m0 = AT (0, j), m1 = AT (1, j), m2 = AT (2, j), m3 = AT (3, j), m4 = AT (4, j), m5 = AT (5, j); \
   TRANSFORM (m0, m1, m2, m3, m4, m5, KEEP##j) }
-#define KEEP0(i, e) t[i][0] = e;
-#define KEEP1(i, e) t[i][1] = e;
-#define KEEP2(i, e) t[i][2] = e;
-#define KEEP3(i, e) t[i][3] = e;
-#define KEEP4(i, e) t[i][4] = e;
-#define KEEP5(i, e) t[i][5] = e;
 #define SUM(j, e) r[j] = e + bias4;
 #define PLACE(i, j) (((image + top + dilation * (i)) * width + left + dilation * (j)) * quads + quad)
 #define INSIDE(i, j) top + dilation * (i) < height && left + dilation * (j) < width

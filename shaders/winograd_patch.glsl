@@ -2,6 +2,7 @@
 // rows and columns `dilation' apart.  Includers define FIRST: where a tile's rows and columns begin, in steps of them, by the output's.
 // Grid: (channels / 4, blocks of 8 tiles, branches).  Written, in texels: [branch][36][block][channels / 4][8 tiles].
 #include "memory.glsl"
+#include "winograd_keep.glsl"
 #include "ahead.glsl"
 
 LOAD_BUFFER (0, x)
@@ -21,12 +22,6 @@ LOCAL_SIZE
 #define COLUMN_AT(j) { int at = int (tile.y) + dilation * (j + FIRST); column[j] = uint (at) < uint (width) ? at * quads + quad : -0x40000000; }
 #define AT(i, j) LOAD (x, max (row[i] + column[j], 0)) // a negative sum is padding: texel 0 is zero
 
-#define KEEP0(i, e) t[i][0] = e;
-#define KEEP1(i, e) t[i][1] = e;
-#define KEEP2(i, e) t[i][2] = e;
-#define KEEP3(i, e) t[i][3] = e;
-#define KEEP4(i, e) t[i][4] = e;
-#define KEEP5(i, e) t[i][5] = e;
 #define PUT(j, e) STORE (patches, o, e) o += point;
 
 // Where this lane's tile is, and the two lines of each point that will be written, read four points at once.

@@ -4,6 +4,7 @@
 // dw is [branch][out][in][3][3].  A lane takes four channels in, and 8 channels out one after the other.
 // Grid: (channels out of a tile / 8, tiles, branches).
 #include "memory.glsl"
+#include "winograd_keep.glsl"
 
 layout (constant_id = 0) const int QUADS = 8;      // as in wgrad.comp
 layout (constant_id = 1) const bool WIDE = false;  // whether channels come in fours everywhere: then stores are of four floats
@@ -25,12 +26,6 @@ LOCAL_SIZE
 #define AT(i, j) LOAD (part, from + ((i) * 6 + (j)) * point)
 #define COLUMN(j) { vec4 m0 = AT (0, j), m1 = AT (1, j), m2 = AT (2, j), m3 = AT (3, j), m4 = AT (4, j), m5 = AT (5, j); \
   TRANSFORM (m0, m1, m2, m3, m4, m5, KEEP##j) }
-#define KEEP0(i, e) t[i][0] = e;
-#define KEEP1(i, e) t[i][1] = e;
-#define KEEP2(i, e) t[i][2] = e;
-#define KEEP3(i, e) t[i][3] = e;
-#define KEEP4(i, e) t[i][4] = e;
-#define KEEP5(i, e) t[i][5] = e;
 #define HOLD(j, e) w[row * 3 + j] = e;
 #define ROW(i) { const int row = i; TRANSFORM (t[i][0], t[i][1], t[i][2], t[i][3], t[i][4], t[i][5], HOLD) }
 #define PUT(e, m) if (count > m) { \

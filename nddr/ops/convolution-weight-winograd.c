@@ -16,12 +16,6 @@
 #define STEP_TILES 4
 #define SUM_TILES 1024 /* that one chain of additions takes: more would cost accuracy */
 
-static inline gint32
-branch_texels (const NddrTensor *t)
-{
-  return (gint32) nddr_tensor_branch_texels (t);
-}
-
 static NddrWeightTiling
 tiling_of (const NddrTensor *x, const NddrTensor *y)
 {
