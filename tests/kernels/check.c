@@ -53,6 +53,20 @@ check_random_seconds (void)
 }
 
 gboolean
+check_one_in (int n)
+{
+  return g_test_rand_int_range (0, n) == 0;
+}
+
+void
+check_shrink (int *const *sizes, int n)
+{
+  int *size = sizes[g_test_rand_int_range (0, n)];
+
+  *size = MAX (1, *size * 2 / 3);
+}
+
+gboolean
 check_benching (void)
 {
   return benching;

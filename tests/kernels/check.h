@@ -26,6 +26,9 @@ gboolean check_benching (void);
 /** For how many seconds --random=SECONDS asks each way to compute to be tried on shapes that are drawn; 0: it was not given.  GLib's --seed, which a test
  * prints, draws the same again. */
 double check_random_seconds (void);
+/** What drawn shapes are made of: TRUE once in @n times; and makes one of @n sizes two thirds of what it is, but at least 1. */
+gboolean check_one_in (int n);
+void check_shrink (int *const *sizes, int n);
 /** Whether the device can run @family (with @half): the GPU family runs on all, the software family on software drivers. */
 gboolean check_can (NddrFamily family, gboolean half);
 

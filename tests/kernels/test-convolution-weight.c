@@ -204,36 +204,30 @@ test_limits (void)
 
 #define MAX_MACS 20e6 /* of a row: the reference takes a second for some hundred million */
 
-static gboolean
-one_in (int n)
-{
-  return g_test_rand_int_range (0, n) == 0;
-}
-
 static int
 draw_channels (void)
 {
-  return g_test_rand_int_range (1, one_in (2) ? 40 : one_in (4) ? 600 : 150);
+  return g_test_rand_int_range (1, check_one_in (2) ? 40 : check_one_in (4) ? 600 : 150);
 }
 
 static Row
 draw_row (void)
 {
   Row row = { .batch = g_test_rand_int_range (1, 5), .height = g_test_rand_int_range (1, 60), .width = g_test_rand_int_range (1, 60),
-    .out = draw_channels (), .kernel = one_in (3) ? 1 : one_in (6) ? 5 : 3, .stride = one_in (4) ? 2 : 1,
-    .dilation = one_in (3) ? g_test_rand_int_range (1, 13) : 1, .branches = g_test_rand_int_range (1, 4), .bias = one_in (2) };
-  int n = one_in (3) ? g_test_rand_int_range (2, MAX_SOURCES + 1) : 1, in = 0;
+    .out = draw_channels (), .kernel = check_one_in (3) ? 1 : check_one_in (6) ? 5 : 3, .stride = check_one_in (4) ? 2 : 1,
+    .dilation = check_one_in (3) ? g_test_rand_int_range (1, 13) : 1, .branches = g_test_rand_int_range (1, 4), .bias = check_one_in (2) };
+  int n = check_one_in (3) ? g_test_rand_int_range (2, MAX_SOURCES + 1) : 1, in = 0;
 
-  row.shared = n > 1 && one_in (2);
+  row.shared = n > 1 && check_one_in (2);
   for (int i = 0; i < n; i++)
     in += row.in[i] = i > 0 && row.shared ? row.in[0] : draw_channels ();
   for (;;) {
     double macs = (double) row.branches * row.batch * row.height * row.width * row.out * in * row.kernel * row.kernel;
-    int *sizes[] = { &row.branches, &row.batch, &row.height, &row.width, &row.out }, *smaller = sizes[g_test_rand_int_range (0, G_N_ELEMENTS (sizes))];
+    int *const sizes[] = { &row.branches, &row.batch, &row.height, &row.width, &row.out };
 
     if (macs <= MAX_MACS)
       return row;
-    *smaller = MAX (1, *smaller * 2 / 3);
+    check_shrink (sizes, G_N_ELEMENTS (sizes));
   }
 }
 

@@ -417,23 +417,19 @@ test_algorithms (gconstpointer data)
 #define MAX_MACS 30e6  /* of a row: the reference takes a second for some hundred million */
 #define MAX_SUM 100000 /* taps and channels: llvmpipe ends a shader's loops after 65535 turns in all, of which GPUs' kernels take one for each two */
 
-static gboolean
-one_in (int n)
-{
-  return g_test_rand_int_range (0, n) == 0;
-}
-
 /* Mostly few channels, some near 512 and its multiples, where kernels change their ways. */
 static int
 draw_channels (void)
 {
-  return one_in (4) ? MAX (1, 512 * g_test_rand_int_range (1, 3) + g_test_rand_int_range (-4, 5) / 3 * 3) : g_test_rand_int_range (1, one_in (2) ? 40 : 200);
+  if (check_one_in (4))
+    return 512 * g_test_rand_int_range (1, 3) + g_test_rand_int_range (-4, 5) / 3 * 3;
+  return g_test_rand_int_range (1, check_one_in (2) ? 40 : 200);
 }
 
 static int
 draw_size (void)
 {
-  return one_in (5) ? g_test_rand_int_range (1, 4) : g_test_rand_int_range (1, one_in (3) ? 90 : 30);
+  return check_one_in (5) ? g_test_rand_int_range (1, 4) : g_test_rand_int_range (1, check_one_in (3) ? 90 : 30);
 }
 
 static Row
@@ -441,23 +437,23 @@ draw_row (void)
 {
   static const int kernels[] = { 1, 1, 3, 3, 3, 5, 7 };
   Row row = { .branches = g_test_rand_int_range (1, 5), .batch = g_test_rand_int_range (1, 4), .height = draw_size (), .width = draw_size (),
-    .out = draw_channels (), .kernel = kernels[g_test_rand_int_range (0, G_N_ELEMENTS (kernels))], .stride = one_in (4) ? 2 : 1,
-    .dilation = one_in (3) ? g_test_rand_int_range (1, 13) : 1 };
-  int n = one_in (3) ? g_test_rand_int_range (2, MAX_INPUTS) : 1, in = 0;
+    .out = draw_channels (), .kernel = kernels[g_test_rand_int_range (0, G_N_ELEMENTS (kernels))], .stride = check_one_in (4) ? 2 : 1,
+    .dilation = check_one_in (3) ? g_test_rand_int_range (1, 13) : 1 };
+  int n = check_one_in (3) ? g_test_rand_int_range (2, MAX_INPUTS) : 1, in = 0;
 
-  row.flags = (one_in (2) ? BIAS : 0) | (one_in (3) ? VIEWS : 0) | (one_in (4) ? RESIDUAL : one_in (4) ? IN_PLACE : 0) |
-              (one_in (3) ? RELU : one_in (4) ? RELU6 : 0) | (n > 1 && one_in (2) ? SHARED : 0);
+  row.flags = (check_one_in (2) ? BIAS : 0) | (check_one_in (3) ? VIEWS : 0) | (check_one_in (4) ? RESIDUAL : check_one_in (4) ? IN_PLACE : 0) |
+              (check_one_in (3) ? RELU : check_one_in (4) ? RELU6 : 0) | (n > 1 && check_one_in (2) ? SHARED : 0);
   for (int i = 0; i < n; i++)
     in += row.in[i] = i > 0 && row.flags & SHARED ? row.in[0] : draw_channels ();
   if (in * row.kernel * row.kernel > MAX_SUM)
     row.kernel = 1;
   for (;;) {
     double macs = (double) row.branches * row.batch * row.height * row.width * row.out * in * row.kernel * row.kernel;
-    int *sizes[] = { &row.branches, &row.batch, &row.height, &row.width, &row.out }, *smaller = sizes[g_test_rand_int_range (0, G_N_ELEMENTS (sizes))];
+    int *const sizes[] = { &row.branches, &row.batch, &row.height, &row.width, &row.out };
 
     if (macs <= MAX_MACS)
       return row;
-    *smaller = MAX (1, *smaller * 2 / 3);
+    check_shrink (sizes, G_N_ELEMENTS (sizes));
   }
 }
 
@@ -477,7 +473,7 @@ test_random (gconstpointer data)
     NddrAlgorithm algorithm;
     int n = 0;
 
-    test_row (&row, v, one_in (8), NULL);
+    test_row (&row, v, check_one_in (8), NULL);
     while (nddr_algorithm_nth (v->family == NDDR_FAMILY_SOFTWARE, v->half || v->mixed, n, &algorithm))
       n++;
     nddr_algorithm_nth (v->family == NDDR_FAMILY_SOFTWARE, v->half || v->mixed, g_test_rand_int_range (0, n), &algorithm);
