@@ -3,57 +3,14 @@
  *   test-tool NDDR SOURCES
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "../network/generator.h"
-#include "../train/fixture.h"
+#include "tool.h"
 
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 #include <math.h>
 #include <nddr/model.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <train/image.h>
-
-static char *tool;   /* its path */
-static char *sources; /* the project's */
-static char *folder; /* with model.safetensors, picture.png and a data set */
-
-/* Runs it in the folder with @line's words. Returns the exit status; *out and *err are what it said. */
-static int
-run (const char *line, char **out, char **err)
-{
-  g_autoptr (GError) error = NULL;
-  g_auto (GStrv) words = NULL;
-  g_autofree char *whole = g_strconcat ("nddr ", line, NULL);
-  int status;
-  g_shell_parse_argv (whole, NULL, &words, &error);
-  g_assert_no_error (error);
-  g_free (words[0]);
-  words[0] = g_strdup (tool);
-  g_spawn_sync (folder, words, NULL, G_SPAWN_DEFAULT, NULL, NULL, out, err, &status, &error);
-  g_assert_no_error (error);
-  g_assert_true (WIFEXITED (status));
-  return WEXITSTATUS (status);
-}
-
-/* Runs it; it must exit with @status and say @part: on standard output where it worked, else on standard error. */
-static void
-expect (const char *line, int status, const char *part)
-{
-  g_autofree char *out = NULL, *err = NULL;
-  int got = run (line, &out, &err);
-  if (got != status || !strstr (status ? err : out, part))
-    g_error ("nddr %s: status %d, wanted %d and \"%s\"; it said:\n%s%s", line, got, status, part, out, err);
-  if (status)
-    g_assert_cmpstr (out, ==, "");
-}
-
-static char *
-in_folder (const char *name)
-{
-  return g_build_filename (folder, name, NULL);
-}
 
 static const char *const verbs[] = { "devices", "infer", "train", "eval", "report", "compare", "average", "synth", "import", "export", "info", "bench" };
 
@@ -156,26 +113,6 @@ test_completion (void)
   expect_completion ("nddr infer m --precision =", "[auto][fp32][fp16]");
   expect_completion ("nddr info m --plan s", "[software]");
   g_assert_cmpint (g_unlink (blank), ==, 0);
-}
-
-/* A result that cannot be written is a failure, whatever was computed. */
-static void
-test_full_disk (void)
-{
-  static const char *const lines[] = { "devices", "info model.safetensors", "eval model.safetensors folder:data --json", "--help",
-    "train --help" };
-  for (guint i = 0; i < G_N_ELEMENTS (lines); i++) {
-    g_autofree char *line = g_strdup_printf ("/bin/sh -c '\"%s\" %s > /dev/full'", tool, lines[i]), *err = NULL;
-    g_autoptr (GError) error = NULL;
-    int status;
-    g_auto (GStrv) words = NULL;
-    g_shell_parse_argv (line, NULL, &words, &error);
-    g_assert_no_error (error);
-    g_spawn_sync (folder, words, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, &err, &status, &error);
-    g_assert_no_error (error);
-    if (!WIFEXITED (status) || WEXITSTATUS (status) != 1 || !strstr (err, "No space left"))
-      g_error ("nddr %s > /dev/full: status %d; it said: %s", lines[i], status, err);
-  }
 }
 
 static void
@@ -523,8 +460,6 @@ test_tune (void)
     g_unsetenv ("NDDR_CACHE");
 }
 
-#define SMALL "--set model.width=0.0625 --set model.head_width=0.015625 --set model.input=48x40 --set data.crop=48x40 --set train.batch=1 "
-
 static void
 test_train (void)
 {
@@ -582,13 +517,7 @@ test_train_says (void)
 {
   static const char *const parts[] = { "holed/train/image/1.png is not a sound PNG", "[data] train: skipped, 1 of 3 samples so far",
     "activations are computed again in the backward pass, in ", "ended after step 2: in the last 1 validations loss did not get better than " };
-  g_autofree char *data = fixture_path (folder, "holed"), *torn = fixture_path (data, "train/image/1.png"), *out = NULL, *err = NULL;
-  for (guint i = 0; i < 4; i++) {
-    g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
-    g_autofree char *name = g_strdup_printf ("%u", i);
-    fixture_write_sample (data, i < 3 ? "train" : "val", name, sample, FALSE);
-  }
-  fixture_write (torn, "\x89PNG\r\n\x1a\n", 8); /* cut short */
+  g_autofree char *out = NULL, *err = NULL;
   int status = run ("train recipe.ini -o says " SMALL "--set data.train=folder:holed,train --set data.val=folder:holed,val --set model.tasks=normal "
       "--set model.fusion=none --set train.steps=9 --set train.lr=1e-30 --set train.bn_momentum=0 --set train.val_every=1 --set train.patience=1 "
       "--set train.activation_checkpointing=on", &out, &err);
@@ -715,162 +644,13 @@ test_export (void)
   g_assert_cmpmem (before, bytes_before, after, bytes_after);
 }
 
-/* Runs a shell's @script in the folder, where $NDDR is the tool; it must end well. */
-static void
-expect_shell (const char *script)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char *whole = g_strdup_printf ("set -u; NDDR='%s'\n%s", tool, script), *out = NULL, *err = NULL;
-  const char *words[] = { "/bin/sh", "-c", whole, NULL };
-  int status;
-  g_spawn_sync (folder, (char **) words, NULL, G_SPAWN_DEFAULT, NULL, NULL, &out, &err, &status, &error);
-  g_assert_no_error (error);
-  if (status)
-    g_error ("%s: status %d; it said:\n%s%s", script, status, out, err);
-}
-
-/* What is there and no file stays, and links lead where they did. */
-static void
-test_no_file (void)
-{
-  expect_shell ("mkfifo pipe; ! $NDDR export model.safetensors -o pipe 2>said && test -p pipe && grep -q 'pipe: is not a file that can be replaced' said");
-  expect_shell ("! $NDDR average model.safetensors model.safetensors -o pipe && ! $NDDR eval model.safetensors folder:data --report pipe && test -p pipe");
-  expect_shell ("mkdir linked && : >linked/real && ln -s linked/real link && $NDDR export model.safetensors -o link && test -L link && test -s linked/real");
-}
-
-/* A file that may not grow is an error, and leaves none half written. */
-static void
-test_file_size (void)
-{
-  expect_shell ("(ulimit -f 8; $NDDR average model.safetensors model.safetensors -o large.safetensors 2>said); "
-      "test $? = 1 && grep -q 'large.safetensors: cannot be written: File too large' said && ! ls large.safetensors*");
-}
-
-/* Closed streams: what would be printed goes nowhere, into no file that is opened in their place. */
-static void
-test_closed_streams (void)
-{
-  static const char *const closed[] = { "2>&-", ">&- 2>&-", "<&- >&- 2>&-" };
-
-  for (guint i = 0; i < G_N_ELEMENTS (closed); i++) {
-    g_autofree char *script = g_strdup_printf ("unset NDDR_VALIDATION; $NDDR train recipe.ini -o closed%u " SMALL "--set data.train=folder:holed,train "
-        "--set data.val=folder:holed,val --set model.tasks=normal --set model.fusion=none --set train.steps=6 %s; "
-        "grep -q '\"step\":6' closed%u/log.jsonl && ! grep -r -q 'is not a sound PNG' closed%u", i, closed[i], i, i);
-    expect_shell (script);
-  }
-}
-
-/* Names of other languages, wherever the locale knows no such letters. */
-static void
-test_names (void)
-{
-  expect_shell ("cp -r data \"$(printf 'r\\303\\266m')\" && LC_ALL=C $NDDR train recipe.ini -o umlaut " SMALL
-      "--set train.steps=1 --set \"data.train=folder:$(printf 'r\\303\\266m')\"");
-  expect_shell ("LC_ALL=C $NDDR train recipe.ini -o latin " SMALL "--set \"data.train=folder:$(printf 'r\\366m')\" 2>said; "
-      "test $? = 2 && grep -q 'a --set is no UTF-8 text' said");
-}
-
-/* A run that goes on makes up for a model that could not be written. */
-static void
-test_stale_model (void)
-{
-  expect_shell ("$NDDR train recipe.ini -o stale " SMALL "--set train.steps=2 && cp stale/model.safetensors good && "
-      "cp model.safetensors stale/model.safetensors && "
-      "$NDDR train recipe.ini -o stale " SMALL "--set train.steps=2 --resume && cmp good stale/model.safetensors");
-}
-
-static void
-heed_signals (gpointer data)
-{
-  signal (SIGHUP, SIG_DFL); /* which whoever runs the tests may ignore */
-}
-
-/* Ctrl-C, or a terminal that is closed: the step is finished, a checkpoint written, and the exit status says that nothing went wrong. */
-static void
-test_interrupt (gconstpointer number)
-{
-  g_autoptr (GError) error = NULL;
-  g_auto (GStrv) words = NULL;
-  g_autofree char *log = in_folder ("stopped/log.jsonl"), *checkpoint = in_folder ("stopped/checkpoint.safetensors"), *text = NULL;
-  char *stopped = in_folder ("stopped");
-  g_shell_parse_argv ("nddr train recipe.ini -o stopped " SMALL "--set train.steps=100000", NULL, &words, &error);
-  g_assert_no_error (error);
-  g_free (words[0]);
-  words[0] = g_strdup (tool);
-  GPid pid;
-  int status;
-  g_spawn_async (folder, words, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, heed_signals, NULL, &pid, &error);
-  g_assert_no_error (error);
-  while (!g_file_get_contents (log, &text, NULL, NULL) || !strstr (text, "{\"step\":2,")) {
-    g_clear_pointer (&text, g_free);
-    g_assert_cmpint (waitpid (pid, &status, WNOHANG), ==, 0); /* it is still there */
-    g_usleep (10000);
-  }
-  kill (pid, GPOINTER_TO_INT (number));
-  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
-  g_assert_true (WIFEXITED (status));
-  g_assert_cmpint (WEXITSTATUS (status), ==, 0);
-  g_assert_true (g_file_test (checkpoint, G_FILE_TEST_EXISTS));
-  fixture_remove (stopped);
-}
-
-/* ---- what the tests work on */
-
-static void
-make_model (void)
-{
-  static const char *json = "{\"backbone\":\"mobilenet_v2\",\"width\":0.25,\"head_width\":0.03125,\"fusion\":\"nddr\",\"shortcut\":true,"
-                            "\"output_stride\":16,\"tasks\":[{\"name\":\"segmentation\",\"kind\":\"segmentation\",\"classes\":["
-                            "{\"name\":\"wall\",\"color\":\"#102030\"},{\"name\":\"floor\",\"color\":\"#f0e0d0\"},{\"name\":\"other\",\"color\":\"#800080\"}]},"
-                            "{\"name\":\"normal\",\"kind\":\"normal\"}],"
-                            "\"input\":{\"width\":64,\"height\":48,\"mean\":[0.5,0.5,0.5],\"std\":[0.5,0.5,0.5]}}";
-  g_autoptr (GError) error = NULL;
-  NddrConfig *config = nddr_config_parse (json, &error);
-  g_assert_no_error (error);
-  g_autoptr (NddrModel) model = nddr_model_new (config, generate_model (config, TRUNK_NORM, FALSE), &error);
-  g_assert_no_error (error);
-  g_autofree char *path = in_folder ("model.safetensors");
-  nddr_model_save (model, path, NDDR_STORE_F32, &error);
-  g_assert_no_error (error);
-}
-
-static void
-make_folder (void)
-{
-  static const char recipe[] = "[data]\ntrain = folder:data,train\nval = folder:data,val\n[train]\nlr = 0.00001\nval_every = 0\n";
-  static const char broken[] = "[data]\ntrane = folder:data,train\n";
-  folder = fixture_folder ();
-  make_model ();
-  g_autofree char *data = fixture_path (folder, "data"), *picture = in_folder ("picture.png"), *ini = in_folder ("recipe.ini");
-  g_autofree char *wrong = in_folder ("broken.ini");
-  for (guint i = 0; i < 4; i++) {
-    g_autoptr (NddrSample) sample = fixture_sample (60, 44, i);
-    g_autofree char *name = g_strdup_printf ("%u", i);
-    for (guint p = 0; p < 60 * 44; p++)
-      sample->segmentation[p] = sample->segmentation[p] == 255 ? 255 : sample->segmentation[p] % 3;
-    fixture_write_sample (data, i < 2 ? "train" : "val", name, sample, FALSE);
-    if (i == 0)
-      fixture_write_png (picture, 60, 44, 3, 8, sample->rgb);
-  }
-  static const char classes[] = "wall #102030\nfloor #f0e0d0\nother #800080\n";
-  g_autofree char *classes_path = fixture_path (data, "classes.txt");
-  fixture_write (classes_path, classes, strlen (classes));
-  fixture_write (ini, recipe, strlen (recipe));
-  fixture_write (wrong, broken, strlen (broken));
-}
-
 int
 main (int argc, char **argv)
 {
-  g_test_init (&argc, &argv, NULL);
-  g_assert_cmpint (argc, ==, 3);
-  tool = g_canonicalize_filename (argv[1], NULL);
-  sources = g_canonicalize_filename (argv[2], NULL);
-  make_folder ();
+  tool_init (&argc, &argv);
   g_test_add_func ("/tool/help", test_help);
   g_test_add_func ("/tool/documents", test_documents);
   g_test_add_func ("/tool/completion", test_completion);
-  g_test_add_func ("/tool/full-disk", test_full_disk);
   g_test_add_func ("/tool/devices", test_devices);
   g_test_add_func ("/tool/info", test_info);
   g_test_add_func ("/tool/infer", test_infer);
@@ -886,16 +666,5 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/many-tasks", test_many_tasks);
   g_test_add_func ("/tool/train-says", test_train_says);
   g_test_add_func ("/tool/train-teacher", test_train_teacher);
-  g_test_add_func ("/tool/no-file", test_no_file);
-  g_test_add_func ("/tool/file-size", test_file_size);
-  g_test_add_func ("/tool/closed-streams", test_closed_streams);
-  g_test_add_func ("/tool/names", test_names);
-  g_test_add_func ("/tool/stale-model", test_stale_model);
-  g_test_add_data_func ("/tool/interrupt", GINT_TO_POINTER (SIGINT), test_interrupt);
-  g_test_add_data_func ("/tool/interrupt/hangup", GINT_TO_POINTER (SIGHUP), test_interrupt);
-  int status = g_test_run ();
-  fixture_remove (folder);
-  g_free (tool);
-  g_free (sources);
-  return status;
+  return tool_run_tests ();
 }
