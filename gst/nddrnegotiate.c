@@ -92,7 +92,7 @@ why_not_agreed (GstNddrCnn *self, GstNddrPad *pad)
   g_mutex_unlock (&self->lock);
   if (flushing)
     return GST_FLOW_FLUSHING;
-  if (released || !peer)
+  if (released || !peer || gst_nddr_pad_was_unlinked (pad))
     return FLOW_AGAIN;
   return GST_PAD_IS_FLUSHING (GST_PAD (pad)) || GST_PAD_IS_FLUSHING (peer) ? GST_FLOW_FLUSHING : GST_FLOW_OK;
 }
@@ -110,6 +110,7 @@ negotiate_pad (GstNddrCnn *self, GstNddrPad *pad)
   if (pad->disagrees && !pad->renegotiate)
     return GST_FLOW_NOT_NEGOTIATED; /* as was said */
   pad->renegotiate = pad->disagrees = FALSE;
+  gst_nddr_pad_note_peer (pad);
   gboolean agreed = pad->task ? gst_nddr_pad_negotiate (pad, &self->info, &error) : gst_nddr_pad_pass_caps (pad, self->caps, &self->info, &error);
   if (!agreed) {
     GstFlowReturn flow = why_not_agreed (self, pad);

@@ -122,7 +122,7 @@ gst_nddr_pad_unlinked (GstPad *object, GstPad *peer)
   GstBufferPool *pool = NULL;
 
   GST_OBJECT_LOCK (pad);
-  if (pad->pool && pad->pool_peer == peer) { /* else it is linked to another by now */
+  if (pad->agreed_peer == peer) { /* else it is linked to another by now */
     pad->left = TRUE;
     pool = pad->waiting ? g_steal_pointer (&pad->pool) : NULL;
   }
@@ -229,15 +229,13 @@ gst_nddr_pad_view_caps (GstNddrPad *pad)
   return gst_nddr_view_caps (view, has_kind ? &kind : NULL);
 }
 
-/* Takes @pool, agreed on with @peer, as the one that gst_nddr_pad_acquire() uses; both may be NULL. */
+/* Takes @pool as the one that gst_nddr_pad_acquire() uses; NULL: none. */
 static void
-take_pool (GstNddrPad *pad, GstBufferPool *pool, gconstpointer peer)
+take_pool (GstNddrPad *pad, GstBufferPool *pool)
 {
   GST_OBJECT_LOCK (pad);
   GstBufferPool *old = pad->pool;
   pad->pool = pool;
-  pad->pool_peer = peer;
-  pad->left = FALSE;
   GST_OBJECT_UNLOCK (pad);
 
   /* peers may offer the same one again */
@@ -272,7 +270,6 @@ configure_pool (GstBufferPool *pool, GstCaps *caps, guint size, guint min, guint
 static gboolean
 negotiate_pool (GstNddrPad *pad, GstCaps *caps)
 {
-  g_autoptr (GstPad) peer = gst_pad_get_peer (GST_PAD (pad));
   GstQuery *query = gst_query_new_allocation (caps, TRUE);
   GstBufferPool *pool = NULL;
   GstAllocator *allocator = NULL;
@@ -307,11 +304,29 @@ negotiate_pool (GstNddrPad *pad, GstCaps *caps)
         && gst_buffer_pool_set_active (pool, TRUE);
   }
   if (ok)
-    take_pool (pad, g_steal_pointer (&pool), peer);
+    take_pool (pad, g_steal_pointer (&pool));
   gst_clear_object (&pool);
   gst_clear_object (&allocator);
   gst_query_unref (query);
   return ok;
+}
+
+void
+gst_nddr_pad_note_peer (GstNddrPad *pad)
+{
+  GST_OBJECT_LOCK (pad);
+  pad->agreed_peer = GST_PAD_PEER (pad);
+  pad->left = pad->agreed_peer == NULL;
+  GST_OBJECT_UNLOCK (pad);
+}
+
+gboolean
+gst_nddr_pad_was_unlinked (GstNddrPad *pad)
+{
+  GST_OBJECT_LOCK (pad);
+  gboolean left = pad->left;
+  GST_OBJECT_UNLOCK (pad);
+  return left;
 }
 
 gboolean
@@ -413,15 +428,6 @@ gst_nddr_pad_acquire (GstNddrPad *pad, GstBuffer **buffer)
   return *buffer ? GST_FLOW_OK : GST_FLOW_ERROR;
 }
 
-gboolean
-gst_nddr_pad_was_unlinked (GstNddrPad *pad)
-{
-  GST_OBJECT_LOCK (pad);
-  gboolean left = pad->left;
-  GST_OBJECT_UNLOCK (pad);
-  return left;
-}
-
 void
 gst_nddr_pad_set_flushing (GstNddrPad *pad, gboolean flushing)
 {
@@ -445,7 +451,7 @@ gst_nddr_pad_has_anothers_pool (GstNddrPad *pad)
   g_autoptr (GstPad) peer = gst_pad_get_peer (GST_PAD (pad));
 
   GST_OBJECT_LOCK (pad);
-  gboolean anothers = pad->pool && pad->pool_peer != peer;
+  gboolean anothers = pad->pool && pad->agreed_peer != peer;
   GST_OBJECT_UNLOCK (pad);
   return anothers;
 }
@@ -453,7 +459,10 @@ gst_nddr_pad_has_anothers_pool (GstNddrPad *pad)
 void
 gst_nddr_pad_drop_pool (GstNddrPad *pad)
 {
-  take_pool (pad, NULL, NULL);
+  GST_OBJECT_LOCK (pad);
+  pad->left = FALSE; /* what is in flight gets nothing any more */
+  GST_OBJECT_UNLOCK (pad);
+  take_pool (pad, NULL);
 }
 
 void

@@ -29,9 +29,9 @@ struct _GstNddrPad
   GstClockTime earliest; /* QoS: frames that end before this running time come too late */
   double proportion;
   GstBufferPool *pool;
-  gconstpointer pool_peer; /* whom it was agreed on with: to compare with alone */
-  gboolean left;           /* that peer was unlinked: nobody waits for its buffers */
-  gboolean waiting;        /* somebody does, or may */
+  gconstpointer agreed_peer; /* whom what is in force was agreed on with: to compare with alone */
+  gboolean left;             /* that peer was unlinked since: nobody waits for its buffers */
+  gboolean waiting;          /* somebody does, or may */
 
   /* the streaming thread, while nothing is in flight; then anybody may read */
   GstVideoInfo info;
@@ -63,6 +63,11 @@ void gst_nddr_pad_log (GstNddrPad *pad);
 /** (transfer full): the formats of the current view. */
 GstCaps *gst_nddr_pad_view_caps (GstNddrPad *pad);
 
+/** Before it agrees on anything: from now on it is known whether this peer leaves. */
+void gst_nddr_pad_note_peer (GstNddrPad *pad);
+/** Whether that peer was unlinked since: who is linked now, if anybody, may want something else. */
+gboolean gst_nddr_pad_was_unlinked (GstNddrPad *pad);
+
 /** Agrees with the peer on a format for pictures of an input like @input, sends the caps and gets a
  * buffer pool.  FALSE with @why set: what the pad makes, what the peer takes. */
 gboolean gst_nddr_pad_negotiate (GstNddrPad *pad, const GstVideoInfo *input, GError **why);
@@ -74,8 +79,6 @@ gboolean gst_nddr_pad_pass_caps (GstNddrPad *pad, GstCaps *caps, const GstVideoI
  * flight then gets a buffer of its own where the pool has none. */
 GstFlowReturn gst_nddr_pad_acquire (GstNddrPad *pad, GstBuffer **buffer);
 void gst_nddr_pad_set_flushing (GstNddrPad *pad, gboolean flushing);
-/** Whether it was unlinked since it agreed on what is in flight: who is linked now may want something else. */
-gboolean gst_nddr_pad_was_unlinked (GstNddrPad *pad);
 
 /** Whether it can acquire: there is a pool, and nobody has deactivated it; or it needs none, for it is the frame's own. */
 gboolean gst_nddr_pad_has_pool (GstNddrPad *pad);

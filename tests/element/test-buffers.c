@@ -429,8 +429,8 @@ test_relinked_otherwise (void)
   gst_pad_unlink (pad, rig->out[0]->sinkpad);
   gst_pad_link (pad, sink[0]);
   GThread *thread = g_thread_new ("frames", push_frames, rig);
-  for (int i = 1; i <= 40; i++) {
-    g_usleep (20000);
+  for (int i = 1; i <= 200; i++) {
+    g_usleep (1000 + i * 677 % 8000); /* now between frames, now while it is agreed on what they are to be */
     gst_pad_unlink (pad, sink[(i - 1) % 2]);
     gst_util_set_object_arg (G_OBJECT (pad), "view", views[i % 2]);
     gst_pad_link (pad, sink[i % 2]);
