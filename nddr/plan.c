@@ -194,6 +194,13 @@ nddr_step_read (NddrStep *step, int binding, NddrTensor *tensor)
 }
 
 void
+nddr_step_read_ahead (NddrStep *step, int binding, NddrTensor *tensor)
+{
+  bind (step, binding, tensor, TRUE, FALSE);
+  step->bindings[binding].ahead = TRUE;
+}
+
+void
 nddr_step_write (NddrStep *step, int binding, NddrTensor *tensor)
 {
   bind (step, binding, tensor, FALSE, TRUE);

@@ -97,6 +97,7 @@ typedef struct
   NddrTensor *tensor; /* NULL: unused binding */
   gboolean write, read;
   gboolean partial;      /* written in part: the rest must stay as it is, which is what it is read for */
+  gboolean ahead;        /* read so that it is in the cache when it is written: nothing depends on what it holds */
   gsize offset, range; /* bytes within the tensor; range 0: to its end.  Storage bindings alone: a texel
                         * binding always views the whole space, and the kernel adds the tensor's base */
 } NddrBinding;
@@ -169,6 +170,7 @@ NddrStep *nddr_plan_step (NddrPlan *plan, NddrKernelId kernel, guint32 gx, guint
 /** Bindings in the shader's order (binding = 0, 1, …). @tensor may be NULL for one the shader never touches: then
  * any buffer is bound. */
 void nddr_step_read (NddrStep *step, int binding, NddrTensor *tensor);
+void nddr_step_read_ahead (NddrStep *step, int binding, NddrTensor *tensor); /* what another binding writes: see ahead.glsl */
 void nddr_step_write (NddrStep *step, int binding, NddrTensor *tensor);
 void nddr_step_update (NddrStep *step, int binding, NddrTensor *tensor); /* reads and writes */
 void nddr_step_write_part (NddrStep *step, int binding, NddrTensor *tensor); /* what else is in it stays */

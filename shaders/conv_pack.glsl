@@ -17,7 +17,10 @@ layout (push_constant) uniform Push
   int quads, quads_per_group;          // columns / 4, rounded up
   int block;                           // rows in one, a multiple of 8
   int packed_start, packed_branch, packed_block; // texels
-  int packed_point;                    // winograd_pack: from one of the 36 points to the next
+  // winograd_pack:
+  int packed_point;                    // from one of the 36 points to the next, texels
+  int packed_base;                     // of what is bound, in its space, texels
+  uint zero;                           // 0, which the compiler must not know
 };
 LOCAL_SIZE
 

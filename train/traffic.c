@@ -86,7 +86,7 @@ find_inner (GHashTable *uses, const NddrStep *step, int layer)
       use->maker = layer;
   }
   for (int b = 0; b < NDDR_STEP_MAX_BINDINGS; b++)
-    if (step->bindings[b].tensor && step->bindings[b].read) {
+    if (step->bindings[b].tensor && step->bindings[b].read && !step->bindings[b].ahead) {
       Use *use = go_back (uses, step->bindings[b].tensor, layer);
 
       use->reader = use->reader == NOBODY || use->reader == layer ? layer : OTHERS;
@@ -144,7 +144,7 @@ count (GHashTable *uses, const NddrStep *step, int layer, guint inner)
   for (int b = 0; b < NDDR_STEP_MAX_BINDINGS; b++) {
     const NddrBinding *binding = &step->bindings[b];
 
-    if (binding->tensor && binding->read && !binding->partial)
+    if (binding->tensor && binding->read && !binding->partial && !binding->ahead)
       bytes += count_read (uses, binding->tensor, layer);
   }
   for (int b = 0; b < NDDR_STEP_MAX_BINDINGS; b++) {

@@ -73,7 +73,12 @@ pack_branches (NddrPlan *plan, const NddrPack *p, int first, int branches)
   nddr_step_push_i (step, p->to_start + (gint32) ((gsize) first * p->to_branch - low));
   nddr_step_push_i (step, p->to_branch);
   nddr_step_push_i (step, p->to_block);
+  if (p->kernel != NDDR_KERNEL_WINOGRAD_PACK)
+    return;
+  nddr_step_read_ahead (step, 2, p->to);
   nddr_step_push_i (step, p->to_point);
+  nddr_step_push_base (step, p->to, (gint32) low);
+  nddr_step_push_i (step, 0);
 }
 
 void

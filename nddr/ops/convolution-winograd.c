@@ -88,7 +88,7 @@ nddr_winograd_pays (const NddrProduct *p)
   /* processor cycles, roughly: sums, transforms and their stores, two more dispatches, the weights' own transform; direct: sums, stores */
   double in = x->channels, out = y->channels, pixels = (double) y->batch * y->height * y->width;
   double tiles = (blocks + octets - 1) / octets * octets * LANES;
-  double winograd = 4.7 * tiles * in * out + 190 * tiles * in + 155 * tiles * out + 4e5 / p->branches + (p->repacked ? 200 * in * out : 0);
+  double winograd = 4.7 * tiles * in * out + 190 * tiles * in + 155 * tiles * out + 4e5 / p->branches + (p->repacked ? 100 * in * out : 0);
   double direct = pixels * in * out * reach (&p->y, y->height) + 6 * pixels * out;
   return winograd < 0.9 * direct;
 }

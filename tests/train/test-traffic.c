@@ -146,6 +146,20 @@ test_parts (void)
   expect (plan, 1, want, G_N_ELEMENTS (want));
 }
 
+/* What is read ahead of being written is written alone. */
+static void
+test_ahead (void)
+{
+  static const gsize want[] = { 2 * MAP, 2 * MAP, 2 * MAP };
+  g_autoptr (NddrPlan) plan = nddr_plan_new (&nddr_traits_gpu);
+  NddrTensor *x = map (plan), *y = map (plan), *z = map (plan);
+  step (plan, "a", x, NULL, y);
+  step (plan, "b", x, y, y);
+  step (plan, "c", y, NULL, z);
+  ((NddrStep *) plan->steps->pdata[1])->bindings[2].ahead = TRUE;
+  expect (plan, 1, want, G_N_ELEMENTS (want));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -157,5 +171,6 @@ main (int argc, char **argv)
   g_test_add_func ("/traffic/in-place", test_in_place);
   g_test_add_func ("/traffic/two-writers", test_two_writers);
   g_test_add_func ("/traffic/parts", test_parts);
+  g_test_add_func ("/traffic/ahead", test_ahead);
   return g_test_run ();
 }
