@@ -9,7 +9,8 @@
 // no float takes part in much more than a thousand additions.  Result, in floats: [z][split][tile][shared pair][lane][2][4]:
 // the four channels of the lane's quad for one shared channel, then for the next.
 //
-// Pixels and taps outside read texel 0 of the arena, which is zero.
+// Pixels and taps outside read texel 0 of the arena, which is zero.  CUT leaves out the rows of dy from which none of a workgroup's taps reaches x: with
+// large dilations those are most.
 #extension GL_GOOGLE_include_directive : require
 #include "memory.glsl"
 
@@ -17,6 +18,7 @@ layout (constant_id = 0) const int QUADS = 8;      // of the shared side in a ti
 layout (constant_id = 1) const bool SWAP = false;  // kernel 1 alone
 layout (constant_id = 2) const bool PLAIN = false; // kernel 1, stride 1: pixel p of x goes with pixel p of dy
 layout (constant_id = 3) const bool TILES = false; // PLAIN, of Winograd's transforms: [block of 8 pixels][quad][8]
+layout (constant_id = 4) const bool CUT = false;   // not where PLAIN
 
 LOAD_BUFFER (0, x)
 LOAD_BUFFER (1, dy)
@@ -38,14 +40,15 @@ layout (push_constant) uniform Push {
 };
 LOCAL_SIZE
 
-// pixel q of dy, and the pixel of x under the invocation's tap that goes with it: 0 where there is none
+// pixel q of those rows of dy, and the pixel of x under the invocation's tap that goes with it: 0 where there is none
 #define TILE_AT(q, quads) (((q) >> 3) * (quads) * 8 + ((q) & 7))
-#define DY_AT(q) (TILES ? dy_start + TILE_AT (q, yq) : dy_start + (q) * yq)
+#define IMAGE_OF(q) int ((float (q) + 0.5) * image_inv)
+#define DY_AT(q) (TILES ? dy_start + TILE_AT (q, yq) : CUT ? dy_start + ((q) + IMAGE_OF (q) * left_out) * yq : dy_start + (q) * yq)
 #define X_AT(q, address) int address; { \
     address = TILES ? x_start + TILE_AT (q, xq) : x_start + (q) * xq; \
     if (!PLAIN) { \
-      int n = int ((float (q) + 0.5) * image_inv), r = (q) - n * image_pixels, row = int ((float (r) + 0.5) * row_inv); \
-      int v = row * across + tap_row, u = (r - row * row_pixels) * across + tap_column; \
+      int n = IMAGE_OF (q), r = (q) - n * image_pixels, row = int ((float (r) + 0.5) * row_inv); \
+      int v = (CUT ? row + first_row : row) * across + tap_row, u = (r - row * row_pixels) * across + tap_column; \
       address = uint (v) < uint (h) && uint (u) < uint (w) ? x_start + ((n * h + v) * w + u) * xq : 0; \
     } \
   }
@@ -110,7 +113,22 @@ main ()
   /* in registers: pushed values are loads each time */
   int xq = x_quads, yq = dy_quads, pixel_count = pixels, image_pixels = dy_pixels, row_pixels = dy_width, h = height, w = width, across = stride;
   float image_inv = inv_dy_pixels, row_inv = inv_dy_width;
-  int second = lane >> 2, step_count = steps, round_count = rounds, p = split * steps * rounds * 4, round = 0;
+  int second = lane >> 2, step_count = steps, round_count = rounds, first_row = 0, left_out = 0, round = 0;
+  if (CUT) {
+    int dy_rows = image_pixels / row_pixels, images = pixel_count / image_pixels, last_tap = kernel * kernel - 1;
+    int upper = min (lane_tile * 8 / xq, last_tap) / kernel * dilation - padding, lower = min ((lane_tile * 8 + 7) / xq, last_tap) / kernel * dilation - padding;
+    int end = min (dy_rows, (max (h - upper, 0) + across - 1) / across);
+    first_row = min ((max (-lower, 0) + across - 1) / across, dy_rows);
+    int rows = max (end - first_row, 0);
+    left_out = (dy_rows - rows) * row_pixels;
+    dy_start += first_row * row_pixels * yq;
+    image_pixels = rows * row_pixels;
+    image_inv = 1.0 / float (max (image_pixels, 1));
+    pixel_count = images * image_pixels;
+    int share = int (gl_NumWorkGroups.y) * round_count * 4;
+    step_count = max ((pixel_count + share - 1) / share, 1);
+  }
+  int p = split * step_count * round_count * 4;
   int o = ((z * int (gl_NumWorkGroups.y) + split) * tiles + tile) * QUADS * 16 + lane;
   float s[4][32];
   do {

@@ -10,6 +10,7 @@
 #define MIN_GROUPS 256    /* that keep two to eight cores evenly busy */
 #define MIN_PIXELS 64     /* of a split, or storing its sums costs more than making them */
 #define MAX_PIXELS 250000 /* of a split: llvmpipe ends a shader's loops after 65535 turns in all, and says nothing */
+#define CUT_REACH 0.9     /* leaving rows out costs a tenth where kernels are thin */
 
 static inline gint32
 branch_texels (const NddrTensor *t)
@@ -44,6 +45,20 @@ nddr_weight_tiling (int x_quads, int dy_quads, int taps, gboolean may_swap)
   return best;
 }
 
+double
+nddr_weight_reach (const NddrConvolution *op)
+{
+  int height = op->inputs[0].tensor->height, rows = op->output.tensor->height, reached = 0;
+
+  for (int tap = 0; tap < op->kernel; tap++) {
+    int offset = (tap - op->kernel / 2) * op->dilation;
+    int first = divide_up (MAX (-offset, 0), op->stride), end = divide_up (MAX (height - offset, 0), op->stride);
+    reached += MAX (MIN (end, rows) - first, 0);
+  }
+  double reach = (double) reached / (op->kernel * rows);
+  return reach < CUT_REACH ? reach : 1;
+}
+
 void
 nddr_weight_product (NddrPlan *plan, const NddrWeightProduct *p)
 {
@@ -60,6 +75,7 @@ nddr_weight_product (NddrPlan *plan, const NddrWeightProduct *p)
   nddr_step_spec (step, p->tiling.swap);
   nddr_step_spec (step, kernel == 1 && stride == 1);
   nddr_step_spec (step, op == NULL);
+  nddr_step_spec (step, op && nddr_weight_reach (op) < 1);
   nddr_step_push_i (step, p->x_quads);
   nddr_step_push_i (step, p->dy_quads);
   nddr_step_push_i (step, p->pixels);

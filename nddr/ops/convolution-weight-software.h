@@ -33,6 +33,10 @@ typedef struct
 
 void nddr_weight_product (NddrPlan *plan, const NddrWeightProduct *product);
 
+/** The share of the output's rows, 0 to 1, that go through the product: where taps of a dilated kernel reach the input from few, the others are
+ * left out. */
+double nddr_weight_reach (const NddrConvolution *op);
+
 /* convolution-weight-winograd.c: 3x3 of stride 1, by a quarter of the multiplications */
 
 /** Whether it can make the gradient to @op's weights, and is expected to be faster. */

@@ -65,7 +65,7 @@ nddr_winograd_weight_pays (const NddrPlan *plan, const NddrConvolution *op)
       return FALSE;
     /* processor cycles, roughly: products, transforms, sums */
     winograd += 6.1 * tiles * in * out + tiles * (190 * in + 175 * out) + 70 * in * out + 6e5 / op->branches;
-    direct += 1.53 * pixels * in * out + 20 * in * out;
+    direct += 1.53 * pixels * nddr_weight_reach (op) * in * out + 20 * in * out;
   }
   return winograd < 0.9 * direct;
 }

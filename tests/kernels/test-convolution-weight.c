@@ -37,6 +37,8 @@ static const Row rows[] = {
   { 1, 13, 12, { 8 }, 24, 3, 1, 6, 2, FALSE, TRUE },
   { 1, 9, 8, { 12 }, 20, 3, 2, 2, 1, FALSE, TRUE },
   { 1, 10, 9, { 4 }, 8, 5, 3, 1, 1, FALSE, TRUE },
+  { 3, 27, 20, { 33 }, 40, 3, 2, 8, 2, FALSE, TRUE },  /* taps that reach few rows, of several pictures */
+  { 2, 19, 64, { 5 }, 12, 5, 2, 4, 2, FALSE, FALSE },  /* of which a tile has several */
   { 2, 6, 5, { 8, 41 }, 40, 1, 1, 1, 2, FALSE, TRUE }, /* a shortcut's */
   { 1, 6, 5, { 3, 8, 40 }, 16, 3, 1, 1, 2, FALSE, FALSE },
   { 2, 5, 6, { 40, 40 }, 40, 1, 1, 1, 2, TRUE, TRUE },
@@ -65,6 +67,7 @@ static const Row bench_rows[] = {
   { 8, 192, 256, { 3 }, 32, 3, 2, 1, 1, FALSE, FALSE },
   { 2, 161, 161, { 64 }, 64, 3, 1, 1, 1, FALSE, TRUE },
   { 2, 21, 21, { 128 }, 128, 3, 1, 2, 2, FALSE, TRUE },
+  { 2, 21, 21, { 128 }, 256, 3, 1, 12, 2, FALSE, TRUE },
   { 2, 41, 41, { 64 }, 64, 3, 1, 1, 2, FALSE, TRUE },
   { 2, 81, 81, { 32 }, 32, 3, 1, 1, 2, FALSE, TRUE },
   { 2, 81, 81, { 16 }, 32, 3, 1, 1, 2, FALSE, TRUE },
