@@ -122,6 +122,18 @@ fixture_expect_error (GstBus *bus, GQuark domain, int code, const char *text)
   g_assert_nonnull (strstr (error->message, text));
 }
 
+gboolean
+fixture_same_bytes (GstBuffer *a, GstBuffer *b)
+{
+  GstMapInfo x, y;
+
+  g_assert_true (gst_buffer_map (a, &x, GST_MAP_READ) && gst_buffer_map (b, &y, GST_MAP_READ));
+  gboolean same = x.size == y.size && memcmp (x.data, y.data, x.size) == 0;
+  gst_buffer_unmap (a, &x);
+  gst_buffer_unmap (b, &y);
+  return same;
+}
+
 GstBuffer *
 fixture_frame (const GstVideoInfo *info, guint32 seed, int padding)
 {

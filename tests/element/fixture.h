@@ -43,6 +43,8 @@ void fixture_expect_error (GstBus *bus, GQuark domain, int code, const char *tex
 /** A frame of random bytes, the same for the same @seed; with @padding bytes more a line than needed, and as many lines
  * between planes, told by a GstVideoMeta; -1: as the caps imply. */
 GstBuffer *fixture_frame (const GstVideoInfo *info, guint32 seed, int padding);
+/** Whether they hold the same. */
+gboolean fixture_same_bytes (GstBuffer *a, GstBuffer *b);
 
 /** An element in PLAYING with a pad for each pair of a task and a view, NULL-terminated; nothing was pushed yet. */
 Rig *rig_new (const char *properties, ...) G_GNUC_NULL_TERMINATED;

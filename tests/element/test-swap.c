@@ -66,18 +66,6 @@ wait_for (Rig *rig, guint n, const char *path)
   g_error ("%s never ran", path);
 }
 
-static gboolean
-same_bytes (GstBuffer *a, GstBuffer *b)
-{
-  GstMapInfo x, y;
-
-  g_assert_true (gst_buffer_map (a, &x, GST_MAP_READ) && gst_buffer_map (b, &y, GST_MAP_READ));
-  gboolean same = x.size == y.size && memcmp (x.data, y.data, x.size) == 0;
-  gst_buffer_unmap (a, &x);
-  gst_buffer_unmap (b, &y);
-  return same;
-}
-
 /* Frame @n in a pipeline that never had another model than @path. */
 static GstBuffer *
 alone (const char *path, guint n)
@@ -125,10 +113,10 @@ test_takes_over (void)
   Rig *rig = rig_new (NULL, "segmentation", "overlay", "normal", "raw", NULL);
   g_autoptr (GstBuffer) mine = alone (fixture_model (), 0), others = alone (other, 0);
 
-  g_assert_false (same_bytes (mine, others));
+  g_assert_false (fixture_same_bytes (mine, others));
   rig_set_caps (rig, RIG_CAPS);
   GstBuffer *before = show (rig, 0, 0);
-  g_assert_true (same_bytes (before, mine));
+  g_assert_true (fixture_same_bytes (before, mine));
   gst_buffer_unref (before);
   g_object_set (rig->element, "model", other, NULL);
   guint n = wait_for (rig, 1, other);
@@ -139,14 +127,14 @@ test_takes_over (void)
   g_assert_cmpuint (get_stat (rig, "frames"), ==, n);
   for (guint i = 0; i < 3; i++) {
     g_autoptr (GstBuffer) after = show (rig, n + i, 0), want = alone (other, n + i);
-    g_assert_true (same_bytes (after, want));
+    g_assert_true (fixture_same_bytes (after, want));
   }
   /* and back */
   g_object_set (rig->element, "model", fixture_model (), NULL);
   n = wait_for (rig, n + 3, fixture_model ());
   GstBuffer *again = show (rig, n, 0);
   g_autoptr (GstBuffer) want = alone (fixture_model (), n);
-  g_assert_true (same_bytes (again, want));
+  g_assert_true (fixture_same_bytes (again, want));
   gst_buffer_unref (again);
   g_autoptr (GstMessage) said = gst_bus_pop_filtered (rig->bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR);
   g_assert_null (said);
