@@ -63,6 +63,7 @@ enum
 {
   PROP_MODEL = 1,
   PROP_DEVICE,
+  PROP_INPUT,
   PROP_PRECISION,
   PROP_INTERVAL,
   PROP_MAX_IN_FLIGHT,
@@ -123,12 +124,27 @@ warn_if_streaming (GstNddrCnn *self, const char *property)
     GST_WARNING_OBJECT (self, "property %s is used from the next time in READY on", property);
 }
 
+/* FALSE: it is no size, which frames that flow are not stopped for.  Before them, what opens the element says so. */
+static gboolean
+may_set_input (GstNddrCnn *self, const char *input)
+{
+  g_autoptr (GError) error = NULL;
+  guint width, height;
+
+  if (GST_STATE (self) <= GST_STATE_READY || gst_nddr_parse_input (input, &width, &height, &error))
+    return TRUE;
+  gst_nddr_cnn_post (self, GST_MESSAGE_WARNING, error, "change the network's input, and go on as before");
+  return FALSE;
+}
+
 static void
 gst_nddr_cnn_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstNddrCnn *self = GST_NDDR_CNN (object);
   GstNddrSettings *settings = &self->settings;
 
+  if (id == PROP_INPUT && !may_set_input (self, g_value_get_string (value)))
+    return;
   GST_OBJECT_LOCK (self);
   switch (id) {
     case PROP_MODEL:
@@ -138,6 +154,11 @@ gst_nddr_cnn_set_property (GObject *object, guint id, const GValue *value, GPara
     case PROP_DEVICE:
       g_free (settings->device);
       settings->device = g_value_dup_string (value);
+      break;
+    case PROP_INPUT:
+      g_free (settings->input);
+      settings->input = g_value_dup_string (value);
+      self->settings_changed = TRUE;
       break;
     case PROP_PRECISION:
       settings->precision = g_value_get_enum (value);
@@ -193,6 +214,9 @@ gst_nddr_cnn_get_property (GObject *object, guint id, GValue *value, GParamSpec 
       break;
     case PROP_DEVICE:
       g_value_set_string (value, settings->device);
+      break;
+    case PROP_INPUT:
+      g_value_set_string (value, settings->input);
       break;
     case PROP_PRECISION:
       g_value_set_enum (value, settings->precision);
@@ -465,6 +489,7 @@ gst_nddr_cnn_finalize (GObject *object)
   g_cond_clear (&self->cond);
   g_free (self->settings.model);
   g_free (self->settings.device);
+  g_free (self->settings.input);
   G_OBJECT_CLASS (gst_nddr_cnn_parent_class)->finalize (object);
 }
 
@@ -501,6 +526,20 @@ install_properties (GObjectClass *object_class)
           "Vulkan device: auto (NDDR_DEVICE, else discrete, integrated, virtual, CPU, in this order), an index as "
           "nddr devices lists them, or a part of its name",
           DEFAULT_DEVICE, flags | GST_PARAM_MUTABLE_READY));
+  /**
+   * GstNddrCnn:input:
+   *
+   * The size that frames are brought to for the network, as `320x240`, each from 32 to 16384.  By default, and where it is empty, the size
+   * that the model was made for: a larger one often sees more and takes longer in proportion, a smaller one is faster.  Set while playing,
+   * it holds from the next frame on, which waits until the network is made anew; what is no size changes nothing then, and a warning is
+   * posted.
+   *
+   * Since: 0.2
+   */
+  g_object_class_install_property (object_class, PROP_INPUT,
+      g_param_spec_string ("input", "Input",
+          "Size that frames are brought to for the network, as 320x240 (default: the model's own); larger ones see more, smaller ones are faster",
+          NULL, flags | GST_PARAM_MUTABLE_PLAYING));
   /**
    * GstNddrCnn:precision:
    *

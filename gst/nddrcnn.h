@@ -27,6 +27,7 @@ typedef struct
   NddrSession *session;
   GStrv tasks;
   guint slots;
+  guint width, height; /* of the network's input; 0: the model's */
   NddrPrecision precision;
 } GstNddrSession;
 
@@ -49,6 +50,7 @@ typedef struct
 {
   char *model;  /* NULL: the default one */
   char *device;
+  char *input; /* NULL: the model's */
   NddrPrecision precision;
   guint interval;
   guint max_in_flight;

@@ -30,7 +30,7 @@ static const ErrorRow error_rows[] = {
   { NDDR_ERROR_UNSUPPORTED, gst_library_error_quark, GST_LIBRARY_ERROR_INIT,
       "Set the property device to another one that nddr devices lists as usable." },
   { NDDR_ERROR_NO_MEMORY, gst_resource_error_quark, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
-      "Use a smaller model or picture, precision=fp16, or a lower max-in-flight." },
+      "Use a smaller model, input or picture, precision=fp16, or a lower max-in-flight." },
   { NDDR_ERROR_DEVICE_LOST, gst_resource_error_quark, GST_RESOURCE_ERROR_FAILED,
       "Going to READY and back to PLAYING opens the device anew; the kernel's log may say why it was lost." },
 };
@@ -266,20 +266,41 @@ wanted_tasks (NddrModel *model, GPtrArray *pads)
   return tasks;
 }
 
+gboolean
+gst_nddr_parse_input (const char *text, guint *width, guint *height, GError **error)
+{
+  g_auto (GStrv) parts = g_strsplit (text ? text : "", "x", 2);
+  guint64 sizes[2] = { 0 };
+
+  for (int i = 0; i < 2 && parts[0]; i++)
+    if (!parts[i] || !g_ascii_string_to_unsigned (parts[i], 10, 32, 16384, &sizes[i], NULL)) {
+      g_set_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT,
+          "input=%s is no size: expected WIDTHxHEIGHT, each from 32 to 16384, as in input=320x240; empty is the model's own", text);
+      return FALSE;
+    }
+  *width = sizes[0];
+  *height = sizes[1];
+  return TRUE;
+}
+
 /* What the settings ask of a session for @tasks, which it takes; not made yet. */
-static GstNddrSession
-wanted_session (GstNddrCnn *self, GStrv tasks)
+static gboolean
+set_wanted (GstNddrCnn *self, GStrv tasks, GstNddrSession *wanted, GError **error)
 {
   GST_OBJECT_LOCK (self);
-  GstNddrSession wanted = { .tasks = tasks, .slots = self->settings.max_in_flight, .precision = self->settings.precision };
+  *wanted = (GstNddrSession){ .tasks = tasks, .slots = self->settings.max_in_flight, .precision = self->settings.precision };
+  gboolean valid = gst_nddr_parse_input (self->settings.input, &wanted->width, &wanted->height, error);
   GST_OBJECT_UNLOCK (self);
-  return wanted;
+  if (!valid)
+    gst_nddr_session_clear (wanted);
+  return valid;
 }
 
 static gboolean
 make (GstNddrCnn *self, NddrModel *model, GstNddrSession *session, GError **error)
 {
-  NddrSessionOptions options = { .precision = session->precision, .tasks = (const char *const *) session->tasks, .slots = session->slots };
+  NddrSessionOptions options = { .precision = session->precision, .width = session->width, .height = session->height,
+    .tasks = (const char *const *) session->tasks, .slots = session->slots };
   gint64 start = g_get_monotonic_time ();
 
   session->session = nddr_session_new (self->device, model, &options, error);
@@ -288,7 +309,10 @@ make (GstNddrCnn *self, NddrModel *model, GstNddrSession *session, GError **erro
     return FALSE;
   }
   g_autofree char *names = g_strjoinv (", ", session->tasks);
-  GST_INFO_OBJECT (self, "ready for %s with %u frames in flight after %" G_GINT64_FORMAT " ms", names, session->slots,
+  guint width = session->width, height = session->height;
+  if (!width)
+    nddr_model_get_input_size (model, &width, &height);
+  GST_INFO_OBJECT (self, "ready for %s at %ux%u with %u frames in flight after %" G_GINT64_FORMAT " ms", names, width, height, session->slots,
       (g_get_monotonic_time () - start) / 1000);
   return TRUE;
 }
@@ -298,8 +322,7 @@ gst_nddr_cnn_make_session (GstNddrCnn *self, NddrModel *model, GPtrArray *pads, 
 {
   g_autoptr (GPtrArray) likely = likely_pads (pads);
 
-  *session = wanted_session (self, wanted_tasks (model, likely));
-  return make (self, model, session, error);
+  return set_wanted (self, wanted_tasks (model, likely), session, error) && make (self, model, session, error);
 }
 
 gboolean
@@ -308,9 +331,11 @@ gst_nddr_cnn_ensure_session (GstNddrCnn *self, GPtrArray *pads, GError **error)
   GST_OBJECT_LOCK (self);
   self->settings_changed = FALSE;
   GST_OBJECT_UNLOCK (self);
-  GstNddrSession wanted = wanted_session (self, wanted_tasks (self->model, pads)), *has = &self->session;
+  GstNddrSession wanted, *has = &self->session;
 
-  if (has->session && wanted.slots == has->slots && wanted.precision == has->precision
+  if (!set_wanted (self, wanted_tasks (self->model, pads), &wanted, error))
+    return FALSE;
+  if (has->session && wanted.slots == has->slots && wanted.precision == has->precision && wanted.width == has->width && wanted.height == has->height
       && g_strv_equal ((const char *const *) wanted.tasks, (const char *const *) has->tasks)) {
     g_strfreev (wanted.tasks);
     return TRUE;

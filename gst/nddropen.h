@@ -24,6 +24,9 @@ gboolean gst_nddr_cnn_check_pads (NddrModel *model, const char *path, GPtrArray 
 gboolean gst_nddr_cnn_make_session (GstNddrCnn *self, NddrModel *model, GPtrArray *pads, GstNddrSession *session, GError **error);
 void gst_nddr_session_clear (GstNddrSession *session);
 
+/** The size that @text, of the property `input`, names; NULL and "" leave 0, the model's own. */
+gboolean gst_nddr_parse_input (const char *text, guint *width, guint *height, GError **error);
+
 /** Brings the session to the settings and the tasks of @pads (of GstNddrPad; empty: all tasks).  Nothing may
  * be in flight. */
 gboolean gst_nddr_cnn_ensure_session (GstNddrCnn *self, GPtrArray *pads, GError **error);

@@ -285,16 +285,17 @@ static void
 test_properties (void)
 {
   GstElement *element = gst_object_ref_sink (gst_element_factory_make ("nddrcnn", NULL));
-  g_autofree char *model = NULL, *device = NULL;
+  g_autofree char *model = NULL, *device = NULL, *input = NULL;
   g_autoptr (GstStructure) stats = NULL;
   int precision;
   guint interval, in_flight;
   gboolean qos;
 
-  g_object_get (element, "model", &model, "device", &device, "precision", &precision, "interval", &interval, "max-in-flight",
+  g_object_get (element, "model", &model, "device", &device, "input", &input, "precision", &precision, "interval", &interval, "max-in-flight",
       &in_flight, "qos", &qos, "stats", &stats, NULL);
   g_assert_null (model);
   g_assert_cmpstr (device, ==, "auto");
+  g_assert_null (input);
   g_assert_cmpint (precision, ==, 0);
   g_assert_cmpuint (interval, ==, 0);
   g_assert_cmpuint (in_flight, ==, 2);
