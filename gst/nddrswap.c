@@ -170,6 +170,20 @@ load (gpointer data)
   return NULL;
 }
 
+/* Nobody loads what was asked for: that is no fault of the model, and what to do about it is something else. */
+static void
+tell_no_thread (GstNddrCnn *self, const GError *error)
+{
+  g_autofree char *setting = NULL;
+
+  get_setting (self, &setting);
+  if (put_back (self, setting))
+    g_object_notify (G_OBJECT (self), "model");
+  GST_ELEMENT_WARNING (self, CORE, THREAD,
+      ("No thread can be started to load the model, and the old one goes on: end other processes, or raise the limit of them, and set the property again."),
+      ("%s", error->message));
+}
+
 void
 gst_nddr_swap_begin (GstNddrCnn *self)
 {
@@ -188,7 +202,7 @@ gst_nddr_swap_begin (GstNddrCnn *self)
   }
   g_mutex_unlock (&self->lock);
   if (error) {
-    GST_ELEMENT_WARNING (self, CORE, THREAD, ("No thread can be started to load the model: set the property again."), ("%s", error->message));
+    tell_no_thread (self, error);
     gst_object_unref (self);
   }
 }

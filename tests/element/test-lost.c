@@ -94,8 +94,16 @@ test_between_frames (void)
 }
 
 static void
+keep_model (GObject *element, GParamSpec *pspec, gpointer kept)
+{
+  g_free (*(char **) kept);
+  g_object_get (element, "model", kept, NULL);
+}
+
+static void
 test_no_thread (void)
 {
+  g_autofree char *said = NULL;
   g_autoptr (GstElement) element = gst_object_ref_sink (fixture_element (NULL));
   g_autoptr (GstBus) bus = gst_bus_new ();
 
@@ -107,13 +115,17 @@ test_no_thread (void)
   fixture_expect_error (bus, GST_CORE_ERROR, GST_CORE_ERROR_THREAD, "No thread can be started");
 
   g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_SUCCESS);
+  g_signal_connect (element, "notify::model", G_CALLBACK (keep_model), &said);
   g_atomic_int_set (&no_threads, TRUE);
-  g_object_set (element, "model", fixture_model (), NULL);
+  g_object_set (element, "model", "/nonexistent/room.safetensors", NULL);
   g_atomic_int_set (&no_threads, FALSE);
   g_autoptr (GstMessage) warning = fixture_message (bus, GST_MESSAGE_WARNING);
   g_autoptr (GError) error = NULL;
   gst_message_parse_warning (warning, &error, NULL);
   g_assert_error (error, GST_CORE_ERROR, GST_CORE_ERROR_THREAD);
+  g_assert_cmpstr (said, ==, fixture_model ()); /* the property says what goes on, and that is what starts again */
+  gst_element_set_state (element, GST_STATE_READY);
+  g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_SUCCESS);
   gst_element_set_state (element, GST_STATE_NULL);
   gst_element_set_bus (element, NULL);
 }
