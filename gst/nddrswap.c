@@ -108,7 +108,13 @@ put_back (GstNddrCnn *self, const char *setting)
   return back;
 }
 
-/* Says so.  Who hears of it may set the next one, or end it all, on this very thread. */
+static gboolean
+is_lost (const GError *error)
+{
+  return g_error_matches (error, NDDR_ERROR, NDDR_ERROR_DEVICE_LOST);
+}
+
+/* Says so; on a device that is lost the old one does not go on either.  Who hears of it may set the next one, or end it all, on this very thread. */
 static void
 tell (GstNddrCnn *self, const GError *error, gboolean is_back)
 {
@@ -119,7 +125,10 @@ tell (GstNddrCnn *self, const GError *error, gboolean is_back)
 
   if (is_back)
     g_object_notify (G_OBJECT (self), "model");
-  gst_nddr_cnn_post (self, GST_MESSAGE_WARNING, error, doing);
+  if (is_lost (error))
+    gst_nddr_cnn_post_error (self, error, "change the model");
+  else
+    gst_nddr_cnn_post (self, GST_MESSAGE_WARNING, error, doing);
 }
 
 /* Loads what the settings ask for, which was asked for @wanted times. */
@@ -135,6 +144,7 @@ load_one (GstNddrCnn *self, guint wanted)
   gboolean current = self->swaps && wanted == self->swap_wanted;
   if (current)
     self->swap = g_steal_pointer (&swap);
+  self->broken |= is_lost (error); /* no frame may come to find out before the element goes to READY */
   g_mutex_unlock (&self->lock);
   swap_free (swap);
   if (current && error)

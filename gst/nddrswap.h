@@ -1,5 +1,5 @@
 /* Another model in place of the one that runs: it loads on a thread of its own, beside the old, and takes over at a boundary between
- * frames.  Where it cannot, the old one goes on and a warning is posted.
+ * frames.  Where it cannot, the old one goes on and a warning is posted; where that is because the device is lost, an error.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once

@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <pthread.h>
 #include <vulkan/vulkan.h>
 
@@ -93,6 +94,31 @@ test_between_frames (void)
   check_lost (FALSE);
 }
 
+/* while another model loads, and no frame comes to find out: the element opens the device anew all the same */
+static void
+test_in_another_model (void)
+{
+  g_autofree char *other = fixture_variant ("other.safetensors", "\"nddr\"", "\"none\""), *said = NULL;
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+
+  rig_set_caps (rig, RIG_CAPS);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
+  gst_buffer_unref (rig_pull (rig, 0));
+  g_atomic_int_set (&lost, TRUE);
+  g_object_set (rig->element, "model", other, NULL);
+  fixture_expect_error (rig->bus, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED, "opens the device anew");
+  g_object_get (rig->element, "model", &said, NULL);
+  g_assert_cmpstr (said, ==, fixture_model ());
+
+  gst_element_set_state (rig->element, GST_STATE_READY);
+  g_assert_cmpint (gst_element_set_state (rig->element, GST_STATE_PLAYING), !=, GST_STATE_CHANGE_FAILURE);
+  start_stream (rig);
+  g_assert_cmpint (rig_push (rig, rig_frame (1)), ==, GST_FLOW_OK);
+  gst_buffer_unref (rig_pull (rig, 0));
+  rig_free (rig);
+  g_remove (other);
+}
+
 static void
 keep_model (GObject *element, GParamSpec *pspec, gpointer kept)
 {
@@ -136,6 +162,7 @@ main (int argc, char **argv)
   fixture_init (&argc, &argv);
   g_test_add_func ("/element/lost/in-a-frame", test_in_a_frame);
   g_test_add_func ("/element/lost/between-frames", test_between_frames);
+  g_test_add_func ("/element/lost/in-another-model", test_in_another_model);
   g_test_add_func ("/element/lost/no-thread", test_no_thread);
   return fixture_run ();
 }
