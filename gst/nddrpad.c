@@ -113,6 +113,13 @@ gst_nddr_pad_get_property (GObject *object, guint id, GValue *value, GParamSpec 
   }
 }
 
+/* Who links may want no event for it, of GST_PAD_LINK_CHECK_NO_RECONFIGURE: what is in force is looked at all the same. */
+static void
+gst_nddr_pad_linked (GstPad *pad, GstPad *peer)
+{
+  gst_pad_mark_reconfigure (pad);
+}
+
 /* Whoever had buffers of its pool may keep them: nobody should wait for these any more.  Another pad may have the same pool, which is left to both until
  * they agree anew, but where somebody waits. */
 static void
@@ -130,6 +137,7 @@ gst_nddr_pad_unlinked (GstPad *object, GstPad *peer)
   if (pool)
     gst_buffer_pool_set_active (pool, FALSE);
   gst_clear_object (&pool);
+  gst_pad_mark_reconfigure (object); /* somebody may have linked the same two, and they agreed, before this was called */
 }
 
 static void
@@ -140,6 +148,7 @@ gst_nddr_pad_class_init (GstNddrPadClass *klass)
   object_class->finalize = gst_nddr_pad_finalize;
   object_class->set_property = gst_nddr_pad_set_property;
   object_class->get_property = gst_nddr_pad_get_property;
+  GST_PAD_CLASS (klass)->linked = gst_nddr_pad_linked;
   GST_PAD_CLASS (klass)->unlinked = gst_nddr_pad_unlinked;
 
   /**

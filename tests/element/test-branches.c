@@ -550,6 +550,27 @@ test_unlinked_meanwhile (void)
   rig_free (rig);
 }
 
+/* who links without an event for it gets frames as others do */
+static void
+test_linked_quietly (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", "normal", "raw", NULL);
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_normal");
+
+  rig_set_caps (rig, RIG_CAPS);
+  g_assert_true (gst_pad_unlink (pad, rig->out[1]->sinkpad));
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
+  rig_expect_picture (rig, 0, 0);
+  GstPadLinkCheck quietly = GST_PAD_LINK_CHECK_DEFAULT | GST_PAD_LINK_CHECK_NO_RECONFIGURE;
+  g_assert_cmpint (gst_pad_link_full (pad, rig->out[1]->sinkpad, quietly), ==, GST_PAD_LINK_OK);
+  for (guint n = 1; n < 4; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    rig_expect_picture (rig, 0, n);
+    rig_expect_picture (rig, 1, n);
+  }
+  rig_free (rig);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -570,5 +591,6 @@ main (int argc, char **argv)
   g_test_add_func ("/element/branches/segment-before-eos", test_segment_before_eos);
   g_test_add_func ("/element/branches/linked-meanwhile", test_linked_meanwhile);
   g_test_add_func ("/element/branches/unlinked-meanwhile", test_unlinked_meanwhile);
+  g_test_add_func ("/element/branches/linked-quietly", test_linked_quietly);
   return fixture_run ();
 }

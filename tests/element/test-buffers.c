@@ -257,6 +257,52 @@ test_unlinked_pool (void)
   rig_free (rig);
 }
 
+/* Before the pad itself hears that it was unlinked: links it again, and agrees with the same peer. */
+static void
+link_early (GstPad *pad, GstPad *peer, gpointer data)
+{
+  Rig *rig = data;
+
+  g_assert_cmpint (gst_pad_link (pad, peer), ==, GST_PAD_LINK_OK);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_OK);
+  rig_expect_picture (rig, 0, 0);
+}
+
+/* whoever is linked again is waited for again, whether the pad is told in time or not */
+static void
+test_relinked_pool (gconstpointer early)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  g_autoptr (GstBufferPool) pool = gst_video_buffer_pool_new ();
+  g_autoptr (GstPad) pad = gst_pad_get_peer (rig->out[0]->sinkpad);
+  GstPadLinkCheck quietly = GST_PAD_LINK_CHECK_DEFAULT | GST_PAD_LINK_CHECK_NO_RECONFIGURE;
+  GstBuffer *kept[2];
+
+  offered_pool = pool;
+  offered_max = G_N_ELEMENTS (kept);
+  harness_query = GST_PAD_QUERYFUNC (rig->out[0]->sinkpad);
+  gst_pad_set_query_function (rig->out[0]->sinkpad, offer_pool);
+  rig_set_caps (rig, RIG_CAPS);
+  if (early)
+    g_signal_connect (pad, "unlinked", G_CALLBACK (link_early), rig);
+  g_assert_true (gst_pad_unlink (pad, rig->out[0]->sinkpad));
+  g_signal_handlers_disconnect_by_func (pad, link_early, rig);
+  if (!early)
+    g_assert_cmpint (gst_pad_link_full (pad, rig->out[0]->sinkpad, quietly), ==, GST_PAD_LINK_OK);
+  for (guint n = 0; n < G_N_ELEMENTS (kept); n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    kept[n] = rig_pull (rig, 0);
+    g_assert_true (kept[n]->pool == pool);
+  }
+  g_assert_cmpint (rig_push (rig, rig_frame (2)), ==, GST_FLOW_OK);
+  g_assert_null (rig_try_pull (rig, 0, 200)); /* it waits */
+  gst_buffer_unref (kept[0]);
+  rig_expect_picture (rig, 0, 2);
+  gst_buffer_unref (kept[1]);
+  offered_max = 0;
+  rig_free (rig);
+}
+
 /* who is linked to another while frames are in flight loses none */
 static void
 test_relinked (void)
@@ -458,6 +504,8 @@ main (int argc, char **argv)
   g_test_add_func ("/element/buffers/failing-pool", test_failing_pool);
   g_test_add_func ("/element/buffers/empty-pool", test_empty_pool);
   g_test_add_func ("/element/buffers/unlinked-pool", test_unlinked_pool);
+  g_test_add_data_func ("/element/buffers/relinked-pool/early", "early", test_relinked_pool);
+  g_test_add_data_func ("/element/buffers/relinked-pool/quietly", NULL, test_relinked_pool);
   g_test_add_func ("/element/buffers/relinked", test_relinked);
   g_test_add_func ("/element/buffers/relinked/otherwise", test_relinked_otherwise);
   g_test_add_func ("/element/buffers/short-buffer", test_short_buffer);
