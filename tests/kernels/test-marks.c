@@ -1,9 +1,34 @@
 /* Marks: the host reads and writes what lies in EXCHANGE between the parts of a plan.
  *
+ * The functions below stand before the loader's.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "check.h"
 
+#include <dlfcn.h>
+
 #define N 5000
+
+static guint submitted, waited_for; /* parts of plans: each has a fence, which is reset when it is handed over */
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vkResetFences (VkDevice device, uint32_t n, const VkFence *fences)
+{
+  PFN_vkResetFences next = (PFN_vkResetFences) dlsym (RTLD_NEXT, __func__);
+
+  submitted += n;
+  return next (device, n, fences);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vkWaitForFences (VkDevice device, uint32_t n, const VkFence *fences, VkBool32 all, uint64_t timeout)
+{
+  PFN_vkWaitForFences next = (PFN_vkWaitForFences) dlsym (RTLD_NEXT, __func__);
+  VkResult result = next (device, n, fences, all, timeout);
+
+  waited_for += result == VK_SUCCESS ? n : 0;
+  return result;
+}
 
 typedef struct
 {
@@ -19,7 +44,8 @@ idle (gpointer user_data)
 {
 }
 
-/* Adds 1 to the first tensor; the second must then hold twice what that gave, plus the first again. */
+/* Adds 1 to the first tensor; the second must then hold that.  What is behind the first mark waits for the host, what is behind the second does not, nor
+ * the host for it. */
 static gboolean
 reached (int mark, gpointer user_data, GError **error)
 {
@@ -28,6 +54,10 @@ reached (int mark, gpointer user_data, GError **error)
   const float *second = nddr_program_map (check_program (host->check), host->second, 0);
 
   host->reached[host->n_reached++] = mark;
+  if (mark == 1)
+    g_assert_cmpuint (submitted, ==, waited_for);
+  else
+    g_assert_cmpuint (submitted, >, waited_for);
   if (mark == host->fail_at) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FAILED, "at mark %d", mark);
     return FALSE;
@@ -90,7 +120,7 @@ test_marks (gconstpointer data)
   check_ready (c);
   check_fill (c, tx, x);
   for (int time = 0; time < 2; time++) { /* recorded, and replayed */
-    host.n_reached = 0;
+    host.n_reached = submitted = waited_for = 0;
     nddr_program_run_marked (check_program (c), 3, &handler, &error);
     g_assert_no_error (error);
     g_assert_cmpint (host.n_reached, ==, 2);
@@ -111,7 +141,7 @@ test_marks (gconstpointer data)
   for (host.fail_at = 1; host.fail_at <= 2; host.fail_at++) {
     g_autoptr (GError) failure = NULL;
 
-    host.n_reached = 0;
+    host.n_reached = submitted = waited_for = 0;
     g_assert_false (nddr_program_run_marked (check_program (c), 3, &handler, &failure));
     g_assert_error (failure, NDDR_ERROR, NDDR_ERROR_FAILED);
     g_assert_cmpint (host.n_reached, ==, host.fail_at);
