@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MOST_LINKS 40 /* one after the other, as Linux says */
+
 /* What kind of error it is that a file cannot be opened: where the process or the machine lacks something, the file is not at fault. */
 static NddrError
 open_error (int number)
@@ -78,19 +80,40 @@ fail (const char *path, int number, GError **error)
   return nddr_fail (error, NDDR_ERROR_FILE, "%s: cannot be written: %s", path, g_strerror (number));
 }
 
+/* (transfer full): where @path leads, which need not be there: realpath() wants that it is. */
+static char *
+follow_links (const char *path)
+{
+  char *to = g_strdup (path), *target;
+
+  for (guint n = 0; n < MOST_LINKS && (target = g_file_read_link (to, NULL)) != NULL; n++) {
+    g_autofree char *link = to, *folder = g_path_get_dirname (to);
+
+    to = g_path_is_absolute (target) ? g_steal_pointer (&target) : g_build_filename (folder, target, NULL);
+    g_free (target);
+  }
+  return to;
+}
+
 gboolean
 nddr_whole_file_begin (NddrWholeFile *whole, const char *path, GError **error)
 {
   struct stat info;
   gboolean there = stat (path, &info) == 0;
-  char *target = there ? realpath (path, NULL) : NULL; /* a link stays one */
-  g_autofree char *to = g_strdup (target ? target : path), *beside = g_strconcat (to, ".XXXXXX", NULL);
+  g_autofree char *to = NULL, *beside = NULL;
   FILE *file = NULL;
+  char *real = NULL;
   int fd, saved;
 
-  free (target);
+  if (!there && errno == ELOOP)
+    return fail (path, ELOOP, error);
   if (there && !S_ISREG (info.st_mode))
     return nddr_fail (error, NDDR_ERROR_FILE, "%s: is not a file that can be replaced", path);
+  if (there && (real = realpath (path, NULL)) == NULL)
+    return fail (path, errno, error);
+  to = real != NULL ? g_strdup (real) : follow_links (path); /* a link stays one */
+  free (real);
+  beside = g_strconcat (to, ".XXXXXX", NULL);
   fd = g_mkstemp_full (beside, O_RDWR | O_CLOEXEC, 0666);
   if (fd >= 0)
     file = fdopen (fd, "wb");
@@ -100,7 +123,9 @@ nddr_whole_file_begin (NddrWholeFile *whole, const char *path, GError **error)
       close (fd);
       g_unlink (beside);
     }
-    return fail (path, saved, error);
+    if (there || g_str_equal (to, path))
+      return fail (path, saved, error);
+    return nddr_fail (error, NDDR_ERROR_FILE, "%s: cannot be written: it leads to %s: %s", path, to, g_strerror (saved));
   }
   *whole = (NddrWholeFile){ file, g_steal_pointer (&to), g_steal_pointer (&beside) };
   return TRUE;

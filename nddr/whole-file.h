@@ -21,8 +21,8 @@ typedef struct
   char *path, *beside;
 } NddrWholeFile;
 
-/** Opens a file beside @path or, where that is a symbolic link, beside what it leads to.  What is there and no file, such as a device or a pipe, is not
- * replaced: an error.  On error there is nothing to end. */
+/** Opens a file beside @path or, where that is a symbolic link, beside what it leads to, which need not be there yet.  What is there and no file, such as
+ * a device or a pipe, is not replaced: an error.  On error there is nothing to end. */
 gboolean nddr_whole_file_begin (NddrWholeFile *whole, const char *path, GError **error);
 
 /** Closes it.  @ok: whether all was written; errno says why not.  Then it is brought to the disk and takes the place of what was at

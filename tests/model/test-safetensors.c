@@ -128,6 +128,58 @@ test_unwritable (void)
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FILE);
 }
 
+/* A link stays one, and what it leads to is written: through other links, from the folder that each lies in, and where nothing is yet. */
+static void
+test_links (void)
+{
+  static const struct { const char *name, *target, *real; } links[] = {
+    { "old", "there/old", "there/old" }, { "new", "there/new", "there/new" }, { "twice", "there/link", "there/last" },
+  };
+  g_autoptr (NddrArrays) tensors = make_tensors ();
+  g_autofree char *where = path_of ("there"), *old = path_of ("there/old"), *middle = path_of ("there/link");
+
+  g_assert_cmpint (g_mkdir (where, 0700), ==, 0);
+  write_bytes (old, "before", 6);
+  g_assert_cmpint (symlink ("last", middle), ==, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (links); i++) {
+    g_autofree char *link = path_of (links[i].name), *real = path_of (links[i].real);
+    g_autoptr (GError) error = NULL;
+    g_autoptr (NddrArrays) read = NULL;
+
+    g_assert_cmpint (symlink (links[i].target, link), ==, 0);
+    nddr_safetensors_write (tensors, link, NDDR_STORE_F32, &error);
+    g_assert_no_error (error);
+    g_assert_true (g_file_test (link, G_FILE_TEST_IS_SYMLINK));
+    g_assert_false (g_file_test (real, G_FILE_TEST_IS_SYMLINK));
+    read = nddr_safetensors_read (real, FALSE, &error);
+    g_assert_no_error (error);
+    assert_same (tensors, read);
+  }
+  g_assert_true (g_file_test (middle, G_FILE_TEST_IS_SYMLINK));
+}
+
+/* Links that lead nowhere stay, too, and the error says where they lead. */
+static void
+test_lost_links (void)
+{
+  static const struct { const char *name, *target, *says; } links[] = {
+    { "lost", "gone/a", "gone/a" }, { "round", "round", "symbolic links" },
+  };
+  g_autoptr (NddrArrays) tensors = make_tensors ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (links); i++) {
+    g_autofree char *link = path_of (links[i].name);
+    g_autoptr (GError) error = NULL;
+
+    g_assert_cmpint (symlink (links[i].target, link), ==, 0);
+    g_assert_false (nddr_safetensors_write (tensors, link, NDDR_STORE_F32, &error));
+    g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FILE);
+    g_assert_nonnull (strstr (error->message, link));
+    g_assert_nonnull (strstr (error->message, links[i].says));
+    g_assert_true (g_file_test (link, G_FILE_TEST_IS_SYMLINK));
+  }
+}
+
 static void
 test_half_overflow (void)
 {
@@ -414,6 +466,8 @@ main (int argc, char **argv)
   g_test_add_data_func ("/safetensors/round-trip/f16", GINT_TO_POINTER (NDDR_STORE_F16), test_round_trip);
   g_test_add_func ("/safetensors/beside", test_beside);
   g_test_add_func ("/safetensors/unwritable", test_unwritable);
+  g_test_add_func ("/safetensors/links", test_links);
+  g_test_add_func ("/safetensors/lost-links", test_lost_links);
   g_test_add_func ("/safetensors/half-overflow", test_half_overflow);
   g_test_add_func ("/safetensors/halves", test_halves);
   g_test_add_func ("/safetensors/types", test_types);
