@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/folder-writer.h"
 #include <nddr/error.h>
+#include <nddr/whole-file.h>
 
 #include <errno.h>
 
@@ -24,13 +25,10 @@ nddr_folder_writer_begin (const char *dir, const char *split, const NddrClass *c
   for (guint i = 0; i < n_classes; i++)
     g_string_append_printf (text, "%s #%06x\n", classes[i].name, classes[i].color);
   g_autofree char *path = g_build_filename (dir, "classes.txt", NULL), *old = NULL;
-  if (g_file_get_contents (path, &old, NULL, NULL) && !g_str_equal (old, text->str))
+  if ((old = nddr_read_text (path, NULL)) && !g_str_equal (old, text->str))
     return nddr_fail (error, NDDR_ERROR_FILE,
         "%s is there and names other classes: choose another folder, or remove that file", path);
-  g_autoptr (GError) file_error = NULL;
-  if (g_file_set_contents (path, text->str, text->len, &file_error))
-    return TRUE;
-  return nddr_fail (error, NDDR_ERROR_FILE, "%s cannot be written: %s", path, file_error->message);
+  return nddr_whole_file_write (path, text->str, text->len, error);
 }
 
 gboolean

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <nddr/error.h>
+#include <nddr/whole-file.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,7 +52,7 @@ drop_later_lines (const char *path, gint64 last_step, gboolean *validated, GErro
     if (step <= last_step)
       g_string_append_printf (kept, "%s\n", lines[i]);
   }
-  return g_file_set_contents (path, kept->str, kept->len, error);
+  return nddr_whole_file_write (path, kept->str, kept->len, error);
 }
 
 NddrJournal *

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <nddr/error.h>
 #include <nddr/gpu/device.h>
+#include <nddr/whole-file.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -356,7 +357,7 @@ open_run (NddrTrainer *t, GError **error)
   nddr_run_folder_clean (t->options->run);
   g_autofree char *config = nddr_trainer_path (t, "config.ini");
   t->recipe_text = nddr_recipe_to_text (t->recipe);
-  if (!g_file_set_contents (config, t->recipe_text, -1, error))
+  if (!nddr_whole_file_write (config, t->recipe_text, strlen (t->recipe_text), error))
     return FALSE;
   t->journal = nddr_journal_open (t->options->run, t->step, error);
   return t->journal != NULL;

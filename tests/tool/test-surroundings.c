@@ -52,6 +52,22 @@ test_no_file (void)
   expect_shell ("mkdir linked && : >linked/real && ln -s linked/real link && \"$NDDR\" export model.safetensors -o link && test -L link && test -s linked/real");
 }
 
+/* So does all that a run or a data set is written to, also where there is nothing yet; and a pipe there is no file to be replaced. */
+static void
+test_links (void)
+{
+  expect_shell ("set -e; mkdir tied real; files='config.ini log.jsonl checkpoint.safetensors model.safetensors report.html'\n"
+      "for f in $files; do ln -s ../real/$f tied/$f; done\n"
+      "\"$NDDR\" train recipe.ini -o tied " SMALL "--set train.steps=2; \"$NDDR\" train recipe.ini -o tied " SMALL "--set train.steps=2 --resume\n"
+      "for f in $files; do test -L tied/$f; test -s real/$f; done");
+  expect_shell ("set -e; mkdir rooms; ln -s ../real/classes.txt rooms/classes.txt; \"$NDDR\" synth rooms --count=1 --size=64x48\n"
+      "test -L rooms/classes.txt; test -s real/classes.txt");
+  expect_shell ("set -e\nfor f in config.ini log.jsonl; do mkdir piped; mkfifo piped/$f; if \"$NDDR\" train recipe.ini -o piped " SMALL "2>said; then exit 1; fi\n"
+      "test -p piped/$f; grep -q \"piped/$f: is not a file\" said; rm -r piped; done");
+  expect_shell ("mkdir piped; mkfifo piped/classes.txt; ! timeout 60 \"$NDDR\" synth piped --count=1 --size=64x48 2>said && "
+      "grep -q 'piped/classes.txt: is not a file' said");
+}
+
 /* A file that may not grow is an error, and leaves none half written. */
 static void
 test_file_size (void)
@@ -134,6 +150,7 @@ main (int argc, char **argv)
   tool_init (&argc, &argv);
   g_test_add_func ("/surroundings/full-disk", test_full_disk);
   g_test_add_func ("/surroundings/no-file", test_no_file);
+  g_test_add_func ("/surroundings/links", test_links);
   g_test_add_func ("/surroundings/file-size", test_file_size);
   g_test_add_func ("/surroundings/closed-streams", test_closed_streams);
   g_test_add_func ("/surroundings/names", test_names);
