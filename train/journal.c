@@ -10,6 +10,7 @@
 #include <nddr/whole-file.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct _NddrJournal
 {
@@ -55,18 +56,30 @@ drop_later_lines (const char *path, gint64 last_step, gboolean *validated, GErro
   return nddr_whole_file_write (path, kept->str, kept->len, error);
 }
 
+static gboolean
+open_log (NddrJournal *journal, GError **error)
+{
+  g_clear_pointer (&journal->file, fclose);
+  journal->file = fopen (journal->path, "ae");
+  return journal->file || nddr_fail (error, NDDR_ERROR_FILE, "cannot write %s: %s", journal->path, g_strerror (errno));
+}
+
+/* Whether what is written to is what others find: a run takes long enough for its log to be moved or removed. */
+static gboolean
+is_in_place (const NddrJournal *journal)
+{
+  struct stat ours, theirs;
+  return journal->file && fstat (fileno (journal->file), &ours) == 0 && stat (journal->path, &theirs) == 0 && ours.st_dev == theirs.st_dev
+      && ours.st_ino == theirs.st_ino;
+}
+
 NddrJournal *
 nddr_journal_open (const char *folder, gint64 last_step, GError **error)
 {
   g_autoptr (NddrJournal) journal = g_new0 (NddrJournal, 1);
   journal->path = g_build_filename (folder, "log.jsonl", NULL);
-  if (!drop_later_lines (journal->path, last_step, &journal->validated, error))
+  if (!drop_later_lines (journal->path, last_step, &journal->validated, error) || !open_log (journal, error))
     return NULL;
-  journal->file = fopen (journal->path, "ae");
-  if (!journal->file) {
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot write %s: %s", journal->path, g_strerror (errno));
-    return NULL;
-  }
   journal->events = nddr_events_open (folder, last_step, error);
   return journal->events ? g_steal_pointer (&journal) : NULL;
 }
@@ -92,6 +105,8 @@ nddr_journal_close (NddrJournal *journal)
 static gboolean
 write_line (NddrJournal *journal, const char *line, GError **error)
 {
+  if (!is_in_place (journal) && !open_log (journal, error))
+    return FALSE;
   if (fputs (line, journal->file) >= 0 && fputc ('\n', journal->file) >= 0 && fflush (journal->file) == 0)
     return TRUE;
   return nddr_fail (error, NDDR_ERROR_FILE, "cannot write %s: %s", journal->path, g_strerror (errno));

@@ -109,6 +109,16 @@ test_stale_model (void)
       "\"$NDDR\" train recipe.ini -o stale " SMALL "--set train.steps=2 --resume && cmp good stale/model.safetensors");
 }
 
+/* A log that is taken away in the middle is begun anew, and one that is moved; what follows is there for a report. */
+static void
+test_lost_log (void)
+{
+  expect_shell ("\"$NDDR\" train recipe.ini -o lost " SMALL "--set train.steps=100000 2>/dev/null & run=$!\n"
+      "wait_for() { for i in $(seq 600); do grep -q \"$1\" lost/log.jsonl 2>/dev/null && return; sleep 0.1; done; kill -KILL $run; exit 1; }\n"
+      "wait_for '\"step\":2,'; rm lost/log.jsonl; wait_for '\"step\":.*}'; mv lost/log.jsonl lost/moved; wait_for '\"step\":.*}'\n"
+      "kill -TERM $run; wait $run && \"$NDDR\" report lost");
+}
+
 static void
 heed_signals (gpointer data)
 {
@@ -155,6 +165,7 @@ main (int argc, char **argv)
   g_test_add_func ("/surroundings/closed-streams", test_closed_streams);
   g_test_add_func ("/surroundings/names", test_names);
   g_test_add_func ("/surroundings/stale-model", test_stale_model);
+  g_test_add_func ("/surroundings/lost-log", test_lost_log);
   g_test_add_data_func ("/surroundings/interrupt", GINT_TO_POINTER (SIGINT), test_interrupt);
   g_test_add_data_func ("/surroundings/interrupt/hangup", GINT_TO_POINTER (SIGHUP), test_interrupt);
   return tool_run_tests ();
