@@ -31,6 +31,14 @@ open_error (int number)
   }
 }
 
+gboolean
+nddr_is_absent (const char *path)
+{
+  struct stat info;
+
+  return stat (path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 FILE *
 nddr_open_file (const char *path, GError **error)
 {

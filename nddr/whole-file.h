@@ -9,6 +9,8 @@
 
 G_BEGIN_DECLS
 
+/** Whether nothing is at @path.  What cannot be reached, such as in a folder that may not be read, is not absent. */
+gboolean nddr_is_absent (const char *path);
 /** Opens a file to be read.  Anything else, such as a pipe, which would be waited for, is an error. */
 FILE *nddr_open_file (const char *path, GError **error);
 /** (transfer full) (nullable): all of a text file, opened as nddr_open_file() does, without the mark (U+FEFF) that some editors begin

@@ -13,6 +13,7 @@
 #include "train/source.h"
 
 #include <nddr/error.h>
+#include <nddr/whole-file.h>
 #include <string.h>
 
 static const char *const label_folders[] = {
@@ -115,7 +116,10 @@ static gboolean
 list_pictures (NddrFolder *folder, GError **error)
 {
   g_autofree char *path = g_build_filename (folder->folder, "image", NULL);
-  g_autoptr (GDir) listing = g_dir_open (path, 0, NULL);
+  g_autoptr (GError) dir_error = NULL;
+  g_autoptr (GDir) listing = g_dir_open (path, 0, &dir_error);
+  if (!listing && !nddr_is_absent (path))
+    return nddr_fail (error, NDDR_ERROR_FILE, "%s cannot be read: %s", path, dir_error->message);
   if (!listing) {
     g_autofree char *dir = g_path_get_dirname (folder->folder);
     g_autofree char *split = g_path_get_basename (folder->folder);
@@ -150,7 +154,7 @@ static gboolean
 check_labels (NddrFolder *folder, NddrTaskKind kind, GError **error)
 {
   g_autofree char *path = g_build_filename (folder->folder, label_folders[kind], NULL);
-  if (!g_file_test (path, G_FILE_TEST_EXISTS))
+  if (nddr_is_absent (path))
     return TRUE;
   g_autoptr (GError) dir_error = NULL;
   g_autoptr (GDir) listing = g_dir_open (path, 0, &dir_error);

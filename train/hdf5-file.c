@@ -6,6 +6,7 @@
 #include <hdf5.h>
 #include <nddr/error.h>
 #include <nddr/nddr-error.h>
+#include <nddr/whole-file.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -112,10 +113,14 @@ open_file (NddrHdf5 *file, GError **error)
 NddrHdf5 *
 nddr_hdf5_open (const char *path, GError **error)
 {
-  if (!g_file_test (path, G_FILE_TEST_IS_REGULAR)) {
+  if (nddr_is_absent (path)) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is not there", path);
     return NULL;
   }
+  FILE *readable = nddr_open_file (path, error); /* libhdf5 would call what may not be read unsound */
+  if (!readable)
+    return NULL;
+  fclose (readable);
   NddrHdf5 *file = g_new0 (NddrHdf5, 1);
   file->path = g_strdup (path);
   file->id = H5I_INVALID_HID;

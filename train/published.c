@@ -140,25 +140,23 @@ parse_line (const char *dir, const char *line, Entry *e)
     return g_strdup_printf ("%u words, but a picture and its label were expected, with white space between: \"%s\"", n, line);
   for (int i = 0; i < 2; i++) {
     g_autofree char *path = g_build_filename (dir, paths[i], NULL);
-    if (!g_file_test (path, G_FILE_TEST_IS_REGULAR))
-      return g_strdup_printf ("the %s %s is not there", i ? "label" : "picture", path);
+    const char *what = i ? "label" : "picture";
+    GStatBuf info;
+    if (nddr_is_absent (path))
+      return g_strdup_printf ("the %s %s is not there", what, path);
+    if (g_stat (path, &info) != 0)
+      return g_strdup_printf ("the %s %s cannot be read: %s", what, path, g_strerror (errno));
+    if (!S_ISREG (info.st_mode))
+      return g_strdup_printf ("the %s %s is no file", what, path);
     *(i ? &e->label : &e->picture) = g_steal_pointer (&path);
   }
   return NULL;
 }
 
-/* What cannot be reached is not absent. */
-static gboolean
-is_absent (const char *path)
-{
-  GStatBuf info;
-  return g_stat (path, &info) != 0 && errno == ENOENT;
-}
-
 static gboolean
 read_list (const char *dir, List *list, GError **error)
 {
-  if (is_absent (list->path))
+  if (nddr_is_absent (list->path))
     return TRUE;
   g_autofree char *text = nddr_read_text (list->path, error);
   if (!text)
@@ -221,7 +219,7 @@ open_lists (NddrPublished *published, const char *name, GError **error)
     return TRUE;
 
   g_autofree char *classes = g_build_filename (published->dir, "classes.txt", NULL);
-  published->base.classes = !is_absent (classes)
+  published->base.classes = !nddr_is_absent (classes)
       ? nddr_classes_read (classes, &published->base.n_classes, error)
       : nddr_classes_nyu40 (&published->base.n_classes);
   return published->base.classes != NULL;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <glib/gstdio.h>
 #include <png.h>
@@ -193,6 +194,33 @@ break_pipe (const char *folder)
   g_assert_cmpint (mkfifo (path, 0600), ==, 0);
 }
 
+/* As what may not be read is: there, and in nobody's reach, be it root's. */
+static void
+replace_by_loop (const char *folder, const char *what)
+{
+  g_autofree char *path = fixture_path (folder, "train/%s", what), *away = fixture_path (folder, "away");
+  g_assert_cmpint (g_rename (path, away), ==, 0);
+  g_assert_cmpint (symlink (path, path), ==, 0);
+}
+
+static void
+break_image_folder (const char *folder)
+{
+  replace_by_loop (folder, "image");
+}
+
+static void
+break_label_folder (const char *folder)
+{
+  replace_by_loop (folder, "normal");
+}
+
+static void
+break_image (const char *folder)
+{
+  replace_by_loop (folder, "image/x.png");
+}
+
 static void
 break_huge (const char *folder)
 {
@@ -284,6 +312,9 @@ test_errors (void)
     { break_text, "image/x.png is neither a PNG nor a JPEG" },
     { break_jpeg_label, "normal/x.png is a JPEG file" },
     { break_cmyk, "its colours are CMYK, for print: convert it to RGB" },
+    { break_image_folder, "train/image cannot be read: " },
+    { break_label_folder, "train/normal cannot be read: " },
+    { break_image, "image/x.png: cannot be opened: Too many levels of symbolic links" },
     { break_pipe, "image/x.png: is not a file" },
     { break_huge, "image/x.png: its size, 65536x65536, is beyond 16384" },
     { break_twice, "two pictures with one name" },

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <glib/gstdio.h>
 
@@ -166,6 +167,24 @@ test_pipes (void)
   }
 }
 
+/** What cannot be reached is not said to be absent: a link to itself is out of root's reach, too. */
+static void
+test_unreachable (void)
+{
+  static const char *const files[] = { "list/training_seg.txt", "img/0001.png", "seg/0001.png", "classes.txt" };
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++) {
+    char *folder = make ();
+    g_autofree char *path = fixture_path (folder, "%s", files[i]);
+    g_autoptr (GError) error = NULL;
+    g_unlink (path);
+    g_assert_cmpint (symlink (path, path), ==, 0);
+    g_assert_null (open_list (folder, &error));
+    g_assert_nonnull (strstr (error->message, files[i]));
+    g_assert_nonnull (strstr (error->message, "Too many levels of symbolic links"));
+    fixture_remove (folder);
+  }
+}
+
 static void
 test_errors (void)
 {
@@ -219,6 +238,7 @@ main (int argc, char **argv)
   g_test_add_func ("/published/parts", test_parts);
   g_test_add_func ("/published/mark", test_mark);
   g_test_add_func ("/published/pipes", test_pipes);
+  g_test_add_func ("/published/unreachable", test_unreachable);
   g_test_add_func ("/published/errors", test_errors);
   return g_test_run ();
 }
