@@ -6,6 +6,7 @@
 #include <math.h>
 #include <nddr/error.h>
 #include <nddr/json.h>
+#include <nddr/whole-file.h>
 #include <string.h>
 #include <train/metrics.h>
 
@@ -152,11 +153,11 @@ NddrRun *
 nddr_run_read (const char *folder, GError **error)
 {
   g_autofree char *config = g_build_filename (folder, "config.ini", NULL), *log = g_build_filename (folder, "log.jsonl", NULL);
-  if (!g_file_test (folder, G_FILE_TEST_IS_DIR)) {
+  const char *missing = nddr_is_absent (config) ? "config.ini" : nddr_is_absent (log) ? "log.jsonl" : NULL;
+  if (missing && !g_file_test (folder, G_FILE_TEST_IS_DIR)) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "there is no folder %s: expected the folder of a run, given to nddr train with -o", folder);
     return NULL;
   }
-  const char *missing = !g_file_test (config, G_FILE_TEST_EXISTS) ? "config.ini" : !g_file_test (log, G_FILE_TEST_EXISTS) ? "log.jsonl" : NULL;
   if (missing) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s is no run: it has no %s; expected a folder that was given to nddr train with -o", folder,
         missing);

@@ -109,6 +109,16 @@ test_stale_model (void)
       "\"$NDDR\" train recipe.ini -o stale " SMALL "--set train.steps=2 --resume && cmp good stale/model.safetensors");
 }
 
+/* What is there and may not be read, as links to themselves even by root, is not said to be missing. */
+static void
+test_unreadable_run (void)
+{
+  expect_shell ("mkdir veiled && : >veiled/log.jsonl && ln -s config.ini veiled/config.ini && ! \"$NDDR\" report veiled 2>said && "
+      "grep -q 'veiled/config.ini: Too many levels' said && "
+      "ln -s round round && ! \"$NDDR\" report round 2>said && grep -q 'round/config.ini: Too many levels' said && "
+      "! \"$NDDR\" report nowhere 2>said && grep -q 'there is no folder nowhere' said");
+}
+
 /* A log that is taken away in the middle is begun anew, and one that is moved; what follows is there for a report. */
 static void
 test_lost_log (void)
@@ -165,6 +175,7 @@ main (int argc, char **argv)
   g_test_add_func ("/surroundings/closed-streams", test_closed_streams);
   g_test_add_func ("/surroundings/names", test_names);
   g_test_add_func ("/surroundings/stale-model", test_stale_model);
+  g_test_add_func ("/surroundings/unreadable-run", test_unreadable_run);
   g_test_add_func ("/surroundings/lost-log", test_lost_log);
   g_test_add_data_func ("/surroundings/interrupt", GINT_TO_POINTER (SIGINT), test_interrupt);
   g_test_add_data_func ("/surroundings/interrupt/hangup", GINT_TO_POINTER (SIGHUP), test_interrupt);
