@@ -57,6 +57,12 @@ nddr_open_file (const char *path, GError **error)
   return file;
 }
 
+void
+nddr_set_read_error (const char *path, int number, GError **error)
+{
+  g_set_error (error, NDDR_ERROR, number == ENOMEM ? NDDR_ERROR_NO_MEMORY : NDDR_ERROR_FAILED, "%s: cannot be read: %s", path, g_strerror (number));
+}
+
 char *
 nddr_read_text (const char *path, GError **error)
 {
@@ -74,7 +80,7 @@ nddr_read_text (const char *path, GError **error)
   int number = errno;
   fclose (file);
   if (!whole) {
-    g_set_error (error, NDDR_ERROR, open_error (number), "%s: cannot be read: %s", path, g_strerror (number));
+    nddr_set_read_error (path, number, error);
     return NULL;
   }
   if (g_str_has_prefix (text->str, mark))

@@ -13,6 +13,8 @@ G_BEGIN_DECLS
 gboolean nddr_is_absent (const char *path);
 /** Opens a file to be read.  Anything else, such as a pipe, which would be waited for, is an error. */
 FILE *nddr_open_file (const char *path, GError **error);
+/** Sets @error: an open file cannot be read, for the reason @number (errno).  That is the machine's failure, and says nothing of the file. */
+void nddr_set_read_error (const char *path, int number, GError **error);
 /** (transfer full) (nullable): all of a text file, opened as nddr_open_file() does, without the mark (U+FEFF) that some editors begin
  * files with. */
 char *nddr_read_text (const char *path, GError **error);

@@ -38,11 +38,14 @@ allocate (NddrImage *image)
 
 static const char no_memory[] = "there is not enough memory for its pixels";
 
-/* @what: "PNG" or "JPEG" that is not sound; NULL: it is.  That memory is short is no fault of the file either. */
+/* @what: "PNG" or "JPEG" that is not sound; NULL: it is.  That memory is short, or that reading failed, which libraries take for the end, is no fault of
+ * the file either.  @number: errno, where reading failed; 0: it did not */
 static void
-set_error (const char *path, const char *what, const char *message, GError **error)
+set_error (const char *path, int number, const char *what, const char *message, GError **error)
 {
-  if (g_str_equal (message, no_memory))
+  if (number)
+    nddr_set_read_error (path, number, error);
+  else if (g_str_equal (message, no_memory))
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY, "%s: %s", path, message);
   else if (!what)
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "%s: %s", path, message);
@@ -71,6 +74,7 @@ typedef struct
   NddrImage *image;
   const char *path;
   char message[160];
+  int number;          /* errno then */
   gboolean is_refused; /* a sound file that holds something else than was asked for */
 } PngReader;
 
@@ -78,6 +82,7 @@ static void
 png_failed (png_structp png, png_const_charp message)
 {
   PngReader *reader = png_get_error_ptr (png);
+  reader->number = errno;
   g_strlcpy (reader->message, message, sizeof reader->message);
   png_longjmp (png, 1);
 }
@@ -191,7 +196,7 @@ png_read_file (FILE *file, const char *path, NddrImageContent content, GError **
   g_free (reader.rows);
   if (ok)
     return g_steal_pointer (&image);
-  set_error (path, reader.is_refused ? NULL : "PNG", reader.message, error);
+  set_error (path, ferror (file) ? reader.number : 0, reader.is_refused ? NULL : "PNG", reader.message, error);
   return NULL;
 }
 
@@ -202,6 +207,7 @@ typedef struct
   struct jpeg_error_mgr base; /* first: libjpeg hands back a pointer to it */
   jmp_buf jump;
   char message[JMSG_LENGTH_MAX];
+  int number; /* errno then */
   gboolean is_refused; /* as PngReader's */
 } JpegErrors;
 
@@ -209,6 +215,7 @@ static void
 jpeg_failed (j_common_ptr jpeg)
 {
   JpegErrors *errors = (JpegErrors *) jpeg->err;
+  errors->number = errno;
   jpeg->err->format_message (jpeg, errors->message);
   longjmp (errors->jump, 1);
 }
@@ -295,7 +302,7 @@ jpeg_read_file (FILE *file, const char *path, NddrImageContent content, GError *
   }
   if (ok)
     return g_steal_pointer (&image);
-  set_error (path, errors.is_refused ? NULL : "JPEG", errors.message, error);
+  set_error (path, ferror (file) ? errors.number : 0, errors.is_refused ? NULL : "JPEG", errors.message, error);
   return NULL;
 }
 
@@ -308,8 +315,8 @@ nddr_image_read (const char *path, NddrImageContent content, GError **error)
   guint8 magic[8] = { 0 };
   gsize n = fread (magic, 1, sizeof magic, file);
   NddrImage *image = NULL;
-  if (fseek (file, 0, SEEK_SET) != 0)
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s cannot be read: %s", path, g_strerror (errno));
+  if (ferror (file) || fseek (file, 0, SEEK_SET) != 0)
+    nddr_set_read_error (path, errno, error);
   else if (n == 8 && png_sig_cmp (magic, 0, 8) == 0)
     image = png_read_file (file, path, content, error);
   else if (n >= 3 && magic[0] == 0xff && magic[1] == 0xd8 && magic[2] == 0xff)

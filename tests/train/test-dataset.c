@@ -1,7 +1,9 @@
 /* Data sets: what is read is what was written, and whatever is wrong with a folder is said with the file's name.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -379,6 +381,51 @@ test_broken_files (void)
   fixture_remove (folder);
 }
 
+/* ---- a disk that fails while a file is read: the program exports this, so that it stands before libc's, for libpng and libjpeg too */
+
+static int reads_left = -1; /* until the file's descriptor is one that cannot be read; negative: never */
+
+size_t
+fread (void *data, size_t size, size_t n, FILE *file)
+{
+  size_t (*next) (void *, size_t, size_t, FILE *) = (size_t (*) (void *, size_t, size_t, FILE *)) dlsym (RTLD_NEXT, __func__);
+  if (reads_left == 0) {
+    int fd = g_open ("/proc/self/mem", O_RDONLY, 0); /* nothing is mapped at 0 */
+    g_assert_cmpint (dup2 (fd, fileno (file)), ==, fileno (file));
+    close (fd);
+  }
+  reads_left -= reads_left >= 0;
+  return next (data, size, n, file);
+}
+
+/** That is no broken picture, which would be skipped, but an error, be it in the beginning or in the middle. */
+static void
+test_failing_disk (void)
+{
+  static const char *const names[] = { "a.jpg", "b.png" };
+  g_autoptr (NddrSample) sample = fixture_sample (128, 128, 1);
+  char *folder = fixture_folder ();
+  for (guint i = 0; i < 2; i++)
+    fixture_write_sample (folder, "train", i ? "b" : "a", sample, i == 0);
+  g_autoptr (NddrDataset) dataset = open_folder (folder, "", NULL);
+  nddr_dataset_set_skip (dataset, TRUE);
+  for (guint i = 0; i < 4; i++) {
+    g_autoptr (GError) error = NULL;
+    reads_left = i / 2;
+    g_assert_null (nddr_dataset_load_if_sound (dataset, i % 2, 0, &error));
+    reads_left = -1;
+    g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FAILED);
+    g_assert_nonnull (strstr (error->message, names[i % 2]));
+    g_assert_nonnull (strstr (error->message, "cannot be read: Input/output error"));
+  }
+  g_assert_cmpuint (nddr_dataset_count_broken (dataset, NULL), ==, 0);
+  for (guint i = 0; i < 2; i++) { /* the disk is back */
+    g_autoptr (NddrSample) sound = nddr_dataset_load_if_sound (dataset, i, 0, NULL);
+    g_assert_nonnull (sound);
+  }
+  fixture_remove (folder);
+}
+
 static void
 expect_unjoined (const char *spec, const char *part)
 {
@@ -635,6 +682,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dataset/errors", test_errors);
   g_test_add_func ("/dataset/classes-mark", test_classes_mark);
   g_test_add_func ("/dataset/broken-files", test_broken_files);
+  g_test_add_func ("/dataset/failing-disk", test_failing_disk);
   g_test_add_func ("/dataset/joined", test_joined);
   g_test_add_func ("/dataset/specs", test_specs);
   g_test_add_func ("/dataset/cache", test_cache);
