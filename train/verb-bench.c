@@ -123,7 +123,7 @@ tune (Bench *bench, gboolean quiet, GError **error)
   g_autoptr (NddrTuning) tuning = before ? nddr_tuning_copy (before) : nddr_tuning_new ();
   g_autoptr (NddrNetwork) network = nddr_network_new (nddr_model_get_config (bench->model), nddr_model_get_tensors (bench->model), NULL, error);
   g_autofree char *path = NULL;
-  if (!network)
+  if (!network || !nddr_device_can_save_tuning (bench->device, error))
     return FALSE;
   g_autoptr (GPtrArray) shapes = nddr_tune (bench->device, network, bench->width, bench->height, bench->batch, bench->half, tuning, error);
   if (!shapes)

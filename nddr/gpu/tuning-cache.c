@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/tuning-cache.h>
 #include <nddr/error.h>
+#include <nddr/whole-file.h>
 
 #include <nddr/gpu/device.h>
 
@@ -34,17 +35,44 @@ nddr_device_set_tuning (NddrDevice *device, NddrTuning *tuning)
   device->tuning = tuning;
 }
 
+/* (transfer full): where it is kept, in a folder that is there; NULL with @error */
+static char *
+begin (const NddrDevice *device, NddrWholeFile *whole, GError **error)
+{
+  g_autofree char *to = nddr_device_cache_path (device, "tuning"), *folder = g_path_get_dirname (to);
+  gboolean fine = g_mkdir_with_parents (folder, 0700) == 0;
+
+  if (!fine)
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "making the folder %s: %s", folder, g_strerror (errno));
+  fine = fine && nddr_whole_file_begin (whole, to, error);
+  if (!fine)
+    g_prefix_error (error, "keeping what is fastest: ");
+  return fine ? g_steal_pointer (&to) : NULL;
+}
+
+gboolean
+nddr_device_can_save_tuning (const NddrDevice *device, GError **error)
+{
+  NddrWholeFile whole;
+  g_autofree char *to = begin (device, &whole, error);
+
+  if (to != NULL)
+    nddr_whole_file_end (&whole, FALSE, NULL); /* what is there stays */
+  return to != NULL;
+}
+
 gboolean
 nddr_device_save_tuning (NddrDevice *device, char **path, GError **error)
 {
-  g_autofree char *to = nddr_device_cache_path (device, "tuning"), *folder = g_path_get_dirname (to), *text = NULL;
+  NddrWholeFile whole;
+  g_autofree char *to = begin (device, &whole, error), *text = NULL;
   gsize bytes;
 
+  if (to == NULL)
+    return FALSE;
   text = nddr_tuning_print (device->tuning, &bytes);
-  if (g_mkdir_with_parents (folder, 0700) != 0)
-    return nddr_fail (error, NDDR_ERROR_FILE, "making the folder %s: %s", folder, g_strerror (errno));
-  if (!g_file_set_contents (to, text, bytes, error)) {
-    g_prefix_error (error, "keeping what was fastest: ");
+  if (!nddr_whole_file_end (&whole, fwrite (text, 1, bytes, whole.file) == bytes, error)) {
+    g_prefix_error (error, "keeping what is fastest: ");
     return FALSE;
   }
   *path = g_steal_pointer (&to);

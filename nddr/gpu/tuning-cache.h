@@ -14,6 +14,8 @@ void nddr_tuning_cache_init (NddrDevice *device);
 const NddrTuning *nddr_device_get_tuning (const NddrDevice *device);
 /** @tuning: taken; NULL: none.  Before other threads see the device, and before plans are made for it. */
 void nddr_device_set_tuning (NddrDevice *device, NddrTuning *tuning);
+/** Whether what is tuned could be written, as far as that can be said before: to be asked before minutes go into it. */
+gboolean nddr_device_can_save_tuning (const NddrDevice *device, GError **error);
 /** Writes it for processes to come: beside, then renamed.  @path: (out): where. */
 gboolean nddr_device_save_tuning (NddrDevice *device, char **path, GError **error);
 
