@@ -83,6 +83,9 @@ nddr_model_check_tensors (const NddrConfig *config, const NddrArrays *tensors, G
       return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s\": expected no such tensor, found one of shape %s: the config's network has no "
           "place for it", array->name, found);
   }
+  for (guint i = 0; i < network->layers->len; i++)
+    if (!nddr_network_check_fold (network, nddr_network_layer (network, (int) i), tensors, error))
+      return FALSE;
   return TRUE;
 }
 

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/builder.h>
+#include <nddr/error.h>
 
 #include <math.h>
 #include <string.h>
@@ -420,6 +421,42 @@ fold_blend (const NddrLayer *layer, const NddrArrays *tensors, float *weight)
     memcpy (weight + (gsize) b * layer->n_inputs, find_data (tensors, layer->names[b], ""), layer->n_inputs * sizeof (float));
 }
 
+/* A branch of a convolution, as it is in the tensors. */
+typedef struct
+{
+  const float *weight, *bias;                   /* bias: NULL: none */
+  const float *scale, *shift, *mean, *variance; /* NULL: no normalisation */
+  double eps;
+} Folding;
+
+static Folding
+find_folding (const NddrNetwork *network, const NddrLayer *layer, int b, const NddrArrays *tensors)
+{
+  const char *norm = layer->has_norm[b] ? layer->norms[b] : NULL;
+
+  return (Folding){
+    .weight = find_data (tensors, layer->names[b], ".weight"),
+    .bias = layer->has_bias[b] ? find_data (tensors, layer->names[b], ".bias") : NULL,
+    .scale = norm ? find_data (tensors, norm, ".weight") : NULL,
+    .shift = norm ? find_data (tensors, norm, ".bias") : NULL,
+    .mean = norm ? find_data (tensors, norm, ".running_mean") : NULL,
+    .variance = norm ? find_data (tensors, norm, ".running_var") : NULL,
+    .eps = network->norm_eps,
+  };
+}
+
+/* What channel @c's weights are multiplied by; *@offset: its bias after. */
+static double
+fold_channel (const Folding *f, gsize c, double *offset)
+{
+  double gain = f->scale ? f->scale[c] / sqrt (f->variance[c] + f->eps) : 1;
+
+  *offset = f->bias ? f->bias[c] * gain : 0;
+  if (f->scale)
+    *offset += f->shift[c] - f->mean[c] * gain;
+  return gain;
+}
+
 void
 nddr_network_fold (const NddrNetwork *network, const NddrLayer *layer, const NddrArrays *tensors, float *weight, float *bias)
 {
@@ -434,25 +471,45 @@ nddr_network_fold (const NddrNetwork *network, const NddrLayer *layer, const Ndd
     return;
   }
   for (int b = 0; b < layer->branches; b++) {
-    const float *from = find_data (tensors, layer->names[b], ".weight");
-    const float *from_bias = layer->has_bias[b] ? find_data (tensors, layer->names[b], ".bias") : NULL;
-    const float *scale = NULL, *shift = NULL, *mean = NULL, *variance = NULL;
+    Folding f = find_folding (network, layer, b, tensors);
 
-    if (layer->has_norm[b]) {
-      scale = find_data (tensors, layer->norms[b], ".weight");
-      shift = find_data (tensors, layer->norms[b], ".bias");
-      mean = find_data (tensors, layer->norms[b], ".running_mean");
-      variance = find_data (tensors, layer->norms[b], ".running_var");
-    }
     for (gsize c = 0; c < channels; c++) {
-      double gain = layer->has_norm[b] ? scale[c] / sqrt (variance[c] + network->norm_eps) : 1;
-      double offset = from_bias != NULL ? from_bias[c] * gain : 0;
+      double offset, gain = fold_channel (&f, c, &offset);
 
-      if (layer->has_norm[b])
-        offset += shift[c] - mean[c] * gain;
       for (gsize j = 0; j < filter; j++)
-        weight[((gsize) b * channels + c) * filter + j] = (float) (from[c * filter + j] * gain);
+        weight[((gsize) b * channels + c) * filter + j] = (float) (f.weight[c * filter + j] * gain);
       bias[(gsize) b * channels + c] = (float) offset;
     }
   }
+}
+
+static gboolean
+fail_to_fold (const char *base, const char *suffix, gsize element, const char *norm, double value, GError **error)
+{
+  return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s%s\": expected finite numbers once the normalisation \"%s\" is folded into the weights before it, "
+      "found %g for element %" G_GSIZE_FORMAT, base, suffix, norm, value, element);
+}
+
+gboolean
+nddr_network_check_fold (const NddrNetwork *network, const NddrLayer *layer, const NddrArrays *tensors, GError **error)
+{
+  gsize channels = (gsize) nddr_network_value (network, layer->output)->channels;
+  gsize filter = channel_weights (network, layer);
+
+  for (int b = 0; layer->norm && b < layer->branches; b++) {
+    if (!layer->has_norm[b])
+      continue;
+    Folding f = find_folding (network, layer, b, tensors);
+
+    for (gsize c = 0; c < channels; c++) {
+      double offset, gain = fold_channel (&f, c, &offset);
+
+      if (!isfinite ((float) offset))
+        return fail_to_fold (layer->norms[b], ".bias", c, layer->norms[b], (float) offset, error);
+      for (gsize j = c * filter; fabs (gain) > 1 && j < (c + 1) * filter; j++)
+        if (!isfinite ((float) (f.weight[j] * gain)))
+          return fail_to_fold (layer->names[b], ".weight", j, layer->norms[b], (float) (f.weight[j] * gain), error);
+    }
+  }
+  return TRUE;
 }

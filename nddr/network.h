@@ -139,5 +139,7 @@ void nddr_network_cost (const NddrNetwork *network, int width, int height, NddrN
  * both written whole.  MIX: the weights of the layer's branches alone, as NddrMix has them; BLEND: as NddrBlend; no bias.  @tensors must hold what
  * nddr_network_foreach_tensor() names. */
 void nddr_network_fold (const NddrNetwork *network, const NddrLayer *layer, const NddrArrays *tensors, float *weight, float *bias);
+/** Whether what that writes is finite, as @tensors must be, which hold float32 numbers that are multiplied there.  The error names a tensor. */
+gboolean nddr_network_check_fold (const NddrNetwork *network, const NddrLayer *layer, const NddrArrays *tensors, GError **error);
 
 G_END_DECLS

@@ -90,6 +90,28 @@ static void spoil_bias (NddrArrays *t) { drop (t, "segmentation.fc8.bias"); }
 static void spoil_nan (NddrArrays *t) { nddr_arrays_find (t, "segmentation.fc6.weight")->data[7] = NAN; }
 static void spoil_infinite (NddrArrays *t) { nddr_arrays_find (t, "nddr.1.segmentation.weight")->data[0] = -INFINITY; }
 static void spoil_variance (NddrArrays *t) { nddr_arrays_find (t, "normal.fc7.bn.running_var")->data[1] = -1; }
+
+/* finite, but not once batch normalisation is folded into the weights: 4 * 3e38 / sqrt (1e-5) */
+static void
+spoil_folded_weight (NddrArrays *t)
+{
+  NddrArray *weight = nddr_arrays_find (t, "normal.fc7.weight"), *scale = nddr_arrays_find (t, "normal.fc7.bn.weight");
+  gsize last = scale->n_elements - 1;
+
+  weight->data[weight->n_elements - 1] = -4;
+  scale->data[last] = 3e38f;
+  nddr_arrays_find (t, "normal.fc7.bn.running_mean")->data[last] = 0;
+  nddr_arrays_find (t, "normal.fc7.bn.running_var")->data[last] = 0;
+}
+
+static void
+spoil_folded_bias (NddrArrays *t)
+{
+  nddr_arrays_find (t, "nddr.2.normal.bn.running_mean")->data[3] = 2e38f;
+  nddr_arrays_find (t, "nddr.2.normal.bn.weight")->data[3] = 2;
+  nddr_arrays_find (t, "nddr.2.normal.bn.running_var")->data[3] = 0.25f;
+}
+
 static void spoil_format (NddrArrays *t) { g_hash_table_remove (t->metadata, "format"); }
 static void spoil_other_format (NddrArrays *t) { g_hash_table_insert (t->metadata, g_strdup ("format"), g_strdup ("pt")); }
 static void spoil_version (NddrArrays *t) { g_hash_table_insert (t->metadata, g_strdup ("version"), g_strdup ("2")); }
@@ -124,6 +146,8 @@ test_refused (void)
   assert_refused (spoil_nan, "\"segmentation.fc6.weight\"|finite|nan|element 7");
   assert_refused (spoil_infinite, "\"nddr.1.segmentation.weight\"|-inf");
   assert_refused (spoil_variance, "\"normal.fc7.bn.running_var\"|-1");
+  assert_refused (spoil_folded_weight, "\"normal.fc7.weight\"|\"normal.fc7.bn\"|-inf");
+  assert_refused (spoil_folded_bias, "\"nddr.2.normal.bn.bias\"|-inf|element 3");
   assert_refused (spoil_format, "\"format\": \"nddr\"");
   assert_refused (spoil_other_format, "\"pt\"");
   assert_refused (spoil_version, "\"version\"|\"2\"");
