@@ -1,12 +1,14 @@
 /* Named tensors in host memory.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/allocate.h>
 #include <nddr/arrays.h>
 
 #include <string.h>
 
-NddrArray *
-nddr_array_new (const char *name, guint n_dims, const gint64 *dims)
+/* All but the data. */
+static NddrArray *
+describe (const char *name, guint n_dims, const gint64 *dims)
 {
   NddrArray *array = g_new0 (NddrArray, 1);
 
@@ -18,16 +20,35 @@ nddr_array_new (const char *name, guint n_dims, const gint64 *dims)
     array->dims[i] = dims[i];
     array->n_elements *= (gsize) dims[i];
   }
+  return array;
+}
+
+NddrArray *
+nddr_array_new (const char *name, guint n_dims, const gint64 *dims)
+{
+  NddrArray *array = describe (name, n_dims, dims);
+
   array->data = g_new0 (float, array->n_elements);
   return array;
 }
 
 NddrArray *
-nddr_array_copy (const NddrArray *array, const char *name)
+nddr_array_try_new (const char *name, guint n_dims, const gint64 *dims, GError **error)
 {
-  NddrArray *copy = nddr_array_new (name, array->n_dims, array->dims);
+  g_autoptr (NddrArray) array = describe (name, n_dims, dims);
+  g_autofree char *what = g_strconcat ("tensor ", name, NULL);
 
-  memcpy (copy->data, array->data, array->n_elements * sizeof (float));
+  array->data = nddr_try_alloc0 (array->n_elements, sizeof (float), what, error);
+  return array->data != NULL ? g_steal_pointer (&array) : NULL;
+}
+
+NddrArray *
+nddr_array_copy (const NddrArray *array, const char *name, GError **error)
+{
+  NddrArray *copy = nddr_array_try_new (name, array->n_dims, array->dims, error);
+
+  if (copy != NULL)
+    memcpy (copy->data, array->data, array->n_elements * sizeof (float));
   return copy;
 }
 

@@ -19,8 +19,11 @@ typedef struct
   float *data;      /* owned */
 } NddrArray;
 
-NddrArray *nddr_array_new (const char *name, guint n_dims, const gint64 *dims); /* zeros */
-NddrArray *nddr_array_copy (const NddrArray *array, const char *name);
+NddrArray *nddr_array_new (const char *name, guint n_dims, const gint64 *dims); /* zeros; of a few numbers, as what there is no memory for ends the process */
+/** Any array, of zeros; NULL with NDDR_ERROR_NO_MEMORY. */
+NddrArray *nddr_array_try_new (const char *name, guint n_dims, const gint64 *dims, GError **error);
+/** NULL with NDDR_ERROR_NO_MEMORY. */
+NddrArray *nddr_array_copy (const NddrArray *array, const char *name, GError **error);
 void nddr_array_free (NddrArray *array);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrArray, nddr_array_free)
 

@@ -1,6 +1,7 @@
 /* A network at one size, as a plan that infers.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/allocate.h>
 #include <nddr/inference.h>
 #include <nddr/ops/ops.h>
 
@@ -325,9 +326,9 @@ nddr_inference_upload (const NddrInference *inference, const NddrNetwork *networ
 
     if (weight == NULL)
       continue;
-    weights = g_new (float, weight->channels);
-    if (bias != NULL)
-      biases = g_new (float, bias->channels);
+    weights = nddr_try_alloc (weight->channels, sizeof (float), "a layer's weights", error);
+    if (weights == NULL || (bias != NULL && (biases = nddr_try_alloc (bias->channels, sizeof (float), "a layer's biases", error)) == NULL))
+      return FALSE;
     nddr_network_fold (network, nddr_network_layer (network, i), tensors, weights, biases);
     if (!nddr_program_write (program, weight, 0, weights, weight->channels * sizeof (float), error)
         || (bias != NULL && !nddr_program_write (program, bias, 0, biases, bias->channels * sizeof (float), error))) {

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/safetensors.h>
 
-#include <nddr/error.h>
+#include <nddr/allocate.h>
 #include <nddr/half.h>
 #include <nddr/json.h>
 #include <nddr/whole-file.h>
@@ -281,8 +281,8 @@ read_file (FILE *file, guint64 file_bytes, gboolean skip_unknown_types, GError *
         G_GUINT64_FORMAT ", and a header has at most %d", header_bytes, file_bytes, MAX_HEADER);
     return NULL;
   }
-  text = g_malloc (header_bytes + 1);
-  if (!read_bytes (file, text, header_bytes, error))
+  text = nddr_try_alloc (header_bytes + 1, 1, "its header", error);
+  if (text == NULL || !read_bytes (file, text, header_bytes, error))
     return NULL;
   header = nddr_json_parse_object (text, header_bytes, "header", error);
   if (header == NULL)

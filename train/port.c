@@ -119,8 +119,10 @@ copy (const Port *port, const NddrArray *from, guint n_dims, const gint64 *dims,
     g_autofree char *wanted = nddr_print_shape (n_dims, dims), *is = nddr_print_shape (from->n_dims, from->dims);
     return nddr_fail (error, NDDR_ERROR_FORMAT, "tensor \"%s\": expected shape %s, found %s", from->name, wanted, is);
   }
-  nddr_arrays_take (port->out, nddr_array_copy (from, name));
-  return TRUE;
+  NddrArray *array = nddr_array_copy (from, name, error);
+  if (array)
+    nddr_arrays_take (port->out, array);
+  return array != NULL;
 }
 
 static gboolean

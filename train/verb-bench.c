@@ -151,7 +151,10 @@ prepare_training (Bench *bench, GError **error)
     return FALSE;
   for (guint i = 0; i < tensors->arrays->len; i++) {
     const NddrArray *from = tensors->arrays->pdata[i];
-    nddr_arrays_take (copy, nddr_array_copy (from, from->name));
+    NddrArray *array = nddr_array_copy (from, from->name, error);
+    if (!array)
+      return FALSE;
+    nddr_arrays_take (copy, array);
   }
   bench->start = nddr_start_new_from_tensors (nddr_config_copy (nddr_model_get_config (bench->model)), g_steal_pointer (&copy), error);
   if (!bench->start)

@@ -220,7 +220,7 @@ without (const NddrArrays *tensors, const char *part)
     const NddrArray *from = tensors->arrays->pdata[i];
     if (strstr (from->name, part))
       continue;
-    nddr_arrays_take (rest, nddr_array_copy (from, from->name));
+    nddr_arrays_take (rest, nddr_array_copy (from, from->name, NULL));
   }
   return rest;
 }

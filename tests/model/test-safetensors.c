@@ -422,6 +422,27 @@ test_claims_terabytes (void)
   g_assert_cmpint (setrlimit (RLIMIT_AS, &before), ==, 0);
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY);
 }
+
+/* Likewise one with as large a header as may be, where there is memory for half of it. */
+static void
+test_claims_header (void)
+{
+  const guint64 most = 100000000, length = GUINT64_TO_LE (most);
+  g_autofree char *path = path_of ("made.safetensors"), *pages = NULL;
+  g_autoptr (GError) error = NULL;
+  struct rlimit before, tight;
+
+  write_bytes (path, &length, sizeof length);
+  g_assert_cmpint (truncate (path, (off_t) (sizeof length + most)), ==, 0);
+  g_assert_true (g_file_get_contents ("/proc/self/statm", &pages, NULL, NULL));
+  g_assert_cmpint (getrlimit (RLIMIT_AS, &before), ==, 0);
+  tight = (struct rlimit){ g_ascii_strtoull (pages, NULL, 10) * sysconf (_SC_PAGESIZE) + most / 2, before.rlim_max };
+  g_assert_cmpint (setrlimit (RLIMIT_AS, &tight), ==, 0);
+  g_assert_null (nddr_safetensors_read (path, FALSE, &error));
+  g_assert_cmpint (setrlimit (RLIMIT_AS, &before), ==, 0);
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY);
+  g_assert_nonnull (strstr (error->message, "made.safetensors"));
+}
 #endif
 
 static void
@@ -479,6 +500,7 @@ main (int argc, char **argv)
   g_test_add_func ("/safetensors/truncated", test_truncated);
 #ifndef __SANITIZE_ADDRESS__
   g_test_add_func ("/safetensors/claims-terabytes", test_claims_terabytes);
+  g_test_add_func ("/safetensors/claims-header", test_claims_header);
 #endif
   g_test_add_func ("/safetensors/no-file", test_no_file);
   status = g_test_run ();

@@ -565,7 +565,7 @@ make_backbone (const char *path)
     const NddrArray *from = tensors->arrays->pdata[i];
     if (!g_str_has_prefix (from->name, "normal.features."))
       continue;
-    nddr_arrays_take (backbone, nddr_array_copy (from, from->name + strlen ("normal.")));
+    nddr_arrays_take (backbone, nddr_array_copy (from, from->name + strlen ("normal."), NULL));
   }
   nddr_safetensors_write (backbone, path, NDDR_STORE_F32, &error);
   g_assert_no_error (error);

@@ -110,7 +110,7 @@ save (const NddrStart *made, const char *name, const char *trunk)
     const char *rest = from->name + strlen (prefix);
     if (!g_str_has_prefix (from->name, prefix) || (trunk && !is_backbones (rest)))
       continue;
-    nddr_arrays_take (tensors, nddr_array_copy (from, rest));
+    nddr_arrays_take (tensors, nddr_array_copy (from, rest, NULL));
   }
   if (trunk)
     nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error);
@@ -325,7 +325,7 @@ test_resnet_not_whole (void)
       const NddrArray *from = whole->arrays->pdata[t];
       if (i == 0 && g_str_has_prefix (from->name, "bn1."))
         continue;
-      nddr_arrays_take (tensors, nddr_array_copy (from, from->name));
+      nddr_arrays_take (tensors, nddr_array_copy (from, from->name, NULL));
     }
     if (i == 1)
       nddr_arrays_take (tensors, nddr_array_new ("conv1.bias", 1, dims));
