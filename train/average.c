@@ -4,7 +4,7 @@
 #include <train/average.h>
 #include <train/difference.h>
 
-#include <nddr/error.h>
+#include <nddr/allocate.h>
 
 static gboolean
 check_same (NddrModel *const *models, const char *const *names, guint n, GError **error)
@@ -22,7 +22,9 @@ check_same (NddrModel *const *models, const char *const *names, guint n, GError 
 static NddrArray *
 average_array (const NddrArray *first, NddrModel *const *models, const char *const *names, guint n, GError **error)
 {
-  g_autofree double *sums = g_new0 (double, first->n_elements);
+  g_autofree double *sums = nddr_try_alloc0 (first->n_elements, sizeof *sums, "a tensor's sums", error);
+  if (!sums)
+    return NULL;
   for (guint i = 0; i < n; i++) {
     const NddrArray *array = nddr_arrays_find (nddr_model_get_tensors (models[i]), first->name);
     if (!array) {
@@ -32,8 +34,8 @@ average_array (const NddrArray *first, NddrModel *const *models, const char *con
     for (gsize k = 0; k < first->n_elements; k++)
       sums[k] += array->data[k];
   }
-  NddrArray *mean = nddr_array_new (first->name, first->n_dims, first->dims);
-  for (gsize k = 0; k < first->n_elements; k++)
+  NddrArray *mean = nddr_array_try_new (first->name, first->n_dims, first->dims, error);
+  for (gsize k = 0; mean && k < first->n_elements; k++)
     mean->data[k] = sums[k] / n;
   return mean;
 }

@@ -6,6 +6,7 @@
 #include <train/training.h>
 
 #include <math.h>
+#include <nddr/allocate.h>
 #include <nddr/gpu/device.h>
 #include <string.h>
 
@@ -24,11 +25,24 @@ statistics_clear (gpointer data)
   g_free (((Statistics *) data)->squares);
 }
 
+/* Adds a copy of @values as BASE + SUFFIX. */
+static gboolean
+add_folded (NddrArrays *folded, const char *base, const char *suffix, guint n_dims, const gint64 *dims, const float *values, GError **error)
+{
+  g_autofree char *name = g_strconcat (base, suffix, NULL);
+  NddrArray *array = nddr_array_try_new (name, n_dims, dims, error);
+  if (!array)
+    return FALSE;
+  memcpy (array->data, values, array->n_elements * sizeof (float));
+  nddr_arrays_take (folded, array);
+  return TRUE;
+}
+
 /* A copy of the network whose layers have their normalisation folded into weight and bias, which go to @folded by name. */
 static NddrNetwork *
 fold_network (const NddrStart *start, NddrArrays *folded, GError **error)
 {
-  NddrNetwork *network = nddr_network_new (start->config, start->tensors, NULL, error);
+  g_autoptr (NddrNetwork) network = nddr_network_new (start->config, start->tensors, NULL, error);
   for (guint i = 0; network && i < network->layers->len; i++) {
     NddrLayer *layer = nddr_network_layer (network, i);
     if (layer->kind != NDDR_LAYER_CONVOLUTION && layer->kind != NDDR_LAYER_DEPTHWISE)
@@ -37,30 +51,29 @@ fold_network (const NddrStart *start, NddrArrays *folded, GError **error)
     gint64 in = layer->kind == NDDR_LAYER_DEPTHWISE ? 1 : nddr_network_in_channels (network, layer);
     const gint64 dims[4] = { out, in, layer->kernel, layer->kernel };
     gsize n = out * in * layer->kernel * layer->kernel;
-    g_autofree float *weight = g_new (float, n * layer->branches), *bias = g_new (float, out * layer->branches);
+    g_autofree float *weight = nddr_try_alloc (n * layer->branches, sizeof *weight, "a layer's weights", error), *bias = NULL;
+    if (!weight || !(bias = nddr_try_alloc (out * layer->branches, sizeof *bias, "a layer's biases", error)))
+      return NULL;
     nddr_network_fold (network, layer, start->tensors, weight, bias);
     for (int b = 0; b < layer->branches; b++) {
-      g_autofree char *weight_name = g_strconcat (layer->names[b], ".weight", NULL), *bias_name = g_strconcat (layer->names[b], ".bias", NULL);
-      NddrArray *w = nddr_array_new (weight_name, 4, dims), *a = nddr_array_new (bias_name, 1, dims);
-      memcpy (w->data, weight + b * n, n * sizeof (float));
-      memcpy (a->data, bias + b * out, out * sizeof (float));
-      nddr_arrays_take (folded, w);
-      nddr_arrays_take (folded, a);
+      if (!add_folded (folded, layer->names[b], ".weight", 4, dims, weight + b * n, error)
+          || !add_folded (folded, layer->names[b], ".bias", 1, dims, bias + b * out, error))
+        return NULL;
       layer->has_bias[b] = TRUE;
       layer->has_norm[b] = FALSE;
     }
     layer->bias = TRUE;
     layer->norm = FALSE;
   }
-  return network;
+  return g_steal_pointer (&network);
 }
 
 /* Adds what the layer's map holds of the first @n_samples pictures. */
 static gboolean
 add_map (Statistics *s, NddrProgram *program, const NddrTensor *map, guint n_samples, GError **error)
 {
-  g_autofree float *data = g_malloc (map->bytes);
-  if (!nddr_program_read (program, map, 0, data, map->bytes, error))
+  g_autofree float *data = nddr_try_alloc (map->bytes, 1, "a layer's map", error);
+  if (!data || !nddr_program_read (program, map, 0, data, map->bytes, error))
     return FALSE;
   gsize pixels = (gsize) map->batch * map->height * map->width, counted = (gsize) n_samples * map->height * map->width;
   for (int b = 0; b < map->branches; b++)

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/learner-private.h>
 
+#include <nddr/allocate.h>
 #include <nddr/gpu/device.h>
 
 #define MOMENT1 "moment1/"
@@ -173,7 +174,9 @@ nddr_learner_broadcast (NddrLearner *learner, GError **error)
   for (guint i = 0; learner->ranks && i < G_N_ELEMENTS (wholes); i++) {
     if (!wholes[i])
       continue;
-    g_autofree guint8 *data = g_malloc (wholes[i]->bytes);
+    g_autofree guint8 *data = nddr_try_alloc (wholes[i]->bytes, 1, "the network's parameters", error);
+    if (!data)
+      return FALSE;
     if (nddr_ranks_is_first (learner->ranks) && !nddr_program_read (learner->program, wholes[i], 0, data, wholes[i]->bytes, error))
       return FALSE;
     nddr_ranks_broadcast (learner->ranks, data, wholes[i]->bytes);

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/parameters.h>
-#include <nddr/error.h>
+#include <nddr/allocate.h>
 
 #include <string.h>
 
@@ -183,7 +183,9 @@ nddr_parameters_write (const NddrParameters *p, NddrProgram *program, NddrParame
     const NddrTensor *whole = whole_of (p, kind, running);
     if (!whole)
       continue;
-    g_autofree float *data = g_malloc0 (whole->bytes);
+    g_autofree float *data = nddr_try_alloc0 (whole->bytes, 1, "the network's parameters", error);
+    if (!data)
+      return FALSE;
     for (guint s = 0; s < p->all->len; s++) {
       const NddrParameter *parameter = &g_array_index (p->all, NddrParameter, s);
       if (parameter->running != running)
@@ -206,10 +208,10 @@ nddr_parameters_read (const NddrParameters *p, NddrProgram *program, NddrParamet
 {
   g_autofree float *values = NULL, *running = NULL;
   const NddrTensor *wholes[2] = { whole_of (p, kind, FALSE), whole_of (p, kind, TRUE) };
-  if (wholes[0])
-    values = g_malloc (wholes[0]->bytes);
-  if (wholes[1])
-    running = g_malloc (wholes[1]->bytes);
+  if (wholes[0] && !(values = nddr_try_alloc (wholes[0]->bytes, 1, "the network's parameters", error)))
+    return FALSE;
+  if (wholes[1] && !(running = nddr_try_alloc (wholes[1]->bytes, 1, "the network's running statistics", error)))
+    return FALSE;
   const float *data[2] = { values, running };
   if (wholes[0] && !nddr_program_read (program, wholes[0], 0, values, wholes[0]->bytes, error))
     return FALSE;
@@ -220,7 +222,9 @@ nddr_parameters_read (const NddrParameters *p, NddrProgram *program, NddrParamet
     if (!data[parameter->running])
       continue;
     g_autofree char *name = g_strconcat (prefix, parameter->name, NULL);
-    NddrArray *array = nddr_array_new (name, parameter->n_dims, parameter->dims);
+    NddrArray *array = nddr_array_try_new (name, parameter->n_dims, parameter->dims, error);
+    if (!array)
+      return FALSE;
     memcpy (array->data, data[parameter->running] + parameter->offset, parameter->n * sizeof (float));
     nddr_arrays_take (tensors, array);
   }
@@ -231,7 +235,9 @@ gboolean
 nddr_parameters_reset (const NddrParameters *p, NddrProgram *program, GError **error)
 {
   const NddrTensor *wholes[] = { p->gradients, p->total, p->moment1, p->moment2 };
-  g_autofree guint8 *zeros = g_malloc0 (p->params->bytes);
+  g_autofree guint8 *zeros = nddr_try_alloc0 (p->params->bytes, 1, "the network's gradients", error);
+  if (!zeros)
+    return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS (wholes); i++)
     if (wholes[i] && !nddr_program_write (program, wholes[i], 0, zeros, wholes[i]->bytes, error))
       return FALSE;

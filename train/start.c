@@ -53,6 +53,7 @@ random_for (const Starter *s, const char *name)
 
 /* ---- new tensors */
 
+/* Of a layer's outputs: none is large. */
 static NddrArray *
 new_array (const char *base, const char *suffix, guint n_dims, const gint64 *dims)
 {
@@ -130,12 +131,15 @@ fill_bias (const Starter *s, const NddrArray *weight, NddrArray *bias)
     bias->data[i] = nddr_random_between (&r, -bound, bound);
 }
 
-static void
-start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer, int branch, NddrArrays *out)
+static gboolean
+start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer, int branch, NddrArrays *out, GError **error)
 {
   gint64 dims[4];
   guint n_dims = nddr_network_weight_dims (network, layer, branch, dims);
-  NddrArray *weight = new_array (layer->names[branch], nddr_layer_weight_suffix (layer), n_dims, dims);
+  g_autofree char *weight_name = g_strconcat (layer->names[branch], nddr_layer_weight_suffix (layer), NULL);
+  NddrArray *weight = nddr_array_try_new (weight_name, n_dims, dims, error);
+  if (!weight)
+    return FALSE;
   fill_weight (s, layer, branch, weight);
   nddr_arrays_take (out, weight);
   if (layer->bias) {
@@ -145,7 +149,7 @@ start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer
     nddr_arrays_take (out, bias);
   }
   if (!layer->norm)
-    return;
+    return TRUE;
   const char *norm = layer->norms[branch];
   NddrArray *scale = new_array (norm, ".weight", 1, dims), *var = new_array (norm, ".running_var", 1, dims);
   fill (scale, 1);
@@ -154,6 +158,7 @@ start_anew (const Starter *s, const NddrNetwork *network, const NddrLayer *layer
   nddr_arrays_take (out, new_array (norm, ".bias", 1, dims));
   nddr_arrays_take (out, new_array (norm, ".running_mean", 1, dims));
   nddr_arrays_take (out, var);
+  return TRUE;
 }
 
 /* ---- names in files */
@@ -210,11 +215,14 @@ may_widen (const Starter *s, const NddrNetwork *network, const NddrLayer *layer,
 }
 
 /* @from as BASE + SUFFIX in @dims: as it is where they are its own, else widened. */
-static void
-take_as (const Starter *s, const NddrArray *from, const char *base, const char *suffix, const gint64 *dims, NddrArrays *out)
+static gboolean
+take_as (const Starter *s, const NddrArray *from, const char *base, const char *suffix, const gint64 *dims, NddrArrays *out, GError **error)
 {
   g_autofree char *name = g_strconcat (base, suffix, NULL);
-  nddr_arrays_take (out, nddr_widen (from, name, from->n_dims, dims, random_for (s, name)));
+  NddrArray *array = nddr_widen (from, name, from->n_dims, dims, random_for (s, name), error);
+  if (array)
+    nddr_arrays_take (out, array);
+  return array != NULL;
 }
 
 /* One branch of a layer with exactly the tensors that @source has.  *taken: whether it has it; FALSE where it is there but does not
@@ -260,11 +268,11 @@ start_from (Starter *s, Source *source, const NddrNetwork *network, const NddrLa
   if (!fits)
     return nddr_fail (error, NDDR_ERROR_FORMAT, "%s: the bias or the normalisation (%s) of %s is not whole: expected %" G_GINT64_FORMAT
         " elements of each part", source->path, norm ? norm : "none", weight_name, channels);
-  take_as (s, weight, layer->names[branch], suffix, dims, out);
-  if (bias)
-    take_as (s, bias, layer->names[branch], ".bias", dims, out);
+  if (!take_as (s, weight, layer->names[branch], suffix, dims, out, error) || (bias && !take_as (s, bias, layer->names[branch], ".bias", dims, out, error)))
+    return FALSE;
   for (guint i = 0; i < 4 && n_parts; i++)
-    take_as (s, parts[i], layer->norms[branch], norm_parts[i], dims, out);
+    if (!take_as (s, parts[i], layer->norms[branch], norm_parts[i], dims, out, error))
+      return FALSE;
   source->used++;
   *taken = TRUE;
   return TRUE;
@@ -403,7 +411,8 @@ start_layer (Starter *s, const NddrNetwork *network, const NddrLayer *layer, Ndd
       g_string_append_printf (s->warnings, "%s has no head that %s could start from: that layer starts anew\n", source->path, layer->names[b]);
     }
     *fresh |= nddr_start_bit (b);
-    start_anew (s, network, layer, b, out);
+    if (!start_anew (s, network, layer, b, out, error))
+      return FALSE;
   }
   return TRUE;
 }

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/teacher.h>
 
-#include <nddr/error.h>
+#include <nddr/allocate.h>
 #include <nddr/half.h>
 #include <nddr/inference.h>
 #include <nddr/model.h>
@@ -200,8 +200,8 @@ static gboolean
 read_halves (NddrTeacher *teacher, const NddrTensor *map, int branch, float *output, GError **error)
 {
   gsize n = branch_values (map), stride = (map->channels + 3) / 4 * 4;
-  g_autofree guint16 *halves = g_new (guint16, n);
-  if (!nddr_program_read (teacher->program, map, branch * n * sizeof *halves, halves, n * sizeof *halves, error))
+  g_autofree guint16 *halves = nddr_try_alloc (n, sizeof *halves, "the teacher's outputs", error);
+  if (!halves || !nddr_program_read (teacher->program, map, branch * n * sizeof *halves, halves, n * sizeof *halves, error))
     return FALSE;
   for (gsize p = 0; p < n / map->stride; p++)
     for (gsize c = 0; c < stride; c++)

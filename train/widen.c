@@ -33,9 +33,11 @@ share_out (NddrRandom *random, gint64 narrow, gint64 wide, double *shares)
 }
 
 NddrArray *
-nddr_widen (const NddrArray *narrow, const char *name, guint n_dims, const gint64 *dims, NddrRandom random)
+nddr_widen (const NddrArray *narrow, const char *name, guint n_dims, const gint64 *dims, NddrRandom random, GError **error)
 {
-  NddrArray *array = nddr_array_new (name, n_dims, dims);
+  NddrArray *array = nddr_array_try_new (name, n_dims, dims, error);
+  if (!array)
+    return NULL;
   gint64 outputs = dims[0], inputs = n_dims > 1 ? dims[1] : 1, narrow_inputs = n_dims > 1 ? narrow->dims[1] : 1;
   gsize taps = array->n_elements / (outputs * inputs);
   g_autofree double *shares = g_new (double, inputs);
