@@ -4,6 +4,7 @@
 #include "train/loader.h"
 #include "train/threads.h"
 
+#include <nddr/allocate.h>
 #include <string.h>
 
 #include "train/cutmix.h"
@@ -71,22 +72,6 @@ wants (const NddrLoader *loader, NddrTaskKind kind)
   return (loader->options.labels & NDDR_LABEL (kind)) != 0;
 }
 
-static Batch *
-batch_new (const NddrLoader *loader)
-{
-  Batch *batch = g_new0 (Batch, 1);
-  guint n = loader->n_slots;
-  gsize pixels = label_pixels (loader);
-  batch->jobs = g_new0 (Job, n);
-  batch->base.indices = g_new0 (guint, n);
-  batch->base.image = g_new (float, n * image_floats (loader));
-  batch->base.segmentation = wants (loader, NDDR_TASK_SEGMENTATION) ? g_new (guint8, n * pixels) : NULL;
-  batch->base.normal = wants (loader, NDDR_TASK_NORMAL) ? g_new (float, n * pixels * 4) : NULL;
-  batch->base.depth = wants (loader, NDDR_TASK_DEPTH) ? g_new (float, n * pixels) : NULL;
-  batch->base.shown = g_malloc0 (n * sizeof *batch->base.shown);
-  return batch;
-}
-
 static void
 batch_free (gpointer data)
 {
@@ -100,6 +85,37 @@ batch_free (gpointer data)
   g_free (batch->base.depth);
   g_free (batch->base.shown);
   g_free (batch);
+}
+
+/** Memory for @n samples, with the labels that are wanted. FALSE: *slice has what there was memory for. */
+static gboolean
+allocate (const NddrLoader *loader, NddrSlice *slice, guint n, GError **error)
+{
+  const char *what = "a batch's pictures and labels";
+  gsize pixels = n * label_pixels (loader);
+  return (slice->image = nddr_try_alloc (n * image_floats (loader), sizeof (float), what, error))
+      && (!wants (loader, NDDR_TASK_SEGMENTATION) || (slice->segmentation = nddr_try_alloc (pixels, 1, what, error)))
+      && (!wants (loader, NDDR_TASK_NORMAL) || (slice->normal = nddr_try_alloc (pixels, 4 * sizeof (float), what, error)))
+      && (!wants (loader, NDDR_TASK_DEPTH) || (slice->depth = nddr_try_alloc (pixels, sizeof (float), what, error)));
+}
+
+static Batch *
+batch_new (const NddrLoader *loader, GError **error)
+{
+  Batch *batch = g_new0 (Batch, 1);
+  guint n = loader->n_slots;
+  NddrSlice all = { 0 };
+  gboolean fine = allocate (loader, &all, n, error);
+  batch->jobs = g_new0 (Job, n);
+  batch->base.indices = g_new0 (guint, n);
+  batch->base.image = all.image;
+  batch->base.segmentation = all.segmentation;
+  batch->base.normal = all.normal;
+  batch->base.depth = all.depth;
+  batch->base.shown = g_malloc0 (n * sizeof *batch->base.shown);
+  if (!fine)
+    g_clear_pointer (&batch, batch_free);
+  return batch;
 }
 
 static NddrSlice
@@ -157,16 +173,11 @@ cutmix (const NddrLoader *loader, Job *job, guint index, const NddrSlice *slice,
   job->skipped += got != wanted;
 
   gint32 shown[2];
-  gsize pixels = label_pixels (loader);
-  NddrSlice other = {
-    .image = g_new (float, image_floats (loader)),
-    .segmentation = slice->segmentation ? g_new (guint8, pixels) : NULL,
-    .normal = slice->normal ? g_new (float, 4 * pixels) : NULL,
-    .depth = slice->depth ? g_new (float, pixels) : NULL,
-    .shown = shown,
-  };
-  nddr_augment_apply (&o->augment, sample, o->seed, BOX_STREAM (job->epoch), index, &other, valid);
-  nddr_cutmix_paste (&o->augment, &box, &other, slice, job->valid);
+  NddrSlice other = { .shown = shown };
+  if (allocate (loader, &other, 1, error)) {
+    nddr_augment_apply (&o->augment, sample, o->seed, BOX_STREAM (job->epoch), index, &other, valid);
+    nddr_cutmix_paste (&o->augment, &box, &other, slice, job->valid);
+  }
   slice_free (&other);
 }
 
@@ -232,13 +243,15 @@ place_of (const NddrLoader *loader, guint slot)
   return slot / share * part + o->share * share + slot % share;
 }
 
-static void
-start_batch (NddrLoader *loader)
+static gboolean
+start_batch (NddrLoader *loader, GError **error)
 {
   guint n = nddr_dataset_size (loader->dataset);
   Batch *batch = g_queue_pop_head (&loader->spare);
   if (!batch) {
-    batch = batch_new (loader);
+    batch = batch_new (loader, error);
+    if (!batch)
+      return FALSE;
     g_ptr_array_add (loader->batches, batch);
   }
   batch->base.number = loader->next++;
@@ -259,13 +272,16 @@ start_batch (NddrLoader *loader)
   g_queue_push_tail (&loader->ahead, batch);
   for (guint slot = 0; slot < batch->base.n_samples; slot++)
     g_thread_pool_push (loader->pool, &batch->jobs[slot], NULL);
+  return TRUE;
 }
 
+/** Fewer are ahead where there is no memory for more: then @error, which matters where there is none at all. */
 static void
-start_batches (NddrLoader *loader)
+start_batches (NddrLoader *loader, GError **error)
 {
-  while (loader->pool && loader->ahead.length < loader->options.prefetch && loader->next < loader->n_batches)
-    start_batch (loader);
+  gboolean fine = TRUE;
+  while (fine && loader->pool && loader->ahead.length < loader->options.prefetch && loader->next < loader->n_batches)
+    fine = start_batch (loader, error);
 }
 
 #define DEFAULT_PREFETCH 2
@@ -306,7 +322,7 @@ nddr_loader_new (NddrDataset *dataset, const NddrLoaderOptions *options)
   g_mutex_init (&loader->lock);
   g_cond_init (&loader->done);
   loader->pool = nddr_threads_new (do_job, loader, loader->options.threads, &loader->no_threads);
-  start_batches (loader);
+  start_batches (loader, NULL);
   return loader;
 }
 
@@ -334,10 +350,14 @@ nddr_loader_next (NddrLoader *loader, GError **error)
     g_propagate_error (error, g_error_copy (loader->no_threads));
     return NULL;
   }
-  start_batches (loader);
+  g_autoptr (GError) no_memory = NULL;
+  start_batches (loader, &no_memory);
   Batch *batch = g_queue_pop_head (&loader->ahead);
-  if (!batch)
+  if (!batch) {
+    if (no_memory)
+      g_propagate_error (error, g_steal_pointer (&no_memory));
     return NULL;
+  }
   g_mutex_lock (&loader->lock);
   while (batch->pending > 0)
     g_cond_wait (&loader->done, &loader->lock);
@@ -356,7 +376,7 @@ nddr_loader_next (NddrLoader *loader, GError **error)
       batch->base.valid[kind] += batch->jobs[slot].valid[kind];
     batch->base.n_skipped += batch->jobs[slot].skipped;
   }
-  start_batches (loader);
+  start_batches (loader, NULL);
   return &batch->base;
 }
 

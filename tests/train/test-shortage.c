@@ -25,6 +25,16 @@ static NddrStart *begun;
 static NddrLearner *learner;
 
 static gboolean
+make_batch (GError **error)
+{
+  NddrLoaderOptions options = { .batch = BATCH, .labels = NDDR_LABELS_ALL, .cutmix = 1, .threads = 1, .prefetch = 1 };
+  static const double mean[3] = { 0.5, 0.5, 0.5 }, std[3] = { 0.5, 0.5, 0.5 };
+  nddr_augment_plain (&options.augment, 64, 48, mean, std);
+  g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &options);
+  return nddr_loader_next (loader, error) != NULL;
+}
+
+static gboolean
 average (GError **error)
 {
   NddrModel *models[] = { model, model };
@@ -68,6 +78,7 @@ typedef struct
 } Case;
 
 static const Case cases[] = {
+  { "/shortage/batch", make_batch, 44 }, /* four for the batch, four for each box, and eight for each picture and its labels */
   { "/shortage/average", average, 100 },
   { "/shortage/start", start, 50 },
   { "/shortage/fusion-norm", measure, 100 },
