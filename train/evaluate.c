@@ -7,7 +7,7 @@
 #include <train/upsample.h>
 
 #include <math.h>
-#include <nddr/error.h>
+#include <nddr/allocate.h>
 
 #define SLOTS 2
 
@@ -226,9 +226,9 @@ nddr_evaluate (NddrDevice *device, NddrModel *model, NddrDataset *dataset, const
   if (!session)
     return NULL;
   const NddrConfig *config = nddr_model_get_config (model);
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks);
-  if (options->paper)
-    nddr_metrics_score_as_published (metrics);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks, error);
+  if (!metrics || (options->paper && !nddr_metrics_score_as_published (metrics, error)))
+    return NULL;
   g_autofree NddrHeadOutput *shapes = g_new0 (NddrHeadOutput, config->n_tasks);
   g_autofree double *loss_sums = g_new0 (double, config->n_tasks);
   g_autofree guint64 *loss_pixels = g_new0 (guint64, config->n_tasks);
@@ -236,12 +236,15 @@ nddr_evaluate (NddrDevice *device, NddrModel *model, NddrDataset *dataset, const
     .gallery = options->gallery, .weights = options->weights, .loss_sums = loss_sums, .loss_pixels = loss_pixels };
   for (guint t = 0; t < e.n_tasks; t++)
     nddr_session_get_head_size (session, config->tasks[t].name, &shapes[t].width, &shapes[t].height, &shapes[t].stride);
+  gboolean fine = TRUE;
   for (int s = 0; s < SLOTS; s++) {
     e.heads[s] = g_new0 (float *, e.n_tasks);
-    for (guint t = 0; t < e.n_tasks; t++)
-      e.heads[s][t] = g_new (float, (gsize) shapes[t].width * shapes[t].height * shapes[t].stride);
+    for (guint t = 0; fine && t < e.n_tasks; t++) {
+      e.heads[s][t] = nddr_try_alloc ((gsize) shapes[t].width * shapes[t].height, shapes[t].stride * sizeof (float), "a head's output", error);
+      fine = e.heads[s][t] != NULL;
+    }
   }
-  gboolean fine = run (&e, dataset, options, error);
+  fine = fine && run (&e, dataset, options, error);
   if (loss && e.weights)
     *loss = total_loss (&e);
   for (int s = 0; s < SLOTS; s++) {

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/metrics.h"
 
+#include <nddr/allocate.h>
 #include <string.h>
 
 #include "train/published-normals.h"
@@ -52,40 +53,44 @@ struct _NddrMetrics
 
 static const double within_degrees[3] = { 11.25, 22.5, 30 };
 
-static void
-score_init (Score *score, const NddrTask *task, const char *suffix)
+/** In any case it can be cleared then. */
+static gboolean
+score_init (Score *score, const NddrTask *task, const char *suffix, GError **error)
 {
   *score = (Score) { .name = g_strconcat (task->name, suffix, NULL), .task = task };
+  g_autofree char *what = g_strconcat ("the scores of task ", task->name, NULL);
   if (task->kind == NDDR_TASK_SEGMENTATION)
-    score->segmentation.confusion = g_new0 (guint64, (gsize) task->n_classes * task->n_classes);
-  else if (task->kind == NDDR_TASK_NORMAL)
-    score->normal.buckets = g_new0 (guint32, ANGLE_BUCKETS);
-  else
-    score->depth.buckets = g_new0 (guint32, DEPTH_BUCKETS);
+    return (score->segmentation.confusion = nddr_try_alloc0 ((gsize) task->n_classes * task->n_classes, sizeof (guint64), what, error)) != NULL;
+  if (task->kind == NDDR_TASK_NORMAL)
+    return (score->normal.buckets = nddr_try_alloc0 (ANGLE_BUCKETS, sizeof (guint32), what, error)) != NULL;
+  return (score->depth.buckets = nddr_try_alloc0 (DEPTH_BUCKETS, sizeof (guint32), what, error)) != NULL;
 }
 
 NddrMetrics *
-nddr_metrics_new (const NddrTask *tasks, guint n_tasks)
+nddr_metrics_new (const NddrTask *tasks, guint n_tasks, GError **error)
 {
-  NddrMetrics *metrics = g_new0 (NddrMetrics, 1);
+  g_autoptr (NddrMetrics) metrics = g_new0 (NddrMetrics, 1);
   metrics->scores = g_new0 (Score, n_tasks);
   metrics->n_tasks = metrics->n_scores = n_tasks;
   for (guint i = 0; i < n_tasks; i++)
-    score_init (&metrics->scores[i], &tasks[i], "");
-  return metrics;
+    if (!score_init (&metrics->scores[i], &tasks[i], "", error))
+      return NULL;
+  return g_steal_pointer (&metrics);
 }
 
-void
-nddr_metrics_score_as_published (NddrMetrics *metrics)
+gboolean
+nddr_metrics_score_as_published (NddrMetrics *metrics, GError **error)
 {
-  g_return_if_fail (metrics->n_scores == metrics->n_tasks);
+  g_return_val_if_fail (metrics->n_scores == metrics->n_tasks, FALSE);
   metrics->scores = g_renew (Score, metrics->scores, 2 * metrics->n_tasks);
   for (guint i = 0; i < metrics->n_tasks; i++)
     if (metrics->scores[i].task->kind == NDDR_TASK_NORMAL) {
       Score *score = &metrics->scores[metrics->n_scores++];
-      score_init (score, metrics->scores[i].task, "_paper");
+      if (!score_init (score, metrics->scores[i].task, "_paper", error))
+        return FALSE;
       score->published = TRUE;
     }
+  return TRUE;
 }
 
 void

@@ -39,15 +39,15 @@ void nddr_json_add_number (JsonBuilder *builder, const char *name, double value)
 /** The scores of each task; not thread-safe. */
 typedef struct _NddrMetrics NddrMetrics;
 
-/** @tasks: kept by reference: must outlive the metrics. */
-NddrMetrics *nddr_metrics_new (const NddrTask *tasks, guint n_tasks);
+/** @tasks: kept by reference: must outlive the metrics.  NULL with NDDR_ERROR_NO_MEMORY: a task's errors take 20 MiB and more. */
+NddrMetrics *nddr_metrics_new (const NddrTask *tasks, guint n_tasks, GError **error);
 void nddr_metrics_free (NddrMetrics *metrics);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NddrMetrics, nddr_metrics_free)
 
 /** Scores normals twice from now on: also as the published NDDR-CNN code does, so that its tables can be compared.  There both vectors
  * are its 8-bit encoding, around 127.5 instead of 0, which makes all angles smaller, about by half; and labels that are zero vectors count.
- * Those scores are called TASK_paper.  To be called before anything is added. */
-void nddr_metrics_score_as_published (NddrMetrics *metrics);
+ * Those scores are called TASK_paper.  To be called before anything is added.  FALSE with NDDR_ERROR_NO_MEMORY. */
+gboolean nddr_metrics_score_as_published (NddrMetrics *metrics, GError **error);
 
 /** A head's output for one picture, as the network gives it. */
 typedef struct

@@ -138,7 +138,9 @@ static gboolean
 check_best (NddrTrainer *t, const NddrConfig *config, GError **error)
 {
   const char *best = t->recipe->best;
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks, error);
+  if (!metrics)
+    return FALSE;
   if (g_str_equal (best, "loss") || nddr_metrics_knows (metrics, best, &t->more_is_better)) {
     if (!t->validation || has_labels_for (t->validation, config, best))
       return TRUE;

@@ -28,7 +28,7 @@ test_segmentation_by_hand (void)
 {
   /* labels      a a b b -      predictions a b b b c: a: 1 of 2, b: 2 of 3, c: predicted where ignored only, d: nowhere */
   static const guint8 labels[] = { 0, 0, 1, 1, 255 }, predictions[] = { 0, 1, 1, 1, 2 };
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3, NULL);
   g_autoptr (NddrSample) truth = nddr_sample_new (5, 1);
   truth->segmentation = g_memdup2 (labels, 5);
   float scores[5 * 8] = { 0 };
@@ -48,7 +48,7 @@ test_segmentation_by_hand (void)
   g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, "segmentation.miou"), (0.5 + 2.0 / 3 + 0 + 0) / 4, 1e-12);
 
   /* Ties go to the lowest class. */
-  g_autoptr (NddrMetrics) ties = nddr_metrics_new (tasks, 1);
+  g_autoptr (NddrMetrics) ties = nddr_metrics_new (tasks, 1, NULL);
   memset (truth->segmentation, 0, 5);
   memset (scores, 0, sizeof scores);
   add_plain (ties, 0, scores, 5, 1, 8, truth);
@@ -59,7 +59,7 @@ static void
 test_normal_by_hand (void)
 {
   /* Against (0, 0, 1): angles 0, 90 (zero vector), 180, 22.5 (inclusive up to rounding), and one ignored. */
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3, NULL);
   g_autoptr (NddrSample) truth = nddr_sample_new (5, 1);
   static const guint8 normals[] = { 255, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0, 128, 128, 128 };
   truth->normal = g_memdup2 (normals, 15);
@@ -83,7 +83,7 @@ test_normal_by_hand (void)
 static void
 test_depth_by_hand (void)
 {
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3, NULL);
   g_autoptr (NddrSample) truth = nddr_sample_new (3, 1);
   static const guint16 depths[] = { 1000, 0, 4000 };
   truth->depth = g_memdup2 (depths, 6);
@@ -109,7 +109,7 @@ test_upsampled (void)
   } sizes[] = { { 5, 4, 31, 23 }, { 1, 1, 8, 6 }, { 7, 3, 7, 3 }, { 6, 1, 5, 17 }, { 3, 5, 1, 1 } };
   g_autoptr (GRand) rand = g_rand_new_with_seed (5);
   for (NddrResizeMode mode = NDDR_RESIZE_HALF_PIXEL; mode <= NDDR_RESIZE_ASYMMETRIC; mode++) {
-    g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+    g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3, NULL);
     g_autoptr (GArray) angles = g_array_new (FALSE, FALSE, sizeof (double));
     double right = 0, labelled = 0, angle_sum = 0, depth_sum = 0, depths = 0;
     for (guint s = 0; s < G_N_ELEMENTS (sizes); s++) {
@@ -162,8 +162,8 @@ test_published (void)
 {
   enum { N = 4000 };
   g_autoptr (GRand) rand = g_rand_new_with_seed (9);
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
-  nddr_metrics_score_as_published (metrics);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3, NULL);
+  g_assert_true (nddr_metrics_score_as_published (metrics, NULL));
   g_autoptr (NddrSample) truth = nddr_sample_new (N, 1);
   truth->normal = g_malloc (3 * N);
   g_autofree float *vectors = g_new (float, 3 * N);
@@ -216,7 +216,7 @@ test_published (void)
   for (int t = 0; t < 3; t++)
     g_assert_cmpfloat_with_epsilon (nddr_metrics_get (metrics, paper_within[t]), within[t] / angles->len, 0.002);
   /* and the true angles, beside it, are those without it, and larger */
-  g_autoptr (NddrMetrics) plain = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrMetrics) plain = nddr_metrics_new (tasks, 3, NULL);
   add_plain (plain, 1, vectors, N, 1, 3, truth);
   g_assert_cmpfloat (nddr_metrics_get (plain, "normal.mean"), ==, nddr_metrics_get (metrics, "normal.mean"));
   g_assert_cmpfloat (nddr_metrics_get (plain, "normal.mean"), >, 1.4 * sum / angles->len);
@@ -366,7 +366,7 @@ test_definitions (void)
   for (int round = 0; round < 5; round++) {
     Pixels pixels = { g_array_new (FALSE, FALSE, 1), g_array_new (FALSE, FALSE, 1), g_array_new (FALSE, FALSE, sizeof (double)),
       g_array_new (FALSE, FALSE, sizeof (double)), g_array_new (FALSE, FALSE, sizeof (double)) };
-    g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+    g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3, NULL);
     for (guint i = 0; i < 4; i++)
       add_random_picture (metrics, &pixels, rand, 50 + 700 * i, 0.2 + 0.5 * round);
     check_classes (metrics, &pixels);
@@ -384,7 +384,7 @@ test_definitions (void)
 static void
 test_depth_not_finite (void)
 {
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3, NULL);
   g_autoptr (NddrSample) truth = nddr_sample_new (1, 1);
   static const float outputs[] = { 1.3, NAN, INFINITY, 1e9 };
   guint64 bins[4];
@@ -400,7 +400,7 @@ test_depth_not_finite (void)
 static void
 test_edges (void)
 {
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3, NULL);
   g_autoptr (NddrSample) truth = nddr_sample_new (1, 1);
   static const float none[3] = { 0, 0, 0 }, depths[] = { 0.1, 0.2, 0.31 };
   guint64 bins[91];
@@ -421,7 +421,7 @@ test_list (void)
 {
   guint n;
   const NddrMetric *all_metrics = nddr_metrics_list (&n);
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3, NULL);
   g_assert_cmpuint (n, ==, 11);
   for (guint m = 0; m < n; m++) {
     gboolean more;
@@ -434,7 +434,7 @@ test_list (void)
 static void
 test_json (void)
 {
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3, NULL);
   g_autoptr (NddrSample) truth = nddr_sample_new (1, 1);
   truth->segmentation = g_malloc0 (1);
   add_plain (metrics, 0, (const float[]) { 1, 0, 0, 0 }, 1, 1, 4, truth);

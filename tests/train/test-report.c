@@ -309,7 +309,7 @@ test_page (void)
   g_autoptr (NddrModel) model = make_model (4);
   const NddrConfig *config = nddr_model_get_config (model);
   g_autoptr (NddrRun) run = make_run ();
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks, NULL);
   add_pixels (metrics, 4);
   g_autoptr (NddrDataset) dataset = nddr_dataset_open ("synth:1,9,40x32", "val", &error);
   g_assert_no_error (error);
@@ -412,8 +412,8 @@ test_parts (void)
   g_assert_null (strstr (html, "id=\"samples\""));
 
   /* scores that no pixel defines; nothing learnt yet */
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks);
-  nddr_metrics_score_as_published (metrics);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks, NULL);
+  g_assert_true (nddr_metrics_score_as_published (metrics, NULL));
   NddrReport empty = { .title = "empty", .model = model, .model_name = "m", .data = "d", .n_pictures = 1, .metrics = metrics, .device = "e" };
   g_autofree char *empty_html = write_and_read (&empty), *empty_text = check_markup (empty_html);
   g_assert_true (says (empty_text, " mean IoU – % "));
@@ -433,7 +433,7 @@ test_many_classes (void)
 {
   g_autoptr (NddrModel) model = make_model (255);
   const NddrConfig *config = nddr_model_get_config (model);
-  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks);
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (config->tasks, config->n_tasks, NULL);
   enum { N = 4000 };
   g_autoptr (NddrSample) truth = nddr_sample_new (N, 1);
   truth->segmentation = g_malloc (N);
