@@ -38,9 +38,10 @@ make_one (gpointer data, gpointer user_data)
   g_mutex_unlock (&job->lock);
   if (!failed) {
     g_autofree char *name = g_strdup_printf ("%0*u", job->digits, index);
-    g_autoptr (NddrSample) sample = job->walk ? nddr_synth_walk (job->seed, index, job->count, job->width, job->height)
-                                              : nddr_synth_picture (job->seed, index, job->width, job->height);
-    nddr_folder_writer_add (job->dir, job->split, name, sample, &error);
+    g_autoptr (NddrSample) sample = job->walk ? nddr_synth_walk (job->seed, index, job->count, job->width, job->height, &error)
+                                              : nddr_synth_picture (job->seed, index, job->width, job->height, &error);
+    if (sample)
+      nddr_folder_writer_add (job->dir, job->split, name, sample, &error);
   }
   g_mutex_lock (&job->lock);
   job->done++;

@@ -76,6 +76,16 @@ test_file_size (void)
       "test $? = 1 && grep -q 'large.safetensors: cannot be written: File too large' said && ! ls large.safetensors*");
 }
 
+/* Memory that may not grow is an error that says what for.  The sanitizer's allocator ends the process all the same. */
+#ifndef __SANITIZE_ADDRESS__
+static void
+test_memory (void)
+{
+  expect_shell ("(ulimit -v 400000; \"$NDDR\" synth large --size 4096x4096 --count 1 --threads 1 2>said); "
+      "test $? = 1 && grep -q 'nddr synth: there is no memory for a synthetic picture: 512.0 MiB are needed' said && ! ls large/train/image/*");
+}
+#endif
+
 /* Closed streams: what would be printed goes nowhere, into no file that is opened in their place. */
 static void
 test_closed_streams (void)
@@ -172,6 +182,9 @@ main (int argc, char **argv)
   g_test_add_func ("/surroundings/no-file", test_no_file);
   g_test_add_func ("/surroundings/links", test_links);
   g_test_add_func ("/surroundings/file-size", test_file_size);
+#ifndef __SANITIZE_ADDRESS__
+  g_test_add_func ("/surroundings/memory", test_memory);
+#endif
   g_test_add_func ("/surroundings/closed-streams", test_closed_streams);
   g_test_add_func ("/surroundings/names", test_names);
   g_test_add_func ("/surroundings/stale-model", test_stale_model);

@@ -10,6 +10,7 @@
 #include <train/evaluate.h>
 #include <train/fusion-norm.h>
 #include <train/learner.h>
+#include <train/synth/synth.h>
 
 #define CONFIG "{\"backbone\":\"mobilenet_v2\",\"fusion\":\"nddr\",\"width\":0.125,\"head_width\":0.03125,\"output_stride\":16," \
   "\"input\":{\"width\":64,\"height\":48,\"mean\":[0.5,0.5,0.5],\"std\":[0.5,0.5,0.5]}," \
@@ -24,6 +25,13 @@ static NddrRecipe *recipe;
 static NddrDataset *dataset;
 static NddrStart *begun;
 static NddrLearner *learner;
+
+static gboolean
+make_picture (GError **error)
+{
+  g_autoptr (NddrSample) sample = nddr_synth_picture (1, 0, 64, 48, error);
+  return sample != NULL;
+}
 
 static gboolean
 make_batch (GError **error)
@@ -96,6 +104,7 @@ typedef struct
 } Case;
 
 static const Case cases[] = {
+  { "/shortage/synthetic-picture", make_picture, 9 },
   { "/shortage/batch", make_batch, 44 }, /* four for the batch, four for each box, and eight for each picture and its labels */
   { "/shortage/metrics", make_metrics, 3 },
   { "/shortage/average", average, 100 },

@@ -160,7 +160,7 @@ test_labels (void)
 {
   guint64 seen[N_CLASSES] = { 0 }, dark = 0, bright = 0;
   for (guint i = 0; i < 60; i++) {
-    g_autoptr (NddrSample) sample = nddr_synth_picture (11, i, 64, 48);
+    g_autoptr (NddrSample) sample = nddr_synth_picture (11, i, 64, 48, NULL);
     double mean = 0, near = 0;
     for (guint k = 0; k < 64 * 48; k++) {
       double n[3], x = (k % 64 + 0.5 - 32) / (0.81 * 64), y = (24 - 0.5 - k / 64) / (0.81 * 64);
@@ -195,7 +195,7 @@ test_normals_fit_depth (void)
     Room *room = room_new (seed, FALSE);
     Camera camera = room_view (room, seed);
     Film film = { .seed = 1, .exposure = 1 };
-    g_autoptr (NddrSample) sample = render (room->scene, &camera, &film, W, H);
+    g_autoptr (NddrSample) sample = render (room->scene, &camera, &film, W, H, NULL);
     double sum = 0, n = 0, focal = camera.focal * W;
     for (int y = REACH; y < H - REACH; y++)
       for (int x = REACH; x < W - REACH; x++) {
@@ -261,7 +261,7 @@ checksum (const NddrSample *sample)
 static void
 test_same_bytes (void)
 {
-  g_autoptr (NddrSample) sample = nddr_synth_picture (1, 0, 96, 72);
+  g_autoptr (NddrSample) sample = nddr_synth_picture (1, 0, 96, 72, NULL);
   g_autofree char *sum = checksum (sample);
   g_assert_cmpstr (sum, ==, "6b236ab95d13d3e0b21306a9ac93072f");
 
@@ -295,7 +295,7 @@ test_export (void)
 {
   char *folder = fixture_folder ();
   g_autoptr (GError) error = NULL;
-  g_autoptr (NddrSample) sample = nddr_synth_picture (2, 5, 64, 48);
+  g_autoptr (NddrSample) sample = nddr_synth_picture (2, 5, 64, 48, NULL);
   g_assert_true (nddr_folder_writer_begin (folder, "some", nddr_synth_classes, N_CLASSES, &error));
   g_assert_true (nddr_folder_writer_add (folder, "some", "picture", sample, &error));
   g_autofree char *spec = g_strdup_printf ("folder:%s,some+synth:2,6,64x48", folder);
@@ -324,7 +324,7 @@ test_walk (void)
   for (guint64 seed = 1; seed < 9; seed++) {
     g_autoptr (NddrSample) last = NULL;
     for (guint i = 20; i < 24; i++) {
-      g_autoptr (NddrSample) frame = nddr_synth_walk (seed, i, 120, 64, 48);
+      g_autoptr (NddrSample) frame = nddr_synth_walk (seed, i, 120, 64, 48, NULL);
       guint same = 0, near = 0;
       for (guint k = 0; k < 64 * 48; k++) {
         near += frame->depth[k] < 250;

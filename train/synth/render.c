@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/synth/render.h"
 
+#include <nddr/allocate.h>
+
 #include "train/synth/film.h"
 
 #define OFFSET 2e-3f /* rays leave a surface from this far above it */
@@ -318,29 +320,42 @@ color (const Render *r, V3 *picture)
     }
 }
 
-NddrSample *
-render (const Scene *scene, const Camera *camera, const Film *film, guint width, guint height)
+/* FALSE: what there was memory for is there. */
+static gboolean
+allocate (Render *r, GError **error)
 {
-  gsize n = (gsize) width * height;
-  Render r = {
-    .scene = scene, .camera = camera, .width = width, .height = height, .seed = film->seed,
-    .seen = g_new (Seen, n), .light = g_new (V3, n), .glow = g_new (V3, n), .mirror = g_new (V3, n), .spare = g_new (V3, n),
-    .sample = nddr_sample_new (width, height),
-  };
-  r.sample->rgb = g_malloc (3 * n);
-  r.sample->segmentation = g_malloc (n);
-  r.sample->normal = g_malloc (3 * n);
-  r.sample->depth = g_new (guint16, n);
-  look (&r);
-  spread (&r, &r.light, 3);
-  spread (&r, &r.glow, 4);
-  spread (&r, &r.mirror, 1);
-  color (&r, r.spare);
-  film_develop (film, r.spare, width, height, r.sample->rgb);
+  const char *what = "a synthetic picture";
+  gsize n = (gsize) r->width * r->height;
+  return (r->seen = nddr_try_alloc (n, sizeof *r->seen, what, error)) && (r->light = nddr_try_alloc (n, sizeof (V3), what, error))
+      && (r->glow = nddr_try_alloc (n, sizeof (V3), what, error)) && (r->mirror = nddr_try_alloc (n, sizeof (V3), what, error))
+      && (r->spare = nddr_try_alloc (n, sizeof (V3), what, error)) && (r->sample->rgb = nddr_try_alloc (n, 3, what, error))
+      && (r->sample->segmentation = nddr_try_alloc (n, 1, what, error)) && (r->sample->normal = nddr_try_alloc (n, 3, what, error))
+      && (r->sample->depth = nddr_try_alloc (n, sizeof (guint16), what, error));
+}
+
+static void
+expose (Render *r, const Film *film)
+{
+  look (r);
+  spread (r, &r->light, 3);
+  spread (r, &r->glow, 4);
+  spread (r, &r->mirror, 1);
+  color (r, r->spare);
+  film_develop (film, r->spare, r->width, r->height, r->sample->rgb);
+}
+
+NddrSample *
+render (const Scene *scene, const Camera *camera, const Film *film, guint width, guint height, GError **error)
+{
+  g_autoptr (NddrSample) sample = nddr_sample_new (width, height);
+  Render r = { .scene = scene, .camera = camera, .width = width, .height = height, .seed = film->seed, .sample = sample };
+  gboolean fine = allocate (&r, error);
+  if (fine)
+    expose (&r, film);
   g_free (r.seen);
   g_free (r.light);
   g_free (r.glow);
   g_free (r.mirror);
   g_free (r.spare);
-  return r.sample;
+  return fine ? g_steal_pointer (&sample) : NULL;
 }

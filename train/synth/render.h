@@ -26,5 +26,5 @@ typedef struct
 /** The direction of the ray through (@x, @y), in pixels from the upper left corner, of a picture of @width x @height; unit length. */
 V3 camera_ray (const Camera *camera, guint width, guint height, float x, float y);
 
-/** With all labels; the same bytes on every machine. */
-NddrSample *render (const Scene *scene, const Camera *camera, const Film *film, guint width, guint height);
+/** With all labels; the same bytes on every machine.  NULL with NDDR_ERROR_NO_MEMORY. */
+NddrSample *render (const Scene *scene, const Camera *camera, const Film *film, guint width, guint height, GError **error);

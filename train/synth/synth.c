@@ -25,7 +25,7 @@ const NddrClass nddr_synth_classes[N_CLASSES] = {
 };
 
 NddrSample *
-nddr_synth_picture (guint64 seed, guint index, guint width, guint height)
+nddr_synth_picture (guint64 seed, guint index, guint width, guint height, GError **error)
 {
   NddrRandom random = nddr_random_init (seed, 0, index);
   guint64 room_seed = nddr_random_next (&random), view_seed = nddr_random_next (&random);
@@ -36,18 +36,18 @@ nddr_synth_picture (guint64 seed, guint index, guint width, guint height)
   film.noise = between (&random, 0.002f, 0.028f);
   Room *room = room_new (room_seed, FALSE);
   Camera camera = room_view (room, view_seed);
-  NddrSample *sample = render (room->scene, &camera, &film, width, height);
+  NddrSample *sample = render (room->scene, &camera, &film, width, height, error);
   room_free (room);
   return sample;
 }
 
 NddrSample *
-nddr_synth_walk (guint64 seed, guint index, guint n, guint width, guint height)
+nddr_synth_walk (guint64 seed, guint index, guint n, guint width, guint height, GError **error)
 {
   Room *room = room_new (seed, TRUE);
   Camera camera = room_walk (room, seed, index, n);
   Film film = { .seed = seed + index, .exposure = 1, .blur = 0.35f, .noise = 0.008f };
-  NddrSample *sample = render (room->scene, &camera, &film, width, height);
+  NddrSample *sample = render (room->scene, &camera, &film, width, height, error);
   room_free (room);
   return sample;
 }
@@ -65,7 +65,9 @@ static NddrSample *
 synth_load (const NddrSource *source, guint index, NddrLabels labels, GError **error)
 {
   const Synth *synth = (const Synth *) source;
-  NddrSample *sample = nddr_synth_picture (synth->seed, index, synth->width, synth->height);
+  NddrSample *sample = nddr_synth_picture (synth->seed, index, synth->width, synth->height, error);
+  if (!sample)
+    return NULL;
   if (!(labels & NDDR_LABEL (NDDR_TASK_SEGMENTATION)))
     g_clear_pointer (&sample->segmentation, g_free);
   if (!(labels & NDDR_LABEL (NDDR_TASK_NORMAL)))

@@ -14,10 +14,10 @@ G_BEGIN_DECLS
 extern const NddrClass nddr_synth_classes[N_CLASSES];
 
 /** Picture @index of the data set of @seed: a room of its own, seen by a camera of its own. */
-NddrSample *nddr_synth_picture (guint64 seed, guint index, guint width, guint height);
+NddrSample *nddr_synth_picture (guint64 seed, guint index, guint width, guint height, GError **error);
 
 /** Frame @index of @n of the walk through the room of @seed. */
-NddrSample *nddr_synth_walk (guint64 seed, guint index, guint n, guint width, guint height);
+NddrSample *nddr_synth_walk (guint64 seed, guint index, guint n, guint width, guint height, GError **error);
 
 /** "SEED,COUNT,WxH" as a source of samples, which are made as they are loaded. */
 NddrSource *nddr_synth_open (const char *where, GError **error);
