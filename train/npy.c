@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/npy.h>
 
+#include <nddr/allocate.h>
 #include <nddr/whole-file.h>
 
 #include <string.h>
@@ -18,7 +19,9 @@ nddr_npy_write_planes (const char *path, const float *data, guint width, guint h
       G_BYTE_ORDER == G_LITTLE_ENDIAN ? "<" : ">", channels, height, width);
   gsize length = (PREFIX + strlen (header) + 1 + 63) / 64 * 64 - PREFIX, pixels = (gsize) width * height;
   gsize bytes = PREFIX + length + pixels * channels * sizeof (float);
-  g_autofree char *file = g_malloc (bytes);
+  g_autofree char *file = nddr_try_alloc (bytes, 1, path, error);
+  if (!file)
+    return FALSE;
   memcpy (file, "\x93NUMPY\x01\x00", 8);
   file[8] = length & 0xff;
   file[9] = length >> 8;

@@ -6,6 +6,7 @@
 #include <train/onnx-private.h>
 #include <train/protobuf.h>
 
+#include <errno.h>
 #include <nddr/error.h>
 #include <nddr/nddr.h>
 #include <nddr/whole-file.h>
@@ -70,7 +71,11 @@ write_layer (const NddrOnnxExport *e, const NddrLayer *layer, FILE *file)
 {
   gsize channels = nddr_network_value (e->network, layer->output)->channels;
   gsize weights = nddr_network_weights (e->network, layer) / layer->branches;
-  g_autofree float *weight = g_new (float, layer->branches * weights), *bias = g_new (float, layer->branches * channels);
+  g_autofree float *weight = g_try_new (float, layer->branches * weights), *bias = g_try_new (float, layer->branches * channels);
+  if (!weight || !bias) {
+    errno = ENOMEM;
+    return FALSE;
+  }
   nddr_network_fold (e->network, layer, nddr_model_get_tensors (e->model), weight, bias);
   for (int b = 0; b < layer->branches; b++)
     for (int part = 0; part < 2; part++) {

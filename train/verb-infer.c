@@ -7,7 +7,7 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
-#include <nddr/error.h>
+#include <nddr/allocate.h>
 #include <string.h>
 
 #define MAX_VIEWS 3
@@ -106,7 +106,9 @@ set_size (Inference *inference, guint width, guint height, GError **error)
     inference->channels[i] = channels;
     inference->bits[i] = inference->outputs[i].format == NDDR_PIXEL_FLOAT ? 32 : inference->outputs[i].format == NDDR_PIXEL_GRAY16_LE ? 16 : 8;
     gsize stride = (gsize) w * channels * inference->bits[i] / 8;
-    inference->results[i] = (NddrFrame){ { g_malloc (stride * h) }, { (gint) stride } };
+    inference->results[i] = (NddrFrame){ { nddr_try_alloc (h, stride, "a picture's results", error) }, { (gint) stride } };
+    if (!inference->results[i].planes[0])
+      return FALSE;
   }
   inference->width = width;
   inference->height = height;

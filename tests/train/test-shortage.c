@@ -5,11 +5,14 @@
 #include "fixture.h"
 #include "shortage.h"
 
+#include <errno.h>
 #include <nddr/model.h>
+#include <string.h>
 #include <train/average.h>
 #include <train/evaluate.h>
 #include <train/fusion-norm.h>
 #include <train/learner.h>
+#include <train/onnx.h>
 #include <train/synth/synth.h>
 
 #define CONFIG "{\"backbone\":\"mobilenet_v2\",\"fusion\":\"nddr\",\"width\":0.125,\"head_width\":0.03125,\"output_stride\":16," \
@@ -95,6 +98,20 @@ evaluate (GError **error)
   return metrics != NULL;
 }
 
+/* Errors of writing are of the file. */
+static gboolean
+write_onnx (GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, "a.onnx", NULL);
+  g_autoptr (GError) problem = NULL;
+  if (nddr_onnx_write (model, path, &problem))
+    return TRUE;
+  g_assert_error (problem, NDDR_ERROR, NDDR_ERROR_FILE);
+  g_assert_nonnull (strstr (problem->message, g_strerror (ENOMEM)));
+  g_set_error_literal (error, NDDR_ERROR, NDDR_ERROR_NO_MEMORY, problem->message);
+  return FALSE;
+}
+
 typedef struct
 {
   const char *name;
@@ -113,6 +130,7 @@ static const Case cases[] = {
   { "/shortage/learner", learn, 2 },
   { "/shortage/checkpoint", keep_and_go_on, 100 },
   { "/shortage/evaluate", evaluate, 50, TRUE },
+  { "/shortage/onnx", write_onnx, 50 },
 };
 
 static void
