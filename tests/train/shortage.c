@@ -5,13 +5,27 @@
 
 #include <dlfcn.h>
 
-static guint asked, refused = G_MAXUINT; /* atomic */
+static guint asked, refused = G_MAXUINT; /* atomic, as what follows */
+static GThread *of; /* NULL: all */
+
+static void
+set (GThread *thread, guint first)
+{
+  g_atomic_pointer_set (&of, thread);
+  g_atomic_int_set (&refused, first);
+  g_atomic_int_set (&asked, 0);
+}
 
 void
 shortage_set (guint first)
 {
-  g_atomic_int_set (&refused, first);
-  g_atomic_int_set (&asked, 0);
+  set (NULL, first);
+}
+
+void
+shortage_set_here (guint first)
+{
+  set (g_thread_self (), first);
 }
 
 guint
@@ -25,6 +39,8 @@ ask (const char *name, gsize n, gsize size)
 {
   gpointer (*next) (gsize, gsize) = (gpointer (*) (gsize, gsize)) dlsym (RTLD_NEXT, name);
 
+  if (g_atomic_pointer_get (&of) && g_atomic_pointer_get (&of) != g_thread_self ())
+    return next (n, size);
   return (guint) g_atomic_int_add (&asked, 1) >= (guint) g_atomic_int_get (&refused) ? NULL : next (n, size);
 }
 

@@ -7,5 +7,7 @@
 
 /** Of the pieces that are asked for from now on, those from number @first on, from 0, cannot be had. */
 void shortage_set (guint first);
-/** How many were asked for since, on all threads. */
+/** The same, of those that this thread asks for. */
+void shortage_set_here (guint first);
+/** How many were asked for since: on all threads, or on that one. */
 guint shortage_count (void);

@@ -36,14 +36,39 @@ make_picture (GError **error)
   return sample != NULL;
 }
 
+static NddrLoader *
+new_loader (NddrLoaderOptions options)
+{
+  static const double mean[3] = { 0.5, 0.5, 0.5 }, std[3] = { 0.5, 0.5, 0.5 };
+  options.batch = BATCH;
+  options.labels = NDDR_LABELS_ALL;
+  options.threads = 1;
+  nddr_augment_plain (&options.augment, 64, 48, mean, std);
+  return nddr_loader_new (dataset, &options);
+}
+
 static gboolean
 make_batch (GError **error)
 {
-  NddrLoaderOptions options = { .batch = BATCH, .labels = NDDR_LABELS_ALL, .cutmix = 1, .threads = 1, .prefetch = 1 };
-  static const double mean[3] = { 0.5, 0.5, 0.5 }, std[3] = { 0.5, 0.5, 0.5 };
-  nddr_augment_plain (&options.augment, 64, 48, mean, std);
-  g_autoptr (NddrLoader) loader = nddr_loader_new (dataset, &options);
+  g_autoptr (NddrLoader) loader = new_loader ((NddrLoaderOptions) { .cutmix = 1, .prefetch = 1 });
   return nddr_loader_next (loader, error) != NULL;
+}
+
+/* Of three batches that were to be made ahead there is memory for one: that is enough to go on. */
+static void
+test_fewer_ahead (void)
+{
+  g_autoptr (GError) error = NULL;
+  shortage_set_here (4);
+  g_autoptr (NddrLoader) loader = new_loader ((NddrLoaderOptions) { .repeat = TRUE, .prefetch = 3 });
+  for (guint i = 0; i < 5; i++) {
+    NddrBatch *batch = nddr_loader_next (loader, &error);
+    g_assert_no_error (error);
+    g_assert_cmpuint (batch->number, ==, i);
+    nddr_loader_return (loader, batch);
+  }
+  g_assert_cmpuint (shortage_count (), >, 4);
+  shortage_set (G_MAXUINT);
 }
 
 static gboolean
@@ -181,6 +206,7 @@ main (int argc, char **argv)
   g_assert_no_error (error);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     g_test_add_data_func (cases[i].name, &cases[i], test_shortage);
+  g_test_add_func ("/shortage/fewer-ahead", test_fewer_ahead);
   int status = g_test_run ();
   nddr_learner_free (learner);
   nddr_start_free (begun);
