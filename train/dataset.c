@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "train/dataset.h"
 
+#include <nddr/allocate.h>
 #include <string.h>
 
 #include "train/classes.h"
@@ -136,8 +137,8 @@ nddr_dataset_open (const char *spec, const char *default_split, GError **error)
     dataset->labels |= source->labels;
     dataset->size += source->size;
   }
-  dataset->cache = g_new0 (CacheEntry, dataset->size);
-  return g_steal_pointer (&dataset);
+  dataset->cache = nddr_try_alloc0 (dataset->size, sizeof *dataset->cache, "a data set's list of samples", error);
+  return dataset->cache ? g_steal_pointer (&dataset) : NULL;
 }
 
 void

@@ -42,7 +42,7 @@ struct _NddrLoader
   guint n_slots;     /* samples of a batch that are this loader's */
   guint64 n_batches; /* of a single pass; G_MAXUINT64: no end */
   guint64 next;      /* batch to be started next */
-  guint *order;      /* of the samples in `order_epoch` */
+  guint *order;      /* of the samples in `order_epoch`; NULL before the first batch */
   guint64 order_epoch;
 
   GThreadPool *pool;  /* NULL: there are no threads */
@@ -218,10 +218,8 @@ static const guint *
 epoch_order (NddrLoader *loader, guint64 epoch)
 {
   guint n = nddr_dataset_size (loader->dataset);
-  if (loader->order && loader->order_epoch == epoch)
+  if (loader->order_epoch == epoch)
     return loader->order;
-  if (!loader->order)
-    loader->order = g_new (guint, n);
   loader->order_epoch = epoch;
   for (guint i = 0; i < n; i++)
     loader->order[i] = i;
@@ -247,6 +245,8 @@ static gboolean
 start_batch (NddrLoader *loader, GError **error)
 {
   guint n = nddr_dataset_size (loader->dataset);
+  if (!loader->order && !(loader->order = nddr_try_alloc (n, sizeof *loader->order, "the samples' order", error)))
+    return FALSE;
   Batch *batch = g_queue_pop_head (&loader->spare);
   if (!batch) {
     batch = batch_new (loader, error);
@@ -318,6 +318,7 @@ nddr_loader_new (NddrDataset *dataset, const NddrLoaderOptions *options)
   loader->n_slots = options->batch / loader->options.shares;
   loader->n_batches = options->repeat ? G_MAXUINT64 : (n + options->batch - 1) / options->batch;
   loader->next = options->first;
+  loader->order_epoch = G_MAXUINT64; /* of none */
   loader->batches = g_ptr_array_new_with_free_func (batch_free);
   g_mutex_init (&loader->lock);
   g_cond_init (&loader->done);

@@ -36,6 +36,13 @@ make_picture (GError **error)
   return sample != NULL;
 }
 
+static gboolean
+open_dataset (GError **error)
+{
+  g_autoptr (NddrDataset) opened = nddr_dataset_open ("synth:1,1000,64x48", "train", error);
+  return opened != NULL;
+}
+
 static NddrLoader *
 new_loader (NddrLoaderOptions options)
 {
@@ -59,7 +66,7 @@ static void
 test_fewer_ahead (void)
 {
   g_autoptr (GError) error = NULL;
-  shortage_set_here (4);
+  shortage_set_here (5);
   g_autoptr (NddrLoader) loader = new_loader ((NddrLoaderOptions) { .repeat = TRUE, .prefetch = 3 });
   for (guint i = 0; i < 5; i++) {
     NddrBatch *batch = nddr_loader_next (loader, &error);
@@ -67,7 +74,7 @@ test_fewer_ahead (void)
     g_assert_cmpuint (batch->number, ==, i);
     nddr_loader_return (loader, batch);
   }
-  g_assert_cmpuint (shortage_count (), >, 4);
+  g_assert_cmpuint (shortage_count (), >, 5);
   shortage_set (G_MAXUINT);
 }
 
@@ -147,7 +154,8 @@ typedef struct
 
 static const Case cases[] = {
   { "/shortage/synthetic-picture", make_picture, 9 },
-  { "/shortage/batch", make_batch, 44 }, /* four for the batch, four for each box, and eight for each picture and its labels */
+  { "/shortage/dataset", open_dataset, 1 },
+  { "/shortage/batch", make_batch, 45 }, /* one for the order, four for the batch, four for each box, and eight for each picture and its labels */
   { "/shortage/metrics", make_metrics, 3 },
   { "/shortage/average", average, 100 },
   { "/shortage/start", start, 50 },
