@@ -190,6 +190,21 @@ likely_pads (GPtrArray *pads)
   return g_ptr_array_ref (pads);
 }
 
+/* Whether what may be anything can be used: said before anything is opened. */
+static gboolean
+check_input (GstNddrCnn *self)
+{
+  g_autoptr (GError) error = NULL;
+  guint width, height;
+
+  GST_OBJECT_LOCK (self);
+  gboolean valid = gst_nddr_parse_input (self->settings.input, &width, &height, &error);
+  GST_OBJECT_UNLOCK (self);
+  if (!valid)
+    gst_nddr_cnn_post_error (self, error, "set up the network");
+  return valid;
+}
+
 gboolean
 gst_nddr_cnn_open (GstNddrCnn *self)
 {
@@ -198,6 +213,10 @@ gst_nddr_cnn_open (GstNddrCnn *self)
   g_autofree char *device = g_strdup (self->settings.device);
   GST_OBJECT_UNLOCK (self);
 
+  if (!check_input (self)) {
+    gst_nddr_cnn_close (self);
+    return FALSE;
+  }
   if (self->device && g_strcmp0 (self->opened_model, model) == 0 && g_strcmp0 (self->opened_device, device) == 0)
     return TRUE;
   gst_nddr_cnn_close (self);

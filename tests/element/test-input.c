@@ -83,9 +83,12 @@ test_no_size (void)
     gst_bin_add (GST_BIN (pipeline), element);
     g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_READY), ==, GST_STATE_CHANGE_FAILURE);
     fixture_expect_error (bus, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS, "expected WIDTHxHEIGHT");
-    /* and once it is one, all is well */
+    /* once it is one, all is well, until it is none again */
     g_object_set (element, "input", "32x32", NULL);
     g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
+    g_object_set (element, "input", no_sizes[i], NULL);
+    g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_FAILURE);
+    fixture_expect_error (bus, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS, "expected WIDTHxHEIGHT");
     gst_element_set_state (pipeline, GST_STATE_NULL);
     gst_object_unref (pipeline);
   }
