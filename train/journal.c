@@ -38,13 +38,10 @@ static gboolean
 drop_later_lines (const char *path, gint64 last_step, gboolean *validated, GError **error)
 {
   g_autofree char *text = NULL;
-  g_autoptr (GError) problem = NULL;
-  if (last_step > 0 && !g_file_get_contents (path, &text, NULL, &problem)) {
-    if (g_error_matches (problem, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-      return TRUE;
-    g_propagate_error (error, g_steal_pointer (&problem));
+  if (last_step > 0 && nddr_is_absent (path))
+    return TRUE;
+  if (last_step > 0 && !(text = nddr_read_text (path, error)))
     return FALSE;
-  }
   g_autoptr (GString) kept = g_string_new (NULL);
   g_auto (GStrv) lines = g_strsplit (text ? text : "", "\n", -1);
   for (int i = 0; lines[i] && lines[i + 1]; i++) { /* what no end of line follows was cut short */

@@ -136,8 +136,8 @@ add_line (NddrRun *run, const char *text)
 static gboolean
 read_log (NddrRun *run, const char *path, GError **error)
 {
-  g_autofree char *text = NULL;
-  if (!g_file_get_contents (path, &text, NULL, error))
+  g_autofree char *text = nddr_read_text (path, error);
+  if (!text)
     return FALSE;
   char *line = text, *end;
   for (guint number = 1; (end = strchr (line, '\n')); number++, line = end + 1) {

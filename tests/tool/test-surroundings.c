@@ -64,8 +64,17 @@ test_links (void)
       "test -L rooms/classes.txt; test -s real/classes.txt");
   expect_shell ("set -e\nfor f in config.ini log.jsonl; do mkdir piped; mkfifo piped/$f; if \"$NDDR\" train recipe.ini -o piped " SMALL "2>said; then exit 1; fi\n"
       "test -p piped/$f; grep -q \"piped/$f: is not a file\" said; rm -r piped; done");
-  expect_shell ("mkdir piped; mkfifo piped/classes.txt; ! timeout 60 \"$NDDR\" synth piped --count=1 --size=64x48 2>said && "
+  expect_shell ("mkdir piped; mkfifo piped/classes.txt; ! timeout -s KILL 60 \"$NDDR\" synth piped --count=1 --size=64x48 2>said && "
       "grep -q 'piped/classes.txt: is not a file' said");
+}
+
+/* A log that is a pipe is not waited for. */
+static void
+test_log_pipe (void)
+{
+  expect_shell ("\"$NDDR\" train recipe.ini -o pipes " SMALL "--set train.steps=1 && rm pipes/log.jsonl && mkfifo pipes/log.jsonl && "
+      "! timeout -s KILL 60 \"$NDDR\" train recipe.ini -o pipes " SMALL "--set train.steps=1 --resume 2>said && grep -q 'pipes/log.jsonl: is not a file' said && "
+      "! timeout -s KILL 60 \"$NDDR\" report pipes 2>said && grep -q 'pipes/log.jsonl: is not a file' said");
 }
 
 /* A file that may not grow is an error, and leaves none half written. */
@@ -181,6 +190,7 @@ main (int argc, char **argv)
   g_test_add_func ("/surroundings/full-disk", test_full_disk);
   g_test_add_func ("/surroundings/no-file", test_no_file);
   g_test_add_func ("/surroundings/links", test_links);
+  g_test_add_func ("/surroundings/log-pipe", test_log_pipe);
   g_test_add_func ("/surroundings/file-size", test_file_size);
 #ifndef __SANITIZE_ADDRESS__
   g_test_add_func ("/surroundings/memory", test_memory);
