@@ -48,7 +48,7 @@ test_size (void)
   g_unlink (larger);
 }
 
-/* While playing it holds from the next frame on; so does another model then, beside it. */
+/* While playing it holds from the next frame on. */
 static void
 test_while_playing (void)
 {
