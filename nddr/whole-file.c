@@ -123,7 +123,7 @@ nddr_whole_file_begin (NddrWholeFile *whole, const char *path, GError **error)
     return fail (path, ELOOP, error);
   if (there && !S_ISREG (info.st_mode))
     return nddr_fail (error, NDDR_ERROR_FILE, "%s: is not a file that can be replaced", path);
-  if (there && (real = realpath (path, NULL)) == NULL)
+  if (there && (real = realpath (path, NULL)) == NULL && errno != ENAMETOOLONG) /* of the whole path, which far down is longer than any may be */
     return fail (path, errno, error);
   to = real != NULL ? g_strdup (real) : follow_links (path); /* a link stays one */
   free (real);

@@ -180,6 +180,31 @@ test_lost_links (void)
   }
 }
 
+/* A folder may lie so far down that what is in it has no path that may be used whole. */
+static void
+test_far_down (void)
+{
+  enum { DEPTH = 25, LENGTH = 200 }; /* more than PATH_MAX */
+  g_autofree char *name = g_strnfill (LENGTH, 'd'), *here = g_get_current_dir ();
+  g_autoptr (NddrArrays) tensors = make_tensors ();
+
+  g_assert_cmpint (chdir (folder), ==, 0);
+  for (int i = 0; i < DEPTH; i++)
+    g_assert_true (g_mkdir (name, 0700) == 0 && chdir (name) == 0);
+  g_assert_cmpint (symlink ("a", "link"), ==, 0);
+  for (int i = 0; i < 2; i++) { /* where nothing is, then over the first */
+    g_autoptr (GError) error = NULL;
+
+    nddr_safetensors_write (tensors, "link", NDDR_STORE_F32, &error);
+    g_assert_no_error (error);
+    g_assert_true (g_file_test ("link", G_FILE_TEST_IS_SYMLINK));
+  }
+  g_assert_true (g_unlink ("link") == 0 && g_unlink ("a") == 0);
+  for (int i = 0; i < DEPTH; i++)
+    g_assert_true (chdir ("..") == 0 && g_rmdir (name) == 0);
+  g_assert_cmpint (chdir (here), ==, 0);
+}
+
 static void
 test_half_overflow (void)
 {
@@ -489,6 +514,7 @@ main (int argc, char **argv)
   g_test_add_func ("/safetensors/unwritable", test_unwritable);
   g_test_add_func ("/safetensors/links", test_links);
   g_test_add_func ("/safetensors/lost-links", test_lost_links);
+  g_test_add_func ("/safetensors/far-down", test_far_down);
   g_test_add_func ("/safetensors/half-overflow", test_half_overflow);
   g_test_add_func ("/safetensors/halves", test_halves);
   g_test_add_func ("/safetensors/types", test_types);
