@@ -25,7 +25,10 @@ nddr_folder_writer_begin (const char *dir, const char *split, const NddrClass *c
   for (guint i = 0; i < n_classes; i++)
     g_string_append_printf (text, "%s #%06x\n", classes[i].name, classes[i].color);
   g_autofree char *path = g_build_filename (dir, "classes.txt", NULL), *old = NULL;
-  if ((old = nddr_read_text (path, NULL)) && !g_str_equal (old, text->str))
+  gboolean there = !nddr_is_absent (path);
+  if (there && !(old = nddr_read_text (path, error)))
+    return FALSE;
+  if (there && !g_str_equal (old, text->str))
     return nddr_fail (error, NDDR_ERROR_FILE,
         "%s is there and names other classes: choose another folder, or remove that file", path);
   return nddr_whole_file_write (path, text->str, text->len, error);

@@ -15,6 +15,7 @@
 
 #include "fixture.h"
 #include "train/dataset.h"
+#include "train/folder-writer.h"
 #include "train/image.h"
 #include "train/classes.h"
 
@@ -426,6 +427,26 @@ test_failing_disk (void)
   fixture_remove (folder);
 }
 
+/** A list of classes that cannot be read may be another's: it stays. */
+static void
+test_unread_classes (void)
+{
+  static const char others[] = "wall #102030\n";
+  static const NddrClass classes[] = { { "floor", 0xf0e0d0 } };
+  g_autoptr (GError) error = NULL;
+  char *folder = fixture_folder ();
+  g_autofree char *path = fixture_path (folder, "classes.txt"), *after = NULL;
+  fixture_write (path, others, strlen (others));
+  reads_left = 0;
+  g_assert_false (nddr_folder_writer_begin (folder, "train", classes, G_N_ELEMENTS (classes), &error));
+  reads_left = -1;
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FAILED);
+  g_assert_nonnull (strstr (error->message, "classes.txt: cannot be read"));
+  g_assert_true (g_file_get_contents (path, &after, NULL, NULL));
+  g_assert_cmpstr (after, ==, others);
+  fixture_remove (folder);
+}
+
 static void
 expect_unjoined (const char *spec, const char *part)
 {
@@ -683,6 +704,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dataset/classes-mark", test_classes_mark);
   g_test_add_func ("/dataset/broken-files", test_broken_files);
   g_test_add_func ("/dataset/failing-disk", test_failing_disk);
+  g_test_add_func ("/dataset/unread-classes", test_unread_classes);
   g_test_add_func ("/dataset/joined", test_joined);
   g_test_add_func ("/dataset/specs", test_specs);
   g_test_add_func ("/dataset/cache", test_cache);
