@@ -168,7 +168,10 @@ nddr_run_read (const char *folder, GError **error)
   run->config = g_key_file_new ();
   run->series = g_ptr_array_new_with_free_func (series_free);
   run->validations = g_ptr_array_new_with_free_func (validation_free);
-  if (!g_key_file_load_from_file (run->config, config, G_KEY_FILE_NONE, error)) {
+  g_autofree char *text = nddr_read_text (config, error);
+  if (!text)
+    return NULL;
+  if (!g_key_file_load_from_data (run->config, text, -1, G_KEY_FILE_NONE, error)) {
     g_prefix_error (error, "%s: ", config);
     return NULL;
   }

@@ -33,8 +33,8 @@ typedef struct
 
 void nddr_weight_product (NddrPlan *plan, const NddrWeightProduct *product);
 
-/** The share of the output's rows, 0 to 1, that go through the product: where taps of a dilated kernel reach the input from few, the others are
- * left out. */
+/** The share of the output's rows, 0 to 1, that a tap reaches the input from, on average over the taps; 1 where that is nearly all, and none is left
+ * out of the product. */
 double nddr_weight_reach (const NddrConvolution *op);
 
 /* convolution-weight-winograd.c: 3x3 of stride 1, by a quarter of the multiplications */
