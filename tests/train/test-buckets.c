@@ -2,36 +2,16 @@
  * pass has done most of its work.  That the host is called at a mark before what is behind it has run: tests/kernels/test-marks.c.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "jobs.h"
+
 #include <train/training.h>
 
 /* Of the gradients' bytes, and of the backward pass's work: so many have a mark while so much is still to be done. */
 #define SENT 0.5
 #define TO_DO 0.25
 
-typedef struct
-{
-  const char *name, *network; /* of the config: what is not the input and the tasks */
-  int width, height, batch;   /* of a rank's share */
-} Job;
-
-/* Of bench/jobs.py, those whose gradients are worth more than a few buckets. */
-static const Job jobs[] = {
-  { "standard", "\"backbone\": \"vgg16\"", 321, 321, 10 },
-  { "base", "\"backbone\": \"mobilenet_v2\", \"output_stride\": 8, \"head_width\": 0.25, \"shortcut\": true", 320, 240, 8 },
-  { "resnet101", "\"backbone\": \"resnet101\", \"output_stride\": 8", 321, 321, 2 },
-};
-
-static NddrConfig *
-make_config (const Job *job)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char *json = g_strdup_printf ("{ %s, \"fusion\": \"nddr\", \"input\": { \"width\": %d, \"height\": %d, \"mean\": [0, 0, 0], \"std\": [1, 1, 1] }, "
-      "\"tasks\": [{ \"name\": \"segmentation\", \"kind\": \"segmentation\", \"classes\": [{ \"name\": \"a\", \"color\": \"#000000\" }, "
-      "{ \"name\": \"b\", \"color\": \"#ffffff\" }] }, { \"name\": \"normal\", \"kind\": \"normal\" }] }", job->network, job->width, job->height);
-  NddrConfig *config = nddr_config_parse (json, &error);
-  g_assert_no_error (error);
-  return config;
-}
+/* Those whose gradients are worth more than a few buckets. */
+static const char *const large[] = { "standard", "base", "resnet101", NULL };
 
 /* Where what @binding writes of @whole ends, in bytes; 0: it writes none of it. */
 static gsize
@@ -97,7 +77,7 @@ test_job (gconstpointer data)
 {
   const Job *job = data;
   g_autoptr (GError) error = NULL;
-  NddrConfig *config = make_config (job);
+  NddrConfig *config = job_config (job);
   g_autoptr (NddrNetwork) network = nddr_network_new (config, NULL, NULL, &error);
   g_assert_no_error (error);
   for (int accumulate = 0; accumulate < 2; accumulate++) {
@@ -111,9 +91,6 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (jobs); i++) {
-    g_autofree char *path = g_strdup_printf ("/buckets/%s", jobs[i].name);
-    g_test_add_data_func (path, &jobs[i], test_job);
-  }
+  job_add_tests ("/buckets", large, test_job);
   return g_test_run ();
 }

@@ -1,39 +1,12 @@
 /* What plans take: the arena against the least that it could have, the tensors that live at once.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <train/training.h>
+#include "jobs.h"
 
 #include <nddr/inference.h>
+#include <train/training.h>
 
 #define ALLOWED 1.05
-
-typedef struct
-{
-  const char *name, *network; /* of the config: what is not the input and the tasks */
-  int width, height, batch;   /* of a training step; inference has one picture, too */
-} Job;
-
-/* As bench/jobs.py has them. */
-static const Job jobs[] = {
-  { "standard", "\"backbone\": \"vgg16\"", 321, 321, 10 },
-  { "standard-shortcut", "\"backbone\": \"vgg16\", \"shortcut\": true", 321, 321, 10 },
-  { "compact", "\"backbone\": \"vgg16\", \"width\": 0.25", 161, 161, 2 },
-  { "small", "\"backbone\": \"mobilenet_v2\", \"output_stride\": 16, \"head_width\": 0.0625, \"shortcut\": true", 256, 192, 8 },
-  { "base", "\"backbone\": \"mobilenet_v2\", \"output_stride\": 8, \"head_width\": 0.25, \"shortcut\": true", 320, 240, 8 },
-  { "resnet101", "\"backbone\": \"resnet101\", \"output_stride\": 8", 321, 321, 2 },
-};
-
-static NddrConfig *
-make_config (const Job *job)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char *json = g_strdup_printf ("{ %s, \"fusion\": \"nddr\", \"input\": { \"width\": %d, \"height\": %d, \"mean\": [0, 0, 0], \"std\": [1, 1, 1] }, "
-      "\"tasks\": [{ \"name\": \"segmentation\", \"kind\": \"segmentation\", \"classes\": [{ \"name\": \"a\", \"color\": \"#000000\" }, "
-      "{ \"name\": \"b\", \"color\": \"#ffffff\" }] }, { \"name\": \"normal\", \"kind\": \"normal\" }] }", job->network, job->width, job->height);
-  NddrConfig *config = nddr_config_parse (json, &error);
-  g_assert_no_error (error);
-  return config;
-}
 
 /* Limits apart: what does not fit a device is still placed. */
 static void
@@ -78,7 +51,7 @@ test_job (gconstpointer data)
 {
   const Job *job = data;
   g_autoptr (GError) error = NULL;
-  NddrConfig *config = make_config (job);
+  NddrConfig *config = job_config (job);
   g_autoptr (NddrNetwork) network = nddr_network_new (config, NULL, NULL, &error);
   g_assert_no_error (error);
   check_inference (job, network, &nddr_traits_software, NDDR_F32);
@@ -94,9 +67,6 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (jobs); i++) {
-    g_autofree char *path = g_strdup_printf ("/memory/%s", jobs[i].name);
-    g_test_add_data_func (path, &jobs[i], test_job);
-  }
+  job_add_tests ("/memory", NULL, test_job);
   return g_test_run ();
 }
