@@ -116,7 +116,8 @@ main ()
   int second = lane >> 2, step_count = steps, round_count = rounds, first_row = 0, left_out = 0, round = 0;
   if (CUT) {
     int dy_rows = image_pixels / row_pixels, images = pixel_count / image_pixels, last_tap = kernel * kernel - 1;
-    int upper = min (lane_tile * 8 / xq, last_tap) / kernel * dilation - padding, lower = min ((lane_tile * 8 + 7) / xq, last_tap) / kernel * dilation - padding;
+    int upper = min (lane_tile * 8 / xq, last_tap) / kernel * dilation - padding;
+    int lower = min ((lane_tile * 8 + 7) / xq, last_tap) / kernel * dilation - padding;
     int end = min (dy_rows, (max (h - upper, 0) + across - 1) / across);
     first_row = min ((max (-lower, 0) + across - 1) / across, dy_rows);
     int rows = max (end - first_row, 0);
