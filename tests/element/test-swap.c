@@ -142,6 +142,29 @@ test_takes_over (void)
   g_remove (other);
 }
 
+/* The size that was asked for is the next model's, too, also where another is asked for while it loads. */
+static void
+test_input (void)
+{
+  g_autofree char *other = fixture_variant ("other.safetensors", "\"nddr\"", "\"none\""), *both = g_strdup_printf ("model=%s input=80x72", other);
+  Rig *rig = rig_new ("input=96x64", "segmentation", "overlay", NULL), *alike = rig_new (both, "segmentation", "overlay", NULL);
+
+  rig_set_caps (rig, RIG_CAPS);
+  rig_set_caps (alike, RIG_CAPS);
+  gst_buffer_unref (show (rig, 0, 0));
+  g_object_set (rig->element, "model", other, "input", "80x72", NULL);
+  guint n = wait_for (rig, 1, other);
+  g_autoptr (GstBuffer) got = show (rig, n, 0), want = show (alike, n, 0);
+  g_assert_true (fixture_same_bytes (got, want));
+  g_object_set (rig->element, "input", "96x64", NULL);
+  g_object_set (alike->element, "input", "96x64", NULL);
+  g_autoptr (GstBuffer) next = show (rig, n + 1, 0), want_next = show (alike, n + 1, 0);
+  g_assert_true (fixture_same_bytes (next, want_next));
+  rig_free (alike);
+  rig_free (rig);
+  g_remove (other);
+}
+
 /* A task of the same name may be of another kind: its pad agrees anew on what it shows. */
 static void
 test_other_kind (void)
@@ -292,6 +315,7 @@ main (int argc, char **argv)
 {
   fixture_init (&argc, &argv);
   g_test_add_func ("/element/swap/takes-over", test_takes_over);
+  g_test_add_func ("/element/swap/input", test_input);
   g_test_add_func ("/element/swap/other-kind", test_other_kind);
   g_test_add_func ("/element/swap/cannot", test_cannot);
   g_test_add_func ("/element/swap/other-format", test_other_format);
