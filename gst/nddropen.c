@@ -190,7 +190,7 @@ likely_pads (GPtrArray *pads)
   return g_ptr_array_ref (pads);
 }
 
-/* Whether what may be anything can be used: said before anything is opened. */
+/* Whether `input` names a size; else an error is posted: before a device is opened for it, and before frames flow. */
 static gboolean
 check_input (GstNddrCnn *self)
 {

@@ -101,6 +101,16 @@ offer_pool (GstPad *pad, GstObject *parent, GstQuery *query)
   return TRUE;
 }
 
+/* What follows @rig's first pad offers @pool, of at most @max buffers; 0: of any number. */
+static void
+offer (Rig *rig, GstBufferPool *pool, guint max)
+{
+  offered_pool = pool;
+  offered_max = max;
+  harness_query = GST_PAD_QUERYFUNC (rig->out[0]->sinkpad);
+  gst_pad_set_query_function (rig->out[0]->sinkpad, offer_pool);
+}
+
 typedef GstBufferPool FailingPool;
 typedef GstBufferPoolClass FailingPoolClass;
 GType failing_pool_get_type (void);
@@ -130,9 +140,7 @@ test_failing_pool (void)
   Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
   g_autoptr (GstBufferPool) pool = gst_object_ref_sink (g_object_new (failing_pool_get_type (), NULL));
 
-  offered_pool = pool;
-  harness_query = GST_PAD_QUERYFUNC (rig->out[0]->sinkpad);
-  gst_pad_set_query_function (rig->out[0]->sinkpad, offer_pool);
+  offer (rig, pool, 0);
   rig_set_caps (rig, RIG_CAPS);
   GstFlowReturn flow = GST_FLOW_OK;
   for (guint n = 0; n < 1000 && flow == GST_FLOW_OK; n++) {
@@ -189,10 +197,7 @@ test_empty_pool (void)
   GstBuffer *kept[2];
   GstSegment segment;
 
-  offered_pool = pool;
-  offered_max = G_N_ELEMENTS (kept);
-  harness_query = GST_PAD_QUERYFUNC (rig->out[0]->sinkpad);
-  gst_pad_set_query_function (rig->out[0]->sinkpad, offer_pool);
+  offer (rig, pool, G_N_ELEMENTS (kept));
   rig_set_caps (rig, RIG_CAPS);
   for (guint n = 0; n < G_N_ELEMENTS (kept); n++) {
     g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
@@ -210,7 +215,6 @@ test_empty_pool (void)
   }
   for (guint n = 0; n < G_N_ELEMENTS (kept); n++)
     gst_buffer_unref (kept[n]);
-  offered_max = 0;
   rig_free (rig);
 }
 
@@ -229,10 +233,7 @@ test_unlinked_pool (void)
   g_autoptr (GstPad) pad = gst_pad_get_peer (rig->out[0]->sinkpad);
   GstBuffer *kept[2];
 
-  offered_pool = pool;
-  offered_max = G_N_ELEMENTS (kept);
-  harness_query = GST_PAD_QUERYFUNC (rig->out[0]->sinkpad);
-  gst_pad_set_query_function (rig->out[0]->sinkpad, offer_pool);
+  offer (rig, pool, G_N_ELEMENTS (kept));
   rig_set_caps (rig, RIG_CAPS);
   for (guint n = 0; n < G_N_ELEMENTS (kept); n++) {
     g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
@@ -253,7 +254,6 @@ test_unlinked_pool (void)
   g_assert_cmpint (rig_push (rig, rig_frame (4)), ==, GST_FLOW_OK);
   rig_expect_picture (rig, 0, 4);
   rig_expect_picture (rig, 1, 4);
-  offered_max = 0;
   rig_free (rig);
 }
 
@@ -278,10 +278,7 @@ test_relinked_pool (gconstpointer early)
   GstPadLinkCheck quietly = GST_PAD_LINK_CHECK_DEFAULT | GST_PAD_LINK_CHECK_NO_RECONFIGURE;
   GstBuffer *kept[2];
 
-  offered_pool = pool;
-  offered_max = G_N_ELEMENTS (kept);
-  harness_query = GST_PAD_QUERYFUNC (rig->out[0]->sinkpad);
-  gst_pad_set_query_function (rig->out[0]->sinkpad, offer_pool);
+  offer (rig, pool, G_N_ELEMENTS (kept));
   rig_set_caps (rig, RIG_CAPS);
   if (early)
     g_signal_connect (pad, "unlinked", G_CALLBACK (link_early), rig);
@@ -299,7 +296,6 @@ test_relinked_pool (gconstpointer early)
   gst_buffer_unref (kept[0]);
   rig_expect_picture (rig, 0, 2);
   gst_buffer_unref (kept[1]);
-  offered_max = 0;
   rig_free (rig);
 }
 
