@@ -18,7 +18,7 @@ set (NddrArrays *tensors, const char *key, char *value)
 
 gboolean
 nddr_checkpoint_save (const char *path, NddrLearner *learner, gint64 step, double best, guint stale, const char *recipe, const NddrConfig *config,
-    GError **error)
+    const char *teacher, GError **error)
 {
   g_autoptr (NddrArrays) tensors = nddr_arrays_new ();
   char number[G_ASCII_DTOSTR_BUF_SIZE];
@@ -39,6 +39,8 @@ nddr_checkpoint_save (const char *path, NddrLearner *learner, gint64 step, doubl
   const double *weights = nddr_learner_get_class_weights (learner, &n_classes);
   if (weights)
     set (tensors, "classes", nddr_class_balance_to_text (weights, n_classes));
+  if (teacher)
+    set (tensors, "teacher", g_strdup (teacher));
   return nddr_safetensors_write (tensors, path, NDDR_STORE_F32, error);
 }
 
@@ -68,6 +70,7 @@ nddr_checkpoint_load (const char *path, GError **error)
   checkpoint->weighting = g_strdup (g_hash_table_lookup (metadata, "weighting"));
   checkpoint->scaler = g_strdup (g_hash_table_lookup (metadata, "scaler"));
   checkpoint->classes = g_strdup (g_hash_table_lookup (metadata, "classes"));
+  checkpoint->teacher = g_strdup (g_hash_table_lookup (metadata, "teacher"));
   return g_steal_pointer (&checkpoint);
 }
 
@@ -82,5 +85,6 @@ nddr_checkpoint_free (NddrCheckpoint *checkpoint)
   g_free (checkpoint->weighting);
   g_free (checkpoint->scaler);
   g_free (checkpoint->classes);
+  g_free (checkpoint->teacher);
   g_free (checkpoint);
 }

@@ -7,8 +7,10 @@
 #include <nddr/half.h>
 #include <nddr/inference.h>
 #include <nddr/model.h>
+#include <nddr/whole-file.h>
 #include <train/classes.h>
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -24,6 +26,25 @@ struct _NddrTeacher
   int *tasks;                 /* likewise: which of the model's it is; -1: none */
   guint64 bytes;
 };
+
+char *
+nddr_teacher_checksum (const char *path, GError **error)
+{
+  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
+  FILE *file = nddr_open_file (path, error);
+  guint8 part[65536];
+  gsize n;
+  if (!file)
+    return NULL;
+  while ((n = fread (part, 1, sizeof part, file)) > 0)
+    g_checksum_update (sum, part, n);
+  int number = ferror (file) ? errno : 0;
+  fclose (file);
+  if (!number)
+    return g_strdup (g_checksum_get_string (sum));
+  nddr_set_read_error (path, number, error);
+  return NULL;
+}
 
 /* ---- what it can teach */
 

@@ -14,6 +14,9 @@
 
 G_BEGIN_DECLS
 
+/** (transfer full): the SHA-256 of the model file at @path, as sha256sum prints it: whether a teacher is the one that was. */
+char *nddr_teacher_checksum (const char *path, GError **error);
+
 typedef struct _NddrTeacher NddrTeacher;
 
 /** What a teacher gives for a task: [batch][height][width][the task's channels], to be resized as `resize` says. */

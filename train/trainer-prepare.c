@@ -176,6 +176,25 @@ load_checkpoint (NddrTrainer *t, GError **error)
   return TRUE;
 }
 
+/* Whether the teacher, if there is one, is what the checkpoint's run has learnt from; checkpoints of earlier versions do not say. */
+static gboolean
+check_teacher (NddrTrainer *t, GError **error)
+{
+  const char *path = t->recipe->teacher, *before = t->checkpoint ? t->checkpoint->teacher : NULL;
+  if (path[0] == '\0')
+    return TRUE;
+  t->teacher = nddr_teacher_checksum (path, error);
+  if (!t->teacher) {
+    g_prefix_error (error, "[distillation] teacher: ");
+    return FALSE;
+  }
+  if (!before || g_str_equal (before, t->teacher))
+    return TRUE;
+  return nddr_fail (error, NDDR_ERROR_ARGUMENT, "--resume goes on with the same training, but [distillation] teacher, %s, is another file by now: its "
+      "SHA-256 was %s and is %s; put back the one that was there, or start another run with --init %s/model.safetensors", path, before, t->teacher,
+      t->options->run);
+}
+
 /* Whether the checkpoint, if it goes on from one, is of the network that @config means. */
 static gboolean
 check_network (const NddrTrainer *t, const NddrConfig *config, GError **error)
@@ -381,7 +400,7 @@ prepare (NddrTrainer *t, GError **error)
   /* before anything is read that another process may be about to write */
   if (nddr_ranks_is_first (t->ranks) && !nddr_run_folder_lock (t->options->run, &t->lock, error))
     return FALSE;
-  if ((t->options->resume && !load_checkpoint (t, error)) || !open_data (t, error))
+  if ((t->options->resume && !load_checkpoint (t, error)) || !check_teacher (t, error) || !open_data (t, error))
     return FALSE;
   g_autoptr (NddrConfig) config = make_config (t, error);
   return config && check_network (t, config, error) && make_start (t, g_steal_pointer (&config), error) && check_best (t, t->start->config, error)
@@ -395,13 +414,14 @@ static gboolean
 check_same (const NddrTrainer *t, GError **error)
 {
   g_autofree char *recipe = nddr_recipe_to_text (t->recipe), *config = nddr_config_to_json (t->start->config);
-  g_autofree char *all = g_strdup_printf ("%s\n%s\n%u\n%" G_GINT64_FORMAT, recipe, config, nddr_dataset_size (t->pictures), t->step);
+  g_autofree char *all = g_strdup_printf ("%s\n%s\n%u\n%" G_GINT64_FORMAT "\n%s", recipe, config, nddr_dataset_size (t->pictures), t->step,
+      t->teacher ? t->teacher : "");
   g_autofree char *mine = g_compute_checksum_for_string (G_CHECKSUM_SHA256, all, -1), *first = g_strdup (mine);
   nddr_ranks_broadcast (t->ranks, first, strlen (first));
   if (g_str_equal (mine, first))
     return TRUE;
-  return nddr_fail (error, NDDR_ERROR_ARGUMENT, "rank %d does not see what rank 0 does: the configuration, [data] train and, with --resume, the "
-      "checkpoint in %s must be the same on all machines", t->ranks->index, t->options->run);
+  return nddr_fail (error, NDDR_ERROR_ARGUMENT, "rank %d does not see what rank 0 does: the configuration, [data] train, the teacher and, with "
+      "--resume, the checkpoint in %s must be the same on all machines", t->ranks->index, t->options->run);
 }
 
 /* Ranks add up gradients of one scale. */

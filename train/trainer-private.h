@@ -25,6 +25,7 @@ typedef struct
   NddrJournal *journal;
   NddrProgress progress;
   char *recipe_text;
+  char *teacher;                      /* its checksum; NULL: there is none */
   gint64 step;                        /* done */
   gint64 saved;                       /* the checkpoint's */
   gboolean model_saved;               /* by this process, with it */

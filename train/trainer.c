@@ -26,6 +26,7 @@ trainer_clear (NddrTrainer *t)
   g_clear_pointer (&t->validation, nddr_dataset_free);
   g_clear_pointer (&t->pictures, nddr_dataset_free);
   g_free (t->recipe_text);
+  g_free (t->teacher);
   if (t->lock >= 0)
     close (t->lock);
 }
@@ -102,7 +103,7 @@ save_checkpoint (NddrTrainer *t, GError **error)
   /* a model that cannot be written, as one with numbers beyond fp16 in halves, loses no step: the checkpoint is apart from it */
   g_autoptr (GError) problem = NULL;
   gboolean fine = save_model (t, model, "model.safetensors", &problem);
-  if (!nddr_checkpoint_save (path, t->learner, t->step, t->best, t->stale, t->recipe_text, t->start->config, error))
+  if (!nddr_checkpoint_save (path, t->learner, t->step, t->best, t->stale, t->recipe_text, t->start->config, t->teacher, error))
     return FALSE;
   t->saved = t->step;
   t->model_saved = fine;

@@ -200,7 +200,7 @@ save_and_load (const Golden *golden, gint64 t)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *folder = g_dir_make_tmp ("nddr-mixed-XXXXXX", &error), *path = g_build_filename (folder, "checkpoint.safetensors", NULL);
-  nddr_checkpoint_save (path, golden->learner, t, NAN, 0, "", golden->start->config, &error);
+  nddr_checkpoint_save (path, golden->learner, t, NAN, 0, "", golden->start->config, NULL, &error);
   g_assert_no_error (error);
   NddrCheckpoint *checkpoint = nddr_checkpoint_load (path, &error);
   g_assert_no_error (error);

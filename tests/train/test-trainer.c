@@ -429,6 +429,54 @@ test_teacher (void)
   g_assert_cmpuint (count_lines (log, "\"distillation.normal\":"), ==, 0);
 }
 
+/* Takes a key out of a checkpoint's metadata. */
+static void
+forget (const char *run, const char *key)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (run, "checkpoint.safetensors", NULL);
+  g_autoptr (NddrArrays) tensors = nddr_safetensors_read (path, TRUE, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_hash_table_remove (tensors->metadata, key));
+  nddr_safetensors_write (tensors, path, NDDR_STORE_F32, &error);
+  g_assert_no_error (error);
+}
+
+/* A run goes on with the teacher that it began with; one of an earlier version, which does not know it, with what there is. */
+static void
+test_other_teacher (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *teacher = make_teacher ("that-changes", "model.tasks=segmentation"), *other = make_teacher ("of-now", "data.seed=7");
+  g_autofree char *run = fixture_path (folder, "taught-by-another");
+  const char *path = strchr (teacher, '=') + 1;
+  gsize bytes, bytes_other;
+  gboolean finished = FALSE;
+  g_autofree char *was = NULL, *is = NULL;
+  g_assert_true (g_file_get_contents (path, &was, &bytes, NULL) && g_file_get_contents (strchr (other, '=') + 1, &is, &bytes_other, NULL));
+  g_autoptr (NddrRecipe) first = make_recipe (teacher, "train.steps=1", NULL);
+  train (first, run, FALSE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+
+  fixture_write (path, is, bytes_other);
+  g_autoptr (NddrRecipe) second = make_recipe (teacher, "train.steps=1", NULL);
+  g_assert_false (train (second, run, TRUE, NULL, NULL, &finished, &error));
+  g_assert_error (error, NDDR_ERROR, NDDR_ERROR_ARGUMENT);
+  g_assert_true (strstr (error->message, "[distillation] teacher") && strstr (error->message, path));
+  g_clear_error (&error);
+  fixture_write (path, was, bytes);
+  g_autoptr (NddrRecipe) third = make_recipe (teacher, "train.steps=1", NULL);
+  train (third, run, TRUE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+
+  fixture_write (path, is, bytes_other);
+  forget (run, "teacher");
+  g_autoptr (NddrRecipe) fourth = make_recipe (teacher, "train.steps=1", NULL);
+  train (fourth, run, TRUE, NULL, NULL, &finished, &error);
+  g_assert_no_error (error);
+  g_assert_true (finished);
+}
+
 /* The file of make_teacher(), its third class renamed. */
 static void
 rename_class (const char *path)
@@ -782,6 +830,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/leftovers", test_leftovers);
   g_test_add_func ("/trainer/failures", test_failures);
   g_test_add_func ("/trainer/teacher", test_teacher);
+  g_test_add_func ("/trainer/teacher/other", test_other_teacher);
   g_test_add_func ("/trainer/teacher/failures", test_no_teacher);
   g_test_add_func ("/trainer/divergence", test_divergence);
   g_test_add_func ("/trainer/penalty", test_penalty);
