@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 
 /** Whether nothing is at @path.  What cannot be reached, such as in a folder that may not be read, is not absent. */
 gboolean nddr_is_absent (const char *path);
-/** Opens a file to be read.  Anything else, such as a pipe, which would be waited for, is an error. */
+/** Opens a file to be read.  Anything else, such as a pipe, which would be waited for, is an error.  errno: why the system does not open it; 0: it does */
 FILE *nddr_open_file (const char *path, GError **error);
 /** Sets @error: an open file cannot be read, for the reason @number (errno).  That is the machine's failure, and says nothing of the file. */
 void nddr_set_read_error (const char *path, int number, GError **error);

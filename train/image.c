@@ -306,10 +306,24 @@ jpeg_read_file (FILE *file, const char *path, NddrImageContent content, GError *
   return NULL;
 }
 
+/* That a file may not be read is no fault of its picture: none that would be skipped as a broken one. */
+static FILE *
+open_picture (const char *path, GError **error)
+{
+  GError *problem = NULL;
+  FILE *file = nddr_open_file (path, &problem);
+  if (file)
+    return file;
+  if (errno == EACCES)
+    problem->code = NDDR_ERROR_FAILED;
+  g_propagate_error (error, problem);
+  return NULL;
+}
+
 NddrImage *
 nddr_image_read (const char *path, NddrImageContent content, GError **error)
 {
-  FILE *file = nddr_open_file (path, error);
+  FILE *file = open_picture (path, error);
   if (!file)
     return NULL;
   guint8 magic[8] = { 0 };

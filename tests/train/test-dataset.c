@@ -427,6 +427,48 @@ test_failing_disk (void)
   fixture_remove (folder);
 }
 
+static const char *forbidden; /* the end of a path that may not be opened, as permissions would say to others than root */
+
+/* What GLib opens files by. */
+int
+open64 (const char *path, int flags, ...)
+{
+  int (*next) (const char *, int, ...) = (int (*) (const char *, int, ...)) dlsym (RTLD_NEXT, __func__);
+  va_list more;
+  va_start (more, flags);
+  int mode = flags & O_CREAT ? va_arg (more, int) : 0;
+  va_end (more);
+  if (!forbidden || !g_str_has_suffix (path, forbidden))
+    return next (path, flags, mode);
+  errno = EACCES;
+  return -1;
+}
+
+/** Nor is a picture or a label broken that may not be read: the next one does not take its place. */
+static void
+test_forbidden (void)
+{
+  static const char *const paths[] = { "image/a.png", "normal/a.png" };
+  g_autoptr (NddrSample) sample = fixture_sample (8, 8, 3);
+  char *folder = fixture_folder ();
+  for (guint i = 0; i < 2; i++)
+    fixture_write_sample (folder, "train", i ? "b" : "a", sample, FALSE);
+  g_autoptr (NddrDataset) dataset = open_folder (folder, "", NULL);
+  nddr_dataset_set_skip (dataset, TRUE);
+  for (guint i = 0; i < G_N_ELEMENTS (paths); i++) {
+    g_autoptr (GError) error = NULL;
+    guint index = 0;
+    forbidden = paths[i];
+    g_assert_null (nddr_dataset_load_sound (dataset, &index, NDDR_LABELS_ALL, &error));
+    forbidden = NULL;
+    g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FAILED);
+    g_assert_nonnull (strstr (error->message, paths[i]));
+    g_assert_nonnull (strstr (error->message, "cannot be opened: Permission denied"));
+  }
+  g_assert_cmpuint (nddr_dataset_count_broken (dataset, NULL), ==, 0);
+  fixture_remove (folder);
+}
+
 /** A list of classes that cannot be read may be another's: it stays. */
 static void
 test_unread_classes (void)
@@ -704,6 +746,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dataset/classes-mark", test_classes_mark);
   g_test_add_func ("/dataset/broken-files", test_broken_files);
   g_test_add_func ("/dataset/failing-disk", test_failing_disk);
+  g_test_add_func ("/dataset/forbidden", test_forbidden);
   g_test_add_func ("/dataset/unread-classes", test_unread_classes);
   g_test_add_func ("/dataset/joined", test_joined);
   g_test_add_func ("/dataset/specs", test_specs);
