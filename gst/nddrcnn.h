@@ -94,7 +94,7 @@ struct _GstNddrCnn
   gboolean flushing;    /* nobody may wait; items are thrown away */
   guint flushes;        /* begun so far */
   gboolean stopping;    /* the output thread ends once the queue is empty */
-  gboolean broken;      /* the session failed: a new one is needed, and perhaps a new device */
+  gboolean broken;      /* the session failed, and who found out says so: a new one is needed, and perhaps a new device */
   GstFlowReturn flow;   /* what all pads together say of what was pushed last */
   GPtrArray *branches;  /* of GstNddrPad, owned: those that have a say in it */
   GstNddrStats stats;

@@ -88,15 +88,37 @@ note_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn flow, guint flushes)
   g_mutex_unlock (&self->lock);
 }
 
+gboolean
+gst_nddr_output_break (GstNddrCnn *self)
+{
+  gboolean first = !self->broken;
+
+  self->broken = TRUE;
+  return first;
+}
+
 void
-gst_nddr_output_fail (GstNddrCnn *self, const GError *error, const char *doing)
+gst_nddr_output_tell (GstNddrCnn *self, const GError *error, const char *doing)
 {
   gst_nddr_cnn_post_error (self, error, doing);
   g_mutex_lock (&self->lock);
-  self->flow = GST_FLOW_ERROR;
-  self->broken = TRUE;
+  if (self->broken) /* not started anew meanwhile */
+    self->flow = GST_FLOW_ERROR;
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
+}
+
+/* Where another thread says so, what follows from the flow waits for that: the cause is to be heard of first. */
+void
+gst_nddr_output_fail (GstNddrCnn *self, const GError *error, const char *doing)
+{
+  g_mutex_lock (&self->lock);
+  gboolean first = gst_nddr_output_break (self);
+  while (!first && self->flow != GST_FLOW_ERROR && !self->flushing)
+    g_cond_wait (&self->cond, &self->lock);
+  g_mutex_unlock (&self->lock);
+  if (first)
+    gst_nddr_output_tell (self, error, doing);
 }
 
 /* Maps the buffer for the result, where there is one. */

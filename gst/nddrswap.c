@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/nddrswap.h"
 #include "gst/nddropen.h"
+#include "gst/nddroutput.h"
 
 GST_DEBUG_CATEGORY_EXTERN (nddrcnn_debug);
 #define GST_CAT_DEFAULT nddrcnn_debug
@@ -114,7 +115,7 @@ is_lost (const GError *error)
   return g_error_matches (error, NDDR_ERROR, NDDR_ERROR_DEVICE_LOST);
 }
 
-/* Says so; on a device that is lost the old one does not go on either.  Who hears of it may set the next one, or end it all, on this very thread. */
+/* Says so, unless the device is lost, where the old one does not go on either.  Who hears of it may set the next one, or end it all, on this very thread. */
 static void
 tell (GstNddrCnn *self, const GError *error, gboolean is_back)
 {
@@ -125,9 +126,7 @@ tell (GstNddrCnn *self, const GError *error, gboolean is_back)
 
   if (is_back)
     g_object_notify (G_OBJECT (self), "model");
-  if (is_lost (error))
-    gst_nddr_cnn_post_error (self, error, "change the model");
-  else
+  if (!is_lost (error))
     gst_nddr_cnn_post (self, GST_MESSAGE_WARNING, error, doing);
 }
 
@@ -144,7 +143,8 @@ load_one (GstNddrCnn *self, guint wanted)
   gboolean current = self->swaps && wanted == self->swap_wanted;
   if (current)
     self->swap = g_steal_pointer (&swap);
-  self->broken |= is_lost (error); /* no frame may come to find out before the element goes to READY */
+  /* no frame may come to find out before the element goes to READY; when it does, that is the end of it */
+  gboolean breaks = is_lost (error) && gst_nddr_output_break (self) && self->swaps;
   g_mutex_unlock (&self->lock);
   swap_free (swap);
   if (current && error)
@@ -155,6 +155,8 @@ load_one (GstNddrCnn *self, guint wanted)
   g_mutex_unlock (&self->lock);
   if (current && error)
     tell (self, error, is_back);
+  if (breaks)
+    gst_nddr_output_tell (self, error, "change the model");
 }
 
 /* Loads until nothing else was asked for meanwhile, nor by those who hear of a refusal. */

@@ -94,9 +94,16 @@ test_between_frames (void)
   check_lost (FALSE);
 }
 
-/* while another model loads, and no frame comes to find out: the element opens the device anew all the same */
 static void
-test_in_another_model (void)
+expect_no_error (Rig *rig)
+{
+  g_assert_null (gst_bus_timed_pop_filtered (rig->bus, 200 * GST_MSECOND, GST_MESSAGE_ERROR));
+}
+
+/* While another model loads, and no frame comes to find out: the element opens the device anew all the same.
+ * @after: a frame comes after all, which says nothing new */
+static void
+check_another_model (gboolean after)
 {
   g_autofree char *other = fixture_variant ("other.safetensors", "\"nddr\"", "\"none\""), *said = NULL;
   Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
@@ -109,12 +116,51 @@ test_in_another_model (void)
   fixture_expect_error (rig->bus, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED, "opens the device anew");
   g_object_get (rig->element, "model", &said, NULL);
   g_assert_cmpstr (said, ==, fixture_model ());
+  if (after) {
+    g_assert_cmpint (rig_push (rig, rig_frame (1)), ==, GST_FLOW_ERROR);
+    expect_no_error (rig);
+  }
 
   gst_element_set_state (rig->element, GST_STATE_READY);
   g_assert_cmpint (gst_element_set_state (rig->element, GST_STATE_PLAYING), !=, GST_STATE_CHANGE_FAILURE);
   start_stream (rig);
-  g_assert_cmpint (rig_push (rig, rig_frame (1)), ==, GST_FLOW_OK);
+  g_assert_cmpint (rig_push (rig, rig_frame (2)), ==, GST_FLOW_OK);
   gst_buffer_unref (rig_pull (rig, 0));
+  rig_free (rig);
+  g_remove (other);
+}
+
+static void
+test_in_another_model (void)
+{
+  check_another_model (FALSE);
+}
+
+static void
+test_before_a_frame (void)
+{
+  check_another_model (TRUE);
+}
+
+/* a frame has found out when another model is asked for, which takes itself back without another word */
+static void
+test_before_another_model (void)
+{
+  g_autofree char *other = fixture_variant ("other.safetensors", "\"nddr\"", "\"none\""), *said = NULL;
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+
+  rig_set_caps (rig, RIG_CAPS);
+  g_atomic_int_set (&lost, TRUE);
+  g_assert_cmpint (rig_push (rig, rig_frame (0)), ==, GST_FLOW_ERROR);
+  fixture_expect_error (rig->bus, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED, "opens the device anew");
+  g_object_set (rig->element, "model", other, NULL);
+  for (guint n = 0; n < 12000 && g_strcmp0 (said, fixture_model ()) != 0; n++) {
+    g_usleep (5000);
+    g_free (said);
+    g_object_get (rig->element, "model", &said, NULL);
+  }
+  g_assert_cmpstr (said, ==, fixture_model ());
+  expect_no_error (rig);
   rig_free (rig);
   g_remove (other);
 }
@@ -163,6 +209,8 @@ main (int argc, char **argv)
   g_test_add_func ("/element/lost/in-a-frame", test_in_a_frame);
   g_test_add_func ("/element/lost/between-frames", test_between_frames);
   g_test_add_func ("/element/lost/in-another-model", test_in_another_model);
+  g_test_add_func ("/element/lost/in-another-model/before-a-frame", test_before_a_frame);
+  g_test_add_func ("/element/lost/before-another-model", test_before_another_model);
   g_test_add_func ("/element/lost/no-thread", test_no_thread);
   return fixture_run ();
 }
