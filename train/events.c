@@ -3,13 +3,14 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/events.h>
 #include <train/protobuf.h>
+#include <train/run-folder.h>
 
 #include <errno.h>
 #include <stdio.h>
 
 struct _NddrEvents
 {
-  char *path;
+  char *folder, *path;
   FILE *file;
 };
 
@@ -73,23 +74,30 @@ write_start (NddrEvents *events, gint64 step, GError **error)
   return write_record (events, event, error);
 }
 
-NddrEvents *
-nddr_events_open (const char *folder, gint64 last_step, GError **error)
+static gboolean
+open_file (NddrEvents *events, GError **error)
 {
   static const char version[] = "brain.Event:2";
-  g_autoptr (NddrEvents) events = g_new0 (NddrEvents, 1);
   g_autofree char *name = g_strdup_printf ("events.out.tfevents.%" G_GINT64_FORMAT ".nddr", g_get_real_time () / G_USEC_PER_SEC);
-  events->path = g_build_filename (folder, name, NULL);
+  g_clear_pointer (&events->file, fclose);
+  g_free (events->path);
+  events->path = g_build_filename (events->folder, name, NULL);
   events->file = fopen (events->path, "abe");
   if (!events->file) {
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "cannot write %s: %s", events->path, g_strerror (errno));
-    return NULL;
+    return FALSE;
   }
   g_autoptr (GByteArray) event = new_event (0);
   nddr_protobuf_put_string (event, 3, version);
-  if (!write_record (events, event, error) || !write_start (events, last_step + 1, error))
-    return NULL;
-  return g_steal_pointer (&events);
+  return write_record (events, event, error);
+}
+
+NddrEvents *
+nddr_events_open (const char *folder, gint64 last_step, GError **error)
+{
+  g_autoptr (NddrEvents) events = g_new0 (NddrEvents, 1);
+  events->folder = g_strdup (folder);
+  return open_file (events, error) && write_start (events, last_step + 1, error) ? g_steal_pointer (&events) : NULL;
 }
 
 void
@@ -100,6 +108,7 @@ nddr_events_close (NddrEvents *events)
   if (events->file)
     fclose (events->file);
   g_free (events->path);
+  g_free (events->folder);
   g_free (events);
 }
 
@@ -114,7 +123,7 @@ write_value (NddrEvents *events, gint64 step, const char *tag, const GByteArray 
   g_byte_array_append (value, content->data, content->len);
   nddr_protobuf_put_message (summary, 1, value);
   nddr_protobuf_put_message (event, 5, summary);
-  return write_record (events, event, error);
+  return (nddr_run_folder_has (events->file, events->path) || open_file (events, error)) && write_record (events, event, error);
 }
 
 /* Value { float simple_value = 2 } */

@@ -12,6 +12,7 @@ G_BEGIN_DECLS
 typedef struct _NddrEvents NddrEvents;
 
 /** Makes a new file in @folder, its name after the time; a run that is resumed has several, which TensorBoard joins.
+ * A file that is moved or removed later is followed by another.
  * @last_step: from which it goes on, 0 where it begins: what other files have of later ones, from a run that was killed, TensorBoard leaves out */
 NddrEvents *nddr_events_open (const char *folder, gint64 last_step, GError **error);
 void nddr_events_close (NddrEvents *events);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/events.h>
 #include <train/journal.h>
+#include <train/run-folder.h>
 
 #include <errno.h>
 #include <math.h>
@@ -10,7 +11,6 @@
 #include <nddr/whole-file.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct _NddrJournal
 {
@@ -61,15 +61,6 @@ open_log (NddrJournal *journal, GError **error)
   return journal->file || nddr_fail (error, NDDR_ERROR_FILE, "cannot write %s: %s", journal->path, g_strerror (errno));
 }
 
-/* Whether what is written to is what others find: a run takes long enough for its log to be moved or removed. */
-static gboolean
-is_in_place (const NddrJournal *journal)
-{
-  struct stat ours, theirs;
-  return journal->file && fstat (fileno (journal->file), &ours) == 0 && stat (journal->path, &theirs) == 0 && ours.st_dev == theirs.st_dev
-      && ours.st_ino == theirs.st_ino;
-}
-
 NddrJournal *
 nddr_journal_open (const char *folder, gint64 last_step, GError **error)
 {
@@ -102,7 +93,7 @@ nddr_journal_close (NddrJournal *journal)
 static gboolean
 write_line (NddrJournal *journal, const char *line, GError **error)
 {
-  if (!is_in_place (journal) && !open_log (journal, error))
+  if (!nddr_run_folder_has (journal->file, journal->path) && !open_log (journal, error))
     return FALSE;
   if (fputs (line, journal->file) >= 0 && fputc ('\n', journal->file) >= 0 && fflush (journal->file) == 0)
     return TRUE;

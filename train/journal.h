@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 
 typedef struct _NddrJournal NddrJournal;
 
-/** Opens @folder's log to append; lines of steps behind @last_step, which a run that stopped left, go first.  A log that is moved or removed later is
+/** Opens @folder's log to append; lines of steps behind @last_step, which a run that stopped left, go first.  What is moved or removed later is
  * begun anew. */
 NddrJournal *nddr_journal_open (const char *folder, gint64 last_step, GError **error);
 /** Whether the validation of @last_step was in the log when it was opened. */

@@ -11,6 +11,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 gboolean
@@ -45,4 +46,11 @@ nddr_run_folder_clean (const char *run)
         g_unlink (path);
       }
     }
+}
+
+gboolean
+nddr_run_folder_has (FILE *file, const char *path)
+{
+  struct stat ours, theirs;
+  return file && fstat (fileno (file), &ours) == 0 && stat (path, &theirs) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }

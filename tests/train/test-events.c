@@ -8,6 +8,7 @@
 #include <train/journal.h>
 #include <train/image.h>
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 static void
@@ -52,6 +53,43 @@ test_records (void)
     g_assert_cmpfloat (v[i]->wall_time, <=, g_get_real_time () / 1e6);
   }
   fixture_remove (folder);
+}
+
+/* The path of the only event file in @folder. */
+static char *
+find_file (const char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name = dir ? g_dir_read_name (dir) : NULL;
+  g_assert_nonnull (name);
+  return g_build_filename (folder, name, NULL);
+}
+
+/* A file that is taken away meanwhile is followed by another, which is as whole; so is one that was removed. */
+static void
+test_taken_away (void)
+{
+  g_autoptr (GError) error = NULL;
+  char *folder = fixture_folder (), *elsewhere = fixture_folder ();
+  g_autoptr (NddrEvents) events = nddr_events_open (folder, 0, &error);
+  g_assert_no_error (error);
+  g_assert_true (nddr_events_add (events, 1, "loss", 3, &error));
+  g_autofree char *first = find_file (folder), *moved = fixture_path (elsewhere, "moved");
+  g_assert_cmpint (g_rename (first, moved), ==, 0);
+  for (gint64 step = 2; step <= 3; step++) {
+    g_assert_true (nddr_events_add (events, step, "loss", 2, &error));
+    g_autofree char *file = find_file (folder);
+    g_autoptr (GPtrArray) values = event_read_file (file);
+    g_assert_cmpuint (values->len, ==, 2);
+    const EventValue *version = values->pdata[0], *value = values->pdata[1];
+    g_assert_cmpstr (version->file_version, ==, "brain.Event:2");
+    g_assert_cmpint (value->step, ==, step);
+    g_assert_cmpint (g_unlink (file), ==, 0);
+  }
+  g_autoptr (GPtrArray) before = event_read_file (moved);
+  g_assert_cmpuint (before->len, ==, 3);
+  fixture_remove (folder);
+  fixture_remove (elsewhere);
 }
 
 /* A log whose last line was cut short, as when power fails, goes on without it. */
@@ -134,6 +172,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/events/records", test_records);
   g_test_add_func ("/events/from-start", test_from_start);
+  g_test_add_func ("/events/taken-away", test_taken_away);
   g_test_add_func ("/events/torn-log", test_torn_log);
   g_test_add_func ("/events/encoding", test_encoding);
   g_test_add_func ("/events/errors", test_errors);
