@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/allocate.h>
+#include <nddr/error.h>
 #include <nddr/inference.h>
 #include <nddr/ops/ops.h>
 
@@ -283,6 +284,7 @@ nddr_inference_append (NddrPlan *plan, const NddrNetwork *network, NddrTensor *i
   inference->input = input;
   inference->n_layers = (int) network->layers->len;
   inference->n_tasks = network->n_tasks;
+  inference->type = plan->activation_type;
   inference->weights = g_new0 (NddrTensor *, inference->n_layers);
   inference->biases = g_new0 (NddrTensor *, inference->n_layers);
   inference->heads = g_new0 (NddrBranches, inference->n_tasks);
@@ -317,6 +319,19 @@ nddr_inference_free (NddrInference *inference)
   g_free (inference);
 }
 
+/* Whether fp16 has numbers for @layer's folded @weights, all @n: infinities would be multiplied by zeros. */
+static gboolean
+check_half (const NddrLayer *layer, const float *weights, gsize n, GError **error)
+{
+  for (gsize i = 0; i < n; i++)
+    if (fabsf (weights[i]) >= 65520.f) {
+      gsize b = i / (n / layer->branches);
+      return nddr_fail (error, NDDR_ERROR_ARGUMENT, "tensor \"%s.weight\" has %g%s, and fp16 ends at 65504: use precision fp32", layer->names[b],
+          (double) weights[i], layer->has_norm[b] ? " once its normalisation is folded into it" : "");
+    }
+  return TRUE;
+}
+
 gboolean
 nddr_inference_upload (const NddrInference *inference, const NddrNetwork *network, const NddrArrays *tensors, NddrProgram *program, GError **error)
 {
@@ -329,10 +344,13 @@ nddr_inference_upload (const NddrInference *inference, const NddrNetwork *networ
     weights = nddr_try_alloc (weight->channels, sizeof (float), "a layer's weights", error);
     if (weights == NULL || (bias != NULL && (biases = nddr_try_alloc (bias->channels, sizeof (float), "a layer's biases", error)) == NULL))
       return FALSE;
-    nddr_network_fold (network, nddr_network_layer (network, i), tensors, weights, biases);
+    const NddrLayer *layer = nddr_network_layer (network, i);
+    nddr_network_fold (network, layer, tensors, weights, biases);
+    if (inference->type == NDDR_F16 && layer->kind == NDDR_LAYER_CONVOLUTION && !check_half (layer, weights, weight->channels, error))
+      return FALSE;
     if (!nddr_program_write (program, weight, 0, weights, weight->channels * sizeof (float), error)
         || (bias != NULL && !nddr_program_write (program, bias, 0, biases, bias->channels * sizeof (float), error))) {
-      g_prefix_error (error, "uploading the weights of %s: ", nddr_network_layer (network, i)->label);
+      g_prefix_error (error, "uploading the weights of %s: ", layer->label);
       return FALSE;
     }
   }

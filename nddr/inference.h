@@ -21,12 +21,13 @@ typedef struct
   NddrTensor **weights; /* for each layer of the network: PARAMS, as nddr_network_fold() writes them; NULL for others */
   NddrTensor **biases;  /* [branches][out]; NULL where weights are, and for mixtures */
   int n_layers, n_tasks;
+  NddrType type;        /* of the maps, and of what dense convolutions multiply them by */
 } NddrInference;
 
 /** Appends the network's steps to @plan: PACK, then NETWORK.  @input: [1][batch][h][w][3]. */
 NddrInference *nddr_inference_append (NddrPlan *plan, const NddrNetwork *network, NddrTensor *input);
 void nddr_inference_free (NddrInference *inference);
-/** Folds each layer's tensors and uploads them; then run PACK once, and release PARAMS. */
+/** Folds each layer's tensors and uploads them; then run PACK once, and release PARAMS.  A weight beyond the type's range is an error. */
 gboolean nddr_inference_upload (const NddrInference *inference, const NddrNetwork *network, const NddrArrays *tensors, NddrProgram *program, GError **error);
 /** Uploads the weights, runs PACK, and releases PARAMS. */
 gboolean nddr_inference_prepare (const NddrInference *inference, const NddrNetwork *network, const NddrArrays *tensors, NddrProgram *program, GError **error);

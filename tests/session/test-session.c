@@ -645,6 +645,36 @@ test_options (void)
   g_assert_false (nddr_session_get_head_size (session, "edges", NULL, NULL, NULL));
 }
 
+/* A weight that fp16 has no number for, by itself or by the normalisation behind it, where the network is to run in that. */
+static void
+check_beyond_half (const char *tensor, float value, const char *says)
+{
+  NddrSessionOptions half = { .precision = NDDR_PRECISION_FP16 }, full = { .precision = NDDR_PRECISION_FP32 };
+  g_autofree char *json = g_strdup_printf (CONFIG, "half-pixel");
+  g_autoptr (GError) error = NULL;
+  NddrConfig *config = nddr_config_parse (json, &error);
+  NddrArrays *tensors = generate_model (config, TRUNK_NORM, FALSE);
+  NddrArray *array = nddr_arrays_find (tensors, tensor);
+
+  g_assert_nonnull (array);
+  array->data[0] = value;
+  g_autoptr (NddrModel) model = nddr_model_new (config, tensors, &error);
+  g_assert_no_error (error);
+  expect (nddr_session_new (device, model, &half, &error) != NULL, &error, NDDR_ERROR_ARGUMENT, says);
+  g_autoptr (NddrSession) session = make_session (model, &full);
+}
+
+static void
+test_beyond_half (void)
+{
+  if (!check_can (NDDR_FAMILY_GPU, TRUE)) {
+    g_test_skip ("this device cannot store 16-bit floats");
+    return;
+  }
+  check_beyond_half ("segmentation.conv2_1.weight", -7e4, "\"segmentation.conv2_1.weight\" has -7");
+  check_beyond_half ("normal.conv2_1.bn.weight", 1e7, "once its normalisation is folded into it");
+}
+
 static void
 test_frames (void)
 {
@@ -802,6 +832,7 @@ main (int argc, char **argv)
   g_test_add_func ("/session/threads", test_threads);
   g_test_add_func ("/session/device-name", test_device_name);
   g_test_add_func ("/session/options", test_options);
+  g_test_add_func ("/session/beyond-half", test_beyond_half);
   g_test_add_func ("/session/frames", test_frames);
   if (check_benching ())
     g_test_add_func ("/session/bench", test_bench);
