@@ -89,7 +89,7 @@ add_axes (GString *html, const Frame *frame, const char *x_unit, const char *y_u
   }
   nddr_html_add (html, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>\n", LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM,
       HEIGHT - BOTTOM);
-  double step = round_step (frame->x_end, 6);
+  double step = *x_unit ? round_step (frame->x_end, 6) : MAX (round_step (frame->x_end, 6), 1); /* training's steps are whole */
   for (double x = 0; x <= frame->x_end * (1 + 1e-9); x += step) {
     gboolean thousands = frame->x_end >= 10000 && x > 0;
     nddr_html_add (html, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g%s%s</text>\n", place_x (frame, x), HEIGHT - BOTTOM + 15,
@@ -258,7 +258,10 @@ nddr_chart_add_cumulative (GString *html, const NddrChart *chart, const guint64 
   Frame frame = { .x_end = chart->x_end, .y_low = 0, .y_high = 100, .y_step = 25 };
   double width = chart->x_end / n_bins, sum = 0;
   begin_card (html, chart->title);
-  g_string_append (html, "<div class=\"legend\"><span>share of pixels whose error is at most so large</span></div>\n");
+  g_string_append (html, "<div class=\"legend\"><span>share of pixels whose error is at most so large</span>");
+  for (guint m = 0; m < n_lines; m++)
+    nddr_html_add (html, "<span>%s <b>%.1f%%</b></span>", lines[m].name, 100 * lines[m].share);
+  g_string_append (html, "</div>\n");
   begin_plot (html, chart);
   add_axes (html, &frame, chart->unit, "%");
   g_string_append (html, "<g class=\"c1\"><path class=\"curve\" d=\"");
@@ -274,8 +277,8 @@ nddr_chart_add_cumulative (GString *html, const NddrChart *chart, const guint64 
   }
   for (guint m = 0; m < n_lines; m++) {
     double x = place_x (&frame, lines[m].at), y = place_y (&frame, 100 * lines[m].share);
-    nddr_html_add (html, "<circle class=\"dot c2\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/>", x, y);
-    nddr_html_add (html, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\">%s %.1f%%</text>\n", x + 9, y + 12, lines[m].name, 100 * lines[m].share);
+    nddr_html_add (html, "<circle class=\"dot c2\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"><title>%s: %.1f %% of pixels</title></circle>\n", x, y,
+        lines[m].name, 100 * lines[m].share);
   }
   end_plot (html);
 }

@@ -38,7 +38,7 @@ typedef struct
 /** Bars of a histogram: @bins of equal width from 0 to chart->x_end, in percent of @total, which counts what lies beyond, too; chart->unit is x's. */
 void nddr_chart_add_histogram (GString *html, const NddrChart *chart, const guint64 *bins, guint n_bins, guint64 total, const NddrChartLine *lines,
     guint n_lines);
-/** The share of @total at or below x, from the same bins; at each line its share is written. */
+/** The share of @total at or below x, from the same bins; each line has its share in the legend. */
 void nddr_chart_add_cumulative (GString *html, const NddrChart *chart, const guint64 *bins, guint n_bins, guint64 total, const NddrChartLine *lines,
     guint n_lines);
 

@@ -201,10 +201,23 @@ test_charts (void)
   g_autofree char *text = check_markup (html->str);
   g_assert_true (says (text, "2 to 3°: 40.00 % of pixels"));
   g_assert_true (says (text, "beyond 4° 5.0%"));
-  g_assert_true (says (text, "here 40.0%"));
+  /* beside the chart, where shares that are near each other do not overlap */
+  g_assert_true (says (text, " at most so large here 40.0% beyond 100.0% "));
   g_assert_null (strstr (html->str, "nan"));
   g_assert_null (strstr (html->str, "inf\""));
   check_paths (html->str);
+}
+
+/* There is no half step. */
+static void
+test_few_steps (void)
+{
+  const double x[] = { 1, 2 }, y[] = { 10, 20 };
+  g_autoptr (GString) html = g_string_new ("<div>");
+  nddr_chart_add_curves (html, &(NddrChart){ "C", "", 1, -1, 2 }, &(NddrCurve){ "training", x, y, 2, TRUE }, 1);
+  g_string_append (html, "</div>");
+  g_autofree char *text = check_markup (html->str);
+  g_assert_true (says (text, " 0 1 2 "));
 }
 
 /* ---- whole pages */
@@ -467,6 +480,7 @@ main (int argc, char **argv)
   g_test_add_func ("/report/escaping", test_escaping);
   g_test_add_func ("/report/locale", test_locale);
   g_test_add_func ("/report/charts", test_charts);
+  g_test_add_func ("/report/few-steps", test_few_steps);
   g_test_add_func ("/report/page", test_page);
   g_test_add_func ("/report/last-value", test_last_value);
   g_test_add_func ("/report/sample-names", test_sample_names);
