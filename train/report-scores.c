@@ -164,8 +164,8 @@ add_matrix (GString *html, const NddrTask *task, const guint64 *confusion, Class
       "<h3>Confusion matrix</h3>\n<p class=\"note\">Rows: the label; columns: what it was taken for, in percent of the row's pixels.");
   if (!is_whole)
     nddr_html_add (html, " The %u classes with the most pixels.", n);
-  nddr_html_add (html, "</p>\n<svg viewBox=\"0 0 %.0f %.0f\" style=\"max-width:%.0fpx\" role=\"img\" aria-label=\"Confusion matrix\">\n", width,
-      height, is_wide ? width : 1.15 * width);
+  nddr_html_add (html, "</p>\n<div class=\"matrix\"><svg viewBox=\"0 0 %.0f %.0f\" style=\"min-width:%.0fpx;max-width:%.0fpx\" role=\"img\" "
+                       "aria-label=\"Confusion matrix\">\n", width, height, 0.7 * width, is_wide ? width : 1.15 * width);
   for (guint i = 0; i < n; i++) {
     const NddrClass *known = &task->classes[classes[i].id];
     g_autofree char *name = shorten (known->name);
@@ -187,7 +187,7 @@ add_matrix (GString *html, const NddrTask *task, const guint64 *confusion, Class
   for (guint i = 0; i < n; i++)
     nddr_html_add (html, "<rect class=\"diagonal\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" pointer-events=\"none\"/>", left + i * size,
         top + i * size, size - 1, size - 1);
-  g_string_append (html, "\n</svg></div>\n");
+  g_string_append (html, "\n</svg></div></div>\n");
 }
 
 /* The pairs that most pixels fell to. */
@@ -253,7 +253,7 @@ add_normal (GString *html, const NddrMetrics *metrics, const NddrTask *task, gui
   NddrChartLine limits[] = { { 11.25, "≤ 11.25°", score_of (metrics, task, "within_11.25") },
     { 22.5, "≤ 22.5°", score_of (metrics, task, "within_22.5") }, { 30, "≤ 30°", score_of (metrics, task, "within_30") } };
   NddrChart spread = { "Angle errors", "°", 1, 1, ANGLE_BINS }, below = { "Pixels within an angle", "°", 1, 1, ANGLE_BINS };
-  nddr_html_add (html, "<h2 id=\"task-%s\">%s</h2>\n<div class=\"grid\">\n", task->name, task->name);
+  nddr_html_add (html, "<h2 id=\"task-%s\">%s</h2>\n<div class=\"grid charts\">\n", task->name, task->name);
   nddr_chart_add_histogram (html, &spread, bins, ANGLE_BINS, total, averages, G_N_ELEMENTS (averages));
   nddr_chart_add_cumulative (html, &below, bins, ANGLE_BINS, total, limits, G_N_ELEMENTS (limits));
   g_string_append (html, "</div>\n");
@@ -279,7 +279,7 @@ add_depth (GString *html, const NddrMetrics *metrics, const NddrTask *task, guin
   for (guint i = 0; i < G_N_ELEMENTS (limits); i++)
     limits[i].share = share_within (metrics, index, limits[i].at, total);
   NddrChart spread = { "Depth errors", " m", 1, 2, DEPTH_LIMIT }, below = { "Pixels within an error", " m", 1, 2, DEPTH_LIMIT };
-  nddr_html_add (html, "<h2 id=\"task-%s\">%s</h2>\n<div class=\"grid\">\n", task->name, task->name);
+  nddr_html_add (html, "<h2 id=\"task-%s\">%s</h2>\n<div class=\"grid charts\">\n", task->name, task->name);
   nddr_chart_add_histogram (html, &spread, bins, DEPTH_BINS, total, averages, G_N_ELEMENTS (averages));
   nddr_chart_add_cumulative (html, &below, bins, DEPTH_BINS, total, limits, G_N_ELEMENTS (limits));
   g_string_append (html, "</div>\n");

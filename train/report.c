@@ -392,7 +392,7 @@ add_training (GString *html, const NddrRun *run)
   }
   g_string_append (html,
       "<p class=\"note\">Over the steps. A line is the mean of neighbouring steps, the band behind it goes from their least to their greatest; "
-                         "beside a name stands the last value.</p>\n<div class=\"grid\">\n");
+                         "beside a name stands the last value.</p>\n<div class=\"grid charts\">\n");
   add_loss (html, run, x_end);
   for (guint i = 0; i < run->series->len; i++) {
     const NddrSeries *series = run->series->pdata[i];
