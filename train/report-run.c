@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/report.h>
 
+#include <train/checkpoint.h>
 #include <train/dataset.h>
 #include <train/evaluate.h>
 
@@ -13,7 +14,10 @@ load_model (const NddrRun *run, char **name, GError **error)
   g_autofree char *best = g_build_filename (run->folder, "best.safetensors", NULL), *last = g_build_filename (run->folder, "model.safetensors", NULL);
   const NddrValidation *validation = nddr_run_best (run);
   if (!g_file_test (best, G_FILE_TEST_EXISTS)) {
-    *name = g_strdup ("model.safetensors, of the last checkpoint");
+    g_autofree char *path = g_build_filename (run->folder, "checkpoint.safetensors", NULL);
+    g_autoptr (NddrCheckpoint) checkpoint = nddr_checkpoint_load (path, NULL);
+    *name = checkpoint ? g_strdup_printf ("model.safetensors, of the last checkpoint, step %" G_GINT64_FORMAT, checkpoint->step)
+        : g_strdup ("model.safetensors, of the last checkpoint");
     return nddr_model_load (last, error);
   }
   g_autofree char *by = nddr_run_get (run, "train", "best");

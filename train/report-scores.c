@@ -103,7 +103,7 @@ add_class_bars (GString *html, const NddrTask *task, Class *classes, guint64 tot
 {
   qsort (classes, task->n_classes, sizeof *classes, compare_iou);
   g_string_append (html,
-      "<div class=\"card\"><h3>IoU of each class</h3>\n<p class=\"note\">The faint number is the class's share of the labelled pixels.</p>\n"
+      "<div class=\"card\"><h3>IoU of each class</h3>\n<p class=\"note\">In percent; the faint number is the class's share of the labelled pixels.</p>\n"
                          "<ol class=\"bars\">\n");
   for (guint i = 0; i < task->n_classes; i++) {
     const Class *class = &classes[i];

@@ -99,7 +99,7 @@ add_network_facts (GString *html, const NddrModel *model, gboolean has_run)
   for (guint t = 0; t < config->n_tasks; t++) {
     g_string_append_printf (tasks, "%s%s", t ? ", " : "", config->tasks[t].name);
     if (config->tasks[t].kind == NDDR_TASK_SEGMENTATION)
-      g_string_append_printf (tasks, " (%u classes)", config->tasks[t].n_classes);
+      g_string_append_printf (tasks, " (%u class%s)", config->tasks[t].n_classes, config->tasks[t].n_classes == 1 ? "" : "es");
   }
   char number[G_ASCII_DTOSTR_BUF_SIZE];
   g_ascii_formatd (number, sizeof number, "%g", config->width);
@@ -115,7 +115,7 @@ add_network_facts (GString *html, const NddrModel *model, gboolean has_run)
     return; /* the model is sound: its network was made when it was loaded */
   NddrNetworkCost cost;
   nddr_network_cost (network, config->input_width, config->input_height, &cost);
-  nddr_html_add (html, "<dt>Size</dt><dd>%.2f million parameters, %.2f GMAC</dd>\n", cost.parameters / 1e6, cost.macs / 1e9);
+  nddr_html_add (html, "<dt>Size</dt><dd>%.3f million parameters, %.3f GMAC</dd>\n", cost.parameters / 1e6, cost.macs / 1e9);
   if (!has_run)
     add_fact (html, "Trained on", nddr_model_get_metadata (model, "trained_on"));
   add_fact (html, "Licence", nddr_model_get_metadata (model, "license"));
@@ -155,6 +155,8 @@ add_run_facts (GString *html, const NddrRun *run)
   nddr_html_add (html, "<dt>Optimiser</dt><dd>%s, learning rate %s, %s</dd>\n", optimizer, lr, schedule);
   if (seconds >= 3600)
     nddr_html_add (html, "<dt>Time in steps</dt><dd>%.0f h %02.0f min</dd>\n", floor (seconds / 3600), floor (fmod (seconds, 3600) / 60));
+  else if (seconds > 0 && seconds < 60)
+    nddr_html_add (html, "<dt>Time in steps</dt><dd>%.1f s</dd>\n", seconds);
   else if (seconds > 0)
     nddr_html_add (html, "<dt>Time in steps</dt><dd>%.0f min %02.0f s</dd>\n", floor (seconds / 60), floor (fmod (seconds, 60)));
 }
@@ -228,10 +230,10 @@ add_summary (GString *html, const NddrReport *report)
 static void
 add_sample_picture (GString *html, const NddrGalleryItem *item, const NddrPicture *picture, const char *task, const char *what)
 {
-  g_autofree char *name = g_strdup_printf ("%s%s%s", task, *task ? ": " : "", what);
+  g_autofree char *name = g_strdup_printf ("%s%s%s", task, *task ? ": " : "", what), *alternative = g_strdup_printf ("%s, %s", item->name, name);
   g_string_append (html, "<figure>");
   if (picture->bytes)
-    nddr_html_add_picture (html, picture, item->width, item->height, name);
+    nddr_html_add_picture (html, picture, item->width, item->height, alternative);
   else
     g_string_append (html, "<div class=\"none\">no label</div>");
   nddr_html_add (html, "<figcaption class=\"%s\">%s</figcaption></figure>\n", *task ? "what" : "name", *task ? name : item->name);
@@ -248,10 +250,11 @@ add_samples (GString *html, const NddrReport *report)
   nddr_html_add (html,
       "<p class=\"note\">%u of the %u pictures, evenly spread, not chosen by hand. Where a label is ignored it is chequered, or gray.",
       n_shown, report->n_pictures);
-  gboolean has_depth = FALSE;
+  gboolean has_kind[3] = { FALSE };
   for (guint t = 0; t < config->n_tasks; t++)
-    has_depth |= config->tasks[t].kind == NDDR_TASK_DEPTH;
-  g_string_append (html, has_depth ? " Depth goes from violet, 0 m, to yellow, 10 m.</p>\n" : "</p>\n");
+    has_kind[config->tasks[t].kind] = TRUE;
+  g_string_append (html, has_kind[NDDR_TASK_NORMAL] ? " Of normals red is right, green up, blue towards the camera." : "");
+  g_string_append (html, has_kind[NDDR_TASK_DEPTH] ? " Depth goes from violet, 0 m, to yellow, 10 m.</p>\n" : "</p>\n");
   nddr_html_add (html, "<div class=\"card\"><div class=\"samples\">\n<div class=\"sample heads\" style=\"--n:%u\"><span>picture</span>",
       1 + 2 * config->n_tasks);
   for (guint t = 0; t < config->n_tasks; t++)
@@ -381,7 +384,10 @@ static void
 add_training (GString *html, const NddrRun *run)
 {
   static const char *const titles[][2] = { { "lr", "Learning rate" }, { "loss_scale", "Scale of the loss" }, { "images_per_s", "Pictures a second" },
+    { "grad_norm", "Norm of the gradients, before clipping" }, { "overflows", "Steps that overflowed, so far" },
     { "data_wait_s", "Seconds that a step waited for its pictures" }, { "skipped", "Pictures of a batch that stand for broken ones" } };
+  static const char *const of_tasks[][2] = { { "weight.", "Weight of the loss of " }, { "log_variance.", "Log-variance of " },
+    { "distillation.", "Loss against the teacher, " } };
   double x_end = nddr_run_last_step (run);
   for (guint v = 0; v < run->validations->len; v++)
     x_end = MAX (x_end, ((NddrValidation *) run->validations->pdata[v])->step);
@@ -407,6 +413,10 @@ add_training (GString *html, const NddrRun *run)
     const char *title = series->name;
     for (guint n = 0; n < G_N_ELEMENTS (titles); n++)
       title = g_str_equal (titles[n][0], series->name) ? titles[n][1] : title;
+    g_autofree char *of_task = NULL;
+    for (guint n = 0; n < G_N_ELEMENTS (of_tasks) && !of_task; n++)
+      if (g_str_has_prefix (series->name, of_tasks[n][0]))
+        title = of_task = g_strconcat (of_tasks[n][1], series->name + strlen (of_tasks[n][0]), NULL);
     if (!g_str_equal (series->name, "loss") && !g_str_has_prefix (series->name, "loss."))
       add_series (html, title, series, x_end);
   }

@@ -483,7 +483,7 @@ test_train (void)
   g_clear_pointer (&page, g_free);
   expect ("report run -o other.html --data folder:data", 0, "");
   g_assert_true (g_file_get_contents (other, &page, NULL, NULL));
-  g_assert_nonnull (strstr (page, "model.safetensors, of the last checkpoint"));
+  g_assert_nonnull (strstr (page, "model.safetensors, of the last checkpoint, step 2<"));
   g_assert_nonnull (strstr (page, "Confusion matrix"));
   expect ("report data", 1, "data is no run");
   expect ("report run -o run/log.jsonl", 2, "would be replaced");

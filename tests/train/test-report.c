@@ -301,7 +301,8 @@ make_run (void)
   g_autofree char *config_path = fixture_path (folder, "run/config.ini"), *log_path = fixture_path (folder, "run/log.jsonl"),
       *path = fixture_path (folder, "run");
   for (int step = 1; step <= 40; step++) {
-    g_string_append_printf (log, "{\"step\":%d,\"loss\":%d,\"loss.normal\":0.5,\"lr\":0.5,\"images_per_s\":0.05,\"loss_scale\":%d,\"<new>\":1}\n",
+    g_string_append_printf (log, "{\"step\":%d,\"loss\":%d,\"loss.normal\":0.5,\"lr\":0.5,\"images_per_s\":0.05,\"loss_scale\":%d,"
+                                 "\"grad_norm\":2,\"weight.normal\":3,\"<new>\":1}\n",
         step, 80 - step, step < 40 ? 65536 : 512);
     if (step % 20 == 0)
       g_string_append_printf (log, "{\"step\":%d,\"val\":{\"segmentation\":{\"miou\":0.%d,\"pixel_accuracy\":null},\"<b>\":1,"
@@ -341,6 +342,7 @@ test_page (void)
   check_pictures (html, 4, 2 * (1 + 2 + 1));
   g_assert_cmpuint (count (text, "no label"), ==, 2);
   g_assert_true (says (text, " 2 of the 9 pictures, "));
+  g_assert_cmpuint (count (html, ", segmentation: label\" src="), ==, 2); /* behind its picture's name */
   g_assert_true (says (text, "&lt;/b&gt;&lt;script&gt;x&lt;/script&gt;&quot;"));
 
   /* IoU of class 0: 1 / 1; of 1: 1 / 2; of 2: 0 / 1; class 3 does not occur */
@@ -366,6 +368,8 @@ test_page (void)
   g_assert_true (says (text, " Loss training 40 validation 3 "));
   g_assert_true (says (text, " Validation: segmentation, scores mean IoU 60.0% "));
   g_assert_true (says (text, " &lt;new&gt; training 1 "));
+  g_assert_true (says (text, " Norm of the gradients, before clipping training 2 "));
+  g_assert_true (says (text, " Weight of the loss of normal training 3 "));
   g_assert_true (says (text, " Scale of the loss training 512 "));
   g_assert_true (says (text, " [&lt;about&gt;] license a&lt;b&gt; "));
   g_assert_null (strstr (html, "nan"));
@@ -431,6 +435,11 @@ test_parts (void)
   g_autofree char *empty_html = write_and_read (&empty), *empty_text = check_markup (empty_html);
   g_assert_true (says (empty_text, " mean IoU – % "));
   g_assert_null (strstr (empty_html, "id=\"task-"));
+  g_autoptr (NddrModel) single = make_model (1);
+  empty.model = single;
+  g_autofree char *single_html = write_and_read (&empty), *single_text = check_markup (single_html);
+  g_assert_true (says (single_text, " segmentation (1 class), normal, depth "));
+  empty.model = model;
   g_ptr_array_set_size (run->series, 0);
   g_ptr_array_set_size (run->validations, 0);
   g_autofree char *young = write_and_read (&report), *young_text = check_markup (young);
