@@ -127,19 +127,31 @@ append_notes (GString *text, const Table *table, gboolean markdown)
 
 #define GAP 2 /* between columns */
 
-/* Columns' widths in characters, wide enough for the names of groups, too. */
+/* How many columns of a terminal @text takes: a letter of Chinese, Japanese or Korean two, an accent of its own none. */
+static glong
+count_places (const char *text)
+{
+  glong n = 0;
+  for (const char *p = text; *p; p = g_utf8_next_char (p)) {
+    gunichar c = g_utf8_get_char (p);
+    n += g_unichar_iscntrl (c) ? 1 : g_unichar_iszerowidth (c) ? 0 : g_unichar_iswide (c) ? 2 : 1;
+  }
+  return n;
+}
+
+/* Columns' widths, wide enough for the names of groups, too. */
 static glong *
 measure_columns (const Table *table)
 {
   glong *widths = g_new0 (glong, table->n_columns);
   for (guint i = 0; i < table->n_rows * table->n_columns; i++)
-    widths[i % table->n_columns] = MAX (widths[i % table->n_columns], g_utf8_strlen (table->cells[i], -1));
+    widths[i % table->n_columns] = MAX (widths[i % table->n_columns], count_places (table->cells[i]));
   for (guint c = 0, end; c < table->n_columns; c = end) {
     glong width = -GAP;
     for (end = c; end < table->n_columns && table->groups[end] == table->groups[c]; end++)
       width += widths[end] + GAP;
     if (table->groups[c])
-      widths[c] += MAX (0, g_utf8_strlen (table->groups[c], -1) - width);
+      widths[c] += MAX (0, count_places (table->groups[c]) - width);
   }
   return widths;
 }
@@ -153,7 +165,7 @@ append_groups (GString *text, const Table *table, const glong *widths)
     if (table->groups[c] && (c == 0 || table->groups[c] != table->groups[c - 1])) {
       g_string_append_printf (text, "%*s", (int) (at - written), "");
       append_clean (text, table->groups[c], FALSE);
-      written = at + g_utf8_strlen (table->groups[c], -1);
+      written = at + count_places (table->groups[c]);
     }
     at += widths[c] + GAP;
   }
@@ -170,7 +182,7 @@ nddr_comparison_to_text (const NddrComparison *comparison)
   append_groups (text, &table, widths);
   for (guint i = 0; i < table.n_rows * table.n_columns; i++) {
     guint c = i % table.n_columns;
-    int pad = widths[c] - g_utf8_strlen (table.cells[i], -1);
+    int pad = widths[c] - count_places (table.cells[i]);
     g_string_append_printf (text, "%*s", (c ? GAP : 0) + (c >= STEP_COLUMN ? pad : 0), "");
     append_clean (text, table.cells[i], FALSE);
     if (c < STEP_COLUMN)

@@ -185,6 +185,25 @@ test_escaping (void)
   g_assert_nonnull (strstr (markdown, "a\\|b  \\[31m.json |"));
 }
 
+/* Columns stand below one another where a name's letters are two places wide, or none. */
+static void
+test_wide_names (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *wide = make_file ("実行.json", "{" NORMAL ("20") "}"), *accent = make_file ("e\314\201.json", "{" NORMAL ("30") "}");
+  const char *const runs[] = { wide, accent, NULL };
+  g_autoptr (NddrComparison) comparison = nddr_comparison_new (runs, NULL, FALSE, &error);
+  g_assert_no_error (error);
+  g_autofree char *text = nddr_comparison_to_text (comparison);
+  const char *first = strstr (text, "20.0"), *second = strstr (text, "30.0");
+  while (first[-1] != '\n')
+    first--;
+  while (second[-1] != '\n')
+    second--;
+  g_autofree char *before_first = g_strndup (first, strstr (first, "20.0") - first), *before_second = g_strndup (second, strstr (second, "30.0") - second);
+  g_assert_cmpint (g_utf8_strlen (before_first, -1) + 2, ==, g_utf8_strlen (before_second, -1) - 1);
+}
+
 static void
 expect_failure (const char *path, const char *part)
 {
@@ -239,6 +258,7 @@ main (int argc, char **argv)
   g_test_add_func ("/compare/first-baseline", test_first_baseline);
   g_test_add_func ("/compare/paper", test_paper);
   g_test_add_func ("/compare/escaping", test_escaping);
+  g_test_add_func ("/compare/wide-names", test_wide_names);
   g_test_add_func ("/compare/failures", test_failures);
   int status = g_test_run ();
   fixture_remove (folder);
