@@ -352,10 +352,12 @@ write_report (NddrTrainer *t)
   g_autofree char *path = nddr_trainer_path (t, "report.html");
   NddrReportOptions options = { .data = t->validation ? t->recipe->val : "", .dataset = t->validation, .progress = show_validation, .user_data = t };
   nddr_progress_start (&t->progress, 0);
-  if (!nddr_report_run (t->device, t->options->run, path, &options, &error)) {
-    nddr_progress_clear (&t->progress);
+  gboolean fine = nddr_report_run (t->device, t->options->run, path, &options, &error);
+  nddr_progress_clear (&t->progress);
+  if (!fine)
     g_printerr ("the run is complete, but for its report: %s; nddr report %s writes it\n", error->message, t->options->run);
-  }
+  else if (t->progress.shown) /* who looked on is told what there is to see */
+    g_printerr ("the run is complete: %s\n", path);
 }
 
 gboolean
