@@ -84,14 +84,14 @@ reached (const NddrBenchRow *row, double peak, double peak_memory)
 void
 nddr_bench_print_rows (const char *title, const GArray *rows, double peak, double peak_memory)
 {
-  printf ("\n%-40s %8s %6s%s\n", title, "ms", "steps", peak > 0 ? " of roofline  GFLOP/s of peak" : "");
+  printf ("\n%-40s  %7s  %5s%s\n", title, "ms", "steps", peak > 0 ? "  of roofline  GFLOP/s  of peak" : "");
   for (guint r = 0; r < rows->len; r++) {
     const NddrBenchRow *row = &g_array_index (rows, NddrBenchRow, r);
-    printf ("%-40s %8.3f %6u", row->label, row->ns / 1e6, row->steps);
+    printf ("%-40s  %7.3f  %5u", row->label, row->ns / 1e6, row->steps);
     if (peak > 0)
-      printf (" %9.1f %%", 100 * reached (row, peak, peak_memory));
+      printf ("  %9.1f %%", 100 * reached (row, peak, peak_memory));
     if (peak > 0 && rate (row) > 0)
-      printf (" %8.1f %5.1f %%", rate (row), 100 * rate (row) * 1e9 / peak);
+      printf ("  %7.1f  %5.1f %%", rate (row), 100 * rate (row) * 1e9 / peak);
     printf ("\n");
   }
 }
