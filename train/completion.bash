@@ -20,7 +20,7 @@ _nddr ()
   case $prev in
     --precision)
       case " ${COMP_WORDS[*]} " in
-        *" bench "*" --train "*) COMPREPLY=($(compgen -W "auto fp32 mixed" -- "$cur")) ;;
+        *" bench "*"--train "*) COMPREPLY=($(compgen -W "auto fp32 mixed" -- "$cur")) ;;
         *) COMPREPLY=($(compgen -W "auto fp32 fp16" -- "$cur")) ;;
       esac
       return ;;

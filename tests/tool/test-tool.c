@@ -111,6 +111,8 @@ test_completion (void)
   expect_completion ("nddr infer m 'a\\ b'", "[a blank.png]"); /* names with blanks are one word, which bash hands over as it was typed */
   expect_completion ("nddr infer m --precision = fp1", "[fp16]"); /* --precision=fp1, as bash takes it apart */
   expect_completion ("nddr infer m --precision =", "[auto][fp32][fp16]");
+  expect_completion ("nddr bench --train --precision m", "[mixed]");
+  expect_completion ("nddr bench m --train --precision m", "[mixed]");
   expect_completion ("nddr info m --plan s", "[software]");
   g_assert_cmpint (g_unlink (blank), ==, 0);
 }
