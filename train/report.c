@@ -151,7 +151,8 @@ add_run_facts (GString *html, const NddrRun *run)
   double seconds = seconds_in_steps (run);
   gint64 last = nddr_run_last_step (run);
   add_fact (html, "Trained on", data);
-  nddr_html_add (html, "<dt>Steps</dt><dd>%" G_GINT64_FORMAT " of %s, %g pictures each</dd>\n", last, steps, count_pictures (run));
+  nddr_html_add (html, "<dt>Steps</dt><dd>%" G_GINT64_FORMAT " of %s, %g picture%s each</dd>\n", last, steps, count_pictures (run),
+      count_pictures (run) == 1 ? "" : "s");
   nddr_html_add (html, "<dt>Optimiser</dt><dd>%s, learning rate %s, %s</dd>\n", optimizer, lr, schedule);
   if (seconds >= 3600)
     nddr_html_add (html, "<dt>Time in steps</dt><dd>%.0f h %02.0f min</dd>\n", floor (seconds / 3600), floor (fmod (seconds, 3600) / 60));
@@ -214,7 +215,8 @@ add_summary (GString *html, const NddrReport *report)
     add_run_facts (html, report->run);
   if (report->metrics) {
     add_fact (html, "Model scored", report->model_name);
-    nddr_html_add (html, "<dt>Scored on</dt><dd>%s: %u pictures, at their labels' size</dd>\n", report->data, report->n_pictures);
+    nddr_html_add (html, "<dt>Scored on</dt><dd>%s: %u picture%s labels' size</dd>\n", report->data, report->n_pictures,
+        report->n_pictures == 1 ? ", at its" : "s, at their");
     if (report->input_width)
       nddr_html_add (html, "<dt>Input for it</dt><dd>%u × %u</dd>\n", report->input_width, report->input_height);
     add_fact (html, "Device", report->device);
@@ -247,9 +249,11 @@ add_samples (GString *html, const NddrReport *report)
   guint n_shown = 0;
   for (guint i = 0; i < nddr_gallery_get_size (report->gallery); i++)
     n_shown += nddr_gallery_get (report->gallery, i) != NULL;
-  nddr_html_add (html,
-      "<p class=\"note\">%u of the %u pictures, evenly spread, not chosen by hand. Where a label is ignored it is chequered, or gray.",
-      n_shown, report->n_pictures);
+  if (n_shown == report->n_pictures)
+    g_string_append (html, "<p class=\"note\">All that there is.");
+  else
+    nddr_html_add (html, "<p class=\"note\">%u of the %u pictures, evenly spread, not chosen by hand.", n_shown, report->n_pictures);
+  g_string_append (html, " Where a label is ignored it is chequered, or gray.");
   gboolean has_kind[3] = { FALSE };
   for (guint t = 0; t < config->n_tasks; t++)
     has_kind[config->tasks[t].kind] = TRUE;

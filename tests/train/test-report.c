@@ -452,6 +452,7 @@ test_parts (void)
   empty.model = single;
   g_autofree char *single_html = write_and_read (&empty), *single_text = check_markup (single_html);
   g_assert_true (says (single_text, " segmentation (1 class), normal, depth "));
+  g_assert_true (says (single_text, " d: 1 picture, at its labels' size "));
   empty.model = model;
   g_ptr_array_set_size (run->series, 0);
   g_ptr_array_set_size (run->validations, 0);
