@@ -93,7 +93,8 @@ main (int argc, char **argv)
       "n.src_segmentation ! queue ! appsink name=segmentation sync=false max-buffers=4 "
       "n.src_normal ! queue ! appsink name=normal sync=false max-buffers=4", &error);
   if (error) { /* with what there is of the pipeline, where an element is missing */
-    g_printerr ("%s\n", error->message);
+    g_printerr ("%s%s\n", error->message, g_error_matches (error, GST_PARSE_ERROR, GST_PARSE_ERROR_NO_SUCH_ELEMENT)
+            ? ": is it installed, or its folder in GST_PLUGIN_PATH?" : "");
     return 1;
   }
   g_autoptr (GstElement) video = gst_bin_get_by_name (GST_BIN (pipeline), "video");
