@@ -217,7 +217,8 @@ add_line (GString *html, const Frame *frame, const NddrChartLine *line, guint ro
 {
   double x = place_x (frame, line->at);
   gboolean left = x > 0.75 * WIDTH;
-  nddr_html_add (html, "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", x, x, TOP, HEIGHT - BOTTOM);
+  if (line->at <= frame->x_end)
+    nddr_html_add (html, "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", x, x, TOP, HEIGHT - BOTTOM);
   nddr_html_add (html, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s ", left ? x - 5 : x + 5, TOP + 10 + 15 * row,
       left ? "end" : "start", line->name);
   nddr_html_add (html, frame->x_end > 10 ? "%.1f%s</text>\n" : "%.2f%s</text>\n", line->at, unit);

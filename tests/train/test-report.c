@@ -195,6 +195,7 @@ test_charts (void)
   const NddrChartLine marks[] = { { 2, "here", 0.4 }, { 8, "beyond", 1 } };
   NddrChart spread = { "spread", "°", 1, 1, 4 };
   nddr_chart_add_histogram (html, &spread, bins, 4, 100, marks, 2);
+  g_assert_cmpuint (count (html->str, "class=\"mark\""), ==, 1); /* none at the axis's end for what is beyond it */
   nddr_chart_add_cumulative (html, &spread, bins, 4, 100, marks, 2);
   nddr_chart_add_histogram (html, &spread, (const guint64[4]){ 0 }, 4, 0, NULL, 0);
   g_string_append (html, "</div>");
