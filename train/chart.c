@@ -48,9 +48,9 @@ frame_set_y (Frame *frame, double low, double high)
   if (!(low <= high))
     low = 0, high = 1;
   if (high - low < 1e-9 * MAX (fabs (high), 1e-300)) {
-    double room = fabs (high) / 2;
-    low -= room;
-    high += high != 0 ? room : 1; /* what is nothing all the time, as an mIoU may be, is not less either */
+    /* what is one number all the time: from zero to there, which leaves shares within their range */
+    low = MIN (low, 0);
+    high = high != 0 ? MAX (high, 0) : 1;
   }
   frame->y_step = round_step (high - low, 4);
   frame->y_low = floor (low / frame->y_step + 1e-6) * frame->y_step;

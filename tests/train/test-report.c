@@ -221,17 +221,19 @@ test_few_steps (void)
   g_assert_true (says (text, " 0 1 2 "));
 }
 
-/* Nor is a share below nothing. */
+/* Nor is a share below nothing or above all. */
 static void
-test_zero (void)
+test_one_value (void)
 {
-  const double x[] = { 1, 2 }, y[] = { 0, 0 };
-  g_autoptr (GString) html = g_string_new ("<div>");
-  nddr_chart_add_curves (html, &(NddrChart){ "C", "%", 100, 1, 2 }, &(NddrCurve){ "training", x, y, 2, TRUE }, 1);
-  g_string_append (html, "</div>");
-  g_autofree char *text = check_markup (html->str);
-  g_assert_nonnull (strstr (text, "0%"));
-  g_assert_null (strstr (text, "-"));
+  const double x[] = { 1, 2 }, values[][2] = { { 0, 0 }, { 1, 1 } };
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++) {
+    g_autoptr (GString) html = g_string_new ("<div>");
+    nddr_chart_add_curves (html, &(NddrChart){ "C", "%", 100, 1, 2 }, &(NddrCurve){ "training", x, values[i], 2, TRUE }, 1);
+    g_string_append (html, "</div>");
+    g_autofree char *text = check_markup (html->str);
+    g_assert_true (says (text, i == 0 ? " 0% 0.2% " : " 80% 100% 0 1 2 "));
+    g_assert_null (strstr (text, "-"));
+  }
 }
 
 /* ---- whole pages */
@@ -505,7 +507,7 @@ main (int argc, char **argv)
   g_test_add_func ("/report/locale", test_locale);
   g_test_add_func ("/report/charts", test_charts);
   g_test_add_func ("/report/few-steps", test_few_steps);
-  g_test_add_func ("/report/zero", test_zero);
+  g_test_add_func ("/report/one-value", test_one_value);
   g_test_add_func ("/report/page", test_page);
   g_test_add_func ("/report/last-value", test_last_value);
   g_test_add_func ("/report/sample-names", test_sample_names);
