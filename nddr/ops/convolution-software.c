@@ -7,7 +7,7 @@
 #include <nddr/ops/convolution-software.h>
 
 #define MAX_SOURCES 6 /* of one step: conv_direct.comp's bindings and push constants */
-#define PIXELS 32     /* of one workgroup */
+#define PIXELS NDDR_PRODUCT_PIXELS
 /* Kernels divide pixel numbers in floating point: exact up to here, with a margin. */
 #define MAX_PIXELS (1 << 20)
 #define MAX_CACHED (1 << 20) /* of Winograd's parts, where an algorithm says */
@@ -155,9 +155,9 @@ nddr_direct_weights (NddrPlan *plan, const NddrProduct *p)
   return packed;
 }
 
-/** The segments of a grid that starts at @row. */
+/** The segments of a grid that starts at @row and @column. */
 static NddrTensor *
-segments_table (NddrPlan *plan, const NddrProduct *p, int row)
+segments_table (NddrPlan *plan, const NddrProduct *p, int row, int column)
 {
   int n = p->n_sources * p->y.n * p->x.n;
   g_autofree gint32 (*segments)[4] = g_malloc (n * sizeof *segments);
@@ -166,7 +166,7 @@ segments_table (NddrPlan *plan, const NddrProduct *p, int row)
   for (int s = 0; s < p->n_sources; s++)
     for (int i = 0; i < p->y.n; i++)
       for (int j = 0; j < p->x.n; j++, t++) {
-        int dy = row * p->in_stride + p->y.first + i * p->y.step, dx = p->x.first + j * p->x.step;
+        int dy = row * p->in_stride + p->y.first + i * p->y.step, dx = column * p->in_stride + p->x.first + j * p->x.step;
         g_assert (dy == (gint16) dy && dx == (gint16) dx);
         segments[t][0] = (gint32) ((guint32) dy << 16 | (dx & 0xffff));
         segments[t][1] = s | nddr_source_quads (p->sources[s].tensor) << 3;
@@ -176,21 +176,23 @@ segments_table (NddrPlan *plan, const NddrProduct *p, int row)
   return nddr_plan_table (plan, "segments", segments, n * sizeof *segments);
 }
 
-/** Some branches, images and rows of a product's grid: what one step can do. */
+/** Some branches and images of a region of a product's grid: what one step can do. */
 typedef struct
 {
-  int branch, branches, image, images, row, rows;
+  int branch, branches, image, images;
+  NddrRegion grid;
 } Part;
 
 static void
 direct_part (NddrPlan *plan, const NddrProduct *p, const NddrDirectWeights *packed, NddrTensor *segments, const Part *part)
 {
   const NddrTensor *x = p->sources[0].tensor, *y = p->output.tensor, *r = p->residual.tensor;
-  int grid = part->rows * p->grid_width, total = part->images * grid;
+  int grid = part->grid.rows * part->grid.columns, total = part->images * grid;
   int texels = nddr_tensor_texels (y), branch_texels = nddr_tensor_branch_texels (y);
   /* from the start of a branch to the part's first texel, and past its last */
-  gint64 start = (((gint64) part->image * y->height + part->row * p->out_stride + p->out_y) * y->width + p->out_x) * texels;
-  gint64 end = ((((gint64) part->image + part->images - 1) * y->height + (part->row + part->rows - 1) * p->out_stride + p->out_y + 1)
+  int row = part->grid.row * p->out_stride + p->out_y, column = part->grid.column * p->out_stride + p->out_x;
+  gint64 start = (((gint64) part->image * y->height + row) * y->width + column) * texels;
+  gint64 end = ((((gint64) part->image + part->images - 1) * y->height + row + (part->grid.rows - 1) * p->out_stride + 1)
                 * y->width)
             * texels;
   NddrStep *step = nddr_plan_step (
@@ -215,10 +217,10 @@ direct_part (NddrPlan *plan, const NddrProduct *p, const NddrDirectWeights *pack
   }
 
   nddr_step_push_i (step, 0);
-  nddr_step_push_i (step, p->grid_width);
+  nddr_step_push_i (step, part->grid.columns);
   nddr_step_push_i (step, grid);
   nddr_step_push_i (step, total);
-  nddr_step_push_f (step, 1.0f / p->grid_width);
+  nddr_step_push_f (step, 1.0f / part->grid.columns);
   nddr_step_push_f (step, 1.0f / grid);
   nddr_step_push_i (step, x->height);
   nddr_step_push_i (step, x->width);
@@ -252,27 +254,39 @@ direct_part (NddrPlan *plan, const NddrProduct *p, const NddrDirectWeights *pack
     nddr_step_push_i (step, 0);
 }
 
-/** One product of at most MAX_SOURCES sources: as few steps as the device's limits allow. */
+/** The steps of a region, as few as the device's limits allow. */
 static void
-direct (NddrPlan *plan, const NddrProduct *p)
+direct_region (NddrPlan *plan, const NddrProduct *p, const NddrDirectWeights *packed, const NddrRegion *region)
 {
   const NddrTensor *y = p->output.tensor;
   gsize limit = plan->traits.max_storage_range - 256, row_bytes = (gsize) y->width * y->stride * sizeof (float);
-  int max_pixels = MIN (MAX_PIXELS, (gint64) plan->traits.max_groups[1] * PIXELS), grid = p->grid_height * p->grid_width;
-  NddrDirectWeights packed = nddr_direct_weights (plan, p);
+  int max_pixels = MIN (MAX_PIXELS, (gint64) plan->traits.max_groups[1] * PIXELS), end = region->row + region->rows;
   int branches = y->bytes <= plan->traits.max_storage_range ? p->branches : 1;
-  int images = CLAMP (MIN (limit / (row_bytes * y->height), max_pixels / grid), 1, y->batch);
-  int rows = CLAMP (MIN (limit / (row_bytes * p->out_stride), max_pixels / p->grid_width), 1, p->grid_height);
+  int images = CLAMP (MIN (limit / (row_bytes * y->height), max_pixels / (region->rows * region->columns)), 1, y->batch);
+  int rows = CLAMP (MIN (limit / (row_bytes * p->out_stride), max_pixels / region->columns), 1, region->rows);
 
-  for (int row = 0; row < p->grid_height; row += rows) {
-    NddrTensor *segments = segments_table (plan, p, row);
+  for (int row = region->row; row < end; row += rows) {
+    NddrTensor *segments = segments_table (plan, p, row, region->column);
     for (int branch = 0; branch < p->branches; branch += branches)
       for (int image = 0; image < y->batch; image += images) {
-        Part part = { branch, MIN (branches, p->branches - branch), image, MIN (images, y->batch - image), row,
-          MIN (rows, p->grid_height - row) };
-        direct_part (plan, p, &packed, segments, &part);
+        Part part = { branch, MIN (branches, p->branches - branch), image, MIN (images, y->batch - image),
+          { row, MIN (rows, end - row), region->column, region->columns } };
+        direct_part (plan, p, packed, segments, &part);
       }
   }
+}
+
+/** One product of at most MAX_SOURCES sources. */
+static void
+direct (NddrPlan *plan, const NddrProduct *p)
+{
+  NddrDirectWeights packed = nddr_direct_weights (plan, p);
+  NddrRegion regions[NDDR_MAX_REGIONS];
+  double share;
+  int n = nddr_product_regions (p, regions, &share);
+
+  for (int i = 0; i < n; i++)
+    direct_region (plan, p, &packed, &regions[i]);
 }
 
 /* Whether @p can be done as its algorithm says. */

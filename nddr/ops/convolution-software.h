@@ -62,6 +62,8 @@ void nddr_pack (NddrPlan *plan, const NddrPack *pack);
 NddrPack nddr_product_weights (const NddrProduct *product, int s);
 NddrPack nddr_product_bias (const NddrProduct *product);
 
+#define NDDR_PRODUCT_PIXELS 32 /* of one workgroup of conv_direct.comp */
+
 /** How many output channels a workgroup should do, of 8, 16, 24, 32, where it sums over @quads texels a pixel. */
 int nddr_product_block (int channels, int quads);
 
@@ -81,6 +83,20 @@ typedef struct
 
 /** @product's weights for blocks of as many channels as its algorithm says, packed by steps that this appends. */
 NddrDirectWeights nddr_direct_weights (NddrPlan *plan, const NddrProduct *product);
+
+/* regions.c: direct products of a grid in parts */
+
+#define NDDR_MAX_REGIONS 9
+
+/** Some rows and columns of a product's grid. */
+typedef struct
+{
+  int row, rows, column, columns;
+} NddrRegion;
+
+/** The regions that a direct product's grid is best computed in, one after the other: returns how many, at least one.
+ * @share: (out): of multiply-adds of all taps everywhere, those that are computed then. */
+int nddr_product_regions (const NddrProduct *product, NddrRegion regions[NDDR_MAX_REGIONS], double *share);
 
 /* spread.c: direct products of copies of their sources, which caches hold better */
 

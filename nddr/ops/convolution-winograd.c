@@ -68,28 +68,20 @@ octets_for (int blocks)
   return best;
 }
 
-/* How much of the map taps along y reach: the direct kernel leaves the others out. */
-static double
-reach (const NddrTaps *taps, int height)
-{
-  int rows = 0;
-
-  for (int i = 0; i < taps->n; i++)
-    rows += MAX (height - ABS (taps->first + i * taps->step), 0);
-  return (double) rows / (taps->n * height);
-}
-
 gboolean
 nddr_winograd_pays (const NddrProduct *p)
 {
   const NddrTensor *x = p->sources[0].tensor, *y = p->output.tensor;
   int blocks = (tiling_of (p).total + LANES - 1) / LANES, octets = octets_for (blocks);
+  NddrRegion regions[NDDR_MAX_REGIONS];
+  double share;
 
+  nddr_product_regions (p, regions, &share);
   /* processor cycles, roughly: sums, transforms and their stores, two more dispatches, the weights' own transform; direct: sums, stores */
   double in = x->channels, out = y->channels, pixels = (double) y->batch * y->height * y->width;
   double tiles = (blocks + octets - 1) / octets * octets * LANES;
   double winograd = 4.7 * tiles * in * out + 190 * tiles * in + 155 * tiles * out + 4e5 / p->branches + (p->repacked ? 100 * in * out : 0);
-  double direct = pixels * in * out * reach (&p->y, y->height) + 6 * pixels * out;
+  double direct = pixels * in * out * share + 6 * pixels * out;
   return winograd < 0.9 * direct;
 }
 

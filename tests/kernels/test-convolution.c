@@ -21,6 +21,7 @@ enum
   RELU6 = 64,
   WINOGRAD = 128, /* large enough that software drivers use it */
   FEW = 256,      /* small enough that all branches go in one part of it */
+  CUT = 512,      /* dilated so far that software drivers compute some rows and columns by themselves */
 };
 
 typedef struct
@@ -66,6 +67,12 @@ static const Row rows[] = {
   { 2, 1, 21, 22, { 128 }, 136, 3, 1, 2, FEW | VIEWS | BIAS | RESIDUAL | RELU },
   { 1, 1, 20, 16, { 12 }, 20, 3, 1, 1, FEW | BIAS },
   { 2, 1, 24, 27, { 20 }, 44, 3, 1, 1, FEW | BIAS | RELU6 },
+  /* taps of which all but the middle one reach less than half of the map: of several pictures, by every other pixel, along one axis; of a larger kernel */
+  { 2, 2, 21, 20, { 68 }, 36, 3, 1, 12, CUT | VIEWS | BIAS | RESIDUAL | RELU },
+  { 1, 3, 27, 25, { 128 }, 90, 3, 2, 14, CUT | BIAS | IN_PLACE },
+  { 2, 1, 9, 70, { 128 }, 70, 3, 1, 33, CUT | BIAS },
+  { 2, 1, 61, 8, { 64 }, 64, 3, 1, 17, VIEWS | RELU6 },
+  { 1, 1, 40, 43, { 32 }, 40, 5, 1, 13, BIAS },
   { 1, 1, 12, 11, { 24 }, 200, 1, 1, 1, VIEWS | BIAS },
   { 1, 2, 5, 7, { 512 }, 250, 1, 1, 1, VIEWS | BIAS },
   /* many channels in, for few pixels: sums that are worth splitting, and pixels whose lines of cache are in one another's way */
@@ -314,6 +321,8 @@ test_row (const Row *row, const Variant *v, gboolean narrow, const NddrAlgorithm
   g_assert_cmpint (check_count_steps (c, NDDR_KERNEL_MATRIX_CONV) > 0, ==, algorithm ? algorithm->kind == NDDR_ALGORITHM_MATRIX : v->matrix);
   if (row->flags & WINOGRAD && v->family == NDDR_FAMILY_SOFTWARE && !algorithm)
     g_assert_cmpint (check_count_steps (c, NDDR_KERNEL_WINOGRAD_OUT), >=, 3 * row->branches);
+  if (row->flags & CUT && v->family == NDDR_FAMILY_SOFTWARE && !narrow && !algorithm)
+    g_assert_cmpint (check_count_steps (c, NDDR_KERNEL_CONV_DIRECT), >=, 6);
   if (algorithm && algorithm->kind == NDDR_ALGORITHM_WINOGRAD)
     g_assert_cmpint (check_count_steps (c, NDDR_KERNEL_WINOGRAD_OUT), >, 0);
   if (algorithm && algorithm->kind == NDDR_ALGORITHM_MATRIX && algorithm->a == nddr_matrix_tiles ()) /* split most */
@@ -508,6 +517,9 @@ static const Row bench_rows[] = {
   { 1, 8, 48, 64, { 144 }, 24, 1, 1, 1, BIAS },
   { 1, 8, 12, 16, { 960 }, 320, 1, 1, 1, BIAS },
   { 1, 8, 12, 16, { 320 }, 256, 3, 1, 6, BIAS },
+  { 2, 1, 21, 21, { 128 }, 256, 3, 1, 12, BIAS },
+  { 2, 1, 30, 40, { 320 }, 256, 3, 1, 12, BIAS },
+  { 2, 1, 41, 41, { 512 }, 256, 3, 1, 24, BIAS },
   { 1, 1, 161, 161, { 64 }, 64, 3, 1, 1, BIAS | RELU },
   { 1, 1, 161, 161, { 128 }, 128, 3, 1, 1, BIAS | RELU },
   { 1, 1, 81, 81, { 256 }, 256, 3, 1, 1, BIAS | RELU },
