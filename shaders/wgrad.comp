@@ -9,8 +9,8 @@
 // no float takes part in much more than a thousand additions.  Result, in floats: [z][split][tile][shared pair][lane][2][4]:
 // the four channels of the lane's quad for one shared channel, then for the next.
 //
-// Pixels and taps outside read texel 0 of the arena, which is zero.  CUT leaves out the rows of dy from which none of a workgroup's taps reaches x: with
-// large dilations those are most.
+// Pixels and taps outside read texel 0 of the arena, which is zero.  CUT leaves out the rows and columns of dy from which none of a workgroup's taps
+// reaches x: with large dilations those are most.
 #extension GL_GOOGLE_include_directive : require
 #include "memory.glsl"
 
@@ -40,23 +40,29 @@ layout (push_constant) uniform Push {
 };
 LOCAL_SIZE
 
-// pixel q of those rows of dy, and the pixel of x under the invocation's tap that goes with it: 0 where there is none
+// pixel q of what is left of dy, and the pixel of x under the invocation's tap that goes with it: 0 where there is none
 #define TILE_AT(q, quads) (((q) >> 3) * (quads) * 8 + ((q) & 7))
 #define IMAGE_OF(q) int ((float (q) + 0.5) * image_inv)
-#define DY_AT(q) (TILES ? dy_start + TILE_AT (q, yq) : CUT ? dy_start + ((q) + IMAGE_OF (q) * left_out) * yq : dy_start + (q) * yq)
+#define ROW_OF(r) int ((float (r) + 0.5) * row_inv)
+#define DY_AT(q, address) int address = TILES ? dy_start + TILE_AT (q, yq) : dy_start + (q) * yq; \
+    if (CUT) { \
+      int n = IMAGE_OF (q), r = (q) - n * image_pixels, row = ROW_OF (r); \
+      address = dy_start + (n * all_pixels + row * all_columns + r - row * row_pixels) * yq; \
+    }
 #define X_AT(q, address) int address; { \
     address = TILES ? x_start + TILE_AT (q, xq) : x_start + (q) * xq; \
     if (!PLAIN) { \
-      int n = IMAGE_OF (q), r = (q) - n * image_pixels, row = int ((float (r) + 0.5) * row_inv); \
-      int v = (CUT ? row + first_row : row) * across + tap_row, u = (r - row * row_pixels) * across + tap_column; \
+      int n = IMAGE_OF (q), r = (q) - n * image_pixels, row = ROW_OF (r); \
+      int v = (CUT ? row + first_row : row) * across + tap_row, u = (r - row * row_pixels + (CUT ? first_column : 0)) * across + tap_column; \
       address = uint (v) < uint (h) && uint (u) < uint (w) ? x_start + ((n * h + v) * w + u) * xq : 0; \
     } \
   }
 #define LOAD_LANE(i) { \
     bool ok = lane_ok && p + i < pixel_count; \
-    if (SWAP) \
-      a[i] = imageLoad (dy, ok ? DY_AT (p + i) : 0); \
-    else { \
+    if (SWAP) { \
+      DY_AT (p + i, at) \
+      a[i] = imageLoad (dy, ok ? at : 0); \
+    } else { \
       X_AT (p + i, at) \
       a[i] = imageLoad (x, ok ? at : 0); \
     } \
@@ -66,8 +72,10 @@ LOCAL_SIZE
     if (SWAP) { \
       X_AT (q, at) \
       b[i] = imageLoad (x, ok ? at : 0); \
-    } else \
-      b[i] = imageLoad (dy, ok ? DY_AT (q) : 0); \
+    } else { \
+      DY_AT (q, at) \
+      b[i] = imageLoad (dy, ok ? at : 0); \
+    } \
   }
 
 #define ADD_PRODUCT(j, c, e) s[j][c] += a[0].e * b0; s[j][c] += a[1].e * b1; s[j][c] += a[2].e * b2; s[j][c] += a[3].e * b3;
@@ -89,6 +97,15 @@ LOCAL_SIZE
     } \
     part[o + i * 8] = u64vec4 (PAIR (e.x, e.y), PAIR (e.z, e.w), PAIR (f.x, f.y), PAIR (f.z, f.w)); \
   }
+
+// How many rows or columns of dy, out of count, taps from .. to of an axis reach x from, which has size: those from first on.
+int
+reached (int from, int to, int size, int count, out int first)
+{
+  int end = min (count, (max (size - (from * dilation - padding), 0) + stride - 1) / stride);
+  first = min ((max (padding - to * dilation, 0) + stride - 1) / stride, count);
+  return max (end - first, 0);
+}
 
 void
 main ()
@@ -113,18 +130,21 @@ main ()
   /* in registers: pushed values are loads each time */
   int xq = x_quads, yq = dy_quads, pixel_count = pixels, image_pixels = dy_pixels, row_pixels = dy_width, h = height, w = width, across = stride;
   float image_inv = inv_dy_pixels, row_inv = inv_dy_width;
-  int second = lane >> 2, step_count = steps, round_count = rounds, first_row = 0, left_out = 0, round = 0;
+  int second = lane >> 2, step_count = steps, round_count = rounds, first_row = 0, first_column = 0, all_pixels = 0, all_columns = 0, round = 0;
   if (CUT) {
-    int dy_rows = image_pixels / row_pixels, images = pixel_count / image_pixels, last_tap = kernel * kernel - 1;
-    int upper = min (lane_tile * 8 / xq, last_tap) / kernel * dilation - padding;
-    int lower = min ((lane_tile * 8 + 7) / xq, last_tap) / kernel * dilation - padding;
-    int end = min (dy_rows, (max (h - upper, 0) + across - 1) / across);
-    first_row = min ((max (-lower, 0) + across - 1) / across, dy_rows);
-    int rows = max (end - first_row, 0);
-    left_out = (dy_rows - rows) * row_pixels;
-    dy_start += first_row * row_pixels * yq;
-    image_pixels = rows * row_pixels;
+    all_pixels = image_pixels;
+    all_columns = row_pixels;
+    int images = pixel_count / all_pixels, last_tap = kernel * kernel - 1;
+    int from = min (lane_tile * 8 / xq, last_tap), to = min ((lane_tile * 8 + 7) / xq, last_tap); /* the workgroup's taps */
+    int from_row = from / kernel, to_row = to / kernel;
+    bool one_row = from_row == to_row;
+    int rows = reached (from_row, to_row, h, all_pixels / all_columns, first_row);
+    int columns = reached (one_row ? from - from_row * kernel : 0, one_row ? to - to_row * kernel : kernel - 1, w, all_columns, first_column);
+    dy_start += (first_row * all_columns + first_column) * yq;
+    image_pixels = rows * columns;
+    row_pixels = columns;
     image_inv = 1.0 / float (max (image_pixels, 1));
+    row_inv = 1.0 / float (max (columns, 1));
     pixel_count = images * image_pixels;
     int share = int (gl_NumWorkGroups.y) * round_count * 4;
     step_count = max ((pixel_count + share - 1) / share, 1);

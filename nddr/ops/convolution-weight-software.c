@@ -45,18 +45,29 @@ nddr_weight_tiling (int x_quads, int dy_quads, int taps, gboolean may_swap)
   return best;
 }
 
-double
-nddr_weight_reach (const NddrConvolution *op)
+/* The share of an axis of @count outputs and @size inputs that a tap reaches the input from, on average. */
+static double
+reach (const NddrConvolution *op, int size, int count)
 {
-  int height = op->inputs[0].tensor->height, rows = op->output.tensor->height, reached = 0;
+  int reached = 0;
 
   for (int tap = 0; tap < op->kernel; tap++) {
     int offset = (tap - op->kernel / 2) * op->dilation;
-    int first = divide_up (MAX (-offset, 0), op->stride), end = divide_up (MAX (height - offset, 0), op->stride);
-    reached += MAX (MIN (end, rows) - first, 0);
+    int first = divide_up (MAX (-offset, 0), op->stride), end = divide_up (MAX (size - offset, 0), op->stride);
+    reached += MAX (MIN (end, count) - first, 0);
   }
-  double reach = (double) reached / (op->kernel * rows);
-  return reach < CUT_REACH ? reach : 1;
+  return (double) reached / (op->kernel * count);
+}
+
+double
+nddr_weight_reach (const NddrConvolution *op)
+{
+  const NddrTensor *x = op->inputs[0].tensor, *y = op->output.tensor;
+  double share = reach (op, x->height, y->height);
+
+  if (nddr_quads (x) >= LANES) /* or most workgroups have taps of all columns */
+    share *= reach (op, x->width, y->width);
+  return share < CUT_REACH ? share : 1;
 }
 
 void

@@ -33,8 +33,8 @@ typedef struct
 
 void nddr_weight_product (NddrPlan *plan, const NddrWeightProduct *product);
 
-/** The share of the output's rows, 0 to 1, that a tap reaches the input from, on average over the taps; 1 where that is nearly all, and none is left
- * out of the product. */
+/** The share of the output, 0 to 1, that a tap reaches the input from, on average over the taps: products leave most of the others out, rows and columns of
+ * them. 1 where that is nearly all, and nothing is left out. */
 double nddr_weight_reach (const NddrConvolution *op);
 
 /* convolution-weight-winograd.c: 3x3 of stride 1, by a quarter of the multiplications */

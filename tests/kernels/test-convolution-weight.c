@@ -39,6 +39,10 @@ static const Row rows[] = {
   { 1, 10, 9, { 4 }, 8, 5, 3, 1, 1, FALSE, TRUE },
   { 3, 27, 20, { 33 }, 40, 3, 2, 8, 2, FALSE, TRUE },  /* taps that reach few rows, of several pictures */
   { 2, 19, 64, { 5 }, 12, 5, 2, 4, 2, FALSE, FALSE },  /* of which a tile has several */
+  { 2, 13, 12, { 40 }, 24, 3, 1, 6, 2, FALSE, TRUE },  /* and few columns, where a tile has one tap or two */
+  { 2, 25, 27, { 36 }, 40, 3, 2, 8, 2, FALSE, TRUE },
+  { 1, 20, 21, { 33 }, 12, 5, 1, 6, 1, FALSE, FALSE },
+  { 1, 9, 10, { 64 }, 20, 3, 1, 12, 2, FALSE, TRUE },  /* or the middle one alone reaches any */
   { 2, 6, 5, { 8, 41 }, 40, 1, 1, 1, 2, FALSE, TRUE }, /* a shortcut's */
   { 1, 6, 5, { 3, 8, 40 }, 16, 3, 1, 1, 2, FALSE, FALSE },
   { 2, 5, 6, { 40, 40 }, 40, 1, 1, 1, 2, TRUE, TRUE },
