@@ -1,11 +1,12 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// Weights for conv_direct, software family: one source's segments; also the bias, as one segment of one column.
+// Weights for conv_direct, software family: one source's segments.
 #include "conv_pack.glsl"
 
 void
 main ()
 {
+  put_biases ();
   int lane = int (gl_SubgroupInvocationID), n_block = int (gl_WorkGroupID.x), branch = int (gl_WorkGroupID.z);
   int quad = int (gl_WorkGroupID.y) * quads_per_group, last = min (quad + quads_per_group, quads), block = block, tap = quads * block;
   int from = start + branch * branch_stride + (n_block * block + lane) * row_stride;

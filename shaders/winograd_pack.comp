@@ -5,7 +5,7 @@
 #include "conv_pack.glsl"
 #include "ahead.glsl"
 
-LOAD_BUFFER (2, packed_before) // packed, to read ahead
+LOAD_BUFFER (3, packed_before) // packed, to read ahead
 
 #define TRANSFORM(g0, g1, g2, o) { vec4 even = (g0 + g2) * (-1.0 / 6.0), odd = g1 * (1.0 / 6.0), e = g0 * (1.0 / 24.0) + g2 * (1.0 / 6.0); \
   vec4 h = g1 * (1.0 / 12.0); o (0, g0 * 0.25) o (1, even - odd) o (2, even + odd) o (3, e + h) o (4, e - h) o (5, g2) }
@@ -13,6 +13,7 @@ LOAD_BUFFER (2, packed_before) // packed, to read ahead
 void
 main ()
 {
+  put_biases ();
   int lane = int (gl_SubgroupInvocationID), n_block = int (gl_WorkGroupID.x), branch = int (gl_WorkGroupID.z);
   int quad = int (gl_WorkGroupID.y) * quads_per_group, last = min (quad + quads_per_group, quads), block = block;
   int from = start + branch * branch_stride + (n_block * block + lane) * row_stride;

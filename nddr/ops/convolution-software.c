@@ -56,6 +56,7 @@ pack_branches (NddrPlan *plan, const NddrPack *p, int first, int branches)
   nddr_step_read (step, 0, p->from);
   nddr_step_write (step, 1, p->to);
   nddr_step_range (step, 1, low * 16, ((gsize) (first + branches) * p->to_branch - low) * 16);
+  nddr_step_read (step, 2, p->bias ? p->bias : p->from); /* something that is not written meanwhile */
   nddr_step_push_base (step, p->from, 0);
   nddr_step_push_i (step, p->start + first * p->branch_stride);
   nddr_step_push_i (step, p->branch_stride);
@@ -73,9 +74,18 @@ pack_branches (NddrPlan *plan, const NddrPack *p, int first, int branches)
   nddr_step_push_i (step, p->to_start + (gint32) ((gsize) first * p->to_branch - low));
   nddr_step_push_i (step, p->to_branch);
   nddr_step_push_i (step, p->to_block);
+  if (p->bias)
+    nddr_step_push_base (step, p->bias, 0);
+  else
+    nddr_step_push_i (step, 0);
+  nddr_step_push_i (step, p->with_bias);
+  nddr_step_push_i (step, first * p->bias_channels);
+  nddr_step_push_i (step, p->bias_channels);
+  nddr_step_push_i (step, p->bias_start + (gint32) ((gsize) first * p->to_branch - low));
+  nddr_step_push_i (step, p->bias_block);
   if (p->kernel != NDDR_KERNEL_WINOGRAD_PACK)
     return;
-  nddr_step_read_ahead (step, 2, p->to);
+  nddr_step_read_ahead (step, 3, p->to);
   nddr_step_push_i (step, p->to_point);
   nddr_step_push_base (step, p->to, (gint32) low);
   nddr_step_push_i (step, 0);
@@ -105,21 +115,10 @@ nddr_product_weights (const NddrProduct *p, int s)
     .columns = p->sources[s].tensor->channels,
     .taps_y = p->y.n,
     .taps_x = p->x.n,
-    .branches = p->branches };
-}
-
-NddrPack
-nddr_product_bias (const NddrProduct *p)
-{
-  return (NddrPack){ .kernel = NDDR_KERNEL_CONV_PACK,
-    .from = p->bias ? p->bias : p->weight,
-    .branch_stride = p->output.tensor->channels,
-    .row_stride = 1,
-    .rows = p->bias ? p->output.tensor->channels : 0,
-    .columns = 1,
-    .taps_y = 1,
-    .taps_x = 1,
-    .branches = p->branches };
+    .branches = p->branches,
+    .with_bias = s == 0,
+    .bias = s == 0 ? p->bias : NULL,
+    .bias_channels = s == 0 && p->bias ? p->output.tensor->channels : 0 };
 }
 
 NddrDirectWeights
@@ -139,17 +138,17 @@ nddr_direct_weights (NddrPlan *plan, const NddrProduct *p)
       plan, "packed weights", NDDR_SPACE_WEIGHTS, NDDR_F32, (gsize) p->branches * packed.branch_texels * 4);
 
   plan->phase = p->pack_phase;
-  at = 0;
-  for (int s = -1; s < p->n_sources; s++) { /* the bias, then the sources */
-    NddrPack part = s < 0 ? nddr_product_bias (p) : nddr_product_weights (p, s);
+  at = packed.block; /* behind the biases */
+  for (int s = 0; s < p->n_sources; s++) {
+    NddrPack part = nddr_product_weights (p, s);
     part.to = packed.tensor;
     part.block = packed.block;
     part.n_blocks = packed.n_blocks;
     part.to_start = at;
     part.to_branch = packed.branch_texels;
-    part.to_block = packed.block_texels;
+    part.to_block = part.bias_block = packed.block_texels;
     nddr_pack (plan, &part);
-    at += (s < 0 ? 1 : nddr_source_quads (p->sources[s].tensor) * taps) * packed.block;
+    at += nddr_source_quads (p->sources[s].tensor) * taps * packed.block;
   }
   plan->phase = phase;
   return packed;

@@ -55,12 +55,14 @@ typedef struct
   int rows, columns, taps_y, taps_x;
   int block, n_blocks, branches;
   int to_start, to_branch, to_block, to_point; /* texels; to_branch: from one branch of @to to the next */
+  gboolean with_bias; /* each block's biases, a texel each, zeros where @bias is NULL, go with them: from @bias_start on, blocks @bias_block texels apart */
+  NddrTensor *bias;
+  int bias_channels, bias_start, bias_block;
 } NddrPack;
 
 void nddr_pack (NddrPlan *plan, const NddrPack *pack);
-/** What is common to all parts of @product's weights, source @s: strides and sizes, but not where they go. */
+/** What is common to all parts of @product's weights, source @s, the biases with the first: strides and sizes, but not where they go. */
 NddrPack nddr_product_weights (const NddrProduct *product, int s);
-NddrPack nddr_product_bias (const NddrProduct *product);
 
 #define NDDR_PRODUCT_PIXELS 32 /* of one workgroup of conv_direct.comp */
 

@@ -191,14 +191,8 @@ pack_weights (NddrPlan *plan, Job *job)
   pack.to_branch = job->weights_branch;
   pack.to_block = quads * job->block;
   pack.to_point = quads * rows;
-  nddr_pack (plan, &pack);
-
-  pack = nddr_product_bias (p);
-  pack.to = job->weights;
-  pack.block = pack.to_block = job->block;
-  pack.n_blocks = job->n_blocks;
-  pack.to_start = job->bias_start;
-  pack.to_branch = job->weights_branch;
+  pack.bias_start = job->bias_start;
+  pack.bias_block = job->block;
   nddr_pack (plan, &pack);
   plan->phase = phase;
 }
