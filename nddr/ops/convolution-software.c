@@ -45,6 +45,15 @@ trim (NddrTaps *taps, int grid, int in_stride, int in_size)
 #undef OUTSIDE
 }
 
+/* conv_pack.comp's constant. */
+static int
+layout (const NddrPack *p)
+{
+  if (p->kernel != NDDR_KERNEL_CONV_PACK || p->taps_y * p->taps_x > 1 || p->start % 4 || p->branch_stride % 4)
+    return 0;
+  return p->column_stride == 1 && p->row_stride % 4 == 0 ? 1 : p->row_stride == 1 && p->column_stride % 4 == 0 ? 2 : 0;
+}
+
 /** Steps for branches @first .. @first + @branches - 1. */
 static void
 pack_branches (NddrPlan *plan, const NddrPack *p, int first, int branches)
@@ -57,6 +66,8 @@ pack_branches (NddrPlan *plan, const NddrPack *p, int first, int branches)
   nddr_step_write (step, 1, p->to);
   nddr_step_range (step, 1, low * 16, ((gsize) (first + branches) * p->to_branch - low) * 16);
   nddr_step_read (step, 2, p->bias ? p->bias : p->from); /* something that is not written meanwhile */
+  if (p->kernel == NDDR_KERNEL_CONV_PACK)
+    nddr_step_spec (step, layout (p));
   nddr_step_push_base (step, p->from, 0);
   nddr_step_push_i (step, p->start + first * p->branch_stride);
   nddr_step_push_i (step, p->branch_stride);

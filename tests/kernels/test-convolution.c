@@ -73,6 +73,8 @@ static const Row rows[] = {
   { 2, 1, 9, 70, { 128 }, 70, 3, 1, 33, CUT | BIAS },
   { 2, 1, 61, 8, { 64 }, 64, 3, 1, 17, VIEWS | RELU6 },
   { 1, 1, 40, 43, { 32 }, 40, 5, 1, 13, BIAS },
+  /* weights in whole texels, of which sources take parts */
+  { 2, 1, 6, 5, { 6, 10, 8 }, 30, 1, 1, 1, BIAS | RELU },
   { 1, 1, 12, 11, { 24 }, 200, 1, 1, 1, VIEWS | BIAS },
   { 1, 2, 5, 7, { 512 }, 250, 1, 1, 1, VIEWS | BIAS },
   /* many channels in, for few pixels: sums that are worth splitting, and pixels whose lines of cache are in one another's way */
