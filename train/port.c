@@ -276,7 +276,7 @@ fill_tasks (const Port *port, NddrConfig *config, const NddrImportOptions *optio
     return nddr_fail (error, NDDR_ERROR_ARGUMENT, "has %u task%s, and \"%s\" names %u", config->n_tasks, config->n_tasks > 1 ? "s" : "",
         options->tasks, g_strv_length (words));
   for (guint t = 0; t < config->n_tasks; t++) {
-    guint channels;
+    guint channels = 0;
     if (!find_outputs (port, port->nets[t], "head.8", NULL, &channels, error)
         || !fill_task (config, t, channels, words ? g_strstrip (words[t]) : NULL, options, made_up, error))
       return FALSE;
