@@ -334,8 +334,11 @@ product (NddrPlan *plan, NddrProduct *p)
   g_autofree NddrProductSource *spread = NULL;
   int n = p->n_sources;
 
-  if (!algorithm_fits (plan, p))
-    p->algorithm = nddr_winograd_fits (plan, p) && nddr_winograd_pays (p) ? nddr_winograd_estimate (p) : (NddrAlgorithm){ NDDR_ALGORITHM_CHOOSE };
+  if (!algorithm_fits (plan, p)) {
+    p->algorithm = (NddrAlgorithm){ NDDR_ALGORITHM_CHOOSE };
+    if (nddr_winograd_fits (plan, p) && nddr_winograd_pays (p))
+      p->algorithm = nddr_winograd_estimate (p);
+  }
   if (p->algorithm.kind == NDDR_ALGORITHM_WINOGRAD) {
     nddr_winograd (plan, p);
     return p->algorithm;

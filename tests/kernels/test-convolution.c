@@ -423,6 +423,22 @@ test_algorithms (gconstpointer data)
   g_assert_cmpint (all, >=, algorithms);
 }
 
+/* What a tuning does not choose, but a file of one may say, is replaced with what estimates do. */
+static void
+test_unfit (gconstpointer data)
+{
+  static const NddrAlgorithm unfit[] = { { NDDR_ALGORITHM_DIRECT, 0, 0 }, { NDDR_ALGORITHM_DIRECT, 20, 0 }, { NDDR_ALGORITHM_DIRECT, 16, 2 },
+    { NDDR_ALGORITHM_WINOGRAD, 0, 0 }, { NDDR_ALGORITHM_TILE, 0, 0 }, { NDDR_ALGORITHM_TILE, 64, 20 }, { NDDR_ALGORITHM_MATRIX, 0, 0 } };
+  static const Row row = { 1, 1, 12, 13, { 24 }, 40, 3, 1, 1, BIAS };
+  const Variant *v = data;
+  if (!check_can (v->family, v->half || v->mixed)) {
+    g_test_skip ("not on this device");
+    return;
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (unfit); i++)
+    g_assert_false (test_row (&row, v, FALSE, &unfit[i]));
+}
+
 /* ---- shapes that are drawn */
 
 #define MAX_MACS 30e6  /* of a row: the reference takes a second for some hundred million */
@@ -596,8 +612,9 @@ main (int argc, char **argv)
     g_test_add_data_func (path, v, test);
     if (!v->matrix)
       g_test_add_data_func (narrow, v, test_narrow);
-    g_autofree char *algorithms = g_strconcat (path, "/algorithms", NULL);
+    g_autofree char *algorithms = g_strconcat (path, "/algorithms", NULL), *unfit = g_strconcat (path, "/algorithms/unfit", NULL);
     g_test_add_data_func (algorithms, v, test_algorithms);
+    g_test_add_data_func (unfit, v, test_unfit);
   }
   return check_finish (g_test_run ());
 }
