@@ -32,28 +32,31 @@ layout (push_constant) uniform Push {
   int dy_base, dy_branch;
   int tiles, lane_tiles;               // lane_tiles of a row of tiles
   int height, width;                   // of x
-  int dy_width, dy_pixels;             // of one image
+  int dy_height, dy_width;
   int kernel, stride, dilation, padding;
   int add;                             // 1: to the sums that are there
   uint zero;                           // 0, unknown to the compiler: folded shuffle indices are slow
-  float inv_lane_tiles, inv_x_quads, inv_kernel, inv_dy_width, inv_dy_pixels;
+  float inv_lane_tiles, inv_x_quads, inv_kernel, inv_dy_height, inv_dy_width;
 };
 LOCAL_SIZE
 
-// pixel q of what is left of dy, and the pixel of x under the invocation's tap that goes with it: 0 where there is none
+// pixel q of what is left of dy, from the split's first row on, and the pixel of x under the invocation's tap that goes with it: 0 where there is none.
+// Products with inverses are exact: a split's pixels and all images' rows are fewer than four million each.
 #define TILE_AT(q, quads) (((q) >> 3) * (quads) * 8 + ((q) & 7))
-#define IMAGE_OF(q) int ((float (q) + 0.5) * image_inv)
-#define ROW_OF(r) int ((float (r) + 0.5) * row_inv)
+#define ROW_OF(q) int ((float (q) + 0.5) * inv_columns)
+#define IMAGE_OF(row) int ((float (row) + 0.5) * inv_rows)
 #define DY_AT(q, address) int address = TILES ? dy_start + TILE_AT (q, yq) : dy_start + (q) * yq; \
     if (CUT) { \
-      int n = IMAGE_OF (q), r = (q) - n * image_pixels, row = ROW_OF (r); \
-      address = dy_start + (n * all_pixels + row * all_columns + r - row * row_pixels) * yq; \
+      int row = ROW_OF (q), column = (q) - row * columns; \
+      row += start_row; \
+      address = dy_start + ((row + IMAGE_OF (row) * rows_left_out) * all_columns + column) * yq; \
     }
 #define X_AT(q, address) int address; { \
     address = TILES ? x_start + TILE_AT (q, xq) : x_start + (q) * xq; \
     if (!PLAIN) { \
-      int n = IMAGE_OF (q), r = (q) - n * image_pixels, row = ROW_OF (r); \
-      int v = (CUT ? row + first_row : row) * across + tap_row, u = (r - row * row_pixels + (CUT ? first_column : 0)) * across + tap_column; \
+      int row = ROW_OF (q), column = (q) - row * columns; \
+      row += start_row; \
+      int n = IMAGE_OF (row), v = (row - n * rows + (CUT ? first_row : 0)) * across + tap_row, u = (column + (CUT ? first_column : 0)) * across + tap_column; \
       address = uint (v) < uint (h) && uint (u) < uint (w) ? x_start + ((n * h + v) * w + u) * xq : 0; \
     } \
   }
@@ -128,28 +131,34 @@ main ()
   int x_start = x_base + branch * x_branch + source * x_source + x_quad * apart, dy_start = dy_base + branch * dy_branch + dy_quad * apart;
 
   /* in registers: pushed values are loads each time */
-  int xq = x_quads, yq = dy_quads, pixel_count = pixels, image_pixels = dy_pixels, row_pixels = dy_width, h = height, w = width, across = stride;
-  float image_inv = inv_dy_pixels, row_inv = inv_dy_width;
-  int second = lane >> 2, step_count = steps, round_count = rounds, first_row = 0, first_column = 0, all_pixels = 0, all_columns = 0, round = 0;
+  int xq = x_quads, yq = dy_quads, pixel_count = pixels, rows = dy_height, columns = dy_width, h = height, w = width, across = stride;
+  float inv_rows = inv_dy_height, inv_columns = inv_dy_width;
+  int second = lane >> 2, step_count = steps, round_count = rounds, round = 0;
+  int first_row = 0, first_column = 0, rows_left_out = 0, all_columns = columns, start_row = 0;
   if (CUT) {
-    all_pixels = image_pixels;
-    all_columns = row_pixels;
-    int images = pixel_count / all_pixels, last_tap = kernel * kernel - 1;
+    int images = pixel_count / (rows * columns), all_rows = rows, last_tap = kernel * kernel - 1;
     int from = min (lane_tile * 8 / xq, last_tap), to = min ((lane_tile * 8 + 7) / xq, last_tap); /* the workgroup's taps */
     int from_row = from / kernel, to_row = to / kernel;
     bool one_row = from_row == to_row;
-    int rows = reached (from_row, to_row, h, all_pixels / all_columns, first_row);
-    int columns = reached (one_row ? from - from_row * kernel : 0, one_row ? to - to_row * kernel : kernel - 1, w, all_columns, first_column);
+    rows = reached (from_row, to_row, h, all_rows, first_row);
+    columns = reached (one_row ? from - from_row * kernel : 0, one_row ? to - to_row * kernel : kernel - 1, w, all_columns, first_column);
+    rows_left_out = all_rows - rows;
     dy_start += (first_row * all_columns + first_column) * yq;
-    image_pixels = rows * columns;
-    row_pixels = columns;
-    image_inv = 1.0 / float (max (image_pixels, 1));
-    row_inv = 1.0 / float (max (columns, 1));
-    pixel_count = images * image_pixels;
+    inv_rows = 1.0 / float (max (rows, 1));
+    inv_columns = 1.0 / float (max (columns, 1));
+    pixel_count = images * rows * columns;
     int share = int (gl_NumWorkGroups.y) * round_count * 4;
     step_count = max ((pixel_count + share - 1) / share, 1);
   }
   int p = split * step_count * round_count * 4;
+  if (!PLAIN) {
+    start_row = p / max (columns, 1);
+    int before = start_row * columns;
+    p -= before;
+    pixel_count -= before;
+    if (!CUT)
+      dy_start += before * yq;
+  }
   int o = ((z * int (gl_NumWorkGroups.y) + split) * tiles + tile) * QUADS * 16 + lane;
   float s[4][32];
   do {

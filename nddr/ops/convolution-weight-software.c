@@ -76,7 +76,7 @@ nddr_weight_product (NddrPlan *plan, const NddrWeightProduct *p)
   const NddrConvolution *op = p->op;
   const NddrTensor *x = op ? op->inputs[0].tensor : NULL, *y = op ? op->output.tensor : NULL;
   int kernel = op ? op->kernel : 1, stride = op ? op->stride : 1, dilation = op ? op->dilation : 1;
-  int width = y ? y->width : p->pixels, size = y ? y->height * y->width : p->pixels;
+  int width = y ? y->width : p->pixels, height = y ? y->height : 1;
   NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_WGRAD, p->tiling.tiles, p->splits, p->branches * p->sources);
 
   nddr_step_read (step, 0, p->x);
@@ -102,8 +102,8 @@ nddr_weight_product (NddrPlan *plan, const NddrWeightProduct *p)
   nddr_step_push_i (step, p->tiling.lane_tiles);
   nddr_step_push_i (step, x ? x->height : 1);
   nddr_step_push_i (step, x ? x->width : p->pixels);
+  nddr_step_push_i (step, height);
   nddr_step_push_i (step, width);
-  nddr_step_push_i (step, size);
   nddr_step_push_i (step, kernel);
   nddr_step_push_i (step, stride);
   nddr_step_push_i (step, dilation);
@@ -113,8 +113,8 @@ nddr_weight_product (NddrPlan *plan, const NddrWeightProduct *p)
   nddr_step_push_f (step, 1.0f / p->tiling.lane_tiles);
   nddr_step_push_f (step, 1.0f / p->x_quads);
   nddr_step_push_f (step, 1.0f / kernel);
+  nddr_step_push_f (step, 1.0f / height);
   nddr_step_push_f (step, 1.0f / width);
-  nddr_step_push_f (step, 1.0f / size);
 }
 
 /* Inputs @s .. @s + count - 1 lie at equal distances in one tensor: one step does them all. */

@@ -60,6 +60,9 @@ static const Row rows[] = {
 };
 #define N_TRANSFORMED 5 /* of these, the last */
 
+/* More pixels than floats tell halves apart at; GPUs' kernels divide integers. */
+static const Row many_pixels = { 1, 41269, 126, { 4 }, 4, 3, 1, 1, 1, FALSE, FALSE };
+
 static const Row bench_rows[] = {
   { 8, 96, 128, { 16 }, 96, 1, 1, 1, 1, FALSE, FALSE },
   { 8, 96, 128, { 32 }, 16, 1, 1, 1, 1, FALSE, FALSE },
@@ -331,6 +334,8 @@ main (int argc, char **argv)
       *k = (Case){ r, ways[v].family, ways[v].mixed, ways[v].matrix };
       g_test_add_data_func_full (path, k, test_row, g_free);
     }
+  Case many = { &many_pixels, NDDR_FAMILY_SOFTWARE, FALSE, FALSE };
+  g_test_add_data_func ("/convolution-weight/software/many-pixels", &many, test_row);
   g_test_add_func ("/convolution-weight/limits", test_limits);
   g_test_add_func ("/convolution-weight/turns", test_turns);
   if (check_benching ())
