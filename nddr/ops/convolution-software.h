@@ -88,6 +88,9 @@ NddrDirectWeights nddr_direct_weights (NddrPlan *plan, const NddrProduct *produc
 
 /* regions.c: direct products of a grid in parts */
 
+/** From which positions of an axis, *@low to *@high - 1 of @count, a tap reaches an input of @size: at position i it lies at i * @stride + @at. */
+void nddr_tap_reach (int at, int stride, int size, int count, int *low, int *high);
+
 #define NDDR_MAX_REGIONS 9
 
 /** Some rows and columns of a product's grid. */

@@ -1,6 +1,7 @@
 /* A dense convolution's gradients to its weights and bias, on software drivers: see shaders/wgrad.comp for the method.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <nddr/ops/convolution-software.h>
 #include <nddr/ops/convolution-weight-software.h>
 #include <nddr/ops/lanes.h>
 
@@ -52,9 +53,9 @@ reach (const NddrConvolution *op, int size, int count)
   int reached = 0;
 
   for (int tap = 0; tap < op->kernel; tap++) {
-    int offset = (tap - op->kernel / 2) * op->dilation;
-    int first = divide_up (MAX (-offset, 0), op->stride), end = divide_up (MAX (size - offset, 0), op->stride);
-    reached += MAX (MIN (end, count) - first, 0);
+    int low, high;
+    nddr_tap_reach ((tap - op->kernel / 2) * op->dilation, op->stride, size, count, &low, &high);
+    reached += MAX (high - low, 0);
   }
   return (double) reached / (op->kernel * count);
 }

@@ -15,7 +15,7 @@
 #define DISPATCH 450 /* what one more step costs, in such turns */
 #define WORTH 0.95   /* of the cost of fewer regions */
 
-/* From which positions each tap of an axis reaches the input, @low to @high - 1, and where that changes. */
+/* An axis of a product's grid, and where the taps that reach the input change along it. */
 typedef struct
 {
   const NddrTaps *taps;
@@ -23,25 +23,27 @@ typedef struct
   int cuts[MAX_CUTS], n_cuts;
 } Axis;
 
-static int
-low (const Axis *axis, int tap)
+void
+nddr_tap_reach (int at, int stride, int size, int count, int *low, int *high)
 {
-  int at = axis->taps->first + tap * axis->taps->step;
-  return at < 0 ? MIN ((-at + axis->stride - 1) / axis->stride, axis->grid) : 0;
+  *low = MIN ((MAX (-at, 0) + stride - 1) / stride, count);
+  *high = MIN ((MAX (size - at, 0) + stride - 1) / stride, count);
 }
 
-static int
-high (const Axis *axis, int tap)
+static void
+reach (const Axis *axis, int tap, int *low, int *high)
 {
-  int at = axis->taps->first + tap * axis->taps->step;
-  return at < axis->size ? MIN ((axis->size - at + axis->stride - 1) / axis->stride, axis->grid) : 0;
+  nddr_tap_reach (axis->taps->first + tap * axis->taps->step, axis->stride, axis->size, axis->grid, low, high);
 }
 
 /* Whether @tap reaches the input from one of @count positions from @first on. */
 static gboolean
 reaches (const Axis *axis, int tap, int first, int count)
 {
-  return MAX (first, low (axis, tap)) < MIN (first + count, high (axis, tap));
+  int low, high;
+
+  reach (axis, tap, &low, &high);
+  return MAX (first, low) < MIN (first + count, high);
 }
 
 static void
@@ -65,8 +67,10 @@ axis_of (const NddrTaps *taps, int grid, int stride, int size)
 {
   Axis axis = { taps, grid, stride, size };
   for (int tap = 0; tap < taps->n; tap++) {
-    add_cut (&axis, low (&axis, tap));
-    add_cut (&axis, high (&axis, tap));
+    int low, high;
+    reach (&axis, tap, &low, &high);
+    add_cut (&axis, low);
+    add_cut (&axis, high);
   }
   return axis;
 }
