@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 typedef enum
 {
   NDDR_ALGORITHM_CHOOSE,   /* as estimated */
-  NDDR_ALGORITHM_DIRECT,   /* software family: @a output channels a workgroup; @b: 1: from copies of its sources: see ops/spread.c */
+  NDDR_ALGORITHM_DIRECT,   /* software family: @a output channels a workgroup; @b: 1: from copies of its sources: see ops/product-spread.c */
   NDDR_ALGORITHM_WINOGRAD, /* software family, 3x3 of stride 1: parts of some @a blocks times channels */
   NDDR_ALGORITHM_TILE,     /* GPU family: @a pixels by @b output channels a workgroup */
   NDDR_ALGORITHM_MATRIX,   /* GPU family, fp16, on cooperative matrices: nddr_matrix_tile()'s variant @a */

@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// A map copied so that its pixels are `apart' texels farther from one another, for software drivers (nddr/ops/spread.c says why).  A workgroup
+// A map copied so that its pixels are `apart' texels farther from one another, for software drivers (nddr/ops/product-spread.c says why).  A workgroup
 // copies a piece of 64 texels.
 #include "memory.glsl"
 #include "lanes.glsl"

@@ -1,7 +1,7 @@
 /* A 1x1 convolution and the depthwise one behind it in one step, for software drivers.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <nddr/ops/convolution-software.h>
+#include <nddr/ops/product.h>
 #include <nddr/ops/depthwise.h>
 #include <nddr/ops/lanes.h>
 

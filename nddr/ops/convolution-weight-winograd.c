@@ -5,8 +5,8 @@
  * cache and add their sums to the last one's; the sums are transformed back once.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <nddr/ops/convolution-weight-software.h>
 #include <nddr/ops/lanes.h>
+#include <nddr/ops/weight-product.h>
 #include <nddr/ops/winograd.h>
 
 #define POINTS NDDR_WINOGRAD_POINTS

@@ -3,21 +3,6 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/ops/convolution.h>
 
-int
-nddr_convolution_in_channels (const NddrConvolution *op)
-{
-  int channels = 0;
-  for (int s = 0; s < op->n_inputs; s++)
-    channels += op->inputs[s].tensor->channels;
-  return channels;
-}
-
-int
-nddr_convolution_size (int n, int stride)
-{
-  return (n - 1) / stride + 1;
-}
-
 /** Branches first, first + step, … of a view exist. */
 static gboolean
 view_fits (const NddrBranches *view, int branches)

@@ -8,9 +8,21 @@
 G_BEGIN_DECLS
 
 /** Channels of all of @op's inputs together: the length of a row of its weights, in taps. */
-int nddr_convolution_in_channels (const NddrConvolution *op);
+static inline int
+nddr_convolution_in_channels (const NddrConvolution *op)
+{
+  int channels = 0;
+  for (int s = 0; s < op->n_inputs; s++)
+    channels += op->inputs[s].tensor->channels;
+  return channels;
+}
+
 /** The output's size for an input of @n along one axis: padding = dilation * (kernel - 1) / 2 on both sides. */
-int nddr_convolution_size (int n, int stride);
+static inline int
+nddr_convolution_size (int n, int stride)
+{
+  return (n - 1) / stride + 1;
+}
 
 /* convolution-software.c */
 

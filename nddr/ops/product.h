@@ -1,4 +1,6 @@
-/* Convolutions of the software family, forward and data gradient, in one form that its kernels take.
+/* Products, which dense convolutions and the gradients of their inputs are on software drivers: sums over the taps of a grid of pixels.
+ *
+ *   convolution-software.c  ->  product.c  ->  product-direct.c, product-winograd.c  ->  product-pack.c, steps
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -43,8 +45,20 @@ typedef struct
   float low, high;
   int pack_phase;
   gboolean repacked; /* before each run */
-  NddrAlgorithm algorithm; /* one that does not fit is replaced with what estimates choose */
+  NddrAlgorithm algorithm;
 } NddrProduct;
+
+/** Texels of four channels in a pixel of a source: as many as from one pixel to the next (nddr_tensor_texels()), but in a spread copy. */
+static inline int
+nddr_source_quads (const NddrTensor *t)
+{
+  return (t->channels + 3) / 4;
+}
+
+/** Appends the steps that compute @product: as its algorithm says or, where that does not fit, as estimated.  Returns the algorithm. */
+NddrAlgorithm nddr_product (NddrPlan *plan, const NddrProduct *product);
+
+/* product-pack.c */
 
 /** Part of a product's weights on their way into a kernel's layout: see conv_pack.glsl. */
 typedef struct
@@ -64,17 +78,13 @@ void nddr_pack (NddrPlan *plan, const NddrPack *pack);
 /** What is common to all parts of @product's weights, source @s, the biases with the first: strides and sizes, but not where they go. */
 NddrPack nddr_product_weights (const NddrProduct *product, int s);
 
+/* product-direct.c */
+
 #define NDDR_PRODUCT_PIXELS 32 /* of one workgroup of conv_direct.comp */
+#define NDDR_PRODUCT_SOURCES 6 /* of one step: its bindings and push constants */
 
 /** How many output channels a workgroup should do, of 8, 16, 24, 32, where it sums over @quads texels a pixel. */
 int nddr_product_block (int channels, int quads);
-
-/** Texels of four channels in a pixel of a source: as many as from one pixel to the next (nddr_tensor_texels()), but in a spread copy. */
-static inline int
-nddr_source_quads (const NddrTensor *t)
-{
-  return (t->channels + 3) / 4;
-}
 
 /** Packed weights of a direct product: their layout, as conv_direct.comp describes it. */
 typedef struct
@@ -85,8 +95,10 @@ typedef struct
 
 /** @product's weights for blocks of as many channels as its algorithm says, packed by steps that this appends. */
 NddrDirectWeights nddr_direct_weights (NddrPlan *plan, const NddrProduct *product);
+/** Of at most NDDR_PRODUCT_SOURCES sources. */
+void nddr_direct (NddrPlan *plan, const NddrProduct *product);
 
-/* regions.c: direct products of a grid in parts */
+/* product-regions.c: direct products of a grid in parts */
 
 /** From which positions of an axis, *@low to *@high - 1 of @count, a tap reaches an input of @size: at position i it lies at i * @stride + @at. */
 void nddr_tap_reach (int at, int stride, int size, int count, int *low, int *high);
@@ -103,7 +115,7 @@ typedef struct
  * @share: (out): of multiply-adds of all taps everywhere, those that are computed then. */
 int nddr_product_regions (const NddrProduct *product, NddrRegion regions[NDDR_MAX_REGIONS], double *share);
 
-/* spread.c: direct products of copies of their sources, which caches hold better */
+/* product-spread.c: direct products of copies of their sources, which caches hold better */
 
 /** Whether @product has sources for which that matters; whether it is expected to be faster. */
 gboolean nddr_spread_fits (const NddrPlan *plan, const NddrProduct *product);
@@ -111,7 +123,7 @@ gboolean nddr_spread_pays (const NddrPlan *plan, const NddrProduct *product);
 /** (transfer full): @product's sources, those for which it matters replaced with copies; appends the steps that make these. */
 NddrProductSource *nddr_spread_sources (NddrPlan *plan, const NddrProduct *product);
 
-/* convolution-winograd.c: 3x3 of stride 1 by F(4x4, 3x3) */
+/* product-winograd.c: 3x3 of stride 1 by F(4x4, 3x3) */
 
 /** Whether it can do @product; whether it is expected to be faster. */
 gboolean nddr_winograd_fits (const NddrPlan *plan, const NddrProduct *product);

@@ -5,8 +5,8 @@
  * which hold 8 to 12 lines each: so every line is fetched from the second cache four times.  One more line a pixel spreads them over all sets.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <nddr/ops/convolution-software.h>
 #include <nddr/ops/lanes.h>
+#include <nddr/ops/product.h>
 
 #define LINE 4            /* texels in a line of cache */
 #define SETS 64           /* of lines */

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include <nddr/ops/convolution-software.h>
+#include <nddr/ops/product.h>
 
 #define MAX_CUTS 2   /* of an axis: a kernel of three taps has no more */
 #define MIN_SHARE 8  /* of the grid, its least part between its edge and a cut: kernels that are not dilated have none */

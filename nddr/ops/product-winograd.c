@@ -5,7 +5,7 @@
  * cache.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <nddr/ops/convolution-software.h>
+#include <nddr/ops/product.h>
 #include <nddr/ops/winograd.h>
 
 #define POINTS NDDR_WINOGRAD_POINTS
