@@ -1,4 +1,4 @@
-/* What the formats of other people's weights have in common: port.c and torchvision.c stand on it.
+/* What the formats of other people's weights have in common: port.c and import-torchvision.c stand on it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <train/import.h>
+#include <train/import-torchvision.h>
 #include <train/port.h>
 #include <train/torchvision.h>
 
@@ -19,7 +20,7 @@ nddr_import (const char *path, const NddrImportOptions *options, char **about, G
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT, "is a model of nddr already: use it as it is");
   else if (nddr_port_recognise (tensors))
     model = nddr_port_import (tensors, options, about, error);
-  else if (nddr_torchvision_backbone (tensors) >= 0)
+  else if (nddr_torchvision_find (tensors))
     model = nddr_torchvision_import (path, tensors, options, about, error);
   else
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FORMAT,

@@ -338,7 +338,8 @@ static gboolean
 source_check (Starter *s, const Source *source, int task, GError **error)
 {
   const NddrConfig *theirs = source->model ? nddr_model_get_config (source->loaded) : NULL;
-  int backbone = theirs ? (int) theirs->backbone : nddr_torchvision_backbone (source->tensors);
+  const NddrTorchvision *torchvision = theirs ? NULL : nddr_torchvision_find (source->tensors);
+  int backbone = theirs ? (int) theirs->backbone : torchvision ? (int) torchvision->backbone : -1;
   if (backbone >= 0 && backbone != (int) s->config->backbone)
     return nddr_fail (error, NDDR_ERROR_FORMAT, "%s is of a %s: expected a %s, as [model] backbone says", source->path, nddr_backbone_name (backbone),
         nddr_backbone_name (s->config->backbone));
