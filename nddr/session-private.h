@@ -1,6 +1,6 @@
-/* A session's inside: what its parts share.  session.c makes sessions, session-scene.c what they run for the frames and outputs that
- * are set, session-twins.c the same again on twins of the device, session-frames.c submits frames and waits for them; session-state.c is what all of them
- * ask.
+/* A session's inside: what its parts share.  session.c makes sessions, session-formats.c sets their frames and outputs, for which
+ * session-scene.c makes what they run and session-twins.c the same again on twins of the device; session-frames.c submits frames and waits for them;
+ * session-state.c is what all of them ask.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -68,6 +68,8 @@ char *nddr_session_list_tasks (NddrSession *session, gboolean requested_alone);
 
 /** What is run for a frame: with @infer the network, too; @fields: it is an interlaced one of a mixed format. */
 guint nddr_scene_phases_for (gboolean infer, gboolean fields);
+/** (transfer full): a program of the network alone, which has run once.  The pipelines that this makes stay with the device: scenes find them there. */
+NddrProgram *nddr_session_run_once (NddrSession *session, GError **error);
 /** (transfer full): for frames and outputs that are right, on @device, the session's or a twin; it has run once.  Changes nothing in the session. */
 NddrScene *nddr_scene_new (NddrSession *session, NddrDevice *device, const NddrFrameFormat *input, const NddrOutput *outputs, guint n_outputs, GError **error);
 /** @scene: (nullable): none of its frames may be in flight. */
@@ -78,8 +80,6 @@ guint nddr_session_count_scenes (NddrSession *session, const NddrPlan *plan);
 /** Makes @scene (nullable) the session's first and, beside whatever runs, the others like it.  Those that there were are freed: none of their frames may be in
  * flight. */
 void nddr_session_take_scene (NddrSession *session, NddrScene *scene);
-/** Runs the network once.  The pipelines that this makes stay with the device: scenes find them there.  Decides how many scenes there will be. */
-gboolean nddr_session_warm_up (NddrSession *session, GError **error);
 
 /** FALSE where the device has failed or, with @must_be_idle, frames are in flight. */
 gboolean nddr_session_check_state (NddrSession *session, gboolean must_be_idle, GError **error);

@@ -87,8 +87,12 @@ nddr_session_new (NddrDevice *device, NddrModel *model, const NddrSessionOptions
     return NULL;
   }
   if (!choose_precision (session, options->precision, error) || !choose_tasks (session, options->tasks, error) ||
-      !choose_size (session, options->width, options->height, error) || !nddr_session_warm_up (session, error))
+      !choose_size (session, options->width, options->height, error))
     return NULL;
+  g_autoptr (NddrProgram) program = nddr_session_run_once (session, error);
+  if (!program)
+    return NULL;
+  session->max_scenes = nddr_session_count_scenes (session, nddr_program_get_plan (program));
   return g_steal_pointer (&session);
 }
 
