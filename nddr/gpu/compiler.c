@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/compiler.h>
 
+#include <nddr/gpu/cache-file.h>
 #include <nddr/gpu/memory.h>
 #include <nddr/gpu/vulkan.h>
 
@@ -213,18 +214,10 @@ read_record (const char *path)
   return g_string_new (g_file_get_contents (path, &text, NULL, NULL) ? text : NULL);
 }
 
-static gboolean
-write_record (const char *path, const GString *record)
-{
-  g_autofree char *folder = g_path_get_dirname (path);
-
-  return g_mkdir_with_parents (folder, 0700) == 0 && g_file_set_contents (path, record->str, record->len, NULL);
-}
-
 guint
 nddr_compiler_choose (const NddrDevice *device, NddrPipeline *const *pipelines, guint n, gboolean *wanted)
 {
-  g_autofree char *path = nddr_device_cache_path (device, "compiled");
+  g_autofree char *path = nddr_cache_file_path (device, "compiled");
   g_autoptr (GString) record = NULL;
   g_autoptr (GChecksum) driver = NULL;
   guint n_wanted = 0;
@@ -240,7 +233,7 @@ nddr_compiler_choose (const NddrDevice *device, NddrPipeline *const *pipelines, 
     wanted[i] = strstr (record->str, line) == NULL;
     n_wanted += wanted[i];
   }
-  if (n_wanted == 0 || write_record (path, record))
+  if (n_wanted == 0 || nddr_cache_file_write (path, record->str, record->len, NULL))
     return n_wanted;
   memset (wanted, 0, n * sizeof *wanted);
   return 0;
@@ -249,7 +242,7 @@ nddr_compiler_choose (const NddrDevice *device, NddrPipeline *const *pipelines, 
 void
 nddr_compiler_record (const NddrDevice *device, NddrPipeline *const *pipelines, guint n, const gboolean *compiled)
 {
-  g_autofree char *path = nddr_device_cache_path (device, "compiled");
+  g_autofree char *path = nddr_cache_file_path (device, "compiled");
   g_autoptr (GString) record = read_record (path); /* others may have written there */
   g_autoptr (GChecksum) driver = digest_driver (device);
 
@@ -259,5 +252,5 @@ nddr_compiler_record (const NddrDevice *device, NddrPipeline *const *pipelines, 
     if (compiled[i] && !strstr (record->str, line))
       g_string_append_printf (record, "%s\n", line);
   }
-  write_record (path, record);
+  nddr_cache_file_write (path, record->str, record->len, NULL);
 }

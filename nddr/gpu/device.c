@@ -265,20 +265,6 @@ nddr_device_get_traits (const NddrDevice *device)
   return &device->traits;
 }
 
-char *
-nddr_device_cache_path (const NddrDevice *device, const char *kind)
-{
-  const VkPhysicalDeviceProperties *p = &device->properties;
-  const char *folder = g_getenv ("NDDR_CACHE");
-  g_autofree char *user = g_build_filename (g_get_user_cache_dir (), "nddr", NULL);
-  g_autoptr (GString) name = g_string_new (NULL);
-
-  g_string_printf (name, "%s-%04x-%04x-%08x-", kind, p->vendorID, p->deviceID, p->driverVersion);
-  for (int i = 0; i < VK_UUID_SIZE; i++)
-    g_string_append_printf (name, "%02x", p->pipelineCacheUUID[i]);
-  return g_build_filename (folder && *folder ? folder : user, name->str, NULL);
-}
-
 gboolean
 nddr_device_submit (NddrDevice *device, const VkSubmitInfo *submit, VkFence fence, GError **error)
 {

@@ -69,9 +69,6 @@ GArray *nddr_device_match_among (const GPtrArray *list, const char *which, GErro
 /** (transfer full): what nddr_device_list() gives, of @devices (VkPhysicalDevice, @instance's) in their order. */
 GPtrArray *nddr_device_list_of (VkInstance instance, const GArray *devices);
 
-/** (transfer full): where the device keeps what @kind names: one file for each device and driver version, in NDDR_CACHE or else the user's cache folder. */
-char *nddr_device_cache_path (const NddrDevice *device, const char *kind);
-
 /** Submits under the queue's lock, its owner's too where it is lent. */
 gboolean nddr_device_submit (NddrDevice *device, const VkSubmitInfo *submit, VkFence fence, GError **error);
 /** Likewise; waits for all that was submitted, or for the device to be lost. */

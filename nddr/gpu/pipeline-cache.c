@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/pipeline-cache.h>
 
+#include <nddr/gpu/cache-file.h>
 #include <string.h>
 
 #define DIGEST 32
@@ -44,7 +45,7 @@ nddr_pipeline_cache_init (NddrDevice *device)
   g_autofree char *data = NULL;
   gsize size = 0;
 
-  device->pipeline_cache_path = nddr_device_cache_path (device, "pipelines");
+  device->pipeline_cache_path = nddr_cache_file_path (device, "pipelines");
   if (g_file_get_contents (device->pipeline_cache_path, &data, &size, NULL) && size > DIGEST && is_ours (device, data, size - DIGEST)) {
     info.initialDataSize = device->pipeline_cache_size = size - DIGEST;
     info.pInitialData = data;
@@ -59,7 +60,6 @@ nddr_pipeline_cache_init (NddrDevice *device)
 static void
 save (NddrDevice *device)
 {
-  g_autofree char *folder = g_path_get_dirname (device->pipeline_cache_path);
   g_autofree char *data = NULL;
   g_autoptr (GError) error = NULL;
   size_t size = 0;
@@ -71,8 +71,8 @@ save (NddrDevice *device)
   if (vkGetPipelineCacheData (device->device, device->pipeline_cache, &size, data) != VK_SUCCESS)
     return;
   digest (data, size, (guint8 *) data + size);
-  if (g_mkdir_with_parents (folder, 0700) != 0 || !g_file_set_contents (device->pipeline_cache_path, data, size + DIGEST, &error))
-    g_debug ("the pipeline cache was not kept: %s", error ? error->message : folder);
+  if (!nddr_cache_file_write (device->pipeline_cache_path, data, size + DIGEST, &error))
+    g_debug ("the pipeline cache was not kept: %s", error->message);
 }
 
 void

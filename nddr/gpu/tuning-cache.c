@@ -2,17 +2,14 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <nddr/gpu/tuning-cache.h>
-#include <nddr/error.h>
+
+#include <nddr/gpu/cache-file.h>
 #include <nddr/whole-file.h>
-
-#include <nddr/gpu/device.h>
-
-#include <errno.h>
 
 void
 nddr_tuning_cache_init (NddrDevice *device)
 {
-  g_autofree char *path = nddr_device_cache_path (device, "tuning"), *text = NULL;
+  g_autofree char *path = nddr_cache_file_path (device, "tuning"), *text = NULL;
   gsize bytes;
 
   if (!g_file_get_contents (path, &text, &bytes, NULL))
@@ -39,15 +36,12 @@ nddr_device_set_tuning (NddrDevice *device, NddrTuning *tuning)
 static char *
 begin (const NddrDevice *device, NddrWholeFile *whole, GError **error)
 {
-  g_autofree char *to = nddr_device_cache_path (device, "tuning"), *folder = g_path_get_dirname (to);
-  gboolean fine = g_mkdir_with_parents (folder, 0700) == 0;
+  g_autofree char *to = nddr_cache_file_path (device, "tuning");
 
-  if (!fine)
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "making the folder %s: %s", folder, g_strerror (errno));
-  fine = fine && nddr_whole_file_begin (whole, to, error);
-  if (!fine)
-    g_prefix_error (error, "keeping what is fastest: ");
-  return fine ? g_steal_pointer (&to) : NULL;
+  if (nddr_cache_file_make_folder (to, error) && nddr_whole_file_begin (whole, to, error))
+    return g_steal_pointer (&to);
+  g_prefix_error (error, "keeping what is fastest: ");
+  return NULL;
 }
 
 gboolean

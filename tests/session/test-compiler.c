@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <ftw.h>
 #include <glib/gstdio.h>
+#include <nddr/gpu/cache-file.h>
 #include <nddr/gpu/compiler.h>
 #include <nddr/gpu/device-pipelines.h>
 #include <nddr/gpu/instance.h>
@@ -82,7 +83,7 @@ is_late (void)
 static char **
 read_record (const NddrDevice *device)
 {
-  g_autofree char *path = nddr_device_cache_path (device, "compiled"), *text = NULL;
+  g_autofree char *path = nddr_cache_file_path (device, "compiled"), *text = NULL;
 
   if (!g_file_get_contents (path, &text, NULL, NULL))
     return g_new0 (char *, 1);
@@ -124,7 +125,7 @@ show_frame (NddrSession *session)
 static void
 make_unwritable (NddrDevice *device)
 {
-  g_autofree char *path = nddr_device_cache_path (device, "compiled");
+  g_autofree char *path = nddr_cache_file_path (device, "compiled");
 
   g_assert_cmpint (g_mkdir (path, 0700), ==, 0);
 }
@@ -225,7 +226,7 @@ test_damaged (void)
 
     empty_folder ();
     g_autoptr (NddrDevice) device = open_device ();
-    g_autofree char *path = nddr_device_cache_path (device, "compiled");
+    g_autofree char *path = nddr_cache_file_path (device, "compiled");
 
     g_file_set_contents (path, others[i], -1, &error);
     g_assert_no_error (error);
