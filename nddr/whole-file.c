@@ -43,13 +43,13 @@ FILE *
 nddr_open_file (const char *path, GError **error)
 {
   int fd = g_open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0), number = fd < 0 ? errno : 0;
-  struct stat info;
+  struct stat info = { 0 };
   FILE *file = NULL;
 
   if (fd < 0)
     g_set_error (error, NDDR_ERROR, open_error (number), "%s: cannot be opened: %s", path, g_strerror (number));
   else if (fstat (fd, &info) != 0 || !S_ISREG (info.st_mode))
-    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: is not a file that can be read", path);
+    g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, S_ISDIR (info.st_mode) ? "%s: is a folder: expected a file" : "%s: is not a file that can be read", path);
   else if ((file = fdopen (fd, "rb")) == NULL)
     g_set_error (error, NDDR_ERROR, NDDR_ERROR_FILE, "%s: cannot be opened: %s", path, g_strerror (errno));
   if (fd >= 0 && file == NULL)

@@ -481,6 +481,7 @@ test_no_file (void)
   g_clear_error (&error);
   g_assert_null (nddr_safetensors_read (folder, FALSE, &error));
   g_assert_error (error, NDDR_ERROR, NDDR_ERROR_FILE);
+  g_assert_true (g_str_has_suffix (error->message, ": is a folder: expected a file"));
   g_clear_error (&error);
   /* a pipe that nobody writes to: waiting for that would be waiting for ever */
   g_assert_cmpint (mkfifo (path, 0600), ==, 0);
