@@ -1,7 +1,8 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// 1 - cos (x, teacher).  Lengths count as at least 1e-8.
+// How far predictions are from the teacher's: see normals.glsl.
 #include "distillation.glsl"
+#include "normals.glsl"
 
 void
 main ()
@@ -11,16 +12,13 @@ main ()
   int p = FIRST_PIXEL, k = 0;
   do {
     int safe = min (p, pixels - 1);
-    vec3 v = LOAD (x, x_base + safe * quads).xyz, t = LOAD (teacher, teacher_base + safe * quads).xyz;
-    float valid = COUNTS (p) ? 1.0 : 0.0, length_v = sqrt (dot (v, v)), n = max (length_v, 1e-8);
-    vec3 u = v / n;
-    t /= max (sqrt (dot (t, t)), 1e-8);
-    float cosine = dot (u, t);
-    sum += valid * (1.0 - cosine);
-    vec3 d = ((length_v > 1e-8 ? u * cosine : vec3 (0)) - t) * (valid * factor / n);
+    vec3 t = LOAD (teacher, teacher_base + safe * quads).xyz, d;
+    bool valid = COUNTS (p);
+    float far = difference (LOAD (x, x_base + safe * quads).xyz, t / max (sqrt (dot (t, t)), SHORTEST), d);
+    sum += valid ? far : 0.0;
     vec4 gradient_before = LOAD (before, before_base + safe * quads);
     if (p < pixels)
-      STORE (gradient, gradient_base + safe * quads, gradient_before + vec4 (d, 0));
+      STORE (gradient, gradient_base + safe * quads, gradient_before + vec4 (valid ? d * factor : vec3 (0), 0));
     p += LOCAL;
     k++;
   } while (k < run);

@@ -14,6 +14,7 @@ nddr_learner_training_options (const NddrLearner *learner)
   return (NddrTrainingOptions){
     .batch = recipe->batch / share.count, .share = share, .width = recipe->crop.width, .height = recipe->crop.height, .learn = TRUE,
     .input_resolution = recipe->resolution == NDDR_RESOLUTION_INPUT, .class_weights = recipe->class_balance > 0,
+    .normal_angle = recipe->normal_loss == NDDR_NORMAL_LOSS_ANGLE,
     .teacher = learner->teacher ? nddr_teacher_get_outputs (learner->teacher) : NULL, .temperature = recipe->temperature, .penalty = recipe->sluice_penalty > 0,
     .dropout = recipe->dropout, .bn_momentum = recipe->bn_momentum,
     .bn_running = recipe->bn_mode != NDDR_NORM_TRAIN, .bn_fixed = recipe->bn_mode == NDDR_NORM_FROZEN,

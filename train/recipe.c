@@ -77,6 +77,7 @@ static const NddrRecipeKey keys[] = {
   { "loss", "weighting", NDDR_KEY_CHOICE, AT (weighting), "fixed", 0, 0, "fixed,uncertainty,dwa" },
   { "loss", "dwa_temperature", NDDR_KEY_REAL, AT (dwa_temperature), "2", 1e-3, 1e6 },
   { "loss", "class_balance", NDDR_KEY_REAL, AT (class_balance), "0", 0, 1 },
+  { "loss", "normal_loss", NDDR_KEY_CHOICE, AT (normal_loss), "cosine", 0, 0, "cosine,angle" },
   { "loss", "sluice_penalty", NDDR_KEY_REAL, AT (sluice_penalty), "0.1", 0, 1e6 },
   { "loss", "resolution", NDDR_KEY_CHOICE, AT (resolution), "head", 0, 0, "head,input" },
   { "distillation", "teacher", NDDR_KEY_TEXT, AT (teacher), "" },

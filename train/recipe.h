@@ -15,6 +15,7 @@ typedef enum { NDDR_CHECKPOINTING_AUTO, NDDR_CHECKPOINTING_ON, NDDR_CHECKPOINTIN
 typedef enum { NDDR_NORM_TRAIN, NDDR_NORM_EVAL, NDDR_NORM_FROZEN } NddrNormMode;
 typedef enum { NDDR_NORM_SCOPE_ALL, NDDR_NORM_SCOPE_TRUNK } NddrNormScope;
 typedef enum { NDDR_RESOLUTION_HEAD, NDDR_RESOLUTION_INPUT } NddrResolution;
+typedef enum { NDDR_NORMAL_LOSS_COSINE, NDDR_NORMAL_LOSS_ANGLE } NddrNormalLoss;
 typedef enum { NDDR_WEIGHTING_FIXED, NDDR_WEIGHTING_UNCERTAINTY, NDDR_WEIGHTING_DWA } NddrWeighting;
 
 typedef enum { NDDR_LEARN_AUTO, NDDR_LEARN_FP32, NDDR_LEARN_MIXED } NddrLearnPrecision;
@@ -54,7 +55,7 @@ typedef struct
   gboolean half; /* models are stored as fp16 */
   /* [loss] */
   GHashTable *weights; /* char* -> double*: by task; read with nddr_recipe_task_weight() */
-  int weighting, resolution; /* NddrWeighting, NddrResolution */
+  int weighting, resolution, normal_loss; /* NddrWeighting, NddrResolution, NddrNormalLoss */
   double dwa_temperature, class_balance, sluice_penalty; /* class_balance: an exponent, see class-balance.h */
   /* [distillation] */
   char *teacher; /* a model's path; "": none */

@@ -50,7 +50,7 @@ append_distillation (NddrWalk *walk, const NddrTask *task, int t, NddrBranches p
   nddr_resize_forward (walk->plan, &(NddrResize){ .output = resized, .input = out->teacher, .mode = o->teacher[t].resize });
   nddr_distillation (walk->plan, &(NddrDistillation){
       .kind = task->kind, .prediction = prediction, .gradient = gradient, .teacher = resized, .shown = walk->training->shown, .scale = out->teacher_scale,
-      .loss = out->teacher_loss, .temperature = o->temperature });
+      .loss = out->teacher_loss, .temperature = o->temperature, .angle = o->normal_angle });
 }
 
 void
@@ -73,7 +73,8 @@ nddr_walk_append_loss (NddrWalk *walk, const NddrConfig *config, int t)
   out->loss = nddr_plan_flat (walk->plan, label, NDDR_SPACE_OUTPUT, NDDR_F32, 1);
 
   gboolean accumulate;
-  NddrLoss loss = { .kind = task->kind, .label = out->label, .scale = out->scale, .loss = out->loss, .class_weights = class_weights (walk, task) };
+  NddrLoss loss = { .kind = task->kind, .label = out->label, .scale = out->scale, .loss = out->loss, .class_weights = class_weights (walk, task),
+    .angle = walk->options->normal_angle };
   if (!upsample) {
     NddrTensor *gradient = nddr_walk_gradient_of (walk, head->value, head->first, 1, NULL);
     loss.prediction = (NddrBranches){ value, head->first, 1 };

@@ -38,6 +38,7 @@ typedef struct
   gboolean learn;            /* else the forward pass alone */
   gboolean input_resolution; /* losses at the image's size, heads' outputs upsampled; else at the heads' size */
   gboolean class_weights;    /* classes of segmentation count with weights */
+  gboolean normal_angle;     /* losses of normals are angles: see NddrLoss */
   const NddrTeacherOutput *teacher; /* of each task; NULL: none is taught */
   double temperature;        /* see NddrDistillation */
   double dropout, bn_momentum;

@@ -42,6 +42,8 @@ nddr_loss (NddrPlan *plan, const NddrLoss *op)
     nddr_step_read (step, 5, op->class_weights ? op->class_weights : op->scale);
     nddr_step_spec (step, op->class_weights != NULL);
   }
+  if (op->kind == NDDR_TASK_NORMAL)
+    nddr_step_spec (step, op->angle);
   nddr_step_push_base (step, x, op->prediction.first * nddr_branch_quads (x));
   nddr_step_push_i (step, op->gradient.first * nddr_branch_quads (gradient));
   nddr_step_push_i (step, nddr_quads (x));
@@ -70,6 +72,8 @@ nddr_distillation (NddrPlan *plan, const NddrDistillation *op)
   nddr_step_read (step, 4, op->shown);
   nddr_step_write (step, 5, gradient);
   nddr_step_write (step, 6, p.parts);
+  if (op->kind == NDDR_TASK_NORMAL)
+    nddr_step_spec (step, op->angle);
   nddr_step_push_base (step, x, op->prediction.first * nddr_branch_quads (x));
   nddr_step_push_base (step, teacher, 0);
   nddr_step_push_base (step, gradient, op->gradient.first * nddr_branch_quads (gradient));

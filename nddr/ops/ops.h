@@ -223,8 +223,10 @@ typedef struct
   NddrTensor *loss;          /* OUTPUT, float [1]: the mean, before its weight */
   NddrTensor *class_weights; /* INPUT, float [classes]: what each pixel of a class counts with, as PyTorch's CrossEntropyLoss has it; segmentation alone.
                               * NULL: all alike */
+  gboolean angle;            /* normals: the angle in place of 1 - cos */
 } NddrLoss;
-/** Softmax cross-entropy; 1 - cos (the prediction's length clamped below at 1e-8, PyTorch's cosine_similarity); absolute error. */
+/** Softmax cross-entropy; 1 - cos (the prediction's length clamped below at 1e-8, PyTorch's cosine_similarity) or the angle, in radians, whose gradient
+ * falls to 0 within 1e-3 of 0 and of pi; absolute error. */
 void nddr_loss (NddrPlan *plan, const NddrLoss *op);
 
 /* What a teacher gives, as a loss besides that of a task's labels (Hinton et al., 2015). */
@@ -238,9 +240,10 @@ typedef struct
   NddrTensor *scale;       /* INPUT, float [2]: 1 / (number of pixels of the whole batch that count), weight */
   NddrTensor *loss;        /* OUTPUT, float [1]: the mean, before its weight */
   double temperature;      /* of segmentation: scores are divided by it */
+  gboolean angle;          /* as NddrLoss has it */
 } NddrDistillation;
 /** T² times the Kullback-Leibler divergence of softmax (prediction / T) from softmax (teacher / T), T the temperature; 1 - cos (lengths clamped below at
- * 1e-8); absolute difference. */
+ * 1e-8) or the angle; absolute difference. */
 void nddr_distillation (NddrPlan *plan, const NddrDistillation *op);
 
 /* ---- overlap.c: a penalty on a convolution's weights */

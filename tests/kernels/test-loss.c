@@ -13,6 +13,7 @@ typedef struct
   int batch, height, width, channels;
   double spread; /* of the predictions */
   gboolean weighted; /* by classes */
+  gboolean angle;    /* of normals, not 1 - cos */
 } Row;
 
 static const Row rows[] = {
@@ -34,6 +35,9 @@ static const Row rows[] = {
   { NDDR_TASK_NORMAL, 2, 97, 129, 3, 100 },
   { NDDR_TASK_NORMAL, 3, 97, 131, 3, 1 },
   { NDDR_TASK_NORMAL, 1, 9, 9, 3, 1e-4 },
+  { NDDR_TASK_NORMAL, 1, 1, 1, 3, 1, FALSE, TRUE },
+  { NDDR_TASK_NORMAL, 3, 13, 17, 3, 1, FALSE, TRUE },
+  { NDDR_TASK_NORMAL, 2, 97, 129, 3, 100, FALSE, TRUE },
   { NDDR_TASK_DEPTH, 1, 1, 1, 1, 1 },
   { NDDR_TASK_DEPTH, 3, 13, 17, 1, 10 },
   { NDDR_TASK_DEPTH, 2, 97, 129, 1, 3 },
@@ -43,6 +47,7 @@ static const Row bench_rows[] = {
   { NDDR_TASK_SEGMENTATION, 8, 192, 256, 13, 4 },
   { NDDR_TASK_SEGMENTATION, 8, 192, 256, 13, 4, TRUE },
   { NDDR_TASK_NORMAL, 8, 192, 256, 3, 1 },
+  { NDDR_TASK_NORMAL, 8, 192, 256, 3, 1, FALSE, TRUE },
   { NDDR_TASK_DEPTH, 8, 192, 256, 1, 1 },
 };
 
@@ -100,7 +105,7 @@ reference (const Row *r, int pixels, double *gradient, const double *x, const gu
 {
   if (r->kind == NDDR_TASK_SEGMENTATION)
     return ref_loss_segmentation (pixels, r->channels, gradient, x, classes, class_weights, weight);
-  return r->kind == NDDR_TASK_NORMAL ? ref_loss_normal (pixels, gradient, x, labels, weight) :
+  return r->kind == NDDR_TASK_NORMAL ? ref_loss_normal (pixels, gradient, x, labels, r->angle, weight) :
       ref_loss_depth (pixels, gradient, x, labels, weight);
 }
 
@@ -111,7 +116,7 @@ check_row (const Row *r, NddrFamily family, gboolean bench)
   int pixels = r->batch * r->height * r->width;
   gsize n = (gsize) pixels * r->channels;
   g_autofree char *what = g_strdup_printf ("%s %dx%dx%dx%d, predictions to %g%s", kind_names[r->kind], r->batch, r->height, r->width,
-      r->channels, r->spread, r->weighted ? ", classes weighted" : "");
+      r->channels, r->spread, r->weighted ? ", classes weighted" : r->angle ? ", angles" : "");
   g_autofree double *x = check_random (2 * n, 20, FALSE), *gradient = check_random (2 * n, 22, FALSE), *labels = NULL;
   g_autofree double *class_weights = make_class_weights (r);
   g_autofree guint8 *classes = NULL;
@@ -122,7 +127,7 @@ check_row (const Row *r, NddrFamily family, gboolean bench)
   NddrTensor *label = add_label (plan, r), *scale = nddr_plan_flat (plan, "scale", NDDR_SPACE_INPUT, NDDR_F32, 2);
   NddrTensor *loss = nddr_plan_flat (plan, "loss", NDDR_SPACE_OUTPUT, NDDR_F32, 1);
   NddrTensor *weights = class_weights ? nddr_plan_flat (plan, "class weights", NDDR_SPACE_INPUT, NDDR_F32, r->channels) : NULL;
-  NddrLoss op = { r->kind, { tx, 1, 1 }, { tg, 0, 1 }, label, scale, loss, weights };
+  NddrLoss op = { r->kind, { tx, 1, 1 }, { tg, 0, 1 }, label, scale, loss, weights, r->angle };
   float *scales;
   double valid, want;
 
@@ -131,8 +136,13 @@ check_row (const Row *r, NddrFamily family, gboolean bench)
     x[i] = (float) (x[i] * r->spread);
   if (r->kind == NDDR_TASK_DEPTH)
     x[n + pixels / 2] = labels[pixels / 2]; /* no error, no gradient */
-  if (r->kind == NDDR_TASK_NORMAL && pixels > 10)
+  if (r->kind == NDDR_TASK_NORMAL && pixels > 10) {
     x[n + 30] = x[n + 31] = x[n + 32] = 0; /* no direction */
+    for (int i = 0; i < 3; i++) { /* the label's direction, and the opposite */
+      x[n + 12 + i] = labels[16 + i];
+      x[n + 18 + i] = -labels[24 + i];
+    }
+  }
   nddr_loss (plan, &op);
   check_ready (c);
   check_fill (c, tx, x);
@@ -173,6 +183,7 @@ test_differences (void)
     { NDDR_TASK_SEGMENTATION, 1, 3, 5, 4, 2 },
     { NDDR_TASK_SEGMENTATION, 1, 3, 5, 4, 2, TRUE },
     { NDDR_TASK_NORMAL, 1, 3, 5, 3, 1 },
+    { NDDR_TASK_NORMAL, 1, 3, 5, 3, 1, FALSE, TRUE },
     { NDDR_TASK_DEPTH, 1, 3, 5, 1, 5 },
   };
   const double h = 1e-6;

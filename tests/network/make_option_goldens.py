@@ -39,7 +39,7 @@ NETWORK = config("vgg16", "nddr", True, "sn", (48, 40), 5, width=0.03125, head_w
 DEFAULTS = {"batch": 2, "accumulate": 1, "steps": 10, "optimizer": "sgd", "lr": 3e-4, "momentum": 0.9, "beta1": 0.9, "beta2": 0.999, "adam_eps": 1e-8,
             "bn_momentum": 0.05, "weight_decay": 2.5e-4, "lr_fusion": 100, "lr_head_weight": 10, "lr_head_bias": 20, "clip_norm": 0,
             "bn_mode": "train", "bn_scope": "all", "weighting": "fixed", "lr_weighting": 1, "dwa_temperature": 2, "resolution": "head",
-            "distillation_weight": 0.5, "temperature": 1}
+            "distillation_weight": 0.5, "temperature": 1, "normal_loss": "cosine"}
 SLUICE = config("vgg16", "sluice", False, "sd", (48, 40), 5, width=0.03125, head_width=0.015625)
 CLASS_WEIGHTS = [0.5, 2.5, 1, 0, 4]
 # what it sees is not normalised as what the learner sees
@@ -71,6 +71,8 @@ def cases():
     # a teacher of segmentation alone, at the input's resolution; both losses of a task are weighed as one
     yield "distillation-accumulate-uncertainty", {**ADAMW, "accumulate": 2, "weighting": "uncertainty", "lr_weighting": 50, "resolution": "input",
                                                   "teacher": {**NETWORK, "tasks": NETWORK["tasks"][:1], "width": 0.0625}}
+    yield "angle-clip", {"normal_loss": "angle", "clip_norm": 20}
+    yield "angle-distillation", {**ADAMW, "normal_loss": "angle", "teacher": TEACHER, "resolution": "input"}
     yield "distillation-depth", {"network": SLUICE, "sluice_penalty": 0.5, "lr_fusion": 10, "teacher": {**SLUICE, "width": 0.0625}, "distillation_weight": 1}
 
 
@@ -107,25 +109,31 @@ def count(task, label, class_weights):
     return valid.sum().item()
 
 
-def loss_sum(task, output, label, class_weights):
-    """A task's loss summed over the valid pixels."""
+def normal_loss(output, truth, kind):
+    """Of each pixel."""
+    cosine = F.cosine_similarity(output, truth, dim=1, eps=1e-8)
+    return torch.acos(cosine) if kind == "angle" else 1 - cosine
+
+
+def loss_sum(task, output, label, class_weights, kind):
+    """A task's loss summed over the valid pixels; kind: of normals."""
     valid = valid_pixels(task, label)
     if task["kind"] == "segmentation":
         return F.cross_entropy(output, torch.from_numpy(label).long(), weight=class_weights, ignore_index=255, reduction="sum")
     label = torch.from_numpy(label).to(output.dtype)
     if task["kind"] == "depth":
         return (output[:, 0] - label).abs()[valid].sum()
-    return (1 - F.cosine_similarity(output, label[..., :3].permute(0, 3, 1, 2), dim=1, eps=1e-8))[valid].sum()
+    return normal_loss(output, label[..., :3].permute(0, 3, 1, 2), kind)[valid].sum()
 
 
-def distillation_sum(task, output, taught, shown, temperature):
+def distillation_sum(task, output, taught, shown, temperature, kind):
     """The loss of what a teacher gives, summed over the pixels of a mask."""
     if task["kind"] == "segmentation":
         divergence = F.kl_div(F.log_softmax(output / temperature, 1), F.log_softmax(taught / temperature, 1), log_target=True, reduction="none")
         return temperature**2 * divergence.sum(1)[shown].sum()
     if task["kind"] == "depth":
         return (output - taught).abs()[:, 0][shown].sum()
-    return (1 - F.cosine_similarity(output, taught, dim=1, eps=1e-8))[shown].sum()
+    return normal_loss(output, taught, kind)[shown].sum()
 
 
 def shown_pixels(n, height, width):
@@ -237,12 +245,12 @@ class Run:
                 counts = [count(task, label, self.class_weights) for task, label in zip(self.tasks, labels)]
                 shown = shown_pixels(n, *heads[self.tasks[0]["name"]].shape[2:])
                 done = 0
-            parts = [loss_sum(task, heads[task["name"]], label[done:done + o["batch"]], self.class_weights) / n_valid
+            parts = [loss_sum(task, heads[task["name"]], label[done:done + o["batch"]], self.class_weights, o["normal_loss"]) / n_valid
                      for task, label, n_valid in zip(self.tasks, labels, counts)]
             for k, task in enumerate(self.tasks):
                 if task["name"] in taught:
                     mask, share = shown[done:done + o["batch"]], o["distillation_weight"]
-                    extra = distillation_sum(task, heads[task["name"]], taught[task["name"]], mask, o["temperature"]) / shown.sum()
+                    extra = distillation_sum(task, heads[task["name"]], taught[task["name"]], mask, o["temperature"], o["normal_loss"]) / shown.sum()
                     parts[k] = (1 - share) * parts[k] + share * extra
             done += o["batch"]
             sum(weight * part for weight, part in zip(self.weigh(t), parts)).backward()
@@ -292,6 +300,8 @@ def make():
         if run.teacher:
             metadata[name + ".teacher"] = json.dumps(run.teacher, separators=(",", ":"))
             sets += [f"distillation.weight={numbers['distillation_weight']:g}", f"distillation.temperature={numbers['temperature']:g}"]
+        if run.options["normal_loss"] != DEFAULTS["normal_loss"]:
+            sets.append(f"loss.normal_loss={run.options['normal_loss']}")
         if "class_weights" in run.options:
             sets.append("loss.class_balance=0.5")
             numbers["class_weights"] = run.options["class_weights"]

@@ -57,7 +57,7 @@ ref_distill_segmentation (const RefShown *s, double *gradient, const double *x, 
 }
 
 double
-ref_distill_normal (const RefShown *s, double *gradient, const double *x, const double *teacher, double weight)
+ref_distill_normal (const RefShown *s, double *gradient, const double *x, const double *teacher, gboolean angle, double weight)
 {
   double loss = 0, pixels = count (s);
 
@@ -68,9 +68,10 @@ ref_distill_normal (const RefShown *s, double *gradient, const double *x, const 
 
     if (!is_shown (s, i))
       continue;
-    loss += (1 - dot / n) / pixels;
+    double slope = angle ? 1 / MAX (sqrt (MAX (1 - dot * dot / (n * n), 0)), 1e-3) : 1;
+    loss += (angle ? acos (CLAMP (dot / n, -1, 1)) : 1 - dot / n) / pixels;
     for (int c = 0; c < 3; c++)
-      gradient[3 * i + c] -= (t[c] / m / n - (length > 1e-8 ? dot * v[c] / (n * n * n) : 0)) * weight / pixels;
+      gradient[3 * i + c] -= (t[c] / m / n - (length > 1e-8 ? dot * v[c] / (n * n * n) : 0)) * slope * weight / pixels;
   }
   return loss;
 }

@@ -17,6 +17,6 @@ typedef struct
 /** T² sum p log (p / q) with p = softmax (teacher / T), q = softmax (x / T). */
 double ref_distill_segmentation (const RefShown *pixels, double *gradient, const double *x, const double *teacher, double temperature, double weight);
 /** 1 - cos, lengths at least 1e-8. */
-double ref_distill_normal (const RefShown *pixels, double *gradient, const double *x, const double *teacher, double weight);
+double ref_distill_normal (const RefShown *pixels, double *gradient, const double *x, const double *teacher, gboolean angle, double weight);
 /** The absolute difference. */
 double ref_distill_depth (const RefShown *pixels, double *gradient, const double *x, const double *teacher, double weight);

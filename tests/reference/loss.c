@@ -33,7 +33,7 @@ ref_loss_segmentation (int pixels, int channels, double *gradient, const double 
 }
 
 double
-ref_loss_normal (int pixels, double *gradient, const double *x, const double *label, double weight)
+ref_loss_normal (int pixels, double *gradient, const double *x, const double *label, gboolean angle, double weight)
 {
   double loss = 0;
   int valid = 0;
@@ -48,9 +48,10 @@ ref_loss_normal (int pixels, double *gradient, const double *x, const double *la
 
     if (!(l[3] > 0))
       continue;
-    loss += (1 - dot / n) / valid;
+    double slope = angle ? 1 / MAX (sqrt (MAX (1 - dot * dot / (n * n), 0)), 1e-3) : 1; /* d acos (c) = - d c / sqrt (1 - c^2) */
+    loss += (angle ? acos (CLAMP (dot / n, -1, 1)) : 1 - dot / n) / valid;
     for (int c = 0; c < 3; c++) /* d (dot / n) = l / n - dot * v / n^3, n constant where it is clamped */
-      gradient[3 * p + c] = -(l[c] / n - (length > 1e-8 ? dot * v[c] / (n * n * n) : 0)) * weight / valid;
+      gradient[3 * p + c] = -(l[c] / n - (length > 1e-8 ? dot * v[c] / (n * n * n) : 0)) * slope * weight / valid;
   }
   return loss;
 }

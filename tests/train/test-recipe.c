@@ -124,6 +124,7 @@ static const struct { const char *section, *name, *initial, *other; } keys[] = {
   { "loss", "weighting", "fixed", "dwa" },
   { "loss", "dwa_temperature", "2", "1" },
   { "loss", "class_balance", "0", "0.5" },
+  { "loss", "normal_loss", "cosine", "angle" },
   { "loss", "sluice_penalty", "0.1", "0" },
   { "loss", "resolution", "head", "input" },
   { "loss", "segmentation", "1", "2" },
