@@ -271,16 +271,33 @@ append_layer (Walk *walk, int i)
   }
 }
 
-NddrInference *
-nddr_inference_append (NddrPlan *plan, const NddrNetwork *network, NddrTensor *input)
+gboolean
+nddr_inference_check_maps (const NddrPlan *plan, const NddrNetwork *network, int batch, const int *widths, const int *heights, GError **error)
 {
-  NddrInference *inference = g_new0 (NddrInference, 1);
+  for (int v = 0; v < (int) network->values->len; v++) {
+    const NddrValue *value = nddr_network_value (network, v);
+    const char *name = value->producer < 0 ? "the input" : nddr_network_layer (network, value->producer)->label;
+
+    if (!nddr_plan_check_map (plan, name, value->branches, batch, heights[v], widths[v], value->channels, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+NddrInference *
+nddr_inference_append (NddrPlan *plan, const NddrNetwork *network, NddrTensor *input, GError **error)
+{
+  NddrInference *inference;
   g_autofree NddrTensor **values = g_new0 (NddrTensor *, network->values->len);
   g_autofree int *widths = NULL, *heights = NULL, *readers = count_readers (network);
   const char *label = plan->label;
   int phase = plan->phase;
   Walk walk;
 
+  nddr_network_sizes (network, input->width, input->height, &widths, &heights);
+  if (!nddr_inference_check_maps (plan, network, input->batch, widths, heights, error))
+    return NULL;
+  inference = g_new0 (NddrInference, 1);
   inference->input = input;
   inference->n_layers = (int) network->layers->len;
   inference->n_tasks = network->n_tasks;
@@ -289,7 +306,6 @@ nddr_inference_append (NddrPlan *plan, const NddrNetwork *network, NddrTensor *i
   inference->biases = g_new0 (NddrTensor *, inference->n_layers);
   inference->heads = g_new0 (NddrBranches, inference->n_tasks);
 
-  nddr_network_sizes (network, input->width, input->height, &widths, &heights);
   walk = (Walk){ plan, network, inference, widths, heights, readers, values };
   values[0] = input;
   plan->phase = NDDR_PHASE_NETWORK;

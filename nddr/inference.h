@@ -24,8 +24,11 @@ typedef struct
   NddrType type;        /* of the maps, and of what dense convolutions multiply them by */
 } NddrInference;
 
-/** Appends the network's steps to @plan: PACK, then NETWORK.  @input: [1][batch][h][w][3]. */
-NddrInference *nddr_inference_append (NddrPlan *plan, const NddrNetwork *network, NddrTensor *input);
+/** nddr_plan_check_map() for all of @network's values, whose sizes are as nddr_network_sizes() says. */
+gboolean nddr_inference_check_maps (const NddrPlan *plan, const NddrNetwork *network, int batch, const int *widths, const int *heights, GError **error);
+/** Appends the network's steps to @plan: PACK, then NETWORK.  @input: [1][batch][h][w][3].  NULL with @error where nddr_plan_check_map() finds that a map
+ * is too large; nothing is appended then. */
+NddrInference *nddr_inference_append (NddrPlan *plan, const NddrNetwork *network, NddrTensor *input, GError **error);
 void nddr_inference_free (NddrInference *inference);
 /** Folds each layer's tensors and uploads them; then run PACK once, and release PARAMS.  A weight beyond the type's range is an error. */
 gboolean nddr_inference_upload (const NddrInference *inference, const NddrNetwork *network, const NddrArrays *tensors, NddrProgram *program, GError **error);

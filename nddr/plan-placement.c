@@ -180,6 +180,17 @@ way_out (NddrSpace space)
   }
 }
 
+gboolean
+nddr_plan_check_map (const NddrPlan *plan, const char *name, int branches, int batch, int height, int width, int channels, GError **error)
+{
+  double most = plan->traits.family == NDDR_FAMILY_SOFTWARE ? G_MAXINT32 : G_MAXUINT32; /* a texel buffer's bytes; a binding's */
+  gsize pixel = plan->activation_type == NDDR_F16 ? 2 * nddr_plan_align_up (channels, 8) : 4 * nddr_plan_align_up (channels, 4);
+  double bytes = (double) branches * batch * height * width * pixel;
+
+  return bytes <= most || nddr_fail (error, NDDR_ERROR_UNSUPPORTED, "%s: %dx%d with a batch of %d takes %.1f GiB; buffers span less than %.0f GiB: use %s",
+      name, width, height, batch, bytes / (1 << 30), most / (1 << 30), way_out (NDDR_SPACE_ARENA));
+}
+
 static gboolean
 check_limits (NddrPlan *plan, GError **error)
 {

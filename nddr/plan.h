@@ -196,6 +196,9 @@ int nddr_plan_mark (NddrPlan *plan, gboolean hold);
  * @segments: at least 1, which changes nothing.  The steps behind that read from @phase's must come in order
  */
 void nddr_plan_recompute (NddrPlan *plan, guint first, guint end, int segments, int phase);
+/** Whether there can be a device that has a buffer for such a map.  What makes networks' steps asks before it appends any: operations count a map's
+ * pixels and texels in int, for which the largest buffers of Vulkan are small enough.  What the device at hand binds nddr_plan_finish() looks at. */
+gboolean nddr_plan_check_map (const NddrPlan *plan, const char *name, int branches, int batch, int height, int width, int channels, GError **error);
 /** Places tensors and fills the pushed bases.  Fails only where a device limit is exceeded, and says which. */
 gboolean nddr_plan_finish (NddrPlan *plan, GError **error);
 /** What the arena's tensors that live at once have together, where that is most: the least that the arena could take. Once finished. */

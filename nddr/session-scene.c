@@ -144,10 +144,10 @@ make_program (NddrSession *session, NddrDevice *device, const Request *request, 
   input = nddr_plan_map (plan, "input", 1, 1, session->heights[0], session->widths[0], 3);
   if (request)
     append_ingest (session, plan, input, request);
-  inference = nddr_inference_append (plan, session->network, input);
-  if (request)
+  inference = nddr_inference_append (plan, session->network, input, error);
+  if (inference && request)
     append_render (session, plan, inference, request);
-  if (nddr_plan_finish (plan, error))
+  if (inference && nddr_plan_finish (plan, error))
     program = nddr_program_new (device, g_steal_pointer (&plan), slots, error);
   if (program && !nddr_inference_prepare (inference, session->network, nddr_model_get_tensors (session->model), program, error))
     g_clear_pointer (&program, nddr_program_free);

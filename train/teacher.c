@@ -114,8 +114,8 @@ make_program (NddrTeacher *teacher, NddrDevice *device, const NddrTraits *traits
     nddr_cast (plan, input, teacher->image);
   else
     nddr_activate_forward (plan, &(NddrActivate){ .input = teacher->image, .output = input, .low = -INFINITY, .high = INFINITY });
-  teacher->inference = nddr_inference_append (plan, teacher->network, input);
-  if (!nddr_plan_finish (plan, error))
+  teacher->inference = nddr_inference_append (plan, teacher->network, input, error);
+  if (!teacher->inference || !nddr_plan_finish (plan, error))
     return FALSE;
   for (int s = 0; s < NDDR_N_SPACES; s++)
     teacher->bytes += s == NDDR_SPACE_PARAMS ? 0 : plan->space_bytes[s];

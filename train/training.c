@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <nddr/error.h>
+#include <nddr/inference.h>
 
 #define MAX_BRANCHES 64 /* bits of NddrWalk.written */
 
@@ -291,11 +292,11 @@ nddr_training_append (NddrPlan *plan, const NddrNetwork *network, const NddrConf
     .halves = g_new0 (NddrTensor *, n_values),
     .written = g_new0 (guint64, n_values), .zeroed = g_new0 (gboolean, n_values), .ops = g_new0 (NddrLayerOps, training->n_layers),
   };
-  if (!check (&walk, error)) {
+  nddr_network_sizes (network, options->width, options->height, &walk.widths, &walk.heights);
+  if (!check (&walk, error) || !nddr_inference_check_maps (plan, network, options->batch, walk.widths, walk.heights, error)) {
     walk_clear (&walk);
     return NULL;
   }
-  nddr_network_sizes (network, options->width, options->height, &walk.widths, &walk.heights);
   find_roots (&walk);
   nddr_walk_find_zeroed (&walk);
 

@@ -68,9 +68,12 @@ make_program (const Tuner *tuner, const NddrAlgorithm *algorithm, GError **error
   traits.tuning = uniform;
   g_autoptr (NddrPlan) plan = nddr_plan_new (&traits);
   plan->activation_type = tuner->half ? NDDR_F16 : NDDR_F32;
-  nddr_inference_free (nddr_inference_append (plan, tuner->network, nddr_plan_map (plan, "input", 1, tuner->batch, tuner->height, tuner->width, 3)));
+  NddrTensor *input = nddr_plan_map (plan, "input", 1, tuner->batch, tuner->height, tuner->width, 3);
+  NddrInference *inference = nddr_inference_append (plan, tuner->network, input, error);
+  gboolean fine = inference != NULL;
+  nddr_inference_free (inference);
   plan->traits.tuning = NULL;
-  if (!nddr_plan_finish (plan, error))
+  if (!fine || !nddr_plan_finish (plan, error))
     return NULL;
   return nddr_program_new (tuner->device, g_steal_pointer (&plan), 1, error);
 }

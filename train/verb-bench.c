@@ -86,8 +86,8 @@ prepare_inference (Bench *bench, GError **error)
   g_autoptr (NddrPlan) plan = nddr_plan_new (&traits);
   plan->activation_type = bench->half ? NDDR_F16 : NDDR_F32;
   NddrTensor *input = nddr_plan_map (plan, "input", 1, bench->batch, bench->height, bench->width, 3);
-  bench->inference = nddr_inference_append (plan, bench->network, input);
-  if (!nddr_plan_finish (plan, error))
+  bench->inference = nddr_inference_append (plan, bench->network, input, error);
+  if (!bench->inference || !nddr_plan_finish (plan, error))
     return FALSE;
   bench->plan_us = g_get_monotonic_time () - before;
   bench->program = nddr_program_new (bench->device, g_steal_pointer (&plan), 1, error);

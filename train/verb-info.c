@@ -26,9 +26,10 @@ static NddrPlan *
 make_plan (const NddrNetwork *network, guint width, guint height, const NddrTraits *traits, GError **error)
 {
   g_autoptr (NddrPlan) plan = nddr_plan_new (traits);
-  NddrInference *inference = nddr_inference_append (plan, network, nddr_plan_map (plan, "input", 1, 1, height, width, 3));
+  NddrInference *inference = nddr_inference_append (plan, network, nddr_plan_map (plan, "input", 1, 1, height, width, 3), error);
+  gboolean fine = inference && nddr_plan_finish (plan, error);
   nddr_inference_free (inference);
-  return nddr_plan_finish (plan, error) ? g_steal_pointer (&plan) : NULL;
+  return fine ? g_steal_pointer (&plan) : NULL;
 }
 
 /* What inference in fp32 takes for activations as it is planned for a modest device with @traits, and the least that it could. */

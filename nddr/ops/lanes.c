@@ -10,7 +10,7 @@
 #define MOST_LANES (1 << 22)
 
 NddrLanes
-nddr_lanes (const NddrTraits *traits, guint64 lines, int length, int longest)
+nddr_lanes (const NddrTraits *traits, guint64 lines, gint64 length, int longest)
 {
   gboolean software = traits->family == NDDR_FAMILY_SOFTWARE;
   gint64 steps = lines * length;

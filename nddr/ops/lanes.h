@@ -30,7 +30,7 @@ typedef struct
 
 /** Cuts @lines lines of @length steps: a lane gets enough to pay for itself (at most @longest steps), and there are enough lanes to keep
  * the device busy. */
-NddrLanes nddr_lanes (const NddrTraits *traits, guint64 lines, int length, int longest);
+NddrLanes nddr_lanes (const NddrTraits *traits, guint64 lines, gint64 length, int longest);
 
 /** How kernels that treat the texels of a pixel alike share them out (shaders/tiles.glsl is the other side): a lane takes @tiles of
  * them, @step apart, of each pixel of a run.  On software drivers a subgroup then walks along long pieces of memory, which are fetched

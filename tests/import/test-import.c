@@ -137,7 +137,7 @@ compare_outputs (const char *name, const NddrModel *model)
   g_autofree double *input = make_input (name, config, height, width);
   NddrCheck *check = check_begin (NDDR_FAMILY_GPU, FALSE);
   NddrTensor *image = check_map (check, "input", 1, 1, height, width, 3);
-  NddrInference *inference = nddr_inference_append (check_plan (check), network, image);
+  NddrInference *inference = nddr_inference_append (check_plan (check), network, image, NULL);
   check_ready (check);
   nddr_inference_upload (inference, network, nddr_model_get_tensors (model), check_program (check), &error);
   g_assert_no_error (error);

@@ -61,7 +61,7 @@ run_config (const char *json, const char *name, NddrFamily family, const char *p
   traits = *nddr_device_get_traits (device);
   traits.family = family;
   plan = nddr_plan_new (&traits);
-  inference = nddr_inference_append (plan, network, nddr_plan_map (plan, "input", 1, 1, (int) config->input_height, (int) config->input_width, 3));
+  inference = nddr_inference_append (plan, network, nddr_plan_map (plan, "input", 1, 1, (int) config->input_height, (int) config->input_width, 3), NULL);
   inference->input->keep = TRUE;
   if (nddr_plan_finish (plan, error))
     program = nddr_program_new (device, plan, 1, error);

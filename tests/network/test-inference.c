@@ -93,7 +93,7 @@ run_case (const char *name, const Mode *mode, const gboolean *requested)
   g_assert_no_error (error);
   if (mode->pairs)
     check_plan (check)->traits.cached = 0;
-  inference = nddr_inference_append (check_plan (check), network, input);
+  inference = nddr_inference_append (check_plan (check), network, input, NULL);
   if (mode->pairs)
     g_assert_cmpint (check_count_steps (check, NDDR_KERNEL_CONV_DEPTHWISE), >, 0);
   check_ready (check);

@@ -173,7 +173,7 @@ compare_heads (NddrModel *model, double *image, Head *heads, double bound)
   NddrInference *inference;
 
   g_assert_no_error (error);
-  inference = nddr_inference_append (check_plan (check), network, input);
+  inference = nddr_inference_append (check_plan (check), network, input, NULL);
   check_ready (check);
   nddr_inference_upload (inference, network, nddr_model_get_tensors (model), check_program (check), &error);
   g_assert_no_error (error);

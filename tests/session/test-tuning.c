@@ -63,7 +63,7 @@ infer (NddrDevice *device, const NddrTuning *tuning, gsize *n, void (*look) (con
   traits.tuning = tuning;
   plan = nddr_plan_new (&traits);
   input = nddr_plan_map (plan, "input", 1, 1, HEIGHT, WIDTH, 3);
-  inference = nddr_inference_append (plan, network, input);
+  inference = nddr_inference_append (plan, network, input, NULL);
   g_assert_true (nddr_plan_finish (plan, &error));
   for (guint i = 0; i < plan->steps->len; i++)
     look (g_ptr_array_index (plan->steps, i), data);
