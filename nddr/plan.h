@@ -71,7 +71,7 @@ typedef enum { NDDR_F32, NDDR_F16, NDDR_BYTES } NddrType;
  * A tensor of a plan: NHWC, [branches][batch][height][width][stride], stride = channels rounded up to 4 (8 for
  * fp16); the padding channels hold zeros and every kernel keeps them zero, but for nddr_plan_spread_map().  Owned by the plan.
  * A flat tensor (parameters, tables, statistics) has height = width = batch = branches = 1 and stride = channels =
- * its number of elements.
+ * its number of elements, where an int holds that: what may have more goes by its bytes.
  */
 typedef struct _NddrTensor
 {

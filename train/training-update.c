@@ -13,7 +13,7 @@
 static NddrTensor *
 part_of (NddrWalk *walk, NddrTensor *whole, gsize from, gsize count)
 {
-  return from == 0 && count == (gsize) whole->stride ? whole : nddr_plan_part (walk->plan, whole, whole->name, from * sizeof (float), count);
+  return from == 0 && count == whole->bytes / sizeof (float) ? whole : nddr_plan_part (walk->plan, whole, whole->name, from * sizeof (float), count);
 }
 
 void
@@ -51,7 +51,7 @@ nddr_walk_fill_bucket (NddrWalk *walk, int i, gsize *end)
 {
   const NddrParameters *p = walk->training->parameters;
   const NddrTensor *weight = p->layers[i].weight; /* a layer's first part */
-  gsize all = (gsize) p->params->stride * sizeof (float), least = CLAMP (all / BUCKETS, SMALLEST_BUCKET, LARGEST_BUCKET);
+  gsize least = CLAMP (p->params->bytes / BUCKETS, SMALLEST_BUCKET, LARGEST_BUCKET);
   gsize from = i == 0 ? 0 : weight ? weight->part_offset / sizeof (float) : *end;
   if (i > 0 && (*end - from) * sizeof (float) < least)
     return;

@@ -224,7 +224,7 @@ append_image (NddrWalk *walk)
 static void
 append_backwards (NddrWalk *walk)
 {
-  gsize end = walk->training->parameters->params->stride;
+  gsize end = walk->training->parameters->params->bytes / sizeof (float);
   walk->plan->phase = NDDR_TRAINING_BACKWARD;
   for (int i = walk->training->n_layers - 1; i >= 0; i--) {
     nddr_walk_append_backward (walk, i);

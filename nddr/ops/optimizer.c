@@ -53,7 +53,7 @@ update_part (NddrPlan *plan, const NddrOptimizer *op, guint64 first, guint64 tex
 void
 nddr_optimizer_step (NddrPlan *plan, const NddrOptimizer *op)
 {
-  guint64 n = op->params->stride, texels = (n + 3) / 4;
+  guint64 texels = op->params->bytes / 16, n = 4 * texels;
   guint64 most = plan->traits.max_storage_range / 16 / BLOCK * BLOCK; /* whole blocks, at multiples of 256 bytes */
 
   for (guint64 first = 0; first < texels; first += most)

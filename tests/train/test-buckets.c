@@ -33,6 +33,7 @@ check_training (const Job *job, const NddrNetwork *network, const NddrConfig *co
   g_autoptr (NddrTraining) training = nddr_training_append (plan, network, config, &options, &error);
   g_assert_no_error (error);
   const NddrTensor *total = training->parameters->total;
+  g_test_message ("%s: %.2f GiB of gradients", job->name, total->bytes / 1073741824.0);
   gsize unsent = total->bytes; /* buckets begin with the last layers' */
   double work = 0, done = 0, sent_early = 0;
   guint n_buckets = 0;
@@ -87,10 +88,24 @@ test_job (gconstpointer data)
   nddr_config_free (config);
 }
 
+/* More parameters than an int counts, in tensors that a binding of 4 GiB spans each. */
+static void
+test_wide (void)
+{
+  const Job job = { "wide", "\"backbone\": \"vgg16\", \"width\": 9", 64, 64, 2 };
+  g_autoptr (GError) error = NULL;
+  NddrConfig *config = job_config (&job);
+  g_autoptr (NddrNetwork) network = nddr_network_new (config, NULL, NULL, &error);
+  g_assert_no_error (error);
+  check_training (&job, network, config, &nddr_traits_gpu, TRUE);
+  nddr_config_free (config);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   job_add_tests ("/buckets", large, test_job);
+  g_test_add_func ("/buckets/wide", test_wide);
   return g_test_run ();
 }
