@@ -17,23 +17,22 @@ layout (push_constant) uniform Push
 };
 LOCAL_SIZE
 
-// Windows of one row in this column: for the pixels to the left, here and to the right
-#define WINDOWS(r, inside) \
+// Windows of one row in this column, of which the pixels to the left, here and to the right are at @place and the next two
+#define WINDOWS(r, inside, place) \
   { \
     vec4 d_ = LOAD (dy, dy_base + r + o), p_ = LOAD (places, places_base + r + o); \
     d_ *= inside && valid ? 1.0 : 0.0; \
-    left += mix (vec4 (0), d_, equal (p_, vec4 (here - 1.0))); \
-    middle += mix (vec4 (0), d_, equal (p_, vec4 (here))); \
-    right += mix (vec4 (0), d_, equal (p_, vec4 (here + 1.0))); \
+    left += mix (vec4 (0), d_, equal (p_, vec4 (place))); \
+    middle += mix (vec4 (0), d_, equal (p_, vec4 (place + 1.0))); \
+    right += mix (vec4 (0), d_, equal (p_, vec4 (place + 2.0))); \
   }
 #define COLUMN(at) \
   { \
     int i_ = at, o = clamp (i_, 0, width - 1) * quads; \
     bool valid = i_ >= 0 && i_ < width; \
-    float here = line + float (i_); \
-    WINDOWS (r0, y > 0) \
-    WINDOWS (r1, true) \
-    WINDOWS (r2, y < height - 1) \
+    WINDOWS (r0, y > 0, 6.0) \
+    WINDOWS (r1, true, 3.0) \
+    WINDOWS (r2, y < height - 1, 0.0) \
   }
 
 void
@@ -46,7 +45,6 @@ main ()
 
   int pitch = width * quads, origin = plane * height * pitch + c;
   int r0 = origin + max (y - 1, 0) * pitch, r1 = origin + y * pitch, r2 = origin + min (y + 1, height - 1) * pitch;
-  float line = float (y * width);
   int to = r1 + x * quads, end = lane < lanes ? width : 0;
 
   int before_base = before_base;

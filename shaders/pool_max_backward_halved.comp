@@ -28,13 +28,12 @@ LOCAL_SIZE
     float valid_ = j_ >= 0 && j_ < out_width ? 1.0 : 0.0; \
     vec4 da = LOAD (dy, dy_base + above + o_) * (valid_ * above_counts), pa = LOAD (places, places_base + above + o_); \
     vec4 db = LOAD (dy, dy_base + below + o_) * (valid_ * below_counts), pb = LOAD (places, places_base + below + o_); \
-    float even_ = even_line + float (2 * j_), odd_ = odd_line + float (2 * j_); \
-    even0 = even2 + TAKEN (da, pa, even_) + TAKEN (db, pb, even_); \
-    even1 = TAKEN (da, pa, even_ + 1.0) + TAKEN (db, pb, even_ + 1.0); \
-    even2 = TAKEN (da, pa, even_ + 2.0) + TAKEN (db, pb, even_ + 2.0); \
-    odd0 = odd2 + TAKEN (db, pb, odd_); \
-    odd1 = TAKEN (db, pb, odd_ + 1.0); \
-    odd2 = TAKEN (db, pb, odd_ + 2.0); \
+    even0 = even2 + TAKEN (da, pa, 6.0) + TAKEN (db, pb, 0.0); \
+    even1 = TAKEN (da, pa, 7.0) + TAKEN (db, pb, 1.0); \
+    even2 = TAKEN (da, pa, 8.0) + TAKEN (db, pb, 2.0); \
+    odd0 = odd2 + TAKEN (db, pb, 3.0); \
+    odd1 = TAKEN (db, pb, 4.0); \
+    odd2 = TAKEN (db, pb, 5.0); \
   }
 #define WRITE(v, at, inside) \
   if (inside) { \
@@ -56,7 +55,6 @@ main ()
   int above = origin + clamp (i - 1, 0, out_height - 1) * out_pitch, below = origin + clamp (i, 0, out_height - 1) * out_pitch;
   float above_counts = i > 0 ? 1.0 : 0.0, below_counts = i < out_height ? 1.0 : 0.0;
   int y = 2 * i - y_pad, x = 2 * j - x_pad, pitch = width * quads;
-  float even_line = float (y * width - x_pad), odd_line = even_line + float (width);
   int to = (plane * height + y) * pitch + x * quads + c, end = lane < lanes ? width : 0;
   bool even_inside = y >= 0, odd_inside = y + 1 < height;
 

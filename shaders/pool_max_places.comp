@@ -1,7 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// Where the maximum of each 3x3 window lies in its plane, row * width + column, as a float: what max pooling's gradient asks.  The
-// first in row-major order wins a tie; a tap outside is moved to the nearest pixel inside, which keeps its own place.
+// Where the maximum of each 3x3 window lies in it, 3 * row + column, as a float: what max pooling's gradient asks.  The first in
+// row-major order wins a tie; a tap outside is moved to the nearest pixel inside, which keeps its own place.
 #include "memory.glsl"
 #include "lanes.glsl"
 
@@ -44,7 +44,7 @@ main ()
   int pitch = width * quads, origin = x_base + plane * height * pitch + c;
   int i0 = clamp (iy, 0, height - 1), i1 = clamp (iy + 1, 0, height - 1), i2 = clamp (iy + 2, 0, height - 1);
   int r0 = origin + i0 * pitch, r1 = origin + i1 * pitch, r2 = origin + i2 * pitch;
-  float y0 = float (i0), y1 = float (i1), y2 = float (i2), w = float (width);
+  float y0 = float (i0 - iy), y1 = float (i1 - iy), y2 = float (i2 - iy);
   int ix = ox * STRIDE - x_pad, to = (row * out_width + ox) * quads + c;
   int end = lane < lanes ? out_width : 0;
 
@@ -59,12 +59,12 @@ main ()
     COLUMN (mc, rc, ix + 2)
     bvec4 second = BETTER (mb, rb, ma, ra);
     vec4 m = mix (ma, mb, second), r = mix (ra, rb, second);
-    vec4 column = mix (vec4 (clamp (ix, 0, width - 1)), vec4 (clamp (ix + 1, 0, width - 1)), second);
+    vec4 column = mix (vec4 (clamp (ix, 0, width - 1) - ix), vec4 (clamp (ix + 1, 0, width - 1) - ix), second);
     bvec4 third = BETTER (mc, rc, m, r);
     r = mix (r, rc, third);
-    column = mix (column, vec4 (clamp (ix + 2, 0, width - 1)), third);
+    column = mix (column, vec4 (clamp (ix + 2, 0, width - 1) - ix), third);
     if (ox < end)
-      STORE (places, to, r * w + column);
+      STORE (places, to, r * 3.0 + column);
     ma = STRIDE == 1 ? mb : mc;
     ra = STRIDE == 1 ? rb : rc;
     mb = mc;
