@@ -25,14 +25,14 @@ typedef struct
 {
   guint64 n, within[3];
   double sum, squares;
-  guint32 *buckets;
+  guint64 *buckets;
 } Normal;
 
 typedef struct
 {
   guint64 n;
   double absolute, squares, relative;
-  guint32 *buckets;
+  guint64 *buckets;
 } Depth;
 
 typedef struct
@@ -62,8 +62,8 @@ score_init (Score *score, const NddrTask *task, const char *suffix, GError **err
   if (task->kind == NDDR_TASK_SEGMENTATION)
     return (score->segmentation.confusion = nddr_try_alloc0 ((gsize) task->n_classes * task->n_classes, sizeof (guint64), what, error)) != NULL;
   if (task->kind == NDDR_TASK_NORMAL)
-    return (score->normal.buckets = nddr_try_alloc0 (ANGLE_BUCKETS, sizeof (guint32), what, error)) != NULL;
-  return (score->depth.buckets = nddr_try_alloc0 (DEPTH_BUCKETS, sizeof (guint32), what, error)) != NULL;
+    return (score->normal.buckets = nddr_try_alloc0 (ANGLE_BUCKETS, sizeof (guint64), what, error)) != NULL;
+  return (score->depth.buckets = nddr_try_alloc0 (DEPTH_BUCKETS, sizeof (guint64), what, error)) != NULL;
 }
 
 NddrMetrics *
@@ -405,7 +405,7 @@ nddr_metrics_get_errors (const NddrMetrics *metrics, guint task, double limit, g
   g_return_val_if_fail (task < metrics->n_tasks && limit > 0 && n_bins > 0, 0);
   const Score *score = &metrics->scores[task];
   gboolean degrees = score->task->kind == NDDR_TASK_NORMAL;
-  const guint32 *buckets = degrees ? score->normal.buckets : score->depth.buckets;
+  const guint64 *buckets = degrees ? score->normal.buckets : score->depth.buckets;
   guint n_buckets = degrees ? ANGLE_BUCKETS : DEPTH_BUCKETS, per_unit = degrees ? ANGLE_BUCKETS_PER_DEGREE : DEPTH_BUCKETS_PER_METRE;
   memset (bins, 0, n_bins * sizeof *bins);
   for (guint i = 0; buckets && i < n_buckets; i++)

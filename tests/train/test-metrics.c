@@ -453,6 +453,28 @@ test_json (void)
   g_assert_false (nddr_metrics_knows (metrics, "loss", &more));
 }
 
+/* More pixels of one error than a 32-bit word counts: a hundred frames of 8K whose prediction is no number.  Takes half a minute: with -m slow alone. */
+static void
+test_many_pixels (void)
+{
+  const guint side = 8192, times = 65;
+  const float infinite = INFINITY;
+  guint64 bins[4];
+  if (!g_test_slow ()) {
+    g_test_skip ("takes long: run with -m slow");
+    return;
+  }
+  g_autoptr (NddrMetrics) metrics = nddr_metrics_new (tasks, 3, NULL);
+  g_autoptr (NddrSample) truth = nddr_sample_new (side, side);
+  truth->depth = g_new (guint16, (gsize) side * side);
+  memset (truth->depth, 1, (gsize) side * side * sizeof *truth->depth);
+  for (guint i = 0; i < times; i++)
+    add_plain (metrics, 2, &infinite, 1, 1, 1, truth);
+  g_assert_cmpuint (nddr_metrics_get_errors (metrics, 2, 10, G_N_ELEMENTS (bins), bins), ==, (guint64) times * side * side);
+  for (guint i = 0; i < G_N_ELEMENTS (bins); i++)
+    g_assert_cmpuint (bins[i], ==, i + 1 == G_N_ELEMENTS (bins) ? (guint64) times * side * side : 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -465,6 +487,7 @@ main (int argc, char **argv)
   g_test_add_func ("/metrics/published", test_published);
   g_test_add_func ("/metrics/definitions", test_definitions);
   g_test_add_func ("/metrics/depth-not-finite", test_depth_not_finite);
+  g_test_add_func ("/metrics/many-pixels", test_many_pixels);
   g_test_add_func ("/metrics/list", test_list);
   g_test_add_func ("/metrics/json", test_json);
   return g_test_run ();
