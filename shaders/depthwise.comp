@@ -22,14 +22,16 @@ layout (push_constant) uniform Push {
   int bias_row;               // 9 or 10
   float low, high;
   float inv_quads;            // 1 / quads
+  int lines, branches;        // of all images; lines that y has no room for go on in z behind the branches
 };
 LOCAL_SIZE
 
 void
 main ()
 {
-  int i = GLOBAL_INDEX, line = int (gl_WorkGroupID.y), b = int (gl_WorkGroupID.z);
-  if (i >= width * quads)
+  int i = GLOBAL_INDEX, fold = int (gl_WorkGroupID.z) / branches, b = int (gl_WorkGroupID.z) - fold * branches;
+  int line = fold * int (gl_NumWorkGroups.y) + int (gl_WorkGroupID.y);
+  if (i >= width * quads || line >= lines)
     return;
   int column = int ((float (i) + 0.5) * inv_quads), quad = i - column * quads;
   int n = line / height, row = line - n * height;

@@ -16,6 +16,13 @@
 /* Pixels that one partial sum of a weight gradient adds: more would cost accuracy, less time. */
 #define SUM_PIXELS 1024
 
+/* @n: at least 1 */
+static inline int
+divide_up (int n, int by)
+{
+  return (n - 1) / by + 1;
+}
+
 static inline gint32
 branch_texels (const NddrTensor *t)
 {
@@ -79,8 +86,8 @@ static void
 general_pass (NddrPlan *plan, const Pass *p)
 {
   NddrTensor *from = p->from.tensor, *to = p->to.tensor;
-  int c4 = nddr_quads (from);
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE, nddr_lane_groups (plan, to->width * c4), to->batch * to->height, p->branches);
+  int c4 = nddr_quads (from), lines = to->batch * to->height, folds = divide_up (lines, MIN (plan->traits.max_groups[1], G_MAXINT32));
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE, nddr_lane_groups (plan, to->width * c4), divide_up (lines, folds), p->branches * folds);
 
   nddr_step_read (step, 0, from);
   nddr_step_read (step, 1, p->packed);
@@ -106,6 +113,8 @@ general_pass (NddrPlan *plan, const Pass *p)
   nddr_step_push_f (step, p->low);
   nddr_step_push_f (step, p->high);
   nddr_step_push_f (step, 1.0f / c4);
+  nddr_step_push_i (step, lines);
+  nddr_step_push_i (step, p->branches);
 }
 
 /* A map of so many bytes has partly left a core's second cache when it is used again. */

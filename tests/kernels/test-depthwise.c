@@ -59,7 +59,8 @@ static const Row bench_rows[] = {
 
 enum { PACK, FORWARD, DATA, DATA_ADD, WEIGHT };
 
-typedef struct { const Row *row; NddrFamily family; gboolean half; } Case;
+/* @narrow: as on a device whose grids are 5 groups high. */
+typedef struct { const Row *row; NddrFamily family; gboolean half, narrow; } Case;
 
 static void
 test_row (gconstpointer data)
@@ -80,6 +81,8 @@ test_row (gconstpointer data)
     return;
   NddrCheck *c = check_begin (k->family, k->half);
   NddrPlan *plan = check_plan (c);
+  if (k->narrow)
+    plan->traits.max_groups[1] = 5;
   NddrTensor *tx = check_map (c, "x", r->of, r->batch, r->height, r->width, r->channels);
   NddrTensor *ty = check_map (c, "y", r->branches + 1, r->batch, oh, ow, r->channels);
   NddrTensor *tw = check_flat (c, "weight", NDDR_SPACE_PARAMS, r->branches * n_w);
@@ -224,8 +227,9 @@ test_reference (void)
 int
 main (int argc, char **argv)
 {
-  static const struct { NddrFamily family; gboolean half; const char *name; } ways[] = {
-    { NDDR_FAMILY_SOFTWARE, FALSE, "software" }, { NDDR_FAMILY_GPU, FALSE, "gpu" }, { NDDR_FAMILY_GPU, TRUE, "gpu-fp16" },
+  static const struct { NddrFamily family; gboolean half, narrow; const char *name; } ways[] = {
+    { NDDR_FAMILY_SOFTWARE, FALSE, FALSE, "software" }, { NDDR_FAMILY_SOFTWARE, FALSE, TRUE, "software-narrow" }, { NDDR_FAMILY_GPU, FALSE, FALSE, "gpu" },
+    { NDDR_FAMILY_GPU, FALSE, TRUE, "gpu-narrow" }, { NDDR_FAMILY_GPU, TRUE, FALSE, "gpu-fp16" },
   };
 
   check_init (&argc, &argv);
@@ -236,14 +240,14 @@ main (int argc, char **argv)
       Case *k = g_new (Case, 1);
       g_autofree char *path = g_strdup_printf ("/depthwise/%s/%u-%dx%dx%dx%dx%d-s%d-d%d", ways[v].name, i, r->branches, r->batch, r->height, r->width,
           r->channels, r->stride, r->dilation);
-      *k = (Case){ r, ways[v].family, ways[v].half };
+      *k = (Case){ r, ways[v].family, ways[v].half, ways[v].narrow };
       g_test_add_data_func_full (path, k, test_row, g_free);
     }
   if (check_benching ())
     for (guint i = 0; i < G_N_ELEMENTS (bench_rows); i++) {
       Case *k = g_new (Case, 1);
       g_autofree char *path = g_strdup_printf ("/depthwise/bench/%u", i);
-      *k = (Case){ &bench_rows[i], check_can (NDDR_FAMILY_SOFTWARE, FALSE) ? NDDR_FAMILY_SOFTWARE : NDDR_FAMILY_GPU, FALSE };
+      *k = (Case){ &bench_rows[i], check_can (NDDR_FAMILY_SOFTWARE, FALSE) ? NDDR_FAMILY_SOFTWARE : NDDR_FAMILY_GPU, FALSE, FALSE };
       g_test_add_data_func_full (path, k, bench_row, g_free);
     }
   return check_finish (g_test_run ());
