@@ -5,6 +5,7 @@
 // inside; columns likewise.  Forward: multiply = stride, DIVIDE = 1; gradient: multiply = 1, DIVIDE = stride, taps mirrored.
 #extension GL_GOOGLE_include_directive : require
 #include "memory.glsl"
+#include "lanes.glsl"
 
 layout (constant_id = 0) const int DIVIDE = 1;
 layout (constant_id = 1) const bool ADD = false; // to what is there
@@ -33,7 +34,7 @@ main ()
   int line = fold * int (gl_NumWorkGroups.y) + int (gl_WorkGroupID.y);
   if (i >= width * quads || line >= lines)
     return;
-  int column = int ((float (i) + 0.5) * inv_quads), quad = i - column * quads;
+  int column = QUOTIENT (i, quads, inv_quads), quad = i - column * quads;
   int n = line / height, row = line - n * height;
   int weights = rows_base + b * 11 * quads + quad, image = x_base + b * x_branch + n * source_height * source_width * quads + quad;
 

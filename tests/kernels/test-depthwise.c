@@ -159,6 +159,39 @@ test_row (gconstpointer data)
   check_end (c);
 }
 
+/* A row of so many texels that a quotient in floats is no longer exact, for devices whose grids are so wide.  Filters that are 1 in the middle give
+ * what there is. */
+static void
+test_long_row (void)
+{
+  const int width = 5700, channels = 3840;
+  gsize n = (gsize) width * channels;
+  NddrCheck *c = check_begin (NDDR_FAMILY_GPU, FALSE);
+
+  if (check_plan (c)->traits.max_groups[0] < n / 4 / 64 + 1) {
+    g_test_skip ("the device's grids are too narrow for so long a row");
+    check_end (c);
+    return;
+  }
+  g_autofree double *x = check_random (n, 1, FALSE), *w = g_new0 (double, 9 * channels);
+  NddrTensor *tx = check_map (c, "x", 1, 1, 1, width, channels), *ty = check_map (c, "y", 1, 1, 1, width, channels);
+  NddrTensor *tw = check_flat (c, "weight", NDDR_SPACE_PARAMS, 9 * channels);
+
+  for (int i = 0; i < channels; i++)
+    w[9 * i + 4] = 1;
+  check_plan (c)->phase = FORWARD;
+  nddr_depthwise_forward (check_plan (c), &(NddrDepthwise){ .output = NDDR_BRANCHES (ty), .input = NDDR_BRANCHES (tx), .branches = 1, .weight = tw,
+    .stride = 1, .dilation = 1, .low = -INFINITY, .high = INFINITY, .pack_phase = PACK });
+  check_ready (c);
+  check_fill (c, tx, x);
+  check_fill (c, tw, w);
+  check_poison (c, ty);
+  check_run (c, 1 << PACK);
+  check_run (c, 1 << FORWARD);
+  check_compare (c, ty, x, 0, "a row of %dx%d", width, channels);
+  check_end (c);
+}
+
 static void
 bench_row (gconstpointer data)
 {
@@ -234,6 +267,7 @@ main (int argc, char **argv)
 
   check_init (&argc, &argv);
   g_test_add_func ("/depthwise/reference", test_reference);
+  g_test_add_func ("/depthwise/long-row", test_long_row);
   for (guint v = 0; v < G_N_ELEMENTS (ways); v++)
     for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
       const Row *r = &rows[i];
