@@ -72,25 +72,25 @@ check_benching (void)
   return benching;
 }
 
+const NddrTraits *
+check_traits (void)
+{
+  return nddr_device_get_traits (device);
+}
+
 gboolean
 check_can (NddrFamily family, gboolean half)
 {
-  const NddrTraits *traits = nddr_device_get_traits (device);
+  const NddrTraits *traits = check_traits ();
 
   return (family == NDDR_FAMILY_GPU || traits->family == family) && (!half || (family == NDDR_FAMILY_GPU && traits->fp16));
-}
-
-NddrMatrixSize
-check_matrix (void)
-{
-  return nddr_device_get_traits (device)->matrix;
 }
 
 NddrCheck *
 check_begin (NddrFamily family, gboolean half)
 {
   NddrCheck *check = g_new0 (NddrCheck, 1);
-  NddrTraits traits = *nddr_device_get_traits (device);
+  NddrTraits traits = *check_traits ();
 
   traits.family = family;
   check->plan = nddr_plan_new (&traits);

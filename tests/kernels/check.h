@@ -32,8 +32,8 @@ void check_shrink (int *const *sizes, int n);
 /** Whether the device can run @family (with @half): the GPU family runs on all, the software family on software drivers. */
 gboolean check_can (NddrFamily family, gboolean half);
 
-/** The device's cooperative matrices; all 0 where it has none. */
-NddrMatrixSize check_matrix (void);
+/** What the device can do. */
+const NddrTraits *check_traits (void);
 
 NddrCheck *check_begin (NddrFamily family, gboolean half);
 void check_end (NddrCheck *check);

@@ -317,7 +317,7 @@ main (int argc, char **argv)
 
   check_init (&argc, &argv);
   for (guint v = 0; v < G_N_ELEMENTS (ways) && check_random_seconds () > 0; v++)
-    if (!ways[v].matrix || check_matrix ().m > 0) {
+    if (!ways[v].matrix || check_traits ()->matrix.m > 0) {
       Case k = { NULL, ways[v].family, ways[v].mixed, ways[v].matrix };
       g_autofree char *path = g_strdup_printf ("/convolution-weight/%s/random", ways[v].name);
 
@@ -326,7 +326,7 @@ main (int argc, char **argv)
   if (check_random_seconds () > 0)
     return check_finish (g_test_run ());
   for (guint v = 0; v < G_N_ELEMENTS (ways); v++)
-    for (guint i = 0; i < G_N_ELEMENTS (rows) && (!ways[v].matrix || check_matrix ().m > 0); i++) {
+    for (guint i = 0; i < G_N_ELEMENTS (rows) && (!ways[v].matrix || check_traits ()->matrix.m > 0); i++) {
       const Row *r = &rows[i];
       Case *k = g_new (Case, 1);
       g_autofree char *path = g_strdup_printf ("/convolution-weight/%s/%u-%dx%dx%dx%d-%d*%d-%d-k%d-s%d-d%d", ways[v].name, i, r->branches, r->batch,
@@ -342,7 +342,7 @@ main (int argc, char **argv)
     for (guint i = 0; i < G_N_ELEMENTS (bench_rows); i++) {
       Case *k = g_new (Case, 1);
       g_autofree char *path = g_strdup_printf ("/convolution-weight/bench/%u", i);
-      gboolean software = check_can (NDDR_FAMILY_SOFTWARE, FALSE), matrix = !software && check_matrix ().m > 0;
+      gboolean software = check_can (NDDR_FAMILY_SOFTWARE, FALSE), matrix = !software && check_traits ()->matrix.m > 0;
       *k = (Case){ &bench_rows[i], software ? NDDR_FAMILY_SOFTWARE : NDDR_FAMILY_GPU, matrix, matrix };
       g_test_add_data_func_full (path, k, bench_row, g_free);
     }

@@ -51,7 +51,7 @@ static void
 test_matrix (void)
 {
   enum { ROUNDS = 5, SUBGROUPS = 12 };
-  NddrMatrixSize size = check_matrix ();
+  NddrMatrixSize size = check_traits ()->matrix;
   int m = size.m, n = size.n, k = size.k;
   NddrCheck *c = check_begin (NDDR_FAMILY_GPU, TRUE);
   NddrTensor *x = nddr_plan_flat (check_plan (c), "x", NDDR_SPACE_ARENA, NDDR_F16, (m + n) * k);
@@ -113,7 +113,7 @@ main (int argc, char **argv)
   check_init (&argc, &argv);
   g_test_add_data_func ("/measure/software", &families[0], test);
   g_test_add_data_func ("/measure/gpu", &families[1], test);
-  if (check_matrix ().m > 0)
+  if (check_traits ()->matrix.m > 0)
     g_test_add_func ("/measure/matrix", test_matrix);
   return check_finish (g_test_run ());
 }
