@@ -96,6 +96,7 @@ struct _GstNddrCnn
   gboolean stopping;    /* the output thread ends once the queue is empty */
   gboolean broken;      /* the session failed, and who found out says so: a new one is needed, and perhaps a new device */
   GstFlowReturn flow;   /* what all pads together say of what was pushed last */
+  gboolean unheard;     /* that is of a frame, and upstream has not been told yet */
   GPtrArray *branches;  /* of GstNddrPad, owned: those that have a say in it */
   GstNddrStats stats;
   NddrFrameFormat prepared; /* the input that the session was last prepared for */

@@ -83,8 +83,10 @@ static void
 note_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn flow, guint flushes)
 {
   g_mutex_lock (&self->lock);
-  if (!pad->released && self->flushes == flushes)
+  if (!pad->released && self->flushes == flushes) {
     gst_nddr_output_set_flow (self, pad, flow);
+    self->unheard = self->flow != GST_FLOW_OK;
+  }
   g_mutex_unlock (&self->lock);
 }
 
@@ -299,6 +301,18 @@ gst_nddr_output_push_sticky (GstNddrCnn *self, GstNddrPad *pad)
   gst_pad_sticky_events_foreach (self->sinkpad, push_sticky, pad);
 }
 
+/* At the end of a stream: upstream has sent all, and does not come again to hear what became of its last frames.  So it is said here, as in a queue. */
+static void
+tell_unheard (GstNddrCnn *self)
+{
+  g_mutex_lock (&self->lock);
+  GstFlowReturn flow = self->unheard && !self->broken ? self->flow : GST_FLOW_OK;
+  self->unheard = FALSE;
+  g_mutex_unlock (&self->lock);
+  if (flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS)
+    GST_ELEMENT_FLOW_ERROR (self, flow);
+}
+
 /* A pad that is still to get the sticky events in their order gets none out of turn; at the end, of a stream without frames, all.  A flush may come
  * from within here, too: who loops seeks where the end arrives. */
 static void
@@ -307,6 +321,8 @@ output_event (GstNddrCnn *self, GstEvent *event, guint flushes)
   g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
 
   GST_DEBUG_OBJECT (self, "pushes %" GST_PTR_FORMAT, event);
+  if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+    tell_unheard (self);
   for (guint i = 0; i < pads->len && !was_flushed (self, flushes); i++) {
     GstNddrPad *pad = pads->pdata[i];
 
@@ -369,6 +385,7 @@ static void
 reset_flow (GstNddrCnn *self)
 {
   self->flow = GST_FLOW_OK;
+  self->unheard = FALSE;
   for (guint i = 0; i < self->branches->len; i++)
     GST_NDDR_PAD (self->branches->pdata[i])->flow = GST_FLOW_OK;
 }
@@ -506,6 +523,14 @@ gst_nddr_output_get_flow (GstNddrCnn *self)
   GstFlowReturn flow = self->flushing ? GST_FLOW_FLUSHING : self->flow;
   g_mutex_unlock (&self->lock);
   return flow;
+}
+
+void
+gst_nddr_output_note_heard (GstNddrCnn *self)
+{
+  g_mutex_lock (&self->lock);
+  self->unheard = FALSE;
+  g_mutex_unlock (&self->lock);
 }
 
 void

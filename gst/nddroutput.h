@@ -53,6 +53,9 @@ void gst_nddr_output_set_flow (GstNddrCnn *self, GstNddrPad *pad, GstFlowReturn 
 /** What the pads together say. */
 GstFlowReturn gst_nddr_output_get_flow (GstNddrCnn *self);
 
+/** Upstream is told so; else, at the end of its stream, the element says on the bus what it did not hear. */
+void gst_nddr_output_note_heard (GstNddrCnn *self);
+
 /** Gives a new pad, whose state nobody has looked at yet, a say; or ends it for one that goes. */
 void gst_nddr_output_add_pad (GstNddrCnn *self, GstNddrPad *pad);
 void gst_nddr_output_remove_pad (GstNddrCnn *self, GstNddrPad *pad);

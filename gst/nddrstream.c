@@ -204,6 +204,8 @@ gst_nddr_cnn_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   if (flow == GST_FLOW_OK && wanted && !drop_late_frame (self, buffer))
     flow = submit (self, buffer);
   gst_buffer_unref (buffer);
+  if (flow != GST_FLOW_OK)
+    gst_nddr_output_note_heard (self);
   return flow;
 }
 

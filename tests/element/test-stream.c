@@ -580,6 +580,31 @@ check_branch_that_stops (GstPadChainFunction chain, GstFlowReturn expected)
   rig_free (rig);
 }
 
+/* what becomes of the last frames upstream cannot hear any more: the element itself says that they arrived nowhere, unless upstream heard of it after all */
+static void
+test_refused_at_the_end (void)
+{
+  for (int heard = 0; heard < 2; heard++) {
+    Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+    GstFlowReturn flow = GST_FLOW_OK;
+
+    rig_set_caps (rig, RIG_CAPS);
+    gst_pad_set_chain_function (rig->out[0]->sinkpad, answer_not_linked);
+    for (guint n = 0; n < (heard ? 10000 : 1) && flow == GST_FLOW_OK; n++) {
+      flow = rig_push (rig, rig_frame (n));
+      g_usleep (1000);
+    }
+    g_assert_cmpint (flow, ==, heard ? GST_FLOW_NOT_LINKED : GST_FLOW_OK);
+    gst_harness_push_event (rig->in, gst_event_new_eos ());
+    gst_event_unref (rig_pull_event (rig, 0, GST_EVENT_EOS));
+    if (!heard)
+      fixture_expect_error (rig->bus, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED, "data stream");
+    g_autoptr (GstMessage) more = gst_bus_pop_filtered (rig->bus, GST_MESSAGE_ERROR);
+    g_assert_null (more);
+    rig_free (rig);
+  }
+}
+
 static void
 test_branch_at_eos (void)
 {
@@ -705,6 +730,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/stream/flush-unblocks", test_flush_unblocks);
   g_test_add_func ("/element/stream/flush-while-caps-change", test_flush_while_caps_change);
   g_test_add_func ("/element/stream/flush-from-a-push", test_flush_from_a_push);
+  g_test_add_func ("/element/stream/refused-at-the-end", test_refused_at_the_end);
   g_test_add_func ("/element/stream/branch-at-eos", test_branch_at_eos);
   g_test_add_func ("/element/stream/branch-after-eos", test_branch_after_eos);
   g_test_add_func ("/element/stream/branch-not-linked", test_branch_not_linked);
