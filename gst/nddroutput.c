@@ -182,6 +182,13 @@ lose_picture (GstNddrPad *pad)
   pad->discont = TRUE;
 }
 
+/* What says nothing of the stream where it is said by a peer that was unlinked meanwhile: it is shut down, or wanted something else. */
+static gboolean
+is_of_one_who_leaves (GstFlowReturn flow)
+{
+  return flow == GST_FLOW_FLUSHING || flow == GST_FLOW_NOT_NEGOTIATED;
+}
+
 /* Takes the frame of @item; with the results in @pictures as metadata. */
 static GstBuffer *
 add_results (GstNddrCnn *self, Item *item, const Picture *pictures)
@@ -270,7 +277,7 @@ output_frame (GstNddrCnn *self, Item *item, guint flushes)
         GST_LOG_OBJECT (pad, "pushes %" GST_PTR_FORMAT, buffer);
         flow = gst_pad_push (GST_PAD (pad), buffer);
       }
-      if ((!buffer && flow == GST_FLOW_FLUSHING) || (flow == GST_FLOW_NOT_NEGOTIATED && gst_nddr_pad_was_unlinked (pad)))
+      if ((!buffer && flow == GST_FLOW_FLUSHING) || (is_of_one_who_leaves (flow) && gst_nddr_pad_was_unlinked (pad)))
         lose_picture (pad);
       else
         note_flow (self, pad, flow, flushes);

@@ -571,6 +571,31 @@ test_linked_quietly (void)
   rig_free (rig);
 }
 
+static GstFlowReturn
+leave (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  g_autoptr (GstPad) peer = gst_pad_get_peer (pad);
+
+  gst_pad_unlink (peer, pad);
+  gst_buffer_unref (buffer);
+  return GST_FLOW_FLUSHING;
+}
+
+/* a branch that is unlinked and shut down while a picture arrives there ends itself alone */
+static void
+test_unlinked_in_a_push (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", "normal", "raw", NULL);
+
+  rig_set_caps (rig, RIG_CAPS);
+  gst_pad_set_chain_function (rig->out[1]->sinkpad, leave);
+  for (guint n = 0; n < 4; n++) {
+    g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    rig_expect_picture (rig, 0, n);
+  }
+  rig_free (rig);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -591,6 +616,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/branches/segment-before-eos", test_segment_before_eos);
   g_test_add_func ("/element/branches/linked-meanwhile", test_linked_meanwhile);
   g_test_add_func ("/element/branches/unlinked-meanwhile", test_unlinked_meanwhile);
+  g_test_add_func ("/element/branches/unlinked-in-a-push", test_unlinked_in_a_push);
   g_test_add_func ("/element/branches/linked-quietly", test_linked_quietly);
   return fixture_run ();
 }
