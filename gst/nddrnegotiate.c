@@ -141,9 +141,8 @@ static GstFlowReturn
 refuse (GstNddrCnn *self, const GError *error, const char *doing)
 {
   if (g_error_matches (error, NDDR_ERROR, NDDR_ERROR_DEVICE_LOST))
-    gst_nddr_output_fail (self, error, doing);
-  else
-    gst_nddr_cnn_post_error (self, error, doing);
+    return gst_nddr_output_fail (self, error, doing);
+  gst_nddr_cnn_post_error (self, error, doing);
   return GST_FLOW_ERROR;
 }
 

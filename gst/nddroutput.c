@@ -110,17 +110,18 @@ gst_nddr_output_tell (GstNddrCnn *self, const GError *error, const char *doing)
   g_mutex_unlock (&self->lock);
 }
 
-/* Where another thread says so, what follows from the flow waits for that: the cause is to be heard of first. */
-void
+/* Where another thread is about to say so, the cause is to be heard of before what follows from the flow: so that is no error yet.  Nobody waits for
+ * that thread, which may be with somebody who in turn waits for the one that came second, to stop what is before the element. */
+GstFlowReturn
 gst_nddr_output_fail (GstNddrCnn *self, const GError *error, const char *doing)
 {
   g_mutex_lock (&self->lock);
   gboolean first = gst_nddr_output_break (self);
-  while (!first && self->flow != GST_FLOW_ERROR && !self->flushing)
-    g_cond_wait (&self->cond, &self->lock);
+  GstFlowReturn flow = first || self->flow == GST_FLOW_ERROR ? GST_FLOW_ERROR : GST_FLOW_FLUSHING;
   g_mutex_unlock (&self->lock);
   if (first)
     gst_nddr_output_tell (self, error, doing);
+  return flow;
 }
 
 /* Maps the buffer for the result, where there is one. */

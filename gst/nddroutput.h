@@ -39,8 +39,9 @@ void gst_nddr_output_push_sticky (GstNddrCnn *self, GstNddrPad *pad);
 /** Waits until everything has been pushed.  FALSE: flushing; or it is called from within a push, which cannot wait, and there is more to come. */
 gboolean gst_nddr_output_drain (GstNddrCnn *self);
 
-/** Posts @error, as gst_nddr_cnn_post_error(), unless another was the first; from now on the flow is an error until READY, where all is closed. */
-void gst_nddr_output_fail (GstNddrCnn *self, const GError *error, const char *doing);
+/** Posts @error, as gst_nddr_cnn_post_error(), unless another was the first; from now on the flow is an error until READY, where all is closed.
+ * Returns what upstream is told: FLUSHING, on which it stops without a word, while another thread has not said yet what happened; else ERROR. */
+GstFlowReturn gst_nddr_output_fail (GstNddrCnn *self, const GError *error, const char *doing);
 
 /** The same in two parts.  With the lock: all is to be closed in READY; TRUE: it is the caller who says why. */
 gboolean gst_nddr_output_break (GstNddrCnn *self);

@@ -175,10 +175,8 @@ submit (GstNddrCnn *self, GstBuffer *buffer)
   gst_nddr_frame_planes (&mapped, &frame);
   guint64 ticket = nddr_session_submit (self->session.session, &frame, opacities, reuse, &error);
   gst_video_frame_unmap (&mapped);
-  if (!ticket) {
-    gst_nddr_output_fail (self, error, "hand a frame to the device");
-    return GST_FLOW_ERROR;
-  }
+  if (!ticket)
+    return gst_nddr_output_fail (self, error, "hand a frame to the device");
   self->since_inference = reuse ? self->since_inference + 1 : 0;
   gst_nddr_output_add_frame (self, ticket, copy_without_memory (self, buffer), self->results->len > 0 ? gst_buffer_ref (buffer) : NULL, !reuse);
   return GST_FLOW_OK;
