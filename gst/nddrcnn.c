@@ -254,6 +254,11 @@ gst_nddr_cnn_change_state (GstElement *element, GstStateChange transition)
         return GST_STATE_CHANGE_FAILURE;
       break;
     case GST_STATE_CHANGE_PAUSED_TO_READY:
+      if (gst_nddr_output_is_own_thread (self)) {
+        g_warning ("%s: its own thread, which pushes the pictures, cannot wait for its end. Do not stop the element from a probe or handler that "
+            "runs there: use g_idle_add(), or post a message for the main thread.", GST_ELEMENT_NAME (self));
+        return GST_STATE_CHANGE_FAILURE;
+      }
       /* frees the streaming thread, which the pads' deactivation waits for */
       gst_nddr_output_flush (self);
       break;

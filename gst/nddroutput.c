@@ -416,6 +416,12 @@ gst_nddr_output_start (GstNddrCnn *self)
   return FALSE;
 }
 
+gboolean
+gst_nddr_output_is_own_thread (GstNddrCnn *self)
+{
+  return g_thread_self () == self->thread;
+}
+
 void
 gst_nddr_output_flush (GstNddrCnn *self)
 {
@@ -436,7 +442,7 @@ gst_nddr_output_resume (GstNddrCnn *self)
   g_autoptr (GPtrArray) pads = gst_nddr_cnn_get_pads (self);
 
   g_mutex_lock (&self->lock);
-  if (g_thread_self () == self->thread) {
+  if (gst_nddr_output_is_own_thread (self)) {
     /* somebody downstream seeks from within a push of ours: this thread cannot wait for itself */
     Item *item;
     while ((item = g_queue_pop_head (&self->items))) {
@@ -514,7 +520,7 @@ gboolean
 gst_nddr_output_drain (GstNddrCnn *self)
 {
   /* what is sent to us from within a push of ours, as behind a flush, cannot wait for that push */
-  gboolean own = g_thread_self () == self->thread;
+  gboolean own = gst_nddr_output_is_own_thread (self);
 
   g_mutex_lock (&self->lock);
   while (!self->flushing && !own && (self->busy || !g_queue_is_empty (&self->items)))

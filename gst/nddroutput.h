@@ -14,6 +14,9 @@ G_BEGIN_DECLS
 /** FALSE where no thread can be had, after saying so on the bus. */
 gboolean gst_nddr_output_start (GstNddrCnn *self);
 
+/** Whether it is that thread which asks, from within a push: it cannot wait for itself. */
+gboolean gst_nddr_output_is_own_thread (GstNddrCnn *self);
+
 /** Unblocks everybody, here and in the pads' buffer pools. */
 void gst_nddr_output_flush (GstNddrCnn *self);
 

@@ -684,6 +684,36 @@ test_pad_added_while_playing (void)
   rig_free (rig);
 }
 
+static gint stopped; /* atomic: what became of the state change + 1000 */
+
+static GstPadProbeReturn
+stop_from_a_push (GstPad *pad, GstPadProbeInfo *info, gpointer element)
+{
+  g_atomic_int_set (&stopped, 1000 + gst_element_set_state (element, GST_STATE_READY));
+  return GST_PAD_PROBE_REMOVE;
+}
+
+/* a program that stops the element on the element's own thread, as it must not, is told so and lives; as with GStreamer's own threads */
+static void
+test_stopped_from_a_push (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_segmentation");
+
+  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, "*its own thread*");
+  rig_set_caps (rig, RIG_CAPS);
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, stop_from_a_push, rig->element, NULL);
+  rig_push (rig, rig_frame (0));
+  for (guint i = 0; i < 60000 && !g_atomic_int_get (&stopped); i++)
+    g_usleep (1000);
+  g_assert_cmpint (g_atomic_int_get (&stopped), ==, 1000 + GST_STATE_CHANGE_FAILURE);
+  g_test_assert_expected_messages ();
+  rig_expect_picture (rig, 0, 0);
+  g_assert_cmpint (rig_push (rig, rig_frame (1)), ==, GST_FLOW_OK);
+  rig_expect_picture (rig, 0, 1);
+  rig_free (rig);
+}
+
 /* the session is kept in READY, and made anew only when the settings say so; what was done is counted from PAUSED on */
 static void
 test_ready_and_back (void)
@@ -736,6 +766,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/stream/branch-not-linked", test_branch_not_linked);
   g_test_add_func ("/element/stream/pad-added-while-playing", test_pad_added_while_playing);
   g_test_add_func ("/element/stream/field-order", test_field_order);
+  g_test_add_func ("/element/stream/stopped-from-a-push", test_stopped_from_a_push);
   g_test_add_func ("/element/stream/ready-and-back", test_ready_and_back);
   return fixture_run ();
 }
