@@ -61,6 +61,18 @@ stream_time (GstNddrCnn *self, GstBuffer *buffer)
       ? gst_segment_to_stream_time (&self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer)) : GST_CLOCK_TIME_NONE;
 }
 
+/* When the time of @buffer, which has @running, is over: its duration passes as fast as the segment plays, and backwards it is over at its timestamp. */
+static GstClockTime
+end_of_frame (GstNddrCnn *self, GstBuffer *buffer, GstClockTime running)
+{
+  guint64 end;
+
+  if (!GST_BUFFER_DURATION_IS_VALID (buffer)
+      || gst_segment_to_running_time_full (&self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer) + GST_BUFFER_DURATION (buffer), &end) < 1)
+    return running;
+  return MAX (running, end);
+}
+
 /* Drops a frame that nobody could show in time any more; TRUE: it is dropped. */
 static gboolean
 drop_late_frame (GstNddrCnn *self, GstBuffer *buffer)
@@ -73,10 +85,7 @@ drop_late_frame (GstNddrCnn *self, GstBuffer *buffer)
   GstClockTime earliest = qos ? earliest_useful (self, &proportion) : GST_CLOCK_TIME_NONE;
   GstClockTime running = running_time (self, buffer);
 
-  if (!GST_CLOCK_TIME_IS_VALID (earliest) || !GST_CLOCK_TIME_IS_VALID (running))
-    return FALSE;
-  GstClockTime duration = GST_BUFFER_DURATION_IS_VALID (buffer) ? GST_BUFFER_DURATION (buffer) : 0;
-  if (running + duration > earliest)
+  if (!GST_CLOCK_TIME_IS_VALID (earliest) || !GST_CLOCK_TIME_IS_VALID (running) || end_of_frame (self, buffer, running) > earliest)
     return FALSE;
 
   g_mutex_lock (&self->lock);

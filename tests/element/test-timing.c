@@ -147,6 +147,37 @@ test_least_late_decides (void)
   rig_free (rig);
 }
 
+/* what ends by 280 ms is late in running time: of frames of 40 ms three at half the speed, 14 at twice, and backwards from 400 ms those from the tenth
+ * to the fourth */
+static void
+test_rates (void)
+{
+  static const struct
+  {
+    double rate;
+    guint dropped;
+    gint first, step; /* the first frame that is pushed, and from there to the next */
+  } rows[] = { { 0.5, 3, 0, 1 }, { 2, 14, 0, 1 }, { -1, 7, 9, -1 } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+    gint last = rows[i].first + rows[i].step * (gint) rows[i].dropped;
+    GstSegment segment;
+
+    rig_set_caps (rig, RIG_CAPS);
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    segment.rate = rows[i].rate;
+    segment.stop = rows[i].rate < 0 ? 400 * GST_MSECOND : GST_CLOCK_TIME_NONE;
+    gst_harness_push_event (rig->in, gst_event_new_segment (&segment));
+    tell_jitter (rig, 0, 40 * GST_MSECOND);
+    for (gint n = rows[i].first; n != last + rows[i].step; n += rows[i].step)
+      g_assert_cmpint (rig_push (rig, rig_frame (n)), ==, GST_FLOW_OK);
+    rig_expect_picture (rig, 0, last);
+    g_assert_cmpuint (get_dropped (rig), ==, rows[i].dropped);
+    rig_free (rig);
+  }
+}
+
 /* a sink that wants a frame in a while says for how long it wants none: those that end by 300 ms, where it takes one every 100 ms and had that at 200 ms */
 static void
 test_throttle (void)
@@ -414,6 +445,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/timing/frames-that-one-branch-wants", test_frames_that_one_branch_wants);
   g_test_add_func ("/element/timing/early", test_early);
   g_test_add_func ("/element/timing/least-late-decides", test_least_late_decides);
+  g_test_add_func ("/element/timing/rates", test_rates);
   g_test_add_func ("/element/timing/throttle", test_throttle);
   g_test_add_func ("/element/timing/forwarded", test_forwarded);
   g_test_add_func ("/element/timing/qos-off", test_qos_off);
