@@ -92,17 +92,28 @@ is_task_name (const char *name)
   return *name == '\0';
 }
 
+/* Keeps @name for a pad that is about to be added.  FALSE: there is one; or there will be, which another thread has asked for. */
 static gboolean
-has_pad (GstNddrCnn *self, const char *name)
+reserve_name (GstNddrCnn *self, const char *name)
 {
-  g_autoptr (GstPad) pad = gst_element_get_static_pad (GST_ELEMENT (self), name);
-
-  return pad != NULL;
+  GST_OBJECT_LOCK (self);
+  gboolean is_free = gst_object_check_uniqueness (GST_ELEMENT (self)->pads, name) && g_hash_table_add (self->coming, g_strdup (name));
+  GST_OBJECT_UNLOCK (self);
+  return is_free;
 }
 
-/* (nullable): the task's pad that a link without a name means. */
+/* Once there is one, or will be none. */
+static void
+release_name (GstNddrCnn *self, const char *name)
+{
+  GST_OBJECT_LOCK (self);
+  g_hash_table_remove (self->coming, name);
+  GST_OBJECT_UNLOCK (self);
+}
+
+/* (nullable): the task's pad that a link without a name means; its name is reserved. */
 static const char *
-first_free_name (GstNddrCnn *self)
+reserve_first_name (GstNddrCnn *self)
 {
   static const char *const names[] = { PAD_PREFIX "segmentation", PAD_PREFIX "normal", PAD_PREFIX "depth" };
 
@@ -110,50 +121,28 @@ first_free_name (GstNddrCnn *self)
   g_autoptr (NddrModel) model = self->model ? nddr_model_ref (self->model) : NULL;
   GST_OBJECT_UNLOCK (self);
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    if (!has_pad (self, names[i]) && (!model || nddr_model_find_task (model, names[i] + strlen (PAD_PREFIX))))
+    if ((!model || nddr_model_find_task (model, names[i] + strlen (PAD_PREFIX))) && reserve_name (self, names[i]))
       return names[i];
   return NULL;
 }
 
+/* (transfer none) (nullable): a pad of the reserved @name, which the element has. */
 static GstPad *
-gst_nddr_cnn_request_new_pad (GstElement *element, GstPadTemplate *templ, const gchar *name, const GstCaps *caps)
+add_pad (GstNddrCnn *self, GstPadTemplate *templ, const char *name)
 {
-  GstNddrCnn *self = GST_NDDR_CNN (element);
   g_autoptr (GError) error = NULL;
+  g_autoptr (GstPad) pad = gst_object_ref_sink (gst_nddr_pad_new (templ, name));
 
-  /* GStreamer comes to this template by itself where what follows takes no overlay: Y'CbCr alone, for one.  Those who want frames say so. */
-  if (!name && g_str_equal (GST_PAD_TEMPLATE_NAME_TEMPLATE (templ), FRAME_PAD)) {
-    GST_WARNING_OBJECT (self, "what was to be linked takes none of an overlay's formats: put videoconvert before it; the frames themselves come "
-        "from the pad src, which has to be named");
-    return NULL;
-  }
-  if (!name)
-    name = first_free_name (self);
-  if (!name) {
-    GST_WARNING_OBJECT (self, "the usual tasks all have a pad, or the model has none of them: name the pad to link");
-    return NULL;
-  }
-  if (!g_str_equal (name, FRAME_PAD) && (!g_str_has_prefix (name, PAD_PREFIX) || !is_task_name (name + strlen (PAD_PREFIX)))) {
-    GST_WARNING_OBJECT (self, "%s is no pad name: it is src, or src_ and a task's name, such as src_segmentation", name);
-    return NULL;
-  }
-  if (has_pad (self, name)) { /* one that was not named: GStreamer itself refuses the others */
-    GST_WARNING_OBJECT (self, "there is a pad %s already", name);
-    return NULL;
-  }
-  GstPad *pad = gst_object_ref_sink (gst_nddr_pad_new (templ, name));
   if (!gst_nddr_cnn_resolve_pad (self, GST_NDDR_PAD (pad), &error)) {
     GST_WARNING_OBJECT (self, "no pad %s: %s", name, error->message);
-    gst_object_unref (pad);
     return NULL;
   }
   gst_pad_set_query_function (pad, GST_DEBUG_FUNCPTR (gst_nddr_cnn_src_query));
   gst_pad_set_event_function (pad, GST_DEBUG_FUNCPTR (gst_nddr_cnn_src_event));
   gst_pad_set_active (pad, TRUE);
   gst_nddr_output_add_pad (self, GST_NDDR_PAD (pad));
-  if (!gst_element_add_pad (element, pad)) {
+  if (!gst_element_add_pad (GST_ELEMENT (self), pad)) {
     gst_nddr_output_remove_pad (self, GST_NDDR_PAD (pad));
-    gst_object_unref (pad);
     return NULL;
   }
   /* the model may be another since */
@@ -161,12 +150,40 @@ gst_nddr_cnn_request_new_pad (GstElement *element, GstPadTemplate *templ, const 
     GST_WARNING_OBJECT (self, "no pad %s: %s", name, error->message);
     gst_nddr_output_remove_pad (self, GST_NDDR_PAD (pad));
     gst_pad_set_active (pad, FALSE);
-    gst_element_remove_pad (element, pad);
-    gst_object_unref (pad);
+    gst_element_remove_pad (GST_ELEMENT (self), pad);
     return NULL;
   }
   gst_child_proxy_child_added (GST_CHILD_PROXY (self), G_OBJECT (pad), GST_OBJECT_NAME (pad));
-  gst_object_unref (pad); /* the element has it */
+  return pad;
+}
+
+static GstPad *
+gst_nddr_cnn_request_new_pad (GstElement *element, GstPadTemplate *templ, const gchar *name, const GstCaps *caps)
+{
+  GstNddrCnn *self = GST_NDDR_CNN (element);
+
+  /* GStreamer comes to this template by itself where what follows takes no overlay: Y'CbCr alone, for one.  Those who want frames say so. */
+  if (!name && g_str_equal (GST_PAD_TEMPLATE_NAME_TEMPLATE (templ), FRAME_PAD)) {
+    GST_WARNING_OBJECT (self, "what was to be linked takes none of an overlay's formats: put videoconvert before it; the frames themselves come "
+        "from the pad src, which has to be named");
+    return NULL;
+  }
+  if (name && !g_str_equal (name, FRAME_PAD) && (!g_str_has_prefix (name, PAD_PREFIX) || !is_task_name (name + strlen (PAD_PREFIX)))) {
+    GST_WARNING_OBJECT (self, "%s is no pad name: it is src, or src_ and a task's name, such as src_segmentation", name);
+    return NULL;
+  }
+  if (name && !reserve_name (self, name)) { /* by another thread: what is there already, GStreamer itself refuses */
+    GST_WARNING_OBJECT (self, "there is a pad %s already", name);
+    return NULL;
+  }
+  if (!name)
+    name = reserve_first_name (self);
+  if (!name) {
+    GST_WARNING_OBJECT (self, "the usual tasks all have a pad, or the model has none of them: name the pad to link");
+    return NULL;
+  }
+  GstPad *pad = add_pad (self, templ, name);
+  release_name (self, name);
   return pad;
 }
 
@@ -305,6 +322,7 @@ gst_nddr_cnn_init (GstNddrCnn *self)
   g_cond_init (&self->cond);
   g_queue_init (&self->items);
   self->flushing = TRUE;
+  self->coming = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->branches = g_ptr_array_new_with_free_func (gst_object_unref);
   self->outputs = g_ptr_array_new_with_free_func (gst_object_unref);
   self->results = g_ptr_array_new_with_free_func (result_free);
@@ -330,6 +348,7 @@ gst_nddr_cnn_finalize (GObject *object)
   g_ptr_array_unref (self->results);
   g_array_unref (self->prepared_outputs);
   g_ptr_array_unref (self->branches);
+  g_hash_table_unref (self->coming);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->cond);
   gst_nddr_settings_clear (&self->settings);

@@ -65,6 +65,7 @@ struct _GstNddrCnn
   /* object lock */
   GstNddrSettings settings;
   gboolean settings_changed; /* the session no longer is what the settings ask for */
+  GHashTable *coming;        /* names of pads that are about to be added */
 
   /* open from READY on; replaced under the object lock, by state changes and, all but the device, where the streaming thread swaps models */
   NddrDevice *device;

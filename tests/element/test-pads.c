@@ -179,6 +179,43 @@ test_views_are_logged (void)
   gst_object_unref (element);
 }
 
+static gpointer
+request_any (gpointer element)
+{
+  return gst_element_request_pad_simple (element, "src_%s");
+}
+
+static GstPad *asked_meanwhile;
+
+/* While one is asked for, which is said before it is there: asks for another, on a thread of its own. */
+static void
+ask_meanwhile (GstDebugCategory *category, GstDebugLevel level, const gchar *file, const gchar *function, gint line, GObject *object,
+    GstDebugMessage *message, gpointer element)
+{
+  if (!GST_IS_PAD (object) || asked_meanwhile || !strstr (gst_debug_message_get (message), "shows task"))
+    return;
+  gst_debug_remove_log_function (ask_meanwhile);
+  asked_meanwhile = g_thread_join (g_thread_new ("request", request_any, element));
+}
+
+/* whoever asks for any pad gets one of its own, whoever else is asking */
+static void
+test_requests_at_once (void)
+{
+  g_autoptr (GstElement) element = gst_object_ref_sink (fixture_element (NULL));
+
+  gst_element_set_state (element, GST_STATE_READY);
+  gst_debug_set_threshold_from_string ("nddr*:4", FALSE);
+  gst_debug_add_log_function (ask_meanwhile, element, NULL);
+  g_autoptr (GstPad) pad = request_any (element), other = asked_meanwhile;
+  gst_debug_set_threshold_from_string ("nddr*:0", FALSE);
+  g_assert_nonnull (pad);
+  g_assert_nonnull (other);
+  g_assert_true (pad != other);
+  g_assert_cmpuint (element->numsrcpads, ==, 2);
+  gst_element_set_state (element, GST_STATE_NULL);
+}
+
 /* a source pad's caps once there is a model: its view's formats; and sizes go through in both directions */
 static void
 test_caps_queries (void)
@@ -319,6 +356,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/pads/children", test_children);
   g_test_add_func ("/element/pads/launch-syntax", test_launch_syntax);
   g_test_add_func ("/element/pads/views-are-logged", test_views_are_logged);
+  g_test_add_func ("/element/pads/requests-at-once", test_requests_at_once);
   g_test_add_func ("/element/pads/caps-queries", test_caps_queries);
   g_test_add_func ("/element/pads/shapes", test_shapes);
   g_test_add_func ("/element/pads/largest", test_largest);
