@@ -352,11 +352,25 @@ discard (GstNddrCnn *self, Item *item)
   note_finished (self, NULL, FALSE);
 }
 
+/* As GStreamer's own tasks do: who listens on the very thread may set its priority, say. */
+static void
+post_status (GstNddrCnn *self, GstStreamStatusType type)
+{
+  GstMessage *message = gst_message_new_stream_status (GST_OBJECT (self), type, GST_ELEMENT (self));
+  g_auto (GValue) thread = G_VALUE_INIT;
+
+  g_value_init (&thread, G_TYPE_THREAD);
+  g_value_set_boxed (&thread, g_thread_self ());
+  gst_message_set_stream_status_object (message, &thread);
+  gst_element_post_message (GST_ELEMENT (self), message);
+}
+
 static gpointer
 run (gpointer data)
 {
   GstNddrCnn *self = data;
 
+  post_status (self, GST_STREAM_STATUS_TYPE_ENTER);
   g_mutex_lock (&self->lock);
   for (;;) {
     Item *item = g_queue_pop_head (&self->items);
@@ -385,6 +399,7 @@ run (gpointer data)
     g_cond_broadcast (&self->cond);
   }
   g_mutex_unlock (&self->lock);
+  post_status (self, GST_STREAM_STATUS_TYPE_LEAVE);
   return NULL;
 }
 

@@ -714,6 +714,47 @@ test_stopped_from_a_push (void)
   rig_free (rig);
 }
 
+static GstPadProbeReturn
+note_thread (GstPad *pad, GstPadProbeInfo *info, gpointer thread)
+{
+  g_atomic_pointer_set ((gpointer *) thread, g_thread_self ());
+  return GST_PAD_PROBE_OK;
+}
+
+/* Takes the next message of the kind off the bus; returns the thread that it is about. */
+static gpointer
+expect_status (Rig *rig, GstStreamStatusType expected)
+{
+  g_autoptr (GstMessage) message = fixture_message (rig->bus, GST_MESSAGE_STREAM_STATUS);
+  const GValue *thread = gst_message_get_stream_status_object (message);
+  GstStreamStatusType type;
+  GstElement *owner;
+
+  gst_message_parse_stream_status (message, &type, &owner);
+  g_assert_cmpint (type, ==, expected);
+  g_assert_true (owner == rig->element);
+  g_assert_true (G_VALUE_HOLDS (thread, G_TYPE_THREAD));
+  return g_value_get_boxed (thread);
+}
+
+/* programs hear of the thread that pushes, as of any streaming thread */
+static void
+test_stream_status (void)
+{
+  Rig *rig = rig_new (NULL, "segmentation", "raw", NULL);
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (rig->element, "src_segmentation");
+  gpointer pushes = NULL;
+
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, note_thread, &pushes, NULL);
+  rig_set_caps (rig, RIG_CAPS);
+  rig_push (rig, rig_frame (0));
+  rig_expect_picture (rig, 0, 0);
+  g_assert_true (expect_status (rig, GST_STREAM_STATUS_TYPE_ENTER) == g_atomic_pointer_get (&pushes));
+  gst_element_set_state (rig->element, GST_STATE_READY);
+  expect_status (rig, GST_STREAM_STATUS_TYPE_LEAVE);
+  rig_free (rig);
+}
+
 /* the session is kept in READY, and made anew only when the settings say so; what was done is counted from PAUSED on */
 static void
 test_ready_and_back (void)
@@ -767,6 +808,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/stream/pad-added-while-playing", test_pad_added_while_playing);
   g_test_add_func ("/element/stream/field-order", test_field_order);
   g_test_add_func ("/element/stream/stopped-from-a-push", test_stopped_from_a_push);
+  g_test_add_func ("/element/stream/stream-status", test_stream_status);
   g_test_add_func ("/element/stream/ready-and-back", test_ready_and_back);
   return fixture_run ();
 }
