@@ -185,16 +185,17 @@ request_any (gpointer element)
   return gst_element_request_pad_simple (element, "src_%s");
 }
 
+static gboolean asks_meanwhile;
 static GstPad *asked_meanwhile;
 
-/* While one is asked for, which is said before it is there: asks for another, on a thread of its own. */
+/* While one is asked for, which is said before it is there: asks for another, on a thread of its own.  Log functions cannot be removed from within one. */
 static void
 ask_meanwhile (GstDebugCategory *category, GstDebugLevel level, const gchar *file, const gchar *function, gint line, GObject *object,
     GstDebugMessage *message, gpointer element)
 {
-  if (!GST_IS_PAD (object) || asked_meanwhile || !strstr (gst_debug_message_get (message), "shows task"))
+  if (!GST_IS_PAD (object) || asks_meanwhile || !strstr (gst_debug_message_get (message), "shows task"))
     return;
-  gst_debug_remove_log_function (ask_meanwhile);
+  asks_meanwhile = TRUE;
   asked_meanwhile = g_thread_join (g_thread_new ("request", request_any, element));
 }
 
@@ -208,6 +209,7 @@ test_requests_at_once (void)
   gst_debug_set_threshold_from_string ("nddr*:4", FALSE);
   gst_debug_add_log_function (ask_meanwhile, element, NULL);
   g_autoptr (GstPad) pad = request_any (element), other = asked_meanwhile;
+  gst_debug_remove_log_function (ask_meanwhile);
   gst_debug_set_threshold_from_string ("nddr*:0", FALSE);
   g_assert_nonnull (pad);
   g_assert_nonnull (other);
