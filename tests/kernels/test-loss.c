@@ -191,7 +191,7 @@ test_differences (void)
   for (guint k = 0; k < G_N_ELEMENTS (small); k++) {
     const Row *r = &small[k];
     int pixels = 15, n = pixels * r->channels;
-    g_autofree double *x = check_random (n, 30, FALSE), *gradient = g_new (double, n), *unused = g_new (double, n), *labels = NULL;
+    g_autofree double *x = check_random (n, 3000, FALSE), *gradient = g_new (double, n), *unused = g_new (double, n), *labels = NULL;
     g_autofree double *class_weights = make_class_weights (r);
     g_autofree guint8 *classes = NULL;
     double valid;
