@@ -1,9 +1,9 @@
 /* A 1x1 convolution and the depthwise one behind it in one step, for software drivers.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <nddr/ops/product.h>
 #include <nddr/ops/depthwise.h>
 #include <nddr/ops/lanes.h>
+#include <nddr/ops/product.h>
 
 /* Texels of an input pixel: with more the kernel's loop leaves the cache of instructions, and is slower than two steps. */
 #define MAX_QUADS 8

@@ -16,13 +16,6 @@
 /* Pixels that one partial sum of a weight gradient adds: more would cost accuracy, less time. */
 #define SUM_PIXELS 1024
 
-/* @n: at least 1 */
-static inline int
-divide_up (int n, int by)
-{
-  return (n - 1) / by + 1;
-}
-
 static inline gint32
 branch_texels (const NddrTensor *t)
 {
@@ -86,8 +79,8 @@ static void
 general_pass (NddrPlan *plan, const Pass *p)
 {
   NddrTensor *from = p->from.tensor, *to = p->to.tensor;
-  int c4 = nddr_quads (from), lines = to->batch * to->height, folds = divide_up (lines, MIN (plan->traits.max_groups[1], G_MAXINT32));
-  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE, nddr_lane_groups (plan, to->width * c4), divide_up (lines, folds), p->branches * folds);
+  int c4 = nddr_quads (from), lines = to->batch * to->height, folds = (lines - 1) / MIN (plan->traits.max_groups[1], G_MAXINT32) + 1;
+  NddrStep *step = nddr_plan_step (plan, NDDR_KERNEL_DEPTHWISE, nddr_lane_groups (plan, to->width * c4), (lines - 1) / folds + 1, p->branches * folds);
 
   nddr_step_read (step, 0, from);
   nddr_step_read (step, 1, p->packed);
